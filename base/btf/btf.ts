@@ -1,49 +1,220 @@
 // One BTF blob: types decoded on demand, found by name, measured. A module's (split) BTF continues the ids and strings of its base.
+// The blob is validated once, in parse(); a decoded type is cached and must not be changed. Build new ones with BtfBuilder.
 
-import { InternalError } from '../errors.ts'
-import type { BtfKind, BtfType } from './types.ts'
+import { InternalError, UserError } from '../errors.ts'
+import { decodeType } from './decode.ts'
+import { KIND_NAMES, KINDS, kindCodeOf } from './format.ts'
+import { NameIndex } from './names.ts'
+import type { BtfKind, BtfOf, BtfType } from './types.ts'
+import { checkLoops, checkRecords, indexRecords, readHeader } from './validate.ts'
+
+/** Kinds that only qualify or rename another type. */
+export type BtfModifier = 'typedef' | 'const' | 'volatile' | 'restrict' | 'type_tag'
+
+const VOID: BtfOf<'void'> = { kind: 'void', id: 0, name: '' }
+const POINTER_BYTES = 8
 
 export class Btf {
   readonly base: Btf | undefined
+  /** Id of the first type that is this blob's own: 1, or the base's count. */
+  readonly first: number
   /** Type ids are below this, those of the base included. */
-  readonly count: number = 1
+  readonly count: number
+  /** Bytes of the string section, that of the base included: name offsets are below this. */
+  readonly stringBytes: number
 
-  private constructor(base: Btf | undefined) {
+  readonly #blob: Uint8Array
+  readonly #dv: DataView
+  readonly #offsets: Uint32Array
+  readonly #strings: Uint8Array
+  /** Offset of the first own string: the base's stringBytes. */
+  readonly #firstString: number
+  readonly #types: BtfType[] = []
+  readonly #texts = new Map<number, string>()
+  #names: NameIndex | undefined
+
+  private constructor(bytes: Uint8Array, base: Btf | undefined, where: string) {
     this.base = base
+    this.#blob = bytes
+    this.#dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const sections = readHeader(this.#dv, where)
+    this.first = base?.count ?? 1
+    this.#firstString = base?.stringBytes ?? 0
+    this.#offsets = indexRecords(this.#dv, sections, this.first, where)
+    this.#strings = bytes.subarray(sections.stringsAt, sections.stringsEnd)
+    this.count = this.first + this.#offsets.length
+    this.stringBytes = this.#firstString + this.#strings.length
+    const { stringsAt, stringsEnd } = sections
+    if (this.#strings.length > 0 && this.#strings[this.#strings.length - 1] !== 0) {
+      throw new UserError(`${where}: damaged BTF: the string section does not end with NUL at byte ${stringsEnd - 1}`)
+    }
+    if (!base && this.#strings[0] !== 0) {
+      throw new UserError(`${where}: damaged BTF: the string section at byte ${stringsAt} does not begin with NUL`)
+    }
+    const records = {
+      dv: this.#dv,
+      offsets: this.#offsets,
+      firstId: this.first,
+      stringBytes: this.stringBytes,
+      kindOf: (id: number): number => this.#kindCode(id),
+      where,
+    }
+    checkRecords(records)
+    checkLoops(records)
   }
 
-  /** Throws UserError when the blob is damaged. */
-  static parse(_bytes: Uint8Array, base?: Btf): Btf {
-    return new Btf(base)
+  /**
+   * Throws UserError when the blob is damaged, naming the place in `where` (a file's name). The bytes are kept, not copied.
+   * Split BTF needs the `base` it was made for.
+   */
+  static parse(bytes: Uint8Array, base?: Btf, where = 'BTF'): Btf {
+    return new Btf(bytes, base, where)
   }
 
   /** The type with this id; throws InternalError past the end (check ids from outside against `count`). */
   type(id: number): BtfType {
-    throw new InternalError(`BTF type ${id}`)
+    if (id === 0) return VOID
+    if (id < this.first) return this.base!.type(id)
+    const index = id - this.first
+    const at = this.#offsets[index]
+    if (at === undefined) throw new InternalError(`BTF type ${id} of ${this.count}`)
+    return (this.#types[index] ??= decodeType(
+      { dv: this.#dv, at, id, name: (offset) => this.string(offset) },
+      KIND_NAMES[kindCodeOf(this.#dv.getUint32(at + 4, true))]!,
+    ))
+  }
+
+  /** The kind of a type, without decoding it. */
+  kind(id: number): BtfKind {
+    return KIND_NAMES[this.#kindCode(id)]!
+  }
+
+  /** This blob's own types in the order of their ids. */
+  *types(): Generator<BtfType> {
+    for (let id = this.first; id < this.count; id++) yield this.type(id)
   }
 
   /** Id of the first type of this name and kind (any kind if none is given), 0 if there is none. */
-  find(_name: string, ..._kinds: BtfKind[]): number {
+  find(name: string, ...kinds: BtfKind[]): number {
+    const inBase = this.base?.find(name, ...kinds) ?? 0
+    if (inBase !== 0 || name === '') return inBase
+    const names = this.#index()
+    for (let i = names.first(encodeText(name)); i >= 0; i = names.next(i)) {
+      const id = this.first + i
+      if (kinds.length === 0 || kinds.includes(this.kind(id))) return id
+    }
     return 0
   }
 
   /** Every id of this name, for flavours and duplicates. */
-  findAll(_name: string): readonly number[] {
-    return []
+  findAll(name: string): readonly number[] {
+    const ids = this.base ? [...this.base.findAll(name)] : []
+    if (name === '') return ids
+    const names = this.#index()
+    for (let i = names.first(encodeText(name)); i >= 0; i = names.next(i)) ids.push(this.first + i)
+    return ids
   }
 
   /** Through typedef, const, volatile, restrict and type_tag to the type itself. */
-  resolve(id: number): BtfType {
-    return this.type(id)
+  resolve(id: number): Exclude<BtfType, { kind: BtfModifier }> {
+    for (let type = this.type(id); ; type = this.type(type.type)) {
+      switch (type.kind) {
+        case 'typedef':
+        case 'const':
+        case 'volatile':
+        case 'restrict':
+        case 'type_tag':
+          continue
+        default:
+          return type
+      }
+    }
   }
 
   /** Bytes a value of this type takes; -1 for void, forward declarations and functions. */
-  sizeOf(_id: number): number {
-    return -1
+  sizeOf(id: number): number {
+    const type = this.resolve(id)
+    switch (type.kind) {
+      case 'int':
+      case 'float':
+      case 'struct':
+      case 'union':
+      case 'enum':
+      case 'enum64':
+      case 'datasec':
+        return type.size
+      case 'ptr':
+        return POINTER_BYTES
+      case 'array': {
+        const each = this.sizeOf(type.type)
+        return each < 0 ? -1 : each * type.length
+      }
+      case 'var':
+        return this.sizeOf(type.type)
+      case 'void':
+      case 'fwd':
+      case 'func':
+      case 'func_proto':
+      case 'decl_tag':
+        return -1
+    }
+  }
+
+  /** The string at an offset of the string section (line information and CO-RE records refer to strings so). */
+  string(offset: number): string {
+    if (offset < this.#firstString) return this.base!.string(offset)
+    let text = this.#texts.get(offset)
+    if (text === undefined) {
+      if (offset >= this.stringBytes) throw new InternalError(`BTF string ${offset} of ${this.stringBytes}`)
+      text = decodeText(this.#strings, offset - this.#firstString)
+      this.#texts.set(offset, text)
+    }
+    return text
   }
 
   /** The whole blob as Linux has it in /sys/kernel/btf (without the base's part). */
   encode(): Uint8Array {
-    return new Uint8Array()
+    return this.#blob.slice()
   }
+
+  #kindCode(id: number): number {
+    if (id === 0) return KINDS.void.code
+    if (id < this.first) return this.base!.#kindCode(id)
+    return kindCodeOf(this.#dv.getUint32(this.#offsets[id - this.first]! + 4, true))
+  }
+
+  /** Own records by name. A split blob may use names of its base: those are few and are indexed from a copy of their own. */
+  #index(): NameIndex {
+    if (this.#names) return this.#names
+    const starts = new Uint32Array(this.#offsets.length)
+    for (let i = 0; i < starts.length; i++) starts[i] = this.#dv.getUint32(this.#offsets[i]!, true)
+    if (this.#firstString === 0) return (this.#names = new NameIndex(this.#strings, starts))
+    const borrowed: number[] = []
+    for (let i = 0; i < starts.length; i++) {
+      const start = starts[i]!
+      if (start >= this.#firstString) starts[i] = 1 + start - this.#firstString
+      else if (start > 0) {
+        starts[i] = 1 + this.#strings.length + borrowed.length
+        borrowed.push(...encodeText(this.string(start)), 0)
+      }
+    }
+    const bytes = new Uint8Array(1 + this.#strings.length + borrowed.length)
+    bytes.set(this.#strings, 1)
+    bytes.set(borrowed, 1 + this.#strings.length)
+    return (this.#names = new NameIndex(bytes, starts))
+  }
+}
+
+function encodeText(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+/** The NUL-terminated text at `start`: ASCII but for exotic section names and identifiers. */
+function decodeText(bytes: Uint8Array, start: number): string {
+  let text = ''
+  for (let at = start; bytes[at] !== 0; at++) {
+    if (bytes[at]! >= 0x80) return new TextDecoder().decode(bytes.subarray(start, bytes.indexOf(0, start)))
+    text += String.fromCharCode(bytes[at]!)
+  }
+  return text
 }

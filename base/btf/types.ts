@@ -47,8 +47,14 @@ export type BtfType =
   | { kind: 'var'; id: number; name: string; type: number; linkage: 'static' | 'global' | 'extern' }
   | { kind: 'datasec'; id: number; name: string; size: number; vars: { type: number; offset: number; size: number }[] }
   | { kind: 'float'; id: number; name: string; size: number }
-  | { kind: 'decl_tag'; id: number; name: string; type: number; componentIndex: number }
+  | { kind: 'decl_tag'; id: number; name: string; type: number; componentIndex: number; attribute: boolean }
   | { kind: 'type_tag'; id: number; name: string; type: number; attribute: boolean }
 
+/** A type without its id, as it is handed to a BtfBuilder. */
+export type BtfDraft = BtfType extends infer T ? (T extends BtfType ? Omit<T, 'id'> : never) : never
+
 export type BtfKind = BtfType['kind']
-export type BtfOf<K extends BtfKind> = Extract<BtfType, { kind: K }>
+/** The member of the union that kind K is one of (`struct` and `union` share theirs). */
+type Holding<T, K> = T extends { kind: infer Q } ? (Extract<Q, K> extends never ? never : T) : never
+export type BtfOf<K extends BtfKind> = Holding<BtfType, K>
+export type BtfDraftOf<K extends BtfKind> = Holding<BtfDraft, K>
