@@ -70,6 +70,18 @@ export class KernelMemory {
     return this.dv.getInt32(at + 4, true) * 0x1_0000_0000 + this.dv.getUint32(at, true)
   }
 
+  /** memmove() within the memory. Short copies, the usual ones, stay out of the built-in, which costs 50 ns to enter. */
+  copy(to: number, from: number, length: number): void {
+    if (length > 64 || (to > from && to < from + length)) {
+      this.u8.copyWithin(to, from, from + length)
+      return
+    }
+    const { dv, u8 } = this
+    let i = 0
+    for (; i + 4 <= length; i += 4) dv.setInt32(to + i, dv.getInt32(from + i, true), true)
+    for (; i < length; i++) u8[to + i] = u8[from + i]!
+  }
+
   /** A copy of the bytes, so that the caller may keep them. */
   bytes(at: number, length: number): Uint8Array {
     return this.u8.slice(at, at + length)

@@ -208,24 +208,20 @@ export abstract class BpfMap implements MapFacts {
 
   /** copy_map_value(): the value without its special fields. */
   copyValue(to: number, from: number): void {
-    const u8 = this.machine.mem.u8
-    if (this.special.length === 0) {
-      u8.copyWithin(to, from, from + this.valueSize)
-      return
-    }
+    const { mem } = this.machine
     let at = 0
     for (const field of this.special) {
-      u8.copyWithin(to + at, from + at, from + field.offset)
+      mem.copy(to + at, from + at, field.offset - at)
       at = field.offset + field.size
     }
-    u8.copyWithin(to + at, from + at, from + this.valueSize)
+    mem.copy(to + at, from + at, this.valueSize - at)
   }
 
   /** A value for user space: special fields read as zero. */
   copyOut(value: number, out: number): void {
-    const u8 = this.machine.mem.u8
-    u8.copyWithin(out, value, value + this.valueSize)
-    for (const field of this.special) u8.fill(0, out + field.offset, out + field.offset + field.size)
+    const { mem } = this.machine
+    mem.copy(out, value, this.valueSize)
+    for (const field of this.special) mem.u8.fill(0, out + field.offset, out + field.offset + field.size)
   }
 }
 
