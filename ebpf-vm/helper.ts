@@ -29,3 +29,6 @@ export interface HelperImpl {
   readonly costNs?: number
   run(...words: number[]): number
 }
+
+/** bpf_tail_call: engines carry it out themselves. */
+export const BPF_FUNC_TAIL_CALL = 12

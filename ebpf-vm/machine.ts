@@ -59,6 +59,11 @@ export interface Engine {
 export interface HelperTables {
   readonly helpers: ReadonlyMap<number, HelperImpl>
   readonly kfuncs: ReadonlyMap<string, HelperImpl>
+  /**
+   * Legacy packet loads (LD | ABS, LD | IND): the `bytes` (1, 2 or 4) at `offset` (int32; negative ones are SKF_NET_OFF and the
+   * like) of the packet that the sk_buff at offset `ctx` holds, big endian, as an unsigned number; -1 outside of the packet.
+   */
+  loadPacket?(ctx: number, offset: number, bytes: number): number
 }
 
 /**

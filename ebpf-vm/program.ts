@@ -121,6 +121,7 @@ export interface VerifiedProgram {
   /** [0] is the main program. */
   readonly subprograms: readonly Subprogram[]
   readonly maps: readonly MapFacts[]
+  /** By the slot of the call. */
   readonly kfuncs: ReadonlyMap<number, { name: string; module?: string }>
   readonly gplCompatible: boolean
   readonly sleepable: boolean

@@ -123,6 +123,11 @@ export abstract class BpfMap implements MapFacts {
     return NOT_SUPPORTED
   }
 
+  /** For bpf_tail_call: slot in the machine's function table of the program at an index of a prog array; 0 when there is none. */
+  programSlot(_index: number): number {
+    return 0
+  }
+
   /** bpf_map_lookup_percpu_elem: the value of a given CPU, or 0. */
   lookupCpu(_key: number, _cpu: number): number {
     return 0

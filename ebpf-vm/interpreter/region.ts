@@ -1,0 +1,53 @@
+// Where an access may go. Every load and store asks its region for the offset behind an address, whatever the verifier proved:
+// the BPF stack's region is the frames of the running invocation, any other is mapped kernel memory.
+
+import { KERNEL_HI, type KernelMemory, PAGE_SIZE } from '../../base/memory.ts'
+import type { AccessKind } from '../program.ts'
+
+/** An access that no verified program makes. The message names program, slot, instruction, address and region. */
+export class Fault extends Error {
+  override name = 'Fault'
+}
+
+/** Returned by find() for a probe that missed: a load gives 0, a store is dropped. */
+export const MISSED = -1
+
+export class Region {
+  readonly kind: AccessKind
+  /** Offsets `[low, high)` are accessible. The stack's move as functions are entered and left. */
+  low: number
+  high: number
+  readonly #fault: (slot: number, what: string) => Fault
+
+  /** `fault` makes the error for an access of the instruction at a slot. */
+  constructor(kind: AccessKind, mem: KernelMemory, fault: (slot: number, what: string) => Fault) {
+    this.kind = kind
+    this.low = PAGE_SIZE
+    this.high = mem.sizeBytes
+    this.#fault = fault
+  }
+
+  /** Offset of the `bytes` at address hi:lo + off, or MISSED; throws Fault. */
+  find(lo: number, hi: number, off: number, bytes: number, slot: number): number {
+    const at = lo + off
+    if (hi === KERNEL_HI && at >= this.low && at + bytes <= this.high) return at
+    return this.#carry(lo, hi, off, bytes, slot)
+  }
+
+  /** The same where `off` may carry into the high word, or nothing is there. */
+  #carry(lo: number, hi: number, off: number, bytes: number, slot: number): number {
+    const sum = (lo >>> 0) + off
+    const high = (hi + Math.floor(sum / 0x1_0000_0000)) | 0
+    const at = sum >>> 0
+    if (high === KERNEL_HI && at >= this.low && at + bytes <= this.high) return at
+    if (this.kind === 'probe' || this.kind === 'btf') return MISSED
+    const address = `0x${(high >>> 0).toString(16)}${at.toString(16).padStart(8, '0')}`
+    throw this.#fault(slot, `${bytes} bytes at ${address} are not in ${this.#name()}`)
+  }
+
+  #name(): string {
+    if (this.kind === 'stack')
+      return `the BPF stack (${this.high - this.low} bytes at offset 0x${this.low.toString(16)})`
+    return this.kind === 'unproved' ? 'kernel memory' : `kernel memory (${this.kind} access)`
+  }
+}
