@@ -59,7 +59,7 @@ export class ArrayMap extends BpfMap {
     return nextIndex(this, key, out)
   }
 
-  override forEach(visit: (key: number, value: number) => number): number {
+  override visitAll(visit: (key: number, value: number) => number): number {
     const { alloc, mem } = this.machine
     const key = alloc.alloc(8)
     let visited = 0

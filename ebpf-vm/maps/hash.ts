@@ -254,7 +254,7 @@ export class HashMap extends BpfMap {
     return 0
   }
 
-  override forEach(visit: (key: number, value: number) => number): number {
+  override visitAll(visit: (key: number, value: number) => number): number {
     const { i32 } = this.machine.mem
     const cpu = this.machine.platform.cpu()
     let visited = 0

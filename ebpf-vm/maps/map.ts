@@ -137,7 +137,7 @@ export abstract class BpfMap implements MapFacts {
    * Visit the elements as bpf_for_each_map_elem does: offsets of key and value (of this CPU) until `visit` returns non-zero.
    * Returns the number of elements visited.
    */
-  forEach(_visit: (key: number, value: number) => number): number {
+  visitAll(_visit: (key: number, value: number) => number): number {
     return NOT_SUPPORTED
   }
 

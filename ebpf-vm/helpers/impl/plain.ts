@@ -1,0 +1,13 @@
+// Every helper that needs no kernel around the machine. The kernel side lays its own over these.
+
+import type { Machine } from '../../machine.ts'
+import { basicHelpers } from './basic.ts'
+import type { BoundHelper } from './bound.ts'
+import { mapHelpers } from './maps.ts'
+import { ringbufHelpers } from './ringbuf.ts'
+import { stringHelpers } from './strings.ts'
+
+export function plainHelpers(machine: Machine): Map<number, BoundHelper> {
+  const all = [...mapHelpers(machine), ...ringbufHelpers(machine), ...stringHelpers(machine), ...basicHelpers(machine)]
+  return new Map(all.map((helper) => [helper.id, helper]))
+}
