@@ -1,0 +1,46 @@
+// Reading files that a person named: whatever goes wrong becomes one line.
+
+import { createReadStream, readFileSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
+import { UserError } from '../base/errors.ts'
+
+const REASONS: Record<string, string> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'is a directory, not a file',
+}
+
+function failed(path: string, error: unknown): UserError {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  return new UserError(`cannot read ${path}: ${REASONS[code] ?? (error as Error).message}`)
+}
+
+export function readFile(path: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(path === '-' ? 0 : path))
+  } catch (error) {
+    throw failed(path, error)
+  }
+}
+
+/** The bytes of a file that may be gzipped. */
+export function readMaybeGzip(path: string): Uint8Array {
+  const bytes = readFile(path)
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes
+  try {
+    return new Uint8Array(gunzipSync(bytes))
+  } catch {
+    throw new UserError(`cannot read ${path}: the gzip data is damaged or cut off`)
+  }
+}
+
+export const readText = (path: string): string => new TextDecoder().decode(readFile(path))
+
+/** A file as chunks, for importers. */
+export async function* chunksOf(path: string): AsyncIterable<Uint8Array> {
+  try {
+    for await (const chunk of createReadStream(path)) yield chunk as Uint8Array
+  } catch (error) {
+    throw failed(path, error)
+  }
+}
