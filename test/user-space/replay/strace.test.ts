@@ -123,7 +123,7 @@ describe('values', () => {
       name: 'TCP:[127.0.0.1:1->127.0.0.1:2]',
     })
     expect(value('[{WIFEXITED(s) && WEXITSTATUS(s) == 0}]')).toMatchObject({ kind: 'array', items: [{ kind: 'raw' }] })
-    expect(value('0x7ff /* 3 vars */')).toEqual({ kind: 'number', value: 0x7ffn })
+    expect(value('0x7ff /* 3 vars */')).toEqual({ kind: 'number', value: 0x7ffn, comment: '3 vars' })
   })
 })
 

@@ -93,7 +93,8 @@ export class ValueReader {
   value(): Value {
     const start = this.at
     let value = this.plain()
-    this.skipComment()
+    const comment = this.comment()
+    if (comment !== undefined && value.kind === 'number') value = { ...value, comment }
     if (this.text.startsWith(' => ', this.at)) {
       this.at += 4
       value = { kind: 'change', before: value, after: this.value() }
@@ -124,12 +125,13 @@ export class ValueReader {
     }
   }
 
-  private skipComment(): void {
+  private comment(): string | undefined {
     const open = this.startsWith(' /* ') ? this.at + 4 : this.startsWith('/* ') ? this.at + 3 : -1
-    if (open < 0) return
+    if (open < 0) return undefined
     const close = this.text.indexOf(' */', open)
     if (close < 0) this.fail('a comment is not closed')
     this.at = close + 3
+    return this.text.slice(open, close)
   }
 
   private string(): Value {
