@@ -14,7 +14,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 /** `bpfsim opens.ts …` means `bpfsim run opens.ts …`, so that scripts can have a #! line. */
 function withRun(argv: readonly string[]): string[] {
   const first = argv[0]
-  return first !== undefined && !first.startsWith('-') && first.includes('.') && existsSync(first) ? ['run', ...argv] : [...argv]
+  return first !== undefined && !first.startsWith('-') && first.includes('.') && existsSync(first)
+    ? ['run', ...argv]
+    : [...argv]
 }
 
 try {
