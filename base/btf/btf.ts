@@ -89,6 +89,13 @@ export class Btf {
     return KIND_NAMES[this.#kindCode(id)]!
   }
 
+  /** The name of a type, without decoding it. */
+  name(id: number): string {
+    if (id === 0) return ''
+    if (id < this.first) return this.base!.name(id)
+    return this.string(this.#dv.getUint32(this.#offsets[id - this.first]!, true))
+  }
+
   /** This blob's own types in the order of their ids. */
   *types(): Generator<BtfType> {
     for (let id = this.first; id < this.count; id++) yield this.type(id)

@@ -1,0 +1,98 @@
+// A kernel version: its types, functions, tracepoints, system calls and symbols. Read off a real kernel's BTF, either one of the
+// committed profiles or any vmlinux BTF that a user hands in; both go the same way.
+
+import { Btf } from '../../base/btf/btf.ts'
+import { UserError } from '../../base/errors.ts'
+import { PROFILES } from './data/index.ts'
+import { unpackProfile } from './packed.ts'
+import { type SyscallRecord, syscallsOf } from './syscalls.ts'
+import { type TracepointRecord, tracepointsOf } from './tracepoints.ts'
+
+export interface Profile {
+  /** utsname release: `6.12.117+deb12-amd64`. */
+  readonly release: string
+  readonly version: { readonly major: number; readonly minor: number; readonly patch: number }
+  readonly btf: Btf
+  /** Functions by symbol: the id of their BTF `func`. What is absent cannot be an fentry target. */
+  readonly functions: ReadonlyMap<string, number>
+  /** Every tracepoint; a TracepointRecord's `id` is unique among those that have a trace event. */
+  readonly tracepoints: readonly TracepointRecord[]
+  /** The system calls that this kernel implements, by number. */
+  readonly syscalls: readonly SyscallRecord[]
+  /** Kernel text symbols in the order of their addresses (kallsyms), aliases at the end as `alias -> function`. */
+  readonly symbols: readonly TextSymbol[]
+}
+
+export interface TextSymbol {
+  readonly name: string
+  /** Another name of this symbol's code, or undefined. */
+  readonly aliasOf: string | undefined
+}
+
+/** Names that profileFor() takes; the first is the default. */
+export const PROFILE_NAMES: readonly string[] = Object.keys(PROFILES)
+
+/** The committed profile of a kernel version: `6.12` or `6.1`. Throws UserError for any other. */
+export function profileFor(name: string = PROFILE_NAMES[0]!): Profile {
+  const packed = PROFILES[name]
+  if (!packed) throw new UserError(`kernel ${name}: no such profile; there are ${PROFILE_NAMES.join(', ')}`)
+  return profileOf(Btf.parse(unpackProfile(packed), undefined, `profile ${name}`), packed.release)
+}
+
+/**
+ * A profile from raw vmlinux BTF. `where` names the file in messages. BTF does not say which release it is: `release` does, or
+ * it is told from types that came and went.
+ */
+export function profileFromBtf(bytes: Uint8Array, where = 'BTF', release?: string): Profile {
+  const btf = Btf.parse(bytes, undefined, where)
+  if (btf.find('task_struct', 'struct') === 0) {
+    throw new UserError(
+      `${where}: has no struct task_struct, so it is not a kernel's BTF; take /sys/kernel/btf/vmlinux`,
+    )
+  }
+  return profileOf(btf, release ?? guessRelease(btf))
+}
+
+function profileOf(btf: Btf, release: string): Profile {
+  const syscalls = syscallsOf(btf)
+  const functions = functionsOf(btf)
+  const symbols: TextSymbol[] = [...functions.keys()].map((name) => ({ name, aliasOf: undefined }))
+  for (const { name } of syscalls) {
+    if (!functions.has(`__x64_sys_${name}`)) symbols.push({ name: `__x64_sys_${name}`, aliasOf: `__do_sys_${name}` })
+  }
+  const tracepoints = tracepointsOf(btf, syscalls)
+  return { release, version: parseRelease(release), btf, functions, tracepoints, syscalls, symbols }
+}
+
+function functionsOf(btf: Btf): Map<string, number> {
+  const functions = new Map<string, number>()
+  for (let id = btf.first; id < btf.count; id++) {
+    if (btf.kind(id) !== 'func') continue
+    const name = btf.name(id)
+    if (!functions.has(name)) functions.set(name, id)
+  }
+  return functions
+}
+
+function parseRelease(release: string): Profile['version'] {
+  const [, major, minor, patch] = /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(release) ?? ['', '0', '0', '0']
+  return { major: Number(major), minor: Number(minor), patch: Number(patch ?? 0) }
+}
+
+/** Syscalls that a version added, newest first. */
+const SINCE: readonly (readonly [string, string])[] = [
+  ['file_getattr', '6.17.0'],
+  ['open_tree_attr', '6.15.0'],
+  ['setxattrat', '6.13.0'],
+  ['uretprobe', '6.11.0'],
+  ['mseal', '6.10.0'],
+  ['statmount', '6.8.0'],
+  ['futex_wake', '6.7.0'],
+  ['fchmodat2', '6.6.0'],
+  ['cachestat', '6.5.0'],
+]
+
+function guessRelease(btf: Btf): string {
+  const newest = SINCE.find(([name]) => btf.find(`__x64_sys_${name}`, 'func') || btf.find(`__do_sys_${name}`, 'func'))
+  return newest?.[1] ?? '6.1.0'
+}

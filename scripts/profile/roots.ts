@@ -1,0 +1,276 @@
+// What a profile keeps of a kernel, by name. A name that a kernel lacks is passed over: versions differ.
+// Structs come whole, with all they hold by value; a function with its prototype.
+
+/** Structs (and unions) that the simulated kernel models, that tools read, or that programs are written against. */
+export const STRUCTS = words(`
+  task_struct thread_info thread_struct mm_struct vm_area_struct vm_fault signal_struct sighand_struct sigpending
+  sigqueue kernel_siginfo k_sigaction ksignal cred user_struct user_namespace group_info key kernel_clone_args
+  linux_binprm rlimit rusage taskstats task_delay_info task_io_accounting robust_list_head restart_block
+  pid upid pid_namespace nsproxy uts_namespace new_utsname ipc_namespace mnt_namespace cgroup_namespace time_namespace net
+  ns_common proc_ns_operations ucounts fs_struct files_struct fdtable
+  file inode dentry super_block vfsmount mount mountpoint path qstr nameidata open_how open_flags filename file_operations inode_operations
+  super_operations dentry_operations file_system_type renamedata kstat iattr dir_context delayed_call fown_struct
+  address_space address_space_operations page folio iov_iter iovec kiocb kvec bio_vec readahead_control writeback_control
+  pipe_inode_info pipe_buffer eventpoll epitem epoll_event eventfd_ctx poll_table_struct poll_wqueues
+  timerfd_ctx seq_file seq_operations fsnotify_mark statfs kstatfs stat statx mem_cgroup kmem_cache oom_control swap_info_struct
+  vm_struct vm_operations_struct anon_vma mempolicy shmem_inode_info kmem_cache_cpu
+  pt_regs fpu fred_ss desc_struct tss_struct
+  rq cfs_rq rt_rq dl_rq sched_entity sched_rt_entity sched_dl_entity sched_class task_group load_weight sched_avg sched_statistics
+  sched_info sched_attr sched_param root_domain sched_domain kernel_cpustat psi_group rq_flags
+  css_set cgroup cgroup_subsys_state cgroup_root cgroup_subsys cgroup_file cgroup_bpf cftype kernfs_node kernfs_root kernfs_open_file
+  cgroup_freezer_state cgroup_base_stat
+  sock sock_common inet_sock inet_connection_sock tcp_sock udp_sock unix_sock unix_address raw_sock netlink_sock packet_sock
+  ipv6_pinfo tcp6_sock udp6_sock inet_timewait_sock tcp_timewait_sock request_sock inet_request_sock tcp_request_sock
+  socket proto proto_ops socket_wq msghdr user_msghdr mmsghdr sockaddr sockaddr_in sockaddr_in6 sockaddr_un sockaddr_nl
+  __kernel_sockaddr_storage in_addr in6_addr net_device net_device_ops netdev_queue netdev_rx_queue Qdisc dst_entry rtable
+  rt6_info neighbour flowi4 flowi6 sk_buff sk_buff_head skb_shared_info skb_frag sk_buff_list tcp_skb_cb
+  ethhdr vlan_hdr vlan_ethhdr iphdr ipv6hdr ipv6_opt_hdr tcphdr udphdr icmphdr icmp6hdr arphdr tcp_options_received
+  tcp_congestion_ops rate_sample inet_hashinfo inet_ehash_bucket inet_listen_hashbucket inet_bind_bucket
+  xdp_buff xdp_frame xdp_rxq_info xdp_txq_info xdp_mem_info xsk_buff_pool xdp_sock sk_psock sk_msg sk_filter bpf_sk_storage
+  nf_hook_state nf_conn nf_conntrack_tuple nf_conntrack_tuple_hash
+  request request_queue bio bvec_iter gendisk block_device hd_struct elevator_queue blk_mq_hw_ctx blk_mq_ctx blk_plug
+  bio_set buffer_head backing_dev_info bdi_writeback disk_stats
+  timer_list hrtimer hrtimer_clock_base hrtimer_cpu_base hrtimer_sleeper tick_sched timerqueue_node timekeeper tk_read_base
+  work_struct delayed_work workqueue_struct pool_workqueue worker_pool worker wait_queue_entry wait_queue_head completion
+  mutex rw_semaphore semaphore spinlock raw_spinlock seqcount rcu_head callback_head list_head hlist_head hlist_node llist_node
+  rb_node rb_root rb_root_cached radix_tree_root xarray maple_tree kref refcount_struct percpu_counter percpu_ref
+  irqaction irq_desc irq_data irq_common_data softirq_action tasklet_struct msi_desc
+  perf_event perf_event_attr perf_event_context perf_event_mmap_page perf_sample_data perf_buffer perf_branch_entry
+  perf_callchain_entry pmu hw_perf_event bpf_perf_event_data bpf_perf_event_data_kern bpf_user_pt_regs_t
+  trace_entry trace_event_call trace_event_class tracepoint tracepoint_func trace_array ftrace_regs ftrace_ops kprobe kretprobe
+  kretprobe_instance rethook_node fprobe uprobe uprobe_consumer bpf_raw_event_map
+  syscall_metadata syscall_trace_enter syscall_trace_exit
+  module module_memory kset kobject device device_driver class bus_type
+  user_regset seccomp seccomp_data sock_filter sock_fprog bpf_binary_header
+  key_type audit_context linux_dirent64 kernel_timespec __kernel_timespec timespec64 old_timespec32 itimerspec64 sysinfo
+  msg_msg kern_ipc_perm shmid_kernel sem_array task_rss_stat io_uring_task io_kiocb io_ring_ctx
+`)
+
+/** What bpf(2) and its programs are made of. */
+export const BPF_STRUCTS = words(`
+  bpf_insn bpf_attr bpf_prog bpf_prog_aux bpf_prog_ops bpf_prog_array bpf_prog_array_item bpf_prog_stats bpf_prog_info bpf_prog_type_list
+  bpf_map bpf_map_ops bpf_map_info bpf_array bpf_htab htab_elem bucket bpf_local_storage bpf_local_storage_map bpf_local_storage_elem
+  bpf_local_storage_data bpf_ringbuf bpf_ringbuf_hdr bpf_ringbuf_map bpf_stack_map stack_map_bucket bpf_queue_stack bpf_bloom_filter
+  lpm_trie lpm_trie_node bpf_struct_ops_map bpf_struct_ops bpf_struct_ops_common_value bpf_cgroup_storage bpf_cgroup_storage_map
+  bpf_shtab bpf_stab bpf_dtab bpf_cpu_map bpf_lru bpf_lru_list bpf_lru_node bpf_event_entry bpf_arena
+  bpf_link bpf_link_ops bpf_link_info bpf_link_primer bpf_tracing_link bpf_raw_tp_link bpf_perf_link bpf_iter_link bpf_cgroup_link
+  bpf_kprobe_multi_link bpf_uprobe_multi_link bpf_trampoline bpf_tramp_image bpf_tramp_link bpf_tramp_run_ctx bpf_run_ctx
+  bpf_trace_run_ctx bpf_cg_run_ctx bpf_cookie bpf_dispatcher bpf_ksym bpf_token bpf_mem_alloc bpf_mem_caches
+  bpf_verifier_env bpf_verifier_log bpf_func_state bpf_reg_state bpf_func_info bpf_line_info bpf_core_relo bpf_kfunc_desc
+  bpf_dynptr bpf_dynptr_kern bpf_timer bpf_timer_kern bpf_hrtimer bpf_wq bpf_async_cb bpf_spin_lock bpf_res_spin_lock bpf_refcount
+  bpf_list_head bpf_list_node bpf_list_node_kern bpf_rb_root bpf_rb_node bpf_rb_node_kern bpf_iter_num bpf_iter_num_kern
+  bpf_iter_task bpf_iter_task_kern bpf_iter_task_vma bpf_iter_task_vma_kern bpf_iter_css bpf_iter_css_kern bpf_iter_css_task
+  bpf_iter_css_task_kern bpf_iter_bits bpf_iter_bits_kern bpf_iter_kmem_cache bpf_cpumask bpf_cpumask_t bpf_crypto_ctx bpf_crypto_params
+  bpf_key bpf_ct_opts bpf_nf_link bpf_throw_ctx bpf_iter_meta bpf_iter_seq_task_info bpf_iter_aux_info bpf_iter_reg bpf_iter_target_info
+  btf btf_type btf_ptr btf_header btf_member btf_param btf_array btf_enum btf_kfunc_id_set btf_id_set8 btf_id_dtor_kfunc
+  bpf_btf_info bpf_cgroup_dev_ctx bpf_cgroup_storage_key bpf_cpumap_val bpf_devmap_val bpf_fib_lookup bpf_flow_keys bpf_flow_dissector
+  bpf_lpm_trie_key bpf_lpm_trie_key_hdr bpf_lpm_trie_key_u8 bpf_perf_event_value bpf_pidns_info bpf_raw_tracepoint_args
+  bpf_redir_neigh bpf_redirect_info bpf_sk_lookup bpf_sk_lookup_kern bpf_sock bpf_sock_addr bpf_sock_addr_kern bpf_sock_ops
+  bpf_sock_ops_kern bpf_sock_tuple bpf_sockopt bpf_sockopt_kern bpf_stack_build_id bpf_sysctl bpf_sysctl_kern bpf_tcp_sock
+  bpf_tunnel_key bpf_xdp_sock bpf_xfrm_state bpf_xfrm_info bpf_scratchpad bpf_tcp_req_attrs bpf_iter_link_info bpf_skb_data_end
+  __sk_buff sk_msg_md sk_reuseport_md sk_reuseport_kern xdp_md bpf_dummy_ops bpf_dummy_ops_state
+  bpf_struct_ops_tcp_congestion_ops bpf_struct_ops_bpf_dummy_ops bpf_struct_ops_value sched_ext_ops bpf_struct_ops_sched_ext_ops
+  scx_exit_info scx_exec_args scx_init_task_args scx_cpu_acquire_args scx_cgroup_init_args
+  bpf_iter__task bpf_iter__task_file bpf_iter__task_vma bpf_iter__bpf_map bpf_iter__bpf_map_elem bpf_iter__bpf_prog bpf_iter__bpf_link
+  bpf_iter__bpf_sk_storage_map bpf_iter__cgroup bpf_iter__ksym bpf_iter__netlink bpf_iter__ipv6_route bpf_iter__sockmap
+  bpf_iter__tcp bpf_iter__udp bpf_iter__unix bpf_iter__kmem_cache
+`)
+
+/** Enums by name; all enums that a kept type or prototype mentions come anyway. */
+export const ENUMS = words(`
+  bpf_adj_room_mode bpf_attach_type bpf_cgroup_iter_order bpf_check_mtu_ret bpf_check_mtu_flags bpf_cmd bpf_core_relo_kind bpf_func_id
+  bpf_hdr_start_off bpf_link_type bpf_lwt_encap_mode bpf_map_type bpf_prog_type bpf_ret_code bpf_stack_build_id_status bpf_stats_type
+  bpf_task_fd_type bpf_addr_space_cast bpf_cond_pseudo_jmp bpf_kfunc_flags bpf_perf_event_type tcx_action_base sk_action xdp_action
+  bpf_reg_type bpf_arg_type bpf_return_type bpf_access_type bpf_type_flag bpf_cgroup_storage_type bpf_dynptr_type bpf_iter_state
+  pid_type mm_counter_type rss_stat cpuhp_state zone_stat_item node_stat_item vm_event_item vmscan_throttle_state task_work_notify_mode
+  perf_type_id perf_hw_id perf_sw_ids perf_event_sample_format perf_event_type hrtimer_mode hrtimer_restart tk_offsets
+  sock_type socket_state sk_pacing skb_drop_reason tcp_ca_state tcp_skb_cb_sacked_flags sk_rst_reason req_op rq_qos_id blk_eh_timer_return
+  kernfs_node_type cgroup_subsys_id migrate_mode lru_list zone_type ctx_state tcp_chrono lsm_event seccomp_action siginfo_layout
+  wb_reason psi_states psi_task_count sched_tunable_scaling uprobe_filter_ctx kmalloc_cache_type fs_value_type fixed_addresses
+  work_bits wq_flags tcp_seq_states bpf_lru_list_type ftrace_bug_type trace_type
+  trace_flag_type print_line_t inet_csk_ack_state_t tcp_conntrack netdev_tx pcpu_fc
+`)
+
+/** One constant of each anonymous enum that programs take values from. */
+export const CONSTANTS = words(`
+  BPF_ANY BPF_F_NO_PREALLOC BPF_F_INDEX_MASK BPF_F_INGRESS BPF_F_CURRENT_NETNS BPF_F_RECOMPUTE_CSUM BPF_F_HDR_FIELD_MASK
+  BPF_F_TUNINFO_IPV6 BPF_F_ZERO_CSUM_TX BPF_F_SKIP_FIELD_MASK BPF_F_ADJ_ROOM_FIXED_GSO BPF_F_SYSCTL_BASE_NAME BPF_LOCAL_STORAGE_GET_F_CREATE
+  BPF_F_GET_BRANCH_RECORDS_SIZE BPF_RB_NO_WAKEUP BPF_RB_AVAIL_DATA BPF_RINGBUF_BUSY_BIT BPF_SK_LOOKUP_F_REPLACE BPF_SKB_TSTAMP_UNSPEC
+  BPF_SOCK_OPS_VOID BPF_SOCK_OPS_RTO_CB_FLAG BPF_TCP_ESTABLISHED TCP_BPF_IW BPF_LOAD_HDR_OPT_TCP_SYN BPF_WRITE_HDR_TCP_CURRENT_MSS
+  BPF_DEVCG_ACC_MKNOD BPF_DEVCG_DEV_BLOCK BPF_FIB_LOOKUP_DIRECT BPF_FIB_LKUP_RET_SUCCESS BPF_FLOW_DISSECTOR_F_PARSE_1ST_FRAG
+  BPF_F_TIMER_ABS BTF_F_COMPACT BPF_XFRM_STATE_OPTS_SZ BPF_F_KPROBE_MULTI_RETURN BPF_F_UPROBE_MULTI_RETURN BPF_F_BPRM_SECUREEXEC
+  BPF_F_BROADCAST BPF_F_REDIRECT_FLAGS BPF_CSUM_LEVEL_QUERY BPF_REG_0 BPF_MAX_LOOPS BPF_F_PAD_ZEROS BTF_KIND_UNKN BTF_FIELD_IGNORE
+  BTF_VAR_STATIC BPF_SK_STORAGE_GET_F_CREATE BPF_F_BEFORE
+  TCP_ESTABLISHED TCPF_ESTABLISHED SOCK_WAKE_IO SOCK_DEAD TASK_COMM_LEN HI_SOFTIRQ IPPROTO_IP NFPROTO_UNSPEC NF_INET_PRE_ROUTING
+  PERF_COUNT_SW_CPU_CLOCK MM_FILEPAGES CSS_TASK_ITER_PROCS WORK_STRUCT_PENDING_BIT RWSEM_READ_OWNED
+  MEMCG_LOW CGRP_NOTIFY_ON_RELEASE CGRP_ROOT_NOPREFIX CSS_NO_REF TRACE_EVENT_FL_FILTERED SI_USER
+  UNAME26 DUMP_PREFIX_NONE KERNEL_PARAM_OPS_FL_NOARG BLK_MQ_F_SHOULD_MERGE REQ_FSEQ_PREFLUSH BIO_PAGE_PINNED __REQ_FAILFAST_DEV
+`)
+
+/** Kernel functions by name (kprobe, fentry); patterns are below. */
+export const FUNCTIONS = words(`
+  do_sys_open do_sys_openat2 do_filp_open path_openat do_open do_dentry_open vfs_open open_last_lookups link_path_walk lookup_fast
+  lookup_slow lookup_open d_lookup __d_lookup __d_lookup_rcu d_alloc d_alloc_parallel d_add d_instantiate d_path dentry_path_raw
+  d_delete d_invalidate dput dget __dentry_kill filename_lookup path_lookupat getname getname_flags putname getname_kernel
+  kern_path user_path_at user_path_at_empty walk_component step_into pick_link handle_dots complete_walk may_open
+  inode_permission generic_permission path_init path_put path_get terminate_walk set_nameidata restore_nameidata
+  do_file_open_root file_open_root filp_open filp_close filp_flush fput __fput ____fput delayed_fput fd_install
+  alloc_fd __alloc_fd get_unused_fd_flags put_unused_fd close_fd file_close_fd __close_fd pick_file close_range __close_range
+  fget fget_raw fget_task __fget_light __fdget __fdget_raw __fdget_pos __f_unlock_pos do_dup2 replace_fd ksys_dup3 dup_fd
+  alloc_empty_file alloc_file alloc_file_pseudo alloc_file_clone anon_inode_getfile anon_inode_getfd
+  ksys_read ksys_write ksys_pread64 ksys_pwrite64 ksys_lseek ksys_mount ksys_umount ksys_sync ksys_fchown ksys_readahead
+  ksys_fadvise64_64 ksys_sync_file_range ksys_mmap_pgoff ksys_setsid ksys_unshare ksys_sync_helper
+  vfs_read vfs_write vfs_readv vfs_writev do_readv do_writev do_preadv do_pwritev kernel_read kernel_write __kernel_read __kernel_write
+  new_sync_read new_sync_write rw_verify_area do_iter_read do_iter_write do_iter_readv_writev iter_file_splice_write
+  do_splice do_splice_direct splice_direct_to_actor do_sendfile do_tee generic_file_splice_read filemap_splice_read
+  generic_file_read_iter generic_file_write_iter __generic_file_write_iter generic_perform_write generic_write_checks
+  filemap_read filemap_get_pages filemap_fault filemap_map_pages filemap_add_folio filemap_create_folio __filemap_get_folio
+  __filemap_add_folio filemap_write_and_wait_range filemap_fdatawrite_wbc pagecache_get_page page_cache_ra_unbounded
+  page_cache_sync_ra page_cache_async_ra page_cache_ra_order do_page_cache_ra force_page_cache_ra readahead_expand read_pages
+  __page_cache_alloc __folio_alloc filemap_alloc_folio folio_mark_accessed mark_page_accessed folio_mark_dirty __folio_mark_dirty
+  folio_account_dirtied account_page_dirtied mark_buffer_dirty add_to_page_cache_lru set_page_dirty balance_dirty_pages_ratelimited
+  balance_dirty_pages_ratelimited_flags copy_page_from_iter_atomic copy_folio_to_iter copy_page_to_iter _copy_to_iter _copy_from_iter
+  simple_read_from_buffer simple_lookup simple_write_begin simple_write_end simple_getattr simple_statfs simple_unlink simple_rename
+  generic_read_dir generic_file_open generic_file_mmap generic_file_llseek generic_file_fsync noop_fsync no_llseek
+  ramfs_get_inode ramfs_mknod ramfs_create ramfs_mkdir ramfs_symlink shmem_file_read_iter shmem_file_write_iter shmem_get_folio_gfp
+  shmem_fault shmem_write_begin shmem_write_end shmem_create shmem_getattr shmem_file_setup
+  iterate_dir dcache_readdir dcache_dir_open filldir filldir64 do_truncate do_sys_truncate do_sys_ftruncate notify_change chown_common
+  chmod_common do_fchmodat do_fchownat do_faccessat do_mkdirat do_rmdir do_unlinkat do_symlinkat do_linkat do_renameat2 do_mknodat
+  do_readlinkat do_statx do_fstatat do_utimes do_utimes_at do_fallocate do_fcntl do_vfs_ioctl do_sync_work
+  cp_new_stat cp_statx touch_atime file_update_time atime_needs_update update_time inode_update_time mark_inode_dirty __mark_inode_dirty
+  new_inode new_inode_pseudo iget_locked iget5_locked iput evict inode_init_always inode_add_lru clear_inode init_special_inode
+  security_file_open security_file_permission security_inode_create security_bprm_check security_task_kill security_mmap_file
+  cap_capable capable ns_capable ns_capable_common has_capability capable_wrt_inode_uidgid
+  pipe_read pipe_write pipe_poll pipe_release create_pipe_files do_pipe2 alloc_pipe_info free_pipe_info pipe_wait_readable pipe_wait_writable
+  do_epoll_create do_epoll_ctl do_epoll_wait ep_poll ep_send_events ep_insert ep_remove ep_item_poll ep_poll_callback
+  do_sys_poll do_poll do_select core_sys_select do_pselect poll_schedule_timeout eventfd_read eventfd_write timerfd_read
+  do_eventfd do_signalfd4 inotify_read fsnotify do_inotify_init
+  do_mount path_mount do_new_mount do_umount path_umount do_loopback do_remount do_move_mount attach_recursive_mnt vfs_get_tree
+  fsopen_create copy_mnt_ns mntput mntget lookup_mnt __lookup_mnt
+  sync_filesystem sync_inodes_sb iterate_supers sync_inodes_one_sb vfs_fsync vfs_fsync_range do_fsync do_sync
+  do_fork _do_fork kernel_clone kernel_thread user_mode_thread copy_process dup_task_struct copy_mm dup_mm copy_files copy_fs copy_signal
+  copy_sighand copy_thread copy_namespaces copy_creds create_new_namespaces wake_up_new_task sched_fork sched_post_fork sched_cgroup_fork
+  alloc_pid free_pid attach_pid detach_pid find_vpid find_pid_ns find_task_by_vpid find_task_by_pid_ns find_get_task_by_vpid pid_task
+  get_pid_task get_task_pid task_active_pid_ns __task_pid_nr_ns pid_nr_ns pid_vnr cgroup_fork cgroup_post_fork cgroup_can_fork cgroup_exit
+  do_exit do_group_exit make_task_dead exit_mm exit_files exit_fs exit_sem exit_signals exit_notify exit_task_namespaces
+  exit_task_work exit_itimers exit_robust_list exit_creds mm_release mm_update_next_owner exit_mm_release exit_mmap mmput __mmput
+  mm_init mm_alloc mm_access get_task_mm task_work_run task_work_add release_task wait_consider_task wait_task_zombie do_wait kernel_wait4
+  kernel_waitid delayed_put_task_struct put_task_struct __put_task_struct free_task acct_process acct_collect taskstats_exit
+  proc_exit_connector proc_fork_connector proc_exec_connector sched_exit sched_autogroup_exit_task ptrace_notify ptrace_attach
+  do_execve do_execveat_common bprm_execve exec_binprm search_binary_handler load_elf_binary load_script load_misc_binary begin_new_exec
+  setup_new_exec setup_arg_pages finalize_exec start_thread alloc_bprm free_bprm bprm_mm_init prepare_binprm copy_strings
+  copy_string_kernel copy_strings_kernel open_exec do_open_execat de_thread exec_mmap flush_old_exec would_dump set_dumpable
+  flush_signal_handlers do_close_on_exec __set_task_comm elf_load elf_map load_elf_interp create_elf_tables padzero
+  commit_creds prepare_creds prepare_exec_creds override_creds revert_creds prepare_kernel_cred set_user set_cred_ucounts
+  __sys_setuid __sys_setgid __sys_setreuid __sys_setresuid __sys_setregid __sys_setresgid __sys_setfsuid __sys_setfsgid
+  send_signal_locked __send_signal_locked send_signal do_send_sig_info group_send_sig_info send_sig_info send_sig force_sig force_sig_info
+  force_sig_fault force_fatal_sig kill_pid_info kill_something_info __kill_pgrp_info kill_pgrp kill_proc_info kill_pid do_tkill do_send_specific
+  complete_signal signal_wake_up_state get_signal dequeue_signal do_signal_stop do_sigaction do_sigaltstack sigprocmask
+  set_current_blocked __set_current_blocked do_sigtimedwait sigsuspend do_notify_parent do_notify_parent_cldstop recalc_sigpending
+  prepare_signal zap_other_threads arch_do_signal_or_restart handle_signal restore_sigcontext x64_setup_rt_frame signal_setup_done
+  schedule __schedule preempt_schedule preempt_schedule_common preempt_schedule_irq schedule_idle schedule_timeout
+  schedule_timeout_interruptible schedule_timeout_killable schedule_timeout_uninterruptible schedule_hrtimeout schedule_hrtimeout_range
+  schedule_hrtimeout_range_clock schedule_preempt_disabled io_schedule io_schedule_timeout do_task_dead finish_task_switch
+  finish_task_switch.isra.0 context_switch __switch_to try_to_wake_up ttwu_do_activate ttwu_do_wakeup ttwu_queue wake_up_process
+  wake_up_state default_wake_function autoremove_wake_function __wake_up __wake_up_common __wake_up_sync_key __wake_up_locked
+  __wake_up_sync prepare_to_wait prepare_to_wait_event prepare_to_wait_exclusive finish_wait add_wait_queue remove_wait_queue
+  wait_woken woken_wake_function wait_for_completion wait_for_completion_killable wait_for_completion_interruptible
+  wait_for_completion_timeout complete complete_all complete_and_exit
+  activate_task deactivate_task enqueue_task dequeue_task enqueue_task_fair dequeue_task_fair pick_next_task pick_next_task_fair
+  pick_next_entity set_next_entity put_prev_entity put_prev_task_fair update_curr update_curr_fair update_load_avg place_entity
+  check_preempt_wakeup check_preempt_wakeup_fair wakeup_preempt resched_curr select_task_rq_fair set_task_cpu move_queued_task
+  task_tick_fair entity_tick scheduler_tick sched_tick update_rq_clock update_process_times account_process_tick load_balance
+  sched_balance_rq sched_balance_newidle newidle_balance migrate_task_to migration_cpu_stop sched_setaffinity __set_cpus_allowed_ptr
+  sched_setscheduler do_sched_yield yield set_user_nice do_set_cpus_allowed do_idle cpu_startup_entry default_idle_call cpuidle_enter
+  hrtimer_nanosleep do_nanosleep hrtimer_start_range_ns hrtimer_cancel hrtimer_try_to_cancel hrtimer_init hrtimer_setup hrtimer_interrupt
+  __hrtimer_run_queues hrtimer_run_queues hrtimer_wakeup common_nsleep common_timer_set do_timer_create do_timer_settime
+  add_timer add_timer_on mod_timer del_timer timer_delete timer_delete_sync del_timer_sync call_timer_fn run_timer_softirq
+  __run_timers tick_sched_timer tick_sched_handle tick_nohz_handler do_setitimer do_getitimer it_real_fn alarm_setitimer
+  ktime_get ktime_get_real_ts64 ktime_get_raw ktime_get_ts64 ktime_get_boottime do_clock_gettime do_adjtimex
+  irq_enter irq_exit irq_enter_rcu irq_exit_rcu __do_softirq handle_softirqs do_softirq raise_softirq __raise_softirq_irqoff
+  raise_softirq_irqoff ksoftirqd_should_run run_ksoftirqd handle_irq_event __handle_irq_event_percpu handle_irq_event_percpu
+  tasklet_action tasklet_action_common __tasklet_schedule queue_work_on __queue_work queue_delayed_work_on process_one_work
+  worker_thread flush_work cancel_work_sync rcu_core call_rcu __call_rcu_common synchronize_rcu kthread kthread_create_on_node
+  kthread_stop kthread_should_stop kthread_exit
+  do_futex futex_wait __futex_wait futex_wait_queue futex_wait_setup futex_wake futex_requeue futex_wait_queue_me futex_hash
+  do_mmap vm_mmap vm_mmap_pgoff mmap_region __mmap_region do_munmap do_mas_munmap do_vmi_munmap do_vmi_align_munmap __do_munmap vm_munmap __vm_munmap
+  unmap_region unmap_vmas free_pgtables zap_page_range_single do_mprotect_pkey mprotect_fixup do_brk_flags vm_brk_flags do_brk
+  expand_stack find_vma find_vma_prev vma_merge vma_link split_vma __split_vma insert_vm_struct get_unmapped_area
+  arch_get_unmapped_area arch_get_unmapped_area_topdown handle_mm_fault __handle_mm_fault handle_pte_fault do_anonymous_page do_fault
+  do_read_fault do_cow_fault do_shared_fault do_wp_page wp_page_copy do_swap_page finish_fault do_user_addr_fault exc_page_fault
+  do_kern_addr_fault do_numa_page do_page_mkwrite copy_page_range dup_mmap lock_vma_under_rcu mm_populate populate_vma_page_range
+  get_user_pages get_user_pages_remote get_user_pages_fast access_process_vm access_remote_vm __access_remote_vm do_madvise
+  __alloc_pages __alloc_pages_noprof get_page_from_freelist alloc_pages alloc_pages_noprof alloc_pages_mpol_noprof __free_pages free_unref_page free_unref_folios
+  __folio_put folio_put vma_alloc_folio vma_alloc_folio_noprof vma_alloc_zeroed_movable_folio folio_add_lru folio_add_new_anon_rmap lru_cache_add
+  try_to_free_pages do_try_to_free_pages shrink_node shrink_lruvec shrink_folio_list balance_pgdat kswapd wakeup_kswapd
+  __kmalloc __kmalloc_noprof __kmalloc_node kmalloc_trace kmem_cache_alloc kmem_cache_alloc_noprof kmem_cache_alloc_node kmem_cache_free kfree kvfree
+  kmem_cache_alloc_lru __kmem_cache_alloc_node __slab_alloc ___slab_alloc vmalloc vfree __vmalloc_node_range kvmalloc_node
+  oom_kill_process out_of_memory oom_badness oom_reap_task_mm swap_readpage swap_read_folio swap_writepage
+  migrate_misplaced_page migrate_misplaced_folio migrate_pages
+  _copy_to_user _copy_from_user strncpy_from_user strnlen_user copy_from_user_nofault copy_to_user_nofault
+  strncpy_from_user_nofault strncpy_from_kernel_nofault copy_from_kernel_nofault
+  mutex_lock mutex_unlock mutex_trylock mutex_lock_interruptible mutex_lock_killable mutex_lock_io __mutex_lock_slowpath
+  __mutex_lock_interruptible_slowpath __mutex_lock_killable_slowpath
+  down_read up_read down_write up_write down_read_trylock down_write_trylock down_read_killable down_write_killable
+  down_read_interruptible downgrade_write rwsem_down_read_slowpath rwsem_down_write_slowpath down up down_interruptible down_timeout
+  _raw_spin_lock _raw_spin_unlock _raw_spin_lock_irqsave _raw_spin_unlock_irqrestore _raw_spin_lock_irq _raw_spin_lock_bh
+  queued_spin_lock_slowpath native_queued_spin_lock_slowpath
+  blk_account_io_done blk_account_io_start __blk_account_io_start __blk_account_io_done blk_account_io_merge_bio blk_mq_start_request
+  blk_mq_end_request blk_mq_submit_bio blk_mq_complete_request blk_mq_dispatch_rq_list blk_update_request blk_finish_plug blk_start_plug
+  blk_start_request blk_attempt_plug_merge submit_bio submit_bio_noacct submit_bio_wait bio_alloc_bioset bio_endio bio_put md_flush_request
+  blk_mq_get_request __blk_mq_alloc_requests blk_mq_free_request blk_rq_map_user wbt_wait rq_qos_wait
+  sock_recvmsg sock_sendmsg __sock_sendmsg __sys_socket __sys_bind __sys_connect __sys_connect_file __sys_listen __sys_listen_socket __sys_accept4 __sys_accept4_file
+  __sys_sendto __sys_recvfrom __sys_sendmsg __sys_recvmsg ___sys_sendmsg ___sys_recvmsg __sys_sendmmsg __sys_recvmmsg __sys_setsockopt __sys_getsockopt
+  __sys_shutdown __sys_socketpair __sys_getsockname __sys_getpeername do_sock_setsockopt do_sock_getsockopt do_accept
+  sock_create __sock_create sock_create_kern sock_release __sock_release sock_close sock_alloc sock_alloc_file sock_read_iter sock_write_iter
+  sock_poll sock_ioctl sock_def_readable sock_def_write_space sock_def_wakeup sock_queue_rcv_skb sock_queue_rcv_skb_reason __sock_queue_rcv_skb
+  sockfd_lookup sockfd_lookup_light sk_alloc sk_free __sk_free sk_clone_lock sk_common_release sk_stream_wait_memory sk_wait_data
+  sk_filter_trim_cap lock_sock_nested release_sock __lock_sock __release_sock sock_setsockopt sk_setsockopt sock_getsockopt sk_getsockopt move_addr_to_kernel
+  inet_create inet_bind inet_bind_sk inet6_bind inet6_bind_sk inet_listen __inet_listen_sk inet_accept inet_csk_accept inet_csk_listen_start inet_csk_complete_hashdance
+  inet_csk_clone_lock inet_csk_get_port inet_csk_reqsk_queue_add inet_stream_connect __inet_stream_connect inet_dgram_connect inet_release inet_shutdown
+  inet_sendmsg inet_recvmsg inet6_sendmsg inet6_recvmsg inet_getname inet6_getname inet_sk_rebuild_header inet_hash inet_unhash
+  inet_hash_connect inet_sock_destruct inet_put_port inet_ctl_sock_create inet_ehash_insert inet_lookup_established __inet_lookup_established
+  __inet_lookup_listener __inet6_lookup_established inet6_create inet6_csk_xmit inet6_lookup_listener
+  ip_queue_xmit __ip_queue_xmit ip_output ip_finish_output ip_finish_output2 ip_local_out __ip_local_out ip_rcv ip_rcv_core ip_rcv_finish
+  ip_local_deliver ip_local_deliver_finish ip_protocol_deliver_rcu ip_forward ip_route_output_key_hash ip_route_output_flow ip_send_skb
+  ip_make_skb ip_append_data ip_fragment ip6_xmit ip6_output ip6_finish_output2 ipv6_rcv ip6_input icmp_rcv icmp_send __icmp_send
+  udp_sendmsg udp_recvmsg udpv6_sendmsg udpv6_recvmsg udp_rcv __udp4_lib_rcv udp_queue_rcv_skb __udp_enqueue_schedule_skb udp_send_skb
+  udp_destroy_sock udp_lib_get_port udp_v4_get_port udp_disconnect
+  unix_create unix_create1 unix_bind unix_listen unix_accept unix_stream_connect unix_dgram_connect unix_stream_sendmsg unix_stream_recvmsg unix_dgram_sendmsg
+  unix_dgram_recvmsg unix_stream_read_generic unix_stream_read_actor unix_release unix_release_sock unix_socketpair unix_poll unix_find_other
+  netlink_sendmsg netlink_recvmsg netlink_unicast netlink_broadcast netlink_create netlink_bind netlink_rcv_skb rtnetlink_rcv_msg
+  dev_queue_xmit __dev_queue_xmit dev_hard_start_xmit netif_rx netif_rx_internal netif_receive_skb netif_receive_skb_internal
+  __netif_receive_skb __netif_receive_skb_core __netif_receive_skb_one_core netif_receive_skb_list_internal napi_gro_receive napi_complete_done napi_poll __napi_poll net_rx_action
+  net_tx_action process_backlog enqueue_to_backlog loopback_xmit eth_type_trans sch_direct_xmit __qdisc_run dev_open dev_close dev_get_by_index dev_get_by_name
+  register_netdevice unregister_netdevice_many neigh_resolve_output arp_rcv arp_send veth_xmit generic_xdp_install bpf_prog_run_generic_xdp do_xdp_generic
+  alloc_skb __alloc_skb __alloc_skb_with_frags alloc_skb_with_frags build_skb __build_skb kfree_skb kfree_skb_reason __kfree_skb sk_skb_reason_drop consume_skb skb_clone skb_copy pskb_copy skb_release_data
+  skb_release_head_state skb_copy_datagram_iter skb_copy_datagram_from_iter __skb_datagram_iter skb_recv_datagram __skb_recv_datagram skb_free_datagram skb_put skb_push skb_pull pskb_expand_head
+  skb_queue_tail skb_dequeue skb_segment skb_checksum __skb_checksum_complete sock_alloc_send_pskb sock_wfree sock_rfree
+`)
+
+/** Patterns over names: `*` stands for any characters. */
+export const FUNCTION_PATTERNS = words(`
+  vfs_* security_* bpf_lsm_* __x64_sys_* __do_sys_* tcp_* bpf_iter_* tick_*_timer
+  ext4_file_* ext4_sync_file nfs_file_* xfs_file_* btrfs_file_* btrfs_sync_file btrfs_getattr proc_*_show proc_pid_* proc_reg_* tracing_*
+  kernel_*sock* kernel_bind kernel_listen kernel_accept kernel_connect kernel_sendmsg kernel_recvmsg
+`)
+
+/** Per-CPU and other variables that typed ksyms name. */
+export const VARIABLES = words(`
+  runqueues cpu_number current_task pcpu_hot bpf_prog_active this_cpu_off kernel_cpustat kstat tick_cpu_sched hrtimer_bases
+  cpu_info softnet_data cpu_tss_rw irq_stat timer_bases vm_event_states process_counts cpu_loops_per_jiffy numa_node
+`)
+
+/** Functions that programs may call, as the kernels of 6.1 to 6.18 register them. */
+export const KFUNC_PATTERNS = words(`
+  bpf_obj_* bpf_percpu_obj_* bpf_refcount_acquire_impl bpf_list_* bpf_rbtree_* bpf_task_* bpf_cgroup_* bpf_rcu_read_* bpf_throw bpf_cast_to_kern_ctx
+  bpf_rdonly_cast bpf_dynptr_* bpf_iter_*_new bpf_iter_*_next bpf_iter_*_destroy bpf_cpumask_* bpf_preempt_* bpf_local_irq_* bpf_wq_* bpf_arena_*
+  bpf_key_put bpf_lookup_*_key bpf_verify_pkcs7_signature bpf_get_file_xattr bpf_get_dentry_xattr bpf_get_task_exe_file bpf_put_file bpf_path_d_path bpf_get_fsverity_digest
+  bpf_map_sum_elem_count bpf_modify_return_test* bpf_fentry_test* bpf_kfunc_call_* bpf_kfunc_* bpf_testmod_* bpf_get_kmem_cache bpf_crypto_* bpf_session_* bpf_copy_from_user_*
+  bpf_xdp_* bpf_skb_* bpf_ct_* bpf_sock_* bpf_sk_* bpf_xdp_metadata_* hid_bpf_* cubictcp_* dctcp_* bbr_* tcp_reno_* tcp_slow_start tcp_cong_avoid_ai
+  cgroup_rstat_updated cgroup_rstat_flush crash_kexec scx_bpf_* bpf_res_spin_* bpf_strcmp* bpf_strchr* bpf_strlen* bpf_strnlen* bpf_stream_* bpf_icmp_* bpf_test_* bpf_dummy_*
+`)
+
+function words(text: string): string[] {
+  return text.trim().split(/\s+/)
+}

@@ -1,0 +1,65 @@
+// The types that a profile begins with, in a given kernel's BTF: names from roots.ts, from the tables of what tools use, and the
+// tracepoints and system calls that this kernel has.
+
+import type { Btf } from '../../base/btf/btf.ts'
+import { syscallsOf } from '../../kernel-sim/profiles/syscalls.ts'
+import { tracepointsOf } from '../../kernel-sim/profiles/tracepoints.ts'
+import {
+  BPF_STRUCTS,
+  CONSTANTS,
+  ENUMS,
+  FUNCTION_PATTERNS,
+  FUNCTIONS,
+  KFUNC_PATTERNS,
+  STRUCTS,
+  VARIABLES,
+} from './roots.ts'
+
+/** More names, from outside: what recorded tools read and probe. */
+export interface ToolNames {
+  structs: Iterable<string>
+  functions: Iterable<string>
+}
+
+export function selectRoots(btf: Btf, tools: ToolNames): Set<number> {
+  const roots = new Set<number>()
+  const add = (names: Iterable<string>, ...kinds: Parameters<Btf['find']>[1][]): void => {
+    for (const name of names) {
+      for (const id of btf.findAll(name)) if (kinds.includes(btf.kind(id))) roots.add(id)
+    }
+  }
+  add([...STRUCTS, ...BPF_STRUCTS, ...tools.structs], 'struct', 'union', 'typedef')
+  add(ENUMS, 'enum', 'enum64')
+
+  const constants = new Set(CONSTANTS)
+  const exact = new Set([...FUNCTIONS, ...tools.functions].filter((name) => !name.includes('*')))
+  const patterns = [
+    ...FUNCTION_PATTERNS,
+    ...KFUNC_PATTERNS,
+    ...[...tools.functions].filter((name) => name.includes('*')),
+  ]
+  const pattern = new RegExp(
+    `^(?:${patterns.map((text) => text.replaceAll('.', '\\.').replaceAll('*', '.*')).join('|')})$`,
+  )
+  const variables = new Set(VARIABLES)
+  for (const type of btf.types()) {
+    switch (type.kind) {
+      case 'enum':
+      case 'enum64':
+        if (type.name === '' && type.values.some(({ name }) => constants.has(name))) roots.add(type.id)
+        break
+      case 'func':
+        if (exact.has(type.name) || pattern.test(type.name)) roots.add(type.id)
+        break
+      case 'var':
+        if (variables.has(type.name)) roots.add(type.id)
+        break
+    }
+  }
+  for (const { name, structType } of tracepointsOf(btf, syscallsOf(btf))) {
+    if (structType !== 0) roots.add(structType)
+    const typedef = btf.find(`btf_trace_${name}`, 'typedef')
+    if (typedef !== 0) roots.add(typedef)
+  }
+  return roots
+}
