@@ -122,6 +122,20 @@ export class Btf {
     return ids
   }
 
+  /** The strings that contain `part`, without decoding types: for marks that are rare, as the `___` of CO-RE flavours. */
+  namesWith(part: string): string[] {
+    const found = this.base?.namesWith(part) ?? []
+    const wanted = encodeText(part)
+    const bytes = this.#strings
+    for (let at = bytes.indexOf(wanted[0]!); at >= 0; at = bytes.indexOf(wanted[0]!, at + 1)) {
+      if (!wanted.every((byte, i) => bytes[at + i] === byte)) continue
+      const start = bytes.lastIndexOf(0, at) + 1
+      found.push(decodeText(bytes, start))
+      at = bytes.indexOf(0, at)
+    }
+    return found
+  }
+
   /** Through typedef, const, volatile, restrict and type_tag to the type itself. */
   resolve(id: number): Exclude<BtfType, { kind: BtfModifier }> {
     for (let type = this.type(id); ; type = this.type(type.type)) {

@@ -37,6 +37,18 @@ describe('round trip', () => {
   })
 })
 
+test('names that contain a mark, each once, those of the base first', () => {
+  const base = build([
+    { kind: 'fwd', name: 'a___x___y', union: false },
+    { kind: 'fwd', name: 'a__x', union: false },
+  ]).build()
+  expect(
+    build([{ kind: 'fwd', name: 'b___z', union: false }], base)
+      .build()
+      .namesWith('___'),
+  ).toEqual(['a___x___y', 'b___z'])
+})
+
 describe('reading', () => {
   const btf = build(SAMPLE).build()
 
