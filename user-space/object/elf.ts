@@ -97,7 +97,8 @@ export class ElfFile {
 function checkHeader(bytes: Uint8Array, name: string): DataView {
   const isElf = bytes.length >= 4 && bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46
   if (!isElf) throw new UserError(`${name}: not an ELF file; give a BPF object compiled with clang --target=bpf`)
-  if (bytes.length < EHDR_BYTES) throw new UserError(`${name}: ELF header cut off at byte ${bytes.length}; copy the file again`)
+  if (bytes.length < EHDR_BYTES)
+    throw new UserError(`${name}: ELF header cut off at byte ${bytes.length}; copy the file again`)
   if (bytes[4] !== 2) throw new UserError(`${name}: 32-bit ELF; BPF objects are ELF64 (clang --target=bpf)`)
   if (bytes[5] !== 1) {
     throw new UserError(`${name}: big-endian ELF; rebuild it little-endian (clang --target=bpfel)`)
@@ -152,7 +153,8 @@ function readSections(view: DataView, bytes: Uint8Array, name: string): ElfSecti
 
 function readSymbols(sections: readonly ElfSection[], name: string): ElfSymbol[] {
   const tables = sections.filter((section) => section.type === SHT.symtab)
-  if (tables.length === 0) throw new UserError(`${name}: no symbol table; was it stripped? Use the object as clang wrote it`)
+  if (tables.length === 0)
+    throw new UserError(`${name}: no symbol table; was it stripped? Use the object as clang wrote it`)
   if (tables.length > 1) throw new UserError(`${name}: multiple symbol tables; use the object as clang wrote it`)
   const table = tables[0]!
   const strings = sections[table.link]?.data ?? new Uint8Array()

@@ -2,7 +2,16 @@
 // array elements by index, enum values by name without flavour.
 
 import type { Btf } from '../../../base/btf/btf.ts'
-import { type Accessor, type AccessSpec, emptySpec, isComposite, isEnum, isFlexible, MAX_DEPTH, sizeOrFail } from './access.ts'
+import {
+  type Accessor,
+  type AccessSpec,
+  emptySpec,
+  isComposite,
+  isEnum,
+  isFlexible,
+  MAX_DEPTH,
+  sizeOrFail,
+} from './access.ts'
 import { fieldsCompatible, typesCompatible, typesMatch } from './compat.ts'
 import { CoreError, familyOf } from './kinds.ts'
 import { sameEssentialName } from './names.ts'

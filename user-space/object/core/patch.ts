@@ -14,44 +14,65 @@ const SIZE_BITS = 0x18
 /** Changes `insns[at]` (and the second slot of a 64-bit load) in place. Throws CoreError with libbpf's words. */
 export function patch(insns: Insn[], at: number, resolution: Resolution): void {
   const insn = insns[at]!
+  const form = formOf(insns, at)
+  if (resolution.kind === 'poison') {
+    poison(insns, at)
+    return
+  }
+  switch (form) {
+    case 'ALU/ALU64':
+      check(resolution, BigInt(insn.imm), at, form)
+      insn.imm = low(resolution.value)
+      return
+    case 'LDX/ST/STX':
+      check(resolution, BigInt(insn.off), at, form)
+      if (resolution.value > MAX_OFFSET) {
+        throw new CoreError(`insn #${at} (${form}) value too big: ${resolution.value}`)
+      }
+      if (resolution.unsafeSize) {
+        poison(insns, at)
+        return
+      }
+      insn.off = low(resolution.value)
+      if (resolution.size !== resolution.originalSize) resize(insn, at, resolution.originalSize, resolution.size)
+      return
+    case 'LDIMM64': {
+      const second = insns[at + 1]!
+      check(resolution, (BigInt(second.imm) << 32n) | BigInt(insn.imm >>> 0), at, form)
+      insn.imm = low(resolution.value)
+      second.imm = low(resolution.value >> 32n)
+      return
+    }
+  }
+}
+
+/** Which of the three forms that can be relocated stands at `at`, in libbpf's words. */
+function formOf(insns: readonly Insn[], at: number): 'ALU/ALU64' | 'LDX/ST/STX' | 'LDIMM64' {
+  const insn = insns[at]!
   switch (classOf(insn)) {
     case CLASS.alu:
     case CLASS.alu64:
       if (insn.code & SRC_X) throw unrecognized(insn, at)
-      if (resolution.kind === 'poison') return poison(insns, at, 1)
-      check(resolution, BigInt(insn.imm), at, 'ALU/ALU64')
-      insn.imm = low(resolution.value)
-      return
+      return 'ALU/ALU64'
     case CLASS.ldx:
     case CLASS.st:
     case CLASS.stx:
-      if (resolution.kind === 'poison') return poison(insns, at, 1)
-      check(resolution, BigInt(insn.off), at, 'LDX/ST/STX')
-      if (resolution.value > MAX_OFFSET) {
-        throw new CoreError(`insn #${at} (LDX/ST/STX) value too big: ${resolution.value}`)
-      }
-      if (resolution.unsafeSize) return poison(insns, at, 1)
-      insn.off = low(resolution.value)
-      if (resolution.size !== resolution.originalSize) resize(insn, at, resolution.originalSize, resolution.size)
-      return
+      return 'LDX/ST/STX'
     case CLASS.ld: {
       const second = insns[at + 1]
-      const plain = isLdImm64(insn) && insn.src === 0 && insn.off === 0
-      if (!plain || !second || second.code !== 0 || second.dst !== 0 || second.src !== 0 || second.off !== 0) {
+      const blank = second && second.code === 0 && second.dst === 0 && second.src === 0 && second.off === 0
+      if (!isLdImm64(insn) || insn.src !== 0 || insn.off !== 0 || !blank) {
         throw new CoreError(`insn #${at} (LDIMM64) has unexpected form`)
       }
-      if (resolution.kind === 'poison') return poison(insns, at, 2)
-      check(resolution, (BigInt(second.imm) << 32n) | BigInt(insn.imm >>> 0), at, 'LDIMM64')
-      insn.imm = low(resolution.value)
-      second.imm = low(resolution.value >> 32n)
-      return
+      return 'LDIMM64'
     }
     default:
       throw unrecognized(insn, at)
   }
 }
 
-function poison(insns: Insn[], at: number, slots: number): void {
+function poison(insns: Insn[], at: number): void {
+  const slots = isLdImm64(insns[at]!) ? 2 : 1
   for (let i = at; i < at + slots; i++) {
     insns[i] = { code: CLASS.jmp | JMP.call.code, dst: 0, src: 0, off: 0, imm: POISON_CALL }
   }

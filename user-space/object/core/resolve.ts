@@ -157,7 +157,12 @@ function fieldValue(kind: Exclude<FieldKind, 'field_exists'>, spec: AccessSpec):
     : { byteOffset: Math.floor(spec.bitOffset / 8), byteSize: sizeOrFail(btf, type.id) }
   const bits = bitfield ? member.bits : byteSize * 8
   // Where compilers may differ about how to load a bitfield, the value they put in is not checked.
-  const result = (value: number, validate = !bitfield): FieldValue => ({ value: BigInt(value), size: 0, type: 0, validate })
+  const result = (value: number, validate = !bitfield): FieldValue => ({
+    value: BigInt(value),
+    size: 0,
+    type: 0,
+    validate,
+  })
   switch (kind) {
     case 'field_byte_offset':
       return bitfield ? result(byteOffset) : { ...result(byteOffset), size: byteSize, type: type.id }
