@@ -31,6 +31,7 @@ export class Btf {
   readonly #firstString: number
   readonly #types: BtfType[] = []
   readonly #texts = new Map<number, string>()
+  readonly #marked = new Map<string, readonly string[]>()
   #names: NameIndex | undefined
 
   private constructor(bytes: Uint8Array, base: Btf | undefined, where: string) {
@@ -123,16 +124,10 @@ export class Btf {
   }
 
   /** The strings that contain `part`, without decoding types: for marks that are rare, as the `___` of CO-RE flavours. */
-  namesWith(part: string): string[] {
-    const found = this.base?.namesWith(part) ?? []
-    const wanted = encodeText(part)
-    const bytes = this.#strings
-    for (let at = bytes.indexOf(wanted[0]!); at >= 0; at = bytes.indexOf(wanted[0]!, at + 1)) {
-      if (!wanted.every((byte, i) => bytes[at + i] === byte)) continue
-      const start = bytes.lastIndexOf(0, at) + 1
-      found.push(decodeText(bytes, start))
-      at = bytes.indexOf(0, at)
-    }
+  namesWith(part: string): readonly string[] {
+    let found = this.#marked.get(part)
+    if (!found)
+      this.#marked.set(part, (found = [...(this.base?.namesWith(part) ?? []), ...this.#scan(encodeText(part))]))
     return found
   }
 
@@ -196,6 +191,19 @@ export class Btf {
   /** The whole blob as Linux has it in /sys/kernel/btf (without the base's part). */
   encode(): Uint8Array {
     return this.#blob.slice()
+  }
+
+  *#scan(part: Uint8Array): Generator<string> {
+    const bytes = this.#strings
+    const first = part[0]!
+    for (let at = 0; at + part.length <= bytes.length; at++) {
+      if (bytes[at] !== first) continue
+      let length = 1
+      while (length < part.length && bytes[at + length] === part[length]) length++
+      if (length < part.length) continue
+      yield decodeText(bytes, bytes.lastIndexOf(0, at) + 1)
+      at = bytes.indexOf(0, at)
+    }
   }
 
   #kindCode(id: number): number {
