@@ -92,6 +92,7 @@ export class BtfBuilder {
   readonly #words: number[] = []
   readonly #strings: Uint8Array[] = []
   readonly #offsets = new Map<string, number>([['', 0]])
+  readonly #once = new Map<object, number>()
   #stringEnd: number
   #count: number
 
@@ -117,6 +118,16 @@ export class BtfBuilder {
     const info = (kflag ? 0x80000000 : 0) | (KINDS[type.kind].code << 24) | vlen
     this.#words.push(this.string(type.name), info, word, ...tail)
     return this.#count++
+  }
+
+  /** Adds what `make` gives on the first call with this key; the id of that type on all later ones. */
+  once(key: object, make: () => BtfDraft): number {
+    let id = this.#once.get(key)
+    if (id === undefined) {
+      id = this.add(make())
+      this.#once.set(key, id)
+    }
+    return id
   }
 
   /** Offset of `text` in the string section, stored on first use. */

@@ -1,3 +1,6 @@
 export { Btf, type BtfModifier } from './btf.ts'
 export { BtfBuilder, mapTypeIds } from './encode.ts'
+export { formatValue, parseValue } from './format-value.ts'
+export { declare, typeName } from './type-name.ts'
 export type { BtfDraft, BtfKind, BtfMember, BtfOf, BtfParam, BtfType } from './types.ts'
+export { BtfValues, type ValueObject } from './value.ts'
