@@ -208,6 +208,18 @@ export function classify(insn: Insn): Form | undefined {
   return undefined
 }
 
+/**
+ * The form that `insn` is, or the one it comes nearest to when fields hold what none allows; undefined for an unknown opcode. For
+ * printing instructions that will be refused.
+ */
+export function nearestForm(insn: Insn): Form | undefined {
+  const score = ({ layout }: Form): number =>
+    (holds(layout.src, insn.src) ? 1 : 0) +
+    (holds(layout.off, insn.off) ? 2 : 0) +
+    (holds(layout.imm, insn.imm) ? 1 : 0)
+  return classify(insn) ?? byCode[insn.code]!.toSorted((a, b) => score(b) - score(a))[0]
+}
+
 /** Slots that an instruction of this form takes. */
 export const slotsOf = (form: Form): 1 | 2 => (form.kind === 'ld_imm64' ? 2 : 1)
 
