@@ -34,7 +34,7 @@ export class Btf {
   readonly #marked = new Map<string, readonly string[]>()
   #names: NameIndex | undefined
 
-  private constructor(bytes: Uint8Array, base: Btf | undefined, where: string) {
+  private constructor(bytes: Uint8Array, base: Btf | undefined, where: string, trusted: boolean) {
     this.base = base
     this.#blob = bytes
     this.#dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -52,6 +52,7 @@ export class Btf {
     if (!base && this.#strings[0] !== 0) {
       throw new UserError(`${where}: damaged BTF: the string section at byte ${stringsAt} does not begin with NUL`)
     }
+    if (trusted) return
     const records = {
       dv: this.#dv,
       offsets: this.#offsets,
@@ -69,7 +70,12 @@ export class Btf {
    * Split BTF needs the `base` it was made for.
    */
   static parse(bytes: Uint8Array, base?: Btf, where = 'BTF'): Btf {
-    return new Btf(bytes, base, where)
+    return new Btf(bytes, base, where, false)
+  }
+
+  /** Parses bytes that bpfsim wrote itself from valid BTF: only header and sections are checked. */
+  static parseTrusted(bytes: Uint8Array): Btf {
+    return new Btf(bytes, undefined, 'BTF', true)
   }
 
   /** The type with this id; throws InternalError past the end (check ids from outside against `count`). */
@@ -107,7 +113,7 @@ export class Btf {
     const inBase = this.base?.find(name, ...kinds) ?? 0
     if (inBase !== 0 || name === '') return inBase
     const names = this.#index()
-    for (let i = names.first(encodeText(name)); i >= 0; i = names.next(i)) {
+    for (let i = names.first(name); i >= 0; i = names.next(i)) {
       const id = this.first + i
       if (kinds.length === 0 || kinds.includes(this.kind(id))) return id
     }
@@ -119,7 +125,7 @@ export class Btf {
     const ids = this.base ? [...this.base.findAll(name)] : []
     if (name === '') return ids
     const names = this.#index()
-    for (let i = names.first(encodeText(name)); i >= 0; i = names.next(i)) ids.push(this.first + i)
+    for (let i = names.first(name); i >= 0; i = names.next(i)) ids.push(this.first + i)
     return ids
   }
 
@@ -127,7 +133,10 @@ export class Btf {
   namesWith(part: string): readonly string[] {
     let found = this.#marked.get(part)
     if (!found)
-      this.#marked.set(part, (found = [...(this.base?.namesWith(part) ?? []), ...this.#scan(encodeText(part))]))
+      this.#marked.set(
+        part,
+        (found = [...(this.base?.namesWith(part) ?? []), ...this.#scan(new TextEncoder().encode(part))]),
+      )
     return found
   }
 
@@ -224,7 +233,7 @@ export class Btf {
       if (start >= this.#firstString) starts[i] = 1 + start - this.#firstString
       else if (start > 0) {
         starts[i] = 1 + this.#strings.length + borrowed.length
-        borrowed.push(...encodeText(this.string(start)), 0)
+        borrowed.push(...new TextEncoder().encode(this.string(start)), 0)
       }
     }
     const bytes = new Uint8Array(1 + this.#strings.length + borrowed.length)
@@ -232,10 +241,6 @@ export class Btf {
     bytes.set(borrowed, 1 + this.#strings.length)
     return (this.#names = new NameIndex(bytes, starts))
   }
-}
-
-function encodeText(text: string): Uint8Array {
-  return new TextEncoder().encode(text)
 }
 
 /** The NUL-terminated text at `start`: ASCII but for exotic section names and identifiers. */

@@ -3,17 +3,7 @@
 
 import { InternalError } from '../errors.ts'
 import { Btf } from './btf.ts'
-import {
-  BTF_HEADER_BYTES,
-  BTF_MAGIC,
-  BTF_MAX_VLEN,
-  BTF_VERSION,
-  FUNC_LINKAGE,
-  INT_BOOL,
-  INT_CHAR,
-  INT_SIGNED,
-  KINDS,
-} from './format.ts'
+import { assembleBtf, BTF_MAX_VLEN, FUNC_LINKAGE, INT_BOOL, INT_CHAR, INT_SIGNED, KINDS } from './format.ts'
 import type { BtfDraft, BtfDraftOf, BtfKind } from './types.ts'
 
 /** What a kind writes: kflag and vlen of the info word, the third word, and the words behind the record. */
@@ -153,22 +143,16 @@ export class BtfBuilder {
   }
 
   encode(): Uint8Array {
-    const typeBytes = this.#words.length * 4
-    const stringBytes = this.#strings.reduce((sum, text) => sum + text.length, 0)
-    const bytes = new Uint8Array(BTF_HEADER_BYTES + typeBytes + stringBytes)
-    const dv = new DataView(bytes.buffer)
-    dv.setUint16(0, BTF_MAGIC, true)
-    dv.setUint8(2, BTF_VERSION)
-    for (const [i, word] of [BTF_HEADER_BYTES, 0, typeBytes, typeBytes, stringBytes].entries()) {
-      dv.setUint32(4 + 4 * i, word, true)
-    }
-    for (let i = 0; i < this.#words.length; i++) dv.setUint32(BTF_HEADER_BYTES + 4 * i, this.#words[i]!, true)
-    let at = BTF_HEADER_BYTES + typeBytes
+    const types = new Uint8Array(this.#words.length * 4)
+    const dv = new DataView(types.buffer)
+    for (let i = 0; i < this.#words.length; i++) dv.setUint32(4 * i, this.#words[i]!, true)
+    const strings = new Uint8Array(this.#strings.reduce((sum, text) => sum + text.length, 0))
+    let at = 0
     for (const text of this.#strings) {
-      bytes.set(text, at)
+      strings.set(text, at)
       at += text.length
     }
-    return bytes
+    return assembleBtf(types, strings)
   }
 
   /** The blob, parsed again: what was built is checked as a file would be. */

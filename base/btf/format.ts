@@ -60,3 +60,16 @@ export const INT_BOOL = 4
 export const kflagOf = (info: number): boolean => info >>> 31 === 1
 export const kindCodeOf = (info: number): number => (info >>> 24) & 0x1f
 export const vlenOf = (info: number): number => info & 0xffff
+
+/** A blob of its two sections. */
+export function assembleBtf(types: Uint8Array, strings: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(BTF_HEADER_BYTES + types.length + strings.length)
+  const dv = new DataView(bytes.buffer)
+  dv.setUint16(0, BTF_MAGIC, true)
+  dv.setUint8(2, BTF_VERSION)
+  const words = [BTF_HEADER_BYTES, 0, types.length, types.length, strings.length]
+  for (const [i, word] of words.entries()) dv.setUint32(4 + 4 * i, word, true)
+  bytes.set(types, BTF_HEADER_BYTES)
+  bytes.set(strings, BTF_HEADER_BYTES + types.length)
+  return bytes
+}

@@ -37,12 +37,13 @@ export class NameIndex {
   }
 
   /** Index of the first record of this name, -1 if there is none. */
-  first(name: Uint8Array): number {
+  first(name: string): number {
+    const text = byteText(name)
     let hash = FNV_OFFSET
-    for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name[i]!, FNV_PRIME)
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), FNV_PRIME)
     for (let slot = hash & this.#mask; this.#slots[slot] !== 0; slot = (slot + 1) & this.#mask) {
       const index = this.#slots[slot]! - 1
-      if (this.#spells(this.#names[index]!, name)) return index
+      if (this.#spells(this.#names[index]!, text)) return index
     }
     return -1
   }
@@ -60,8 +61,16 @@ export class NameIndex {
     }
   }
 
-  #spells(start: number, name: Uint8Array): boolean {
-    for (let i = 0; i < name.length; i++) if (this.#bytes[start + i] !== name[i]) return false
-    return this.#bytes[start + name.length] === 0
+  #spells(start: number, text: string): boolean {
+    for (let i = 0; i < text.length; i++) if (this.#bytes[start + i] !== text.charCodeAt(i)) return false
+    return this.#bytes[start + text.length] === 0
   }
+}
+
+/** A character per byte of UTF-8: the name itself when it is ASCII. */
+function byteText(name: string): string {
+  for (let i = 0; i < name.length; i++) {
+    if (name.charCodeAt(i) >= 0x80) return String.fromCharCode(...new TextEncoder().encode(name))
+  }
+  return name
 }

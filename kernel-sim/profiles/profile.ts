@@ -36,7 +36,7 @@ export const PROFILE_NAMES: readonly string[] = Object.keys(PROFILES)
 export function profileFor(name: string = PROFILE_NAMES[0]!): Profile {
   const packed = PROFILES[name]
   if (!packed) throw new UserError(`kernel ${name}: no such profile; there are ${PROFILE_NAMES.join(', ')}`)
-  return profileOf(Btf.parse(unpackProfile(packed), undefined, `profile ${name}`), packed.release)
+  return profileOf(Btf.parseTrusted(unpackProfile(packed)), packed.release)
 }
 
 /**

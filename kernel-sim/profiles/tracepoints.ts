@@ -47,6 +47,7 @@ export const COMMON_BYTES = 8
 
 /** Ids below are ftrace's own record types. */
 const FIRST_ID = 20
+const TYPEDEF_PREFIX = 'btf_trace_'
 
 function plain(name: string, type: string, offset: number, sizeBytes: number, signed: boolean): TracepointField {
   return { name, type, length: 0, offset, sizeBytes, signed, dynamic: 'no' }
@@ -55,46 +56,94 @@ function plain(name: string, type: string, offset: number, sizeBytes: number, si
 /** Every tracepoint of this kernel: syscalls:* first, then the trace events by system and name, then raw tracepoints. */
 export function tracepointsOf(btf: Btf, syscalls: readonly SyscallRecord[]): TracepointRecord[] {
   const records: TracepointRecord[] = []
-  const nextId = (): number => FIRST_ID + records.length
-  for (const syscall of syscalls) records.push(sysEnter(syscall, nextId()))
-  for (const syscall of syscalls) records.push(sysExit(syscall, nextId()))
-  const seen = new Set<string>()
+  const add = (system: string, name: string, structType: number, typedef: number, layout: () => Layout): void => {
+    const id = system === '' ? 0 : FIRST_ID + records.length
+    records.push(
+      new Tracepoint(system, name, id, structType, layout, () => (typedef === 0 ? 0 : protoOf(btf, typedef))),
+    )
+  }
+  for (const syscall of syscalls) add('syscalls', `sys_enter_${syscall.name}`, 0, 0, () => sysEnterLayout(syscall))
+  for (const syscall of syscalls) add('syscalls', `sys_exit_${syscall.name}`, 0, 0, () => SYS_EXIT_LAYOUT)
+  const seen = new Set<number>()
   for (const system of Object.keys(EVENTS)) {
     const classes = classesOf(EVENTS[system]!)
     for (const name of [...classes.keys()].sort()) {
-      const proto = protoOf(btf, name)
+      const typedef = btf.find(`btf_trace_${name}`, 'typedef')
+      if (typedef === 0) continue
       const structType = structOf(btf, name, classes.get(name)!)
-      if (proto === 0 || structType === 0) continue
-      seen.add(name)
-      records.push({ system, name, id: nextId(), ...layoutOf(btf, structType), structType, proto })
+      if (structType === 0) continue
+      seen.add(typedef)
+      add(system, name, structType, typedef, () => structLayout(btf, structType))
     }
   }
   for (let id = btf.first; id < btf.count; id++) {
-    if (btf.kind(id) !== 'typedef' || !btf.name(id).startsWith('btf_trace_')) continue
-    const name = btf.name(id).slice('btf_trace_'.length)
-    const proto = protoOf(btf, name)
-    if (seen.has(name) || proto === 0) continue
-    seen.add(name)
-    records.push({ system: '', name, id: 0, fields: [], sizeBytes: COMMON_BYTES, structType: 0, proto })
+    if (btf.kind(id) !== 'typedef' || seen.has(id) || !btf.name(id).startsWith(TYPEDEF_PREFIX)) continue
+    add('', btf.name(id).slice(TYPEDEF_PREFIX.length), 0, id, () => ({ fields: [], sizeBytes: COMMON_BYTES }))
   }
   return records
+}
+
+type Layout = Pick<TracepointRecord, 'fields' | 'sizeBytes'>
+
+/** A record whose fields and prototype are worked out when asked for, since most are never used in a run. */
+class Tracepoint implements TracepointRecord {
+  readonly system: string
+  readonly name: string
+  readonly id: number
+  readonly structType: number
+  readonly #makeLayout: () => Layout
+  readonly #makeProto: () => number
+  #layout: Layout | undefined
+  #proto: number | undefined
+
+  constructor(
+    system: string,
+    name: string,
+    id: number,
+    structType: number,
+    makeLayout: () => Layout,
+    makeProto: () => number,
+  ) {
+    this.system = system
+    this.name = name
+    this.id = id
+    this.structType = structType
+    this.#makeLayout = makeLayout
+    this.#makeProto = makeProto
+  }
+
+  get fields(): readonly TracepointField[] {
+    return (this.#layout ??= this.#makeLayout()).fields
+  }
+
+  get sizeBytes(): number {
+    return (this.#layout ??= this.#makeLayout()).sizeBytes
+  }
+
+  get proto(): number {
+    return (this.#proto ??= this.#makeProto())
+  }
 }
 
 /** Event -> its classes, from the notation of events.ts. */
 function classesOf(text: string): Map<string, string[]> {
   const classes = new Map<string, string[]>()
   let current = ''
-  for (const [word] of text.matchAll(/\w+\(?|\)/g)) {
-    if (word === ')') current = ''
-    else if (word.endsWith('(')) current = word.slice(0, -1)
-    else classes.set(word, [...(classes.get(word) ?? []), current || word])
+  for (const word of text.split(/\s+/)) {
+    const open = word.indexOf('(')
+    const close = word.endsWith(')')
+    if (open >= 0) current = word.slice(0, open)
+    const event = word.slice(open + 1, close ? -1 : undefined)
+    const known = classes.get(event)
+    if (known) known.push(current || event)
+    else classes.set(event, [current || event])
+    if (close) current = ''
   }
   return classes
 }
 
-function protoOf(btf: Btf, name: string): number {
-  const typedef = btf.find(`btf_trace_${name}`, 'typedef')
-  if (typedef === 0) return 0
+/** The func_proto behind typedef btf_trace_NAME, which is a pointer to it; 0 when it is not. */
+function protoOf(btf: Btf, typedef: number): number {
   const pointer = btf.resolve(typedef)
   return pointer.kind === 'ptr' && btf.kind(pointer.type) === 'func_proto' ? pointer.type : 0
 }
@@ -107,7 +156,7 @@ function structOf(btf: Btf, name: string, classes: readonly string[]): number {
   return 0
 }
 
-function layoutOf(btf: Btf, structType: number): { fields: TracepointField[]; sizeBytes: number } {
+function structLayout(btf: Btf, structType: number): Layout {
   const type = btf.type(structType)
   if (type.kind !== 'struct') return { fields: [], sizeBytes: COMMON_BYTES }
   const fields: TracepointField[] = []
@@ -136,14 +185,11 @@ function fieldOf(btf: Btf, member: BtfMember): TracepointField {
   return plain(member.name, typeName(btf, member.type), offset, sizeBytes, signed)
 }
 
-function sysEnter({ name, args }: SyscallRecord, id: number): TracepointRecord {
-  const fields = [plain('__syscall_nr', 'int', 8, 4, true)]
+function sysEnterLayout({ args }: SyscallRecord): Layout {
+  const fields = [SYSCALL_NR]
   for (const [i, arg] of args.entries()) fields.push(plain(arg.name, arg.type, 16 + 8 * i, 8, false))
-  const sizeBytes = 16 + 8 * args.length
-  return { system: 'syscalls', name: `sys_enter_${name}`, id, fields, sizeBytes, structType: 0, proto: 0 }
+  return { fields, sizeBytes: 16 + 8 * args.length }
 }
 
-function sysExit({ name }: SyscallRecord, id: number): TracepointRecord {
-  const fields = [plain('__syscall_nr', 'int', 8, 4, true), plain('ret', 'long', 16, 8, true)]
-  return { system: 'syscalls', name: `sys_exit_${name}`, id, fields, sizeBytes: 24, structType: 0, proto: 0 }
-}
+const SYSCALL_NR = plain('__syscall_nr', 'int', 8, 4, true)
+const SYS_EXIT_LAYOUT: Layout = { fields: [SYSCALL_NR, plain('ret', 'long', 16, 8, true)], sizeBytes: 24 }

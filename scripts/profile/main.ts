@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { Btf } from '../../base/btf/btf.ts'
+import { readHeader } from '../../base/btf/validate.ts'
 import { PROFILE_FORMAT } from '../../kernel-sim/profiles/packed.ts'
 import { selectRoots, type ToolNames } from './select.ts'
 import { subset } from './subset.ts'
@@ -16,7 +17,6 @@ const KERNELS = [
   { name: '6.12', release: '6.12.117+deb12-amd64', package: 'linux-image-6.12.117+deb12-amd64' },
   { name: '6.1', release: '6.1.0-56-amd64', package: 'linux-image-6.1.0-56-amd64' },
 ]
-const COLUMNS = 120
 
 /** Every string under a key `functions`, and every first part of a struct-field path. */
 function toolNames(folder: string): ToolNames {
@@ -35,16 +35,21 @@ function toolNames(folder: string): ToolNames {
 }
 
 function moduleText(kernel: (typeof KERNELS)[number], blob: Uint8Array): string {
-  const text = Buffer.from(blob).toString('base64')
-  const lines: string[] = []
-  for (let at = 0; at < text.length; at += COLUMNS) lines.push(text.slice(at, at + COLUMNS))
+  const { typesAt, typesEnd, stringsAt, stringsEnd } = readHeader(
+    new DataView(blob.buffer, blob.byteOffset),
+    kernel.name,
+  )
+  const types = Buffer.from(blob.subarray(typesAt, typesEnd)).toString('base64')
+  const strings = Buffer.from(blob.subarray(stringsAt, stringsEnd)).toString('latin1').replaceAll('\0', '\n')
+  if (/[^\n -~]|[\\`$]/.test(strings)) throw new Error(`${kernel.name}: a name that a template literal cannot hold`)
   return `// Types of a real kernel, cut down by scripts/profile: facts about Linux ${kernel.name} on x86-64. Do not edit.
 export default {
   format: ${PROFILE_FORMAT},
   origin: 'vmlinux BTF of Debian package ${kernel.package}',
   release: '${kernel.release}',
-  btf: \`
-${lines.join('\n')}\`,
+  strings: \`${strings}\`,
+  types: \`
+${types.replaceAll(/.{120}/g, '$&\n')}\`,
 } as const
 `
 }
