@@ -1,0 +1,28 @@
+// Virtual time that work takes, in nanoseconds, beyond what each function charges for its own code: one table, the same in every
+// kernel. Orders of magnitude of a 3 GHz x86-64 machine; only their proportions matter to what tools show.
+
+export const COST_NS = {
+  /** Entering and leaving the kernel by SYSCALL, with its bookkeeping. */
+  syscall: 120,
+  /** __schedule(): choosing, switching stacks and address spaces. */
+  contextSwitch: 900,
+  /** Sending another CPU an interrupt so that it looks at its queue. */
+  ipi: 400,
+  /** An interrupt's entry and exit. */
+  interrupt: 300,
+  /** A timer tick's work. */
+  tick: 1200,
+  /** Leaving the idle state. */
+  idleExit: 1500,
+  /** dup_task_struct() and the copies that a fork makes, without its pages. */
+  fork: 25_000,
+  /** Mapping a new image, without reading it. */
+  exec: 120_000,
+  exit: 15_000,
+  signalFrame: 800,
+} as const
+
+/** Scheduler ticks: HZ=250. */
+export const TICK_NS = 4_000_000
+/** How long a task runs while others wait (sysctl_sched_base_slice, scaled by the number of CPUs at boot). */
+export const BASE_SLICE_NS = 750_000

@@ -1,0 +1,67 @@
+// A process: what its threads share. signal_struct and sighand_struct in kernel memory hold what Linux keeps there; the list of
+// threads as objects, and the queues that have no bytes of their own, are here.
+
+import type { Kernel } from '../kernel.ts'
+import { listInit } from '../list.ts'
+import { WaitQueue } from '../sched/wait-queue.ts'
+import type { Task } from './task.ts'
+
+export const RLIM = {
+  cpu: 0,
+  fsize: 1,
+  data: 2,
+  stack: 3,
+  core: 4,
+  rss: 5,
+  nproc: 6,
+  nofile: 7,
+  memlock: 8,
+  as: 9,
+  locks: 10,
+  sigpending: 11,
+  msgqueue: 12,
+  nice: 13,
+  rtprio: 14,
+  rttime: 15,
+} as const
+
+export class ThreadGroup {
+  readonly k: Kernel
+  /** Offset of struct signal_struct. */
+  readonly at: number
+  /** In order of creation; the leader stays until the last thread is gone. */
+  readonly threads: Task[] = []
+  /** wait4() sleeps here. */
+  readonly waitChild = new WaitQueue()
+  /** Signals of the process as a whole: number, and offset of its siginfo (0 or 1: none). */
+  readonly pending: { signal: number; info: number }[] = []
+
+  constructor(k: Kernel) {
+    const { mem, layout } = k
+    this.k = k
+    this.at = k.alloc.alloc(layout.size.signal)
+    listInit(mem, this.at + layout.signal.threadHead)
+    mem.i32[(this.at + layout.signal.sigcnt) >> 2] = 1
+  }
+
+  /** Threads that have not exited. */
+  get live(): number {
+    return this.k.mem.i32[(this.at + this.k.layout.signal.live) >> 2]!
+  }
+
+  set live(count: number) {
+    this.k.mem.i32[(this.at + this.k.layout.signal.live) >> 2] = count
+  }
+
+  /** Limit of a resource (RLIM), as a number; Infinity for RLIM_INFINITY. */
+  rlimit(resource: number, hard = false): number {
+    const at = this.at + this.k.layout.signal.rlim + resource * 16 + (hard ? 8 : 0)
+    const { mem } = this.k
+    return mem.i32[(at + 4) >> 2] === -1 ? Number.POSITIVE_INFINITY : mem.readInt64(at)
+  }
+
+  setRlimit(resource: number, value: number, hard = false): void {
+    const at = this.at + this.k.layout.signal.rlim + resource * 16 + (hard ? 8 : 0)
+    this.k.mem.writeInt64(at, value === Number.POSITIVE_INFINITY ? -1 : value)
+  }
+}

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest'
+import { boot } from '../../../kernel-sim/boot.ts'
+import type { Wait } from '../../../kernel-sim/wait.ts'
+
+function kernel() {
+  return boot({ memoryBytes: 64 << 20 })
+}
+
+describe('a traceable function', () => {
+  test('takes and returns what its body does, listened to or not', () => {
+    const k = kernel()
+    const vfsRead = k.functions.declare(
+      'ssize_t vfs_read(struct file *file, char __user *buf, size_t count, loff_t *pos)',
+      (_file: number, buf: number, count: number, _pos: number) => buf + count,
+    )
+    expect(vfsRead(0x1000, 0x7ffd_0000_0000, 5, 0)).toBe(0x7ffd_0000_0005)
+    const seen: bigint[] = []
+    const detach = k.functions.get('vfs_read')!.attach({
+      entry: ({ args }) => {
+        for (let i = -2; i < 4; i++) seen.push(BigInt.asUintN(64, k.mem.readU64(args + i * 8)))
+      },
+      exit: ({ args, result }) => {
+        seen.push(k.mem.readU64(args + 32))
+        expect(result).toBe(0x7ffd_0000_0004)
+      },
+    })
+    expect(vfsRead(0x1000, 0x7ffd_0000_0000, 4, 0)).toBe(0x7ffd_0000_0004)
+    const address = BigInt.asUintN(64, BigInt(k.functions.get('vfs_read')!.address))
+    expect(seen).toEqual([address, 4n, 0xffff_8880_0000_1000n, 0x7ffd_0000_0000n, 4n, 0n, 0x7ffd_0000_0004n])
+    detach()
+    vfsRead(0, 0, 0, 0)
+    expect(seen).toHaveLength(7)
+  })
+
+  test('an int is 32 bits in its register, a long is sign-extended, an error pointer too', () => {
+    const k = kernel()
+    const asInt = k.functions.declare(
+      'int vfs_statx(int dfd, struct filename *name)',
+      (_dfd: number, _name: number) => -2,
+    )
+    const asLong = k.functions.declare('long do_unlinkat(int dfd)', (_dfd: number) => -2)
+    const words: bigint[] = []
+    for (const name of ['vfs_statx', 'do_unlinkat']) {
+      k.functions.get(name)!.attach({
+        exit: ({ args, fn }) => {
+          for (let i = 0; i <= fn.prototype.params.length; i++) words.push(k.mem.readU64(args + i * 8))
+        },
+      })
+    }
+    asInt(-100, -22)
+    asLong(-100)
+    expect(words).toEqual([0xffff_ff9cn, 0xffff_ffff_ffff_ffean, 0xffff_fffen, 0xffff_ff9cn, 0xffff_ffff_ffff_fffen])
+  })
+
+  test('its frames are on the stack of the task, also while it sleeps and nobody listens', () => {
+    const k = kernel()
+    const inner = k.functions.declare(
+      'ssize_t pipe_read(struct kiocb *iocb, struct iov_iter *to)',
+      function* (_iocb: number, _to: number): Wait<number> {
+        yield
+        return 7
+      },
+    )
+    const outer = k.functions.declare('ssize_t ksys_read(unsigned int fd, char *buf, size_t count)', (fd: number) =>
+      inner(fd, 0),
+    )
+    const wait = outer(3) as Wait<number>
+    expect(wait.next().done).toBe(false)
+    const names = k.current.kernelStack().map((address) => k.functions.symbolAt(address)?.name)
+    expect(names.slice(0, 2)).toEqual(['pipe_read', 'ksys_read'])
+    expect(wait.next()).toEqual({ done: true, value: 7 })
+    expect(k.current.sp).toBe(k.current.regs)
+  })
+
+  test('listeners: lower ranks first, newest first where asked, no return heard by one that came late or left', () => {
+    const k = kernel()
+    const order: string[] = []
+    const note = (name: string) => ({ entry: () => void order.push(name), exit: () => void order.push(`${name}'`) })
+    const body = k.functions.declare(
+      'int vfs_fsync(struct file *file, int datasync)',
+      function* (_file: number, _datasync: number): Wait<number> {
+        yield
+        return 0
+      },
+    )
+    const fn = k.functions.get('vfs_fsync')!
+    fn.attach(note('a'), 1)
+    fn.attach(note('b'), 1, true)
+    const leave = fn.attach(note('c'), 0)
+    const wait = body(0, 0)
+    wait.next()
+    leave()
+    fn.attach(note('late'))
+    wait.next()
+    expect(order).toEqual(['c', 'b', 'a', "b'", "a'"])
+  })
+
+  test('a listener may answer in its place', () => {
+    const k = kernel()
+    let ran = false
+    const fn = k.functions.declare('int cap_capable(const struct cred *cred)', (_cred: number) => {
+      ran = true
+      return 0
+    })
+    k.functions.get('cap_capable')!.attach({ entry: (call) => call.override(-1) })
+    expect(fn(0)).toBe(-1)
+    expect(ran).toBe(false)
+  })
+})
