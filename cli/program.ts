@@ -1,6 +1,7 @@
 // The command tree. Each command is one file under commands/; here only their order.
 
 import { Command } from 'commander'
+import { addAsm, addDisasm } from './commands/asm.ts'
 import { VERSION } from './version.ts'
 
 /** A fresh command tree; parsing throws CommanderError (usage, --help, --version) instead of exiting. */
@@ -13,5 +14,7 @@ export function program(): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .enablePositionalOptions()
+  for (const add of [addAsm, addDisasm]) add(root)
+  for (const command of root.commands) command.exitOverride()
   return root
 }

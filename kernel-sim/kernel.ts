@@ -62,6 +62,8 @@ export class Kernel {
   readonly trace: TracepointTable['events']
   readonly tasks = new TaskTable()
   readonly cpuCount: number
+  /** What /dev/urandom and getrandom(2) give. */
+  readonly random: Rng
   readonly cpus: readonly Cpu[]
   /** The CPU whose step is being executed, and the task that runs on it. */
   cpu: Cpu
@@ -72,6 +74,7 @@ export class Kernel {
     this.profile = profile
     this.release = profile.release
     this.seed = options.seed ?? 1
+    this.random = this.rng('random')
     this.log = options.log ?? silent
     this.bootTimeNs = options.bootTimeNs ?? DEFAULT_BOOT_TIME_NS
     this.mem = new KernelMemory(options.memoryBytes ?? DEFAULT_MEMORY_BYTES)
