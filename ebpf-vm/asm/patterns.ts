@@ -57,10 +57,14 @@ function compilePatterns(): Patterns {
       const exact = shapeOf(tokens, isKeyword)
       const plain = exact.replaceAll('$', '#')
       const found = lookUp(tokens, exact, code) ?? lookUp(tokens, plain, code)
-      if (found || tokens.at(-1)?.kind !== 'word') return found
-      // A label may be called like a keyword: `goto exit`.
-      const last = tokens.length - 1
-      return lookUp(tokens, plain.split(' ').with(last, '#').join(' '), code)
+      if (found) return found
+      // A symbol may be called like a keyword: `goto exit`, `r2 = add ll`.
+      for (let i = tokens.length - 1; i > 0; i--) {
+        if (tokens[i]!.kind !== 'word') continue
+        const named = lookUp(tokens, plain.split(' ').with(i, '#').join(' '), code)
+        if (named) return named
+      }
+      return undefined
     },
   }
 }

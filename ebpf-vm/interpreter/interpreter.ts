@@ -2,6 +2,7 @@
 // per instruction (predecode.ts); each returns the slot of the next. Every access is checked (region.ts).
 
 import { KERNEL_HI } from '../../base/memory.ts'
+import { insnText } from '../disasm/disasm.ts'
 import { BpfException, type Engine, type LoadedProgram, type Machine } from '../machine.ts'
 import type { AccessKind, Subprogram, VerifiedProgram } from '../program.ts'
 import { Invocation } from './invocation.ts'
@@ -150,7 +151,10 @@ export class InterpretedProgram implements LoadedProgram {
     return slot
   }
 
+  /** Counts instructions as the program was loaded, before the verifier rewrote it. */
   #fault(slot: number, what: string): Fault {
-    return new Fault(`${this.program.name}, instruction ${slot}: ${what}`)
+    const { name, insns, originalIndex } = this.program
+    const text = slot < insns.length ? `, ${insnText(insns, slot)}` : ''
+    return new Fault(`${name}, instruction ${originalIndex[slot] ?? insns.length}${text}: ${what}`)
   }
 }

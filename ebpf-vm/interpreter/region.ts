@@ -41,7 +41,7 @@ export class Region {
     const at = sum >>> 0
     if (high === KERNEL_HI && at >= this.low && at + bytes <= this.high) return at
     if (this.kind === 'probe' || this.kind === 'btf') return MISSED
-    const address = `0x${(high >>> 0).toString(16)}${at.toString(16).padStart(8, '0')}`
+    const address = `0x${(high >>> 0).toString(16).padStart(8, '0')}${at.toString(16).padStart(8, '0')}`
     throw this.#fault(slot, `${bytes} bytes at ${address} are not in ${this.#name()}`)
   }
 
