@@ -27,6 +27,8 @@ export interface HelperImpl {
   readonly gives: Gives
   /** Virtual nanoseconds that a call costs its CPU; the same in both engines. */
   readonly costNs?: number
+  /** What differs from Linux, for what is only partly there: the public table of helpers shows it. */
+  readonly partial?: string
   run(...words: number[]): number
 }
 

@@ -41,6 +41,8 @@ export interface MapType {
   readonly type: number
   /** Linux's name: `percpu_hash`. */
   readonly name: string
+  /** What differs from Linux, for what is only partly there: the public table of map types shows it. */
+  readonly partial?: string
   check(attr: MapAttr, machine: Machine): number
   create(machine: Machine, attr: MapAttr): BpfMap
 }
