@@ -74,7 +74,10 @@ export interface BpfFunction {
   /** As kallsyms shows it: bpf_prog_<tag>_<name>. */
   readonly name: string
   readonly program: VerifiedProgram
+  /** Run it. Compiled code: with the cells refreshed before and the charged time settled after. */
   readonly call: (argument: number) => number
+  /** The bare WebAssembly function, where there is one: what compiled code calls through the table. */
+  readonly compiled?: (argument: number) => number
 }
 
 /** Virtual nanoseconds that one may_goto costs its CPU, in both engines. */
@@ -94,6 +97,7 @@ export class BpfException {
   }
 }
 
+const RESERVED = {} as BpfFunction
 const STACK_AREA_BYTES = 256 << 10
 /** BPF text addresses: 0xffffffff_c0000000 and up, 4 KiB a function, as in the modules' area of x86-64. */
 const TEXT_LO = 0xc0000000
@@ -210,9 +214,18 @@ export class Machine {
   /** Enter a function into the table; slots are never 0. */
   addFunction(entry: BpfFunction): number {
     const slot = this.#freeSlots.pop() ?? this.#functions.length
-    this.#functions[slot] = entry
-    if (this.#table) this.#enter(this.#table, slot, entry)
+    this.setFunction(slot, entry)
     return slot
+  }
+
+  /** A slot to be filled by setFunction: compiled code holds the addresses of its callbacks before they exist. */
+  reserveFunction(): number {
+    return this.addFunction(RESERVED)
+  }
+
+  setFunction(slot: number, entry: BpfFunction): void {
+    this.#functions[slot] = entry
+    if (this.#table && entry !== RESERVED) this.#enter(this.#table, slot, entry)
   }
 
   removeFunction(slot: number): void {
@@ -231,9 +244,14 @@ export class Machine {
     return (TEXT_LO + slot * (1 << TEXT_SHIFT)) | 0
   }
 
+  /** Slot that a text address encodes. */
+  static slotOfAddress(lo: number): number {
+    return ((lo >>> 0) - TEXT_LO) >> TEXT_SHIFT
+  }
+
   /** Slot of a BPF text address, 0 when it is not one of a live function. */
   slotOf(lo: number): number {
-    const slot = ((lo >>> 0) - TEXT_LO) >> TEXT_SHIFT
+    const slot = Machine.slotOfAddress(lo)
     return slot > 0 && this.#functions[slot] ? slot : 0
   }
 
@@ -254,22 +272,22 @@ export class Machine {
     if (!this.#table) {
       this.#table = new WebAssembly.Table({ element: 'anyfunc', initial: 64 })
       this.#functions.forEach((entry, slot) => {
-        if (entry) this.#enter(this.#table!, slot, entry)
+        if (entry && entry !== RESERVED) this.#enter(this.#table!, slot, entry)
       })
     }
     return this.#table
   }
 
   #enter(table: WebAssembly.Table, slot: number, entry: BpfFunction): void {
-    if (slot >= table.length) table.grow(table.length)
-    try {
-      table.set(slot, entry.call)
-    } catch {
-      // Not a function of WebAssembly: one that the interpreter runs. Exporting an import again makes it one.
-      this.#trampoline ??= new WebAssembly.Module(TRAMPOLINE)
-      const instance = new WebAssembly.Instance(this.#trampoline, { m: { f: entry.call } })
-      table.set(slot, instance.exports['f'] as () => number)
+    if (slot >= table.length) table.grow(Math.max(table.length, slot + 1 - table.length))
+    if (entry.compiled) {
+      table.set(slot, entry.compiled)
+      return
     }
+    // One that the interpreter runs: exporting an import again makes it a function of WebAssembly.
+    this.#trampoline ??= new WebAssembly.Module(TRAMPOLINE)
+    const instance = new WebAssembly.Instance(this.#trampoline, { m: { f: entry.call } })
+    table.set(slot, instance.exports['f'] as () => number)
   }
 
   // ── Maps ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

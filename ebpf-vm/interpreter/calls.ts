@@ -2,11 +2,11 @@
 
 import { InternalError, unreachable } from '../../base/errors.ts'
 import { KERNEL_HI } from '../../base/memory.ts'
+import type { Fault } from '../fault.ts'
 import type { Gives, HelperImpl } from '../helper.ts'
 import type { FormOf } from '../isa/forms.ts'
 import { MAX_TAIL_CALLS, SIZE } from '../isa/opcodes.ts'
 import { HELPER_COST_NS, type Machine } from '../machine.ts'
-import type { Fault } from './region.ts'
 import { R0, R1, R6, type Registers, type Step } from './step.ts'
 
 type FaultAt = (slot: number, what: string) => Fault

@@ -2,12 +2,12 @@
 // per instruction (predecode.ts); each returns the slot of the next. Every access is checked (region.ts).
 
 import { KERNEL_HI } from '../../base/memory.ts'
-import { insnText } from '../disasm/disasm.ts'
+import { type Fault, faultAt } from '../fault.ts'
 import { BpfException, type Engine, type LoadedProgram, type Machine } from '../machine.ts'
 import type { AccessKind, Subprogram, VerifiedProgram } from '../program.ts'
 import { Invocation } from './invocation.ts'
 import { type Code, predecode } from './predecode.ts'
-import { Fault, Region } from './region.ts'
+import { Region } from './region.ts'
 import { DONE, R0, R1 } from './step.ts'
 
 export const interpreter: Engine = {
@@ -29,7 +29,7 @@ export class InterpretedProgram implements LoadedProgram {
   constructor(machine: Machine, program: VerifiedProgram) {
     this.machine = machine
     this.program = program
-    const fault = (slot: number, what: string): Fault => this.#fault(slot, what)
+    const fault = (slot: number, what: string): Fault => faultAt(program, slot, what)
     const regions = new Map<AccessKind, Region>()
     const regionOf = (kind: AccessKind): Region => {
       let region = regions.get(kind)
@@ -149,12 +149,5 @@ export class InterpretedProgram implements LoadedProgram {
       this.#functions.set(index, slot)
     }
     return slot
-  }
-
-  /** Counts instructions as the program was loaded, before the verifier rewrote it. */
-  #fault(slot: number, what: string): Fault {
-    const { name, insns, originalIndex } = this.program
-    const text = slot < insns.length ? `, ${insnText(insns, slot)}` : ''
-    return new Fault(`${name}, instruction ${originalIndex[slot] ?? insns.length}${text}: ${what}`)
   }
 }

@@ -2,6 +2,7 @@
 
 import { InternalError, unreachable } from '../../base/errors.ts'
 import { TEXT_HI } from '../../base/memory.ts'
+import type { Fault } from '../fault.ts'
 import { BPF_FUNC_TAIL_CALL } from '../helper.ts'
 import { classify, type Form, jumpTarget, slotsOf } from '../isa/forms.ts'
 import type { Insn } from '../isa/insn.ts'
@@ -13,7 +14,7 @@ import { atomic } from './atomics.ts'
 import { helperCall, packetLoad, tailCall } from './calls.ts'
 import { JMP32, JMP64 } from './jumps.ts'
 import { type Access, LDX, LDX_SX, STX } from './memory.ts'
-import type { Fault, Region } from './region.ts'
+import type { Region } from './region.ts'
 import { REGISTER_HALVES, type Step } from './step.ts'
 
 export interface Code {

@@ -2,12 +2,8 @@
 // the BPF stack's region is the frames of the running invocation, any other is mapped kernel memory.
 
 import { KERNEL_HI, type KernelMemory, PAGE_SIZE } from '../../base/memory.ts'
+import { type Fault, outOfReach } from '../fault.ts'
 import type { AccessKind } from '../program.ts'
-
-/** An access that no verified program makes. The message names program, slot, instruction, address and region. */
-export class Fault extends Error {
-  override name = 'Fault'
-}
 
 /** Returned by find() for a probe that missed: a load gives 0, a store is dropped. */
 export const MISSED = -1
@@ -41,8 +37,7 @@ export class Region {
     const at = sum >>> 0
     if (high === KERNEL_HI && at >= this.low && at + bytes <= this.high) return at
     if (this.kind === 'probe' || this.kind === 'btf') return MISSED
-    const address = `0x${(high >>> 0).toString(16).padStart(8, '0')}${at.toString(16).padStart(8, '0')}`
-    throw this.#fault(slot, `${bytes} bytes at ${address} are not in ${this.#name()}`)
+    throw this.#fault(slot, outOfReach(bytes, at, high, this.#name()))
   }
 
   #name(): string {
