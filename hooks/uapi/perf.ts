@@ -24,7 +24,26 @@ export const PERF_COUNT_SW = {
 /** Bits of attr.flags, a bitfield from bit 0 on. */
 export const PERF_ATTR = { disabled: 1n << 0n, inherit: 1n << 1n, freq: 1n << 10n, watermark: 1n << 14n } as const
 
-export const PERF_SAMPLE_RAW = 1n << 10n
+/** Flags of perf_event_open(2). */
+export const PERF_FLAG = { fd_no_group: 1, fd_output: 2, pid_cgroup: 4, fd_cloexec: 8 } as const
+
+/** Bits of attr.sample_type. */
+export const PERF_SAMPLE = {
+  ip: 1n << 0n,
+  tid: 1n << 1n,
+  time: 1n << 2n,
+  addr: 1n << 3n,
+  read: 1n << 4n,
+  callchain: 1n << 5n,
+  id: 1n << 6n,
+  cpu: 1n << 7n,
+  period: 1n << 8n,
+  stream_id: 1n << 9n,
+  raw: 1n << 10n,
+  identifier: 1n << 16n,
+} as const
+/** PERF_SAMPLE_MAX: the first bit that no kernel of this version knows. */
+export const PERF_SAMPLE_MAX = 1n << 25n
 
 export const PERF_EVENT_ATTR = struct({
   type: u32,
@@ -72,7 +91,6 @@ export const PERF_IOC = {
 } as const
 
 export const PERF_RECORD = { lost: 2, sample: 9 } as const
-export const PERF_RECORD_MISC_KERNEL = 1
 
 /** struct perf_event_mmap_page: the reader's and the writer's position. */
 export const PERF_MMAP_PAGE = { data_head: 1024, data_tail: 1032, data_offset: 1040, data_size: 1048 } as const

@@ -21,11 +21,14 @@ export interface FsState extends Shared {
   copy(): FsState
 }
 
-/** struct mm_struct. User addresses are numbers; what cannot be copied is counted in bytes (0: all was), as copy_from_user() does. */
+/**
+ * struct mm_struct. User addresses are numbers; what cannot be copied is counted in bytes (0: all was), as copy_from_user() does.
+ * Pages that are not there are brought in, but not with `fault` false (as in interrupts and BPF programs).
+ */
 export interface AddressSpace extends Shared {
   fork(): AddressSpace
-  read(address: number, into: Uint8Array, at: number, length: number): number
-  write(address: number, from: Uint8Array, at: number, length: number): number
+  read(address: number, into: Uint8Array, at: number, length: number, fault?: boolean): number
+  write(address: number, from: Uint8Array, at: number, length: number, fault?: boolean): number
   /** Text up to its NUL, or a negative errno. */
   readString(address: number, max: number): string | number
 }

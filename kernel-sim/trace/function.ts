@@ -31,6 +31,8 @@ export interface FunctionCall {
   readonly bp: number
   /** At exit: what the function returned. */
   readonly result: number
+  /** override() was called: the body does not run. */
+  readonly overridden: boolean
   /** At entry: do not run the body, return this (fmod_ret, error injection). Later listeners still hear the entry. */
   override(result: number): void
 }
