@@ -1,6 +1,8 @@
 export { Btf, type BtfModifier } from './btf.ts'
+export { dumpC } from './c-dump.ts'
 export { BtfBuilder, mapTypeIds } from './encode.ts'
 export { formatValue, parseValue } from './format-value.ts'
+export { dumpRaw } from './raw-dump.ts'
 export { declare, typeName } from './type-name.ts'
 export type { BtfDraft, BtfKind, BtfMember, BtfOf, BtfParam, BtfType } from './types.ts'
 export { BtfValues, type ValueObject } from './value.ts'

@@ -28,7 +28,7 @@ export interface TracepointRecord {
   readonly id: number
   /** Fields behind the common header, in the order of their offsets. */
   readonly fields: readonly TracepointField[]
-  /** Bytes of the fixed part of a record, common header included: where dynamic data begins. */
+  /** Where the last field ends: dynamic data begins here, and a program may read its context up to here. */
   readonly sizeBytes: number
   /** Id of struct trace_event_raw_CLASS, 0 for syscalls:* events (they have none) and raw tracepoints. */
   readonly structType: number
@@ -78,7 +78,7 @@ export function tracepointsOf(btf: Btf, syscalls: readonly SyscallRecord[]): Tra
   }
   for (let id = btf.first; id < btf.count; id++) {
     if (btf.kind(id) !== 'typedef' || seen.has(id) || !btf.name(id).startsWith(TYPEDEF_PREFIX)) continue
-    add('', btf.name(id).slice(TYPEDEF_PREFIX.length), 0, id, () => ({ fields: [], sizeBytes: COMMON_BYTES }))
+    add('', btf.name(id).slice(TYPEDEF_PREFIX.length), 0, id, () => layout([]))
   }
   return records
 }
@@ -149,7 +149,7 @@ function protoOf(btf: Btf, typedef: number): number {
 }
 
 function structOf(btf: Btf, name: string, classes: readonly string[]): number {
-  for (const candidate of [...classes, name]) {
+  for (const candidate of [name, ...classes]) {
     const id = btf.find(`trace_event_raw_${candidate}`, 'struct')
     if (id !== 0) return id
   }
@@ -158,14 +158,16 @@ function structOf(btf: Btf, name: string, classes: readonly string[]): number {
 
 function structLayout(btf: Btf, structType: number): Layout {
   const type = btf.type(structType)
-  if (type.kind !== 'struct') return { fields: [], sizeBytes: COMMON_BYTES }
+  if (type.kind !== 'struct') return layout([])
   const fields: TracepointField[] = []
-  let sizeBytes = type.size
   for (const member of type.members) {
-    if (member.name === 'ent') continue
-    if (member.name === '__data') sizeBytes = member.bitOffset / 8
-    else fields.push(fieldOf(btf, member))
+    if (member.name !== 'ent' && member.name !== '__data') fields.push(fieldOf(btf, member))
   }
+  return layout(fields)
+}
+
+function layout(fields: readonly TracepointField[]): Layout {
+  const sizeBytes = fields.reduce((end, field) => Math.max(end, field.offset + field.sizeBytes), COMMON_BYTES)
   return { fields, sizeBytes }
 }
 
@@ -174,22 +176,47 @@ function fieldOf(btf: Btf, member: BtfMember): TracepointField {
   const dynamic = /^__(data_loc|rel_loc)_(.*)$/.exec(member.name)
   if (dynamic) {
     const kind = dynamic[1] as 'data_loc' | 'rel_loc'
-    return { ...plain(dynamic[2]!, `__${kind} char[]`, offset, 4, false), dynamic: kind }
+    const name = dynamic[2]!
+    const type = DYNAMIC_TYPES[name] ?? 'char[]'
+    const signed = type === 'char[]' && isSigned(btf, btf.find('char', 'int'))
+    return { ...plain(name, `__${kind} ${type}`, offset, 4, signed), dynamic: kind }
   }
   const type = btf.resolve(member.type)
-  const sizeBytes = btf.sizeOf(member.type)
-  if (type.kind === 'array') {
-    return { ...plain(member.name, typeName(btf, type.type), offset, sizeBytes, false), length: type.length }
-  }
-  const signed = type.kind === 'int' && type.signed
-  return plain(member.name, typeName(btf, member.type), offset, sizeBytes, signed)
+  const each = type.kind === 'array' ? type.type : member.type
+  const spelling = sourceSpelling(typeName(btf, each))
+  const field = plain(member.name, spelling, offset, btf.sizeOf(member.type), isSigned(btf, each))
+  return type.kind === 'array' ? { ...field, length: type.length } : field
+}
+
+/** Dynamic arrays by field name where they are not text: BTF does not say what a __data_loc word leads to. */
+const DYNAMIC_TYPES: Readonly<Record<string, string>> = {
+  addrs: 'u64[]',
+  cpumask: 'cpumask_t',
+  ctx_buf: 'u8[]',
+  dma_addrs: 'u64[]',
+  lengths: 'unsigned int[]',
+  oem_buf: 'u8[]',
+  pei_buf: 'u8[]',
+  phys_addrs: 'u64[]',
+}
+
+function isSigned(btf: Btf, id: number): boolean {
+  const type = btf.resolve(id)
+  return type.kind === 'int' && type.signed
+}
+
+/** Format files quote the kernel's sources, which say `unsigned long`; compilers name that type `long unsigned int`. */
+function sourceSpelling(type: string): string {
+  return type.replace(/\b(short|long|long long) (?:(unsigned) )?int\b/, (_, width: string, unsigned?: string) =>
+    unsigned ? `unsigned ${width}` : width,
+  )
 }
 
 function sysEnterLayout({ args }: SyscallRecord): Layout {
   const fields = [SYSCALL_NR]
   for (const [i, arg] of args.entries()) fields.push(plain(arg.name, arg.type, 16 + 8 * i, 8, false))
-  return { fields, sizeBytes: 16 + 8 * args.length }
+  return layout(fields)
 }
 
 const SYSCALL_NR = plain('__syscall_nr', 'int', 8, 4, true)
-const SYS_EXIT_LAYOUT: Layout = { fields: [SYSCALL_NR, plain('ret', 'long', 16, 8, true)], sizeBytes: 24 }
+const SYS_EXIT_LAYOUT = layout([SYSCALL_NR, plain('ret', 'long', 16, 8, true)])
