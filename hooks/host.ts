@@ -41,8 +41,7 @@ export interface Toolchain {
   readonly verify: Verify
   /** What verify() is told of the kernel, for a loader with these capabilities. */
   facts(host: BpfHost, capabilities: Capabilities): KernelFacts
-  /** In order of preference; the last one takes every program. */
-  readonly engines: readonly Engine[]
+  readonly engine: Engine
 }
 
 export interface HostOptions {

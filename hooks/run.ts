@@ -52,16 +52,13 @@ export class Runner {
     const { prog } = context
     const outer = machine.runContext
     machine.runContext = context
-    machine.refreshCells()
     prog.runs++
     let result: number
     if (this.statistics === 0) {
       result = prog.loaded.run(ctx)
-      machine.settle()
     } else {
       const startNs = machine.platform.nowNs()
       result = prog.loaded.run(ctx)
-      machine.settle()
       prog.runCnt++
       prog.runTimeNs += machine.platform.nowNs() - startNs
     }

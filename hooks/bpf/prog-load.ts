@@ -1,12 +1,10 @@
-// BPF_PROG_LOAD: the checks of bpf_prog_load() in their order, the verifier, and the engine. What the compiler cannot do runs
-// interpreted, and the log of the host says why.
+// BPF_PROG_LOAD: the checks of bpf_prog_load() in their order, the verifier, and the engine.
 
 import type { Btf } from '../../base/btf/btf.ts'
 import { ERRNO } from '../../base/errno.ts'
 import { decode, type Insn, isLdImm64 } from '../../ebpf-vm/isa/insn.ts'
 import { MAX_INSNS, PSEUDO } from '../../ebpf-vm/isa/opcodes.ts'
-import type { LoadedProgram } from '../../ebpf-vm/machine.ts'
-import type { FuncInfo, LineInfo, ProgramInput, VerifiedProgram } from '../../ebpf-vm/program.ts'
+import type { FuncInfo, LineInfo, ProgramInput } from '../../ebpf-vm/program.ts'
 import { ATTACH_TYPE, PROG_TYPE } from '../../ebpf-vm/uapi.ts'
 import { capabilitiesOf, uidOf } from '../credentials.ts'
 import { fileOf, progFile } from '../files.ts'
@@ -113,7 +111,7 @@ export function progLoad(host: BpfHost, caller: Caller, attr: LoadAttr): number 
 
   const prog = new BpfProg(host.progs, {
     verified: result.program,
-    loaded: load(host, result.program),
+    loaded: host.toolchain.engine.load(machine, result.program),
     tag: programTag(insns),
     loadTimeNs: kernel.nowNs,
     uid: uidOf(kernel, task),
@@ -126,20 +124,6 @@ export function progLoad(host: BpfHost, caller: Caller, attr: LoadAttr): number 
   })
   machine.platform.log.debug({ prog: prog.name, id: prog.id, engine: prog.loaded.engine }, 'program loaded')
   return host.descriptors.install(task, progFile(prog))
-}
-
-/** Into the first engine that takes it. */
-function load(host: BpfHost, program: VerifiedProgram): LoadedProgram {
-  const { engines } = host.toolchain
-  for (const engine of engines.slice(0, -1)) {
-    try {
-      return engine.load(host.machine, program)
-    } catch (failure) {
-      const reason = failure instanceof Error ? failure.message : String(failure)
-      host.machine.platform.log.warn({ prog: program.name, engine: engine.name, reason }, 'not compiled')
-    }
-  }
-  return engines.at(-1)!.load(host.machine, program)
 }
 
 interface Target {
