@@ -19,7 +19,9 @@ export interface Profile {
   readonly tracepoints: readonly TracepointRecord[]
   /** The system calls that this kernel implements, by number. */
   readonly syscalls: readonly SyscallRecord[]
-  /** Kernel text symbols in the order of their addresses (kallsyms), aliases at the end as `alias -> function`. */
+  /** Enumerators by name, worked out on first use: what `enum bpf_func_id` and its like give scripts as constants. */
+  readonly constants: ReadonlyMap<string, number | bigint>
+  /** Kernel text symbols in the order of their addresses (kallsyms): the functions, then what BTF knows under another name or not. */
   readonly symbols: readonly TextSymbol[]
 }
 
@@ -60,8 +62,35 @@ function profileOf(btf: Btf, release: string): Profile {
   for (const { name } of syscalls) {
     if (!functions.has(`__x64_sys_${name}`)) symbols.push({ name: `__x64_sys_${name}`, aliasOf: `__do_sys_${name}` })
   }
-  const tracepoints = tracepointsOf(btf, syscalls)
-  return { release, version: parseRelease(release), btf, functions, tracepoints, syscalls, symbols }
+  for (const [name, split] of SPLIT) if (!functions.has(name)) symbols.push({ name: split, aliasOf: undefined })
+  let constants: Map<string, number | bigint> | undefined
+  return {
+    release,
+    version: parseRelease(release),
+    btf,
+    functions,
+    tracepoints: tracepointsOf(btf, syscalls),
+    syscalls,
+    get constants() {
+      return (constants ??= constantsOf(btf))
+    },
+    symbols,
+  }
+}
+
+/** Functions that the compiler split, so that kallsyms has them with a suffix and BTF not at all; tools look for both names. */
+const SPLIT: readonly (readonly [string, string])[] = [['finish_task_switch', 'finish_task_switch.isra.0']]
+
+function constantsOf(btf: Btf): Map<string, number | bigint> {
+  const constants = new Map<string, number | bigint>()
+  for (let id = btf.first; id < btf.count; id++) {
+    const kind = btf.kind(id)
+    if (kind !== 'enum' && kind !== 'enum64') continue
+    const type = btf.type(id)
+    if (type.kind !== 'enum' && type.kind !== 'enum64') continue
+    for (const { name, value } of type.values) if (!constants.has(name)) constants.set(name, value)
+  }
+  return constants
 }
 
 function functionsOf(btf: Btf): Map<string, number> {
@@ -79,20 +108,20 @@ function parseRelease(release: string): Profile['version'] {
   return { major: Number(major), minor: Number(minor), patch: Number(patch ?? 0) }
 }
 
-/** Syscalls that a version added, newest first. */
+/** A function that a version added, newest first: how BTF of an unknown release is dated. */
 const SINCE: readonly (readonly [string, string])[] = [
-  ['file_getattr', '6.17.0'],
-  ['open_tree_attr', '6.15.0'],
-  ['setxattrat', '6.13.0'],
-  ['uretprobe', '6.11.0'],
-  ['mseal', '6.10.0'],
-  ['statmount', '6.8.0'],
-  ['futex_wake', '6.7.0'],
-  ['fchmodat2', '6.6.0'],
-  ['cachestat', '6.5.0'],
+  ['bpf_strcasecmp', '6.18.0'],
+  ['__x64_sys_file_getattr', '6.17.0'],
+  ['__x64_sys_open_tree_attr', '6.15.0'],
+  ['__x64_sys_setxattrat', '6.13.0'],
+  ['__do_sys_uretprobe', '6.11.0'],
+  ['__x64_sys_mseal', '6.10.0'],
+  ['__x64_sys_statmount', '6.8.0'],
+  ['__x64_sys_futex_wake', '6.7.0'],
+  ['__x64_sys_fchmodat2', '6.6.0'],
+  ['__x64_sys_cachestat', '6.5.0'],
 ]
 
 function guessRelease(btf: Btf): string {
-  const newest = SINCE.find(([name]) => btf.find(`__x64_sys_${name}`, 'func') || btf.find(`__do_sys_${name}`, 'func'))
-  return newest?.[1] ?? '6.1.0'
+  return SINCE.find(([name]) => btf.find(name, 'func') !== 0)?.[1] ?? '6.1.0'
 }

@@ -67,6 +67,16 @@ describe.each(PROFILE_NAMES)('profile %s', (name) => {
     ])
   })
 
+  test('constants and symbols', () => {
+    expect(profile.constants.get('BPF_FUNC_map_lookup_elem')).toBe(1)
+    expect(profile.constants.get('BPF_F_CURRENT_CPU')).toBe(0xffffffffn)
+    expect(profile.constants.get('TCP_LISTEN')).toBe(10)
+    const names = profile.symbols.map((symbol) => symbol.name)
+    expect(new Set(names).size).toBe(names.length)
+    expect(names).toContain('finish_task_switch.isra.0')
+    expect(names).toContain('vfs_read')
+  })
+
   test('trace events have records and arguments, and ids of their own', () => {
     const exec = profile.tracepoints.find((record) => record.name === 'sched_process_exec')!
     expect(exec).toMatchObject({ system: 'sched', sizeBytes: 20 })
