@@ -8,7 +8,9 @@ import { type Logger, silent } from '../base/logger.ts'
 import { DEFAULT_MEMORY_BYTES, KernelMemory } from '../base/memory.ts'
 import { Rng } from '../base/rng.ts'
 import { Cpu } from './cpu.ts'
+import type { Vfs } from './fs/vfs.ts'
 import { bindCore, type CoreLayout } from './layout.ts'
+import type { MemoryCalls } from './mm/calls.ts'
 import { PerCpu } from './percpu.ts'
 import type { SyscallRecord } from './profiles/syscalls.ts'
 import type { TracepointRecord } from './profiles/tracepoints.ts'
@@ -68,6 +70,9 @@ export class Kernel {
   /** The CPU whose step is being executed, and the task that runs on it. */
   cpu: Cpu
   current: Task
+  /** The file system and memory management, set up by attachFileSystem(). */
+  vfs!: Vfs
+  memory!: MemoryCalls
 
   constructor(options: BootOptions) {
     const { profile } = options
