@@ -28,6 +28,8 @@ export class RingbufMap extends BpfMap {
   /** Offset of page 0. */
   readonly ring: number
   readonly mask: number
+  /** Called with the offset of each sample that a program submits, at the instant and on the CPU where it does. */
+  onSubmit: ((sample: number) => void) | undefined = undefined
 
   constructor(machine: Machine, attr: MapAttr) {
     super(machine, attr)
@@ -76,6 +78,7 @@ export class RingbufMap extends BpfMap {
     const data = this.ring + RING.data
     const spilled = sample + size - (data + this.maxEntries)
     if (spilled > 0) mem.copy(data, data + this.maxEntries, spilled)
+    if (!discard) this.onSubmit?.(sample)
     const caughtUp = this.consumerPos % this.maxEntries === record - data
     if (flags & RINGBUF_FLAG.force_wakeup || (caughtUp && !(flags & RINGBUF_FLAG.no_wakeup))) this.onWakeup?.()
   }

@@ -124,7 +124,7 @@ class Linker {
     for (let i = 0; i < code.insns.length; i++) {
       const insn = code.insns[i]!
       const relocation = relocations.get(i)
-      if (relocation?.kind === 'extern_call') continue
+      if (relocation?.kind === 'extern_call' || (!relocation && staysWithin(code, insn, i))) continue
       let slot: number
       if (relocation?.kind === 'function') slot = (relocation.offset + insn.imm) / INSN_BYTES
       else if (isLdImm64(insn) && insn.src === PSEUDO.func) this.#fail(`missing subprog addr relo for insn #${i}`)
@@ -169,7 +169,8 @@ class Linker {
           return
         }
         if (relocation.kind === 'data') next!.imm = insn.imm + relocation.offset
-        insn.src = relocation.kind === 'data' ? PSEUDO.map_value : PSEUDO.map_fd
+        if (relocation.kind === 'data') insn.src = PSEUDO.map_value
+        else if (insn.src !== PSEUDO.map_value) insn.src = PSEUDO.map_fd
         insn.imm = fd
         return
       }
@@ -223,4 +224,11 @@ class Linker {
       this.#insns[i] = { code: CLASS.jmp | JMP.call.code, dst: 0, src: 0, off: 0, imm: helper }
     }
   }
+}
+
+/** Assembled programs call and refer to functions of their own text: distances stay what they are. */
+function staysWithin(code: FunctionSpec, insn: Insn, at: number): boolean {
+  const refers = (isCall(insn) && isLocalCall(insn)) || (isLdImm64(insn) && insn.src === PSEUDO.func)
+  const target = at + insn.imm + 1
+  return refers && target >= 0 && target < code.insns.length
 }

@@ -1,0 +1,163 @@
+// How each kind of section attaches, as libbpf does it: which events it opens, which commands it gives. Words of failures are libbpf's,
+// with near names where an attach point is unknown.
+
+import { UserError } from '../../base/errors.ts'
+import { ATTACH_TYPE } from '../../ebpf-vm/uapi.ts'
+import { cstring } from '../../hooks/uapi/codec.ts'
+import { PERF_IOC, PERF_TYPE, PMU_TYPE } from '../../hooks/uapi/perf.ts'
+import type { AttachMethod } from '../object/sections.ts'
+import type { ProgramSpec } from '../object/spec.ts'
+import { suggest } from '../suggest.ts'
+import { type Calls, errorText } from './calls.ts'
+
+/** A program to attach: its descriptor, and where (`target`, else the section's). */
+export interface Attachment {
+  readonly spec: ProgramSpec
+  readonly fd: number
+  readonly target: string
+}
+
+/** Descriptors that keep it attached, to be closed in this order. */
+export type Attached = readonly number[]
+
+type Attach = (calls: Calls, attachment: Attachment) => Attached
+
+/** Throws UserError: one line with libbpf's words. */
+export const ATTACH: Record<AttachMethod, Attach> = {
+  tracepoint(calls, attachment) {
+    const { target } = attachment
+    const [system, name] = splitTracepoint(target)
+    const { tracepoints } = calls.host.kernel.profile
+    const record = tracepoints.find((each) => each.system === system && each.name === name)
+    if (record === undefined || record.id === 0) {
+      const known = tracepoints.filter((each) => each.id !== 0).map((each) => `${each.system}/${each.name}`)
+      fail(
+        attachment,
+        `failed to determine tracepoint '${target}' perf event ID: No such file or directory${suggest(target, known)}`,
+      )
+    }
+    const fd = calls.perfEventOpen({ type: PERF_TYPE.tracepoint, config: BigInt(record.id) }, 0)
+    if (fd < 0) fail(attachment, `failed to create tracepoint '${target}' perf event: ${errorText(fd)}`)
+    return attachPerf(calls, attachment, fd, 'tracepoint')
+  },
+
+  kprobe(calls, attachment) {
+    const { target, spec } = attachment
+    const match = /^([\w.]+)(?:\+(0x[0-9a-fA-F]+|\d+))?$/.exec(target)
+    if (!match) fail(attachment, `kprobe name is invalid: ${target}`)
+    const isReturn = spec.section.startsWith('kretprobe')
+    const offset = Number(match[2] ?? 0)
+    if (isReturn && offset !== 0) fail(attachment, 'kretprobes do not support offset specification')
+    return attachKprobe(calls, attachment, match[1]!, offset, isReturn)
+  },
+
+  ksyscall(calls, attachment) {
+    const { target, spec } = attachment
+    return attachKprobe(calls, attachment, `__x64_sys_${target}`, 0, spec.section.startsWith('kretsyscall'))
+  },
+
+  raw_tracepoint(calls, attachment) {
+    const { target, fd } = attachment
+    const link = calls.bpf('raw_tracepoint_open', { name: cstring(target), prog_fd: fd })
+    if (link < 0) {
+      const known = calls.host.kernel.profile.tracepoints.map(({ name }) => name)
+      fail(attachment, `failed to attach to raw tracepoint '${target}': ${errorText(link)}${suggest(target, known)}`)
+    }
+    return [link]
+  },
+
+  trace(calls, attachment) {
+    const link = calls.bpf('link_create', { prog_fd: attachment.fd, attach_type: attachment.spec.expectedAttachType })
+    if (link < 0) fail(attachment, `failed to attach: ${errorText(link)}`)
+    return [link]
+  },
+
+  kprobe_multi(calls, attachment) {
+    const { target, spec, fd } = attachment
+    const pattern = globPattern(target)
+    const functions = calls.host.kernel.profile.symbols.filter(({ name }) => pattern.test(name)).map(({ name }) => name)
+    if (functions.length === 0)
+      fail(attachment, `failed to attach: No such file or directory (ENOENT); no function matches '${target}'`)
+    const link = calls.bpf('link_create', {
+      prog_fd: fd,
+      attach_type: ATTACH_TYPE.trace_kprobe_multi,
+      kprobe_multi: {
+        flags: spec.section.startsWith('kretprobe') ? BPF_F_KPROBE_MULTI_RETURN : 0,
+        cnt: functions.length,
+        syms: namePointers(functions),
+        addrs: undefined,
+        cookies: undefined,
+      },
+    })
+    if (link < 0) fail(attachment, `failed to attach: ${errorText(link)}`)
+    return [link]
+  },
+
+  kprobe_session: (_, attachment) => later(attachment, 'kprobe sessions'),
+  uprobe: (_, attachment) => later(attachment, 'uprobes'),
+  uprobe_multi: (_, attachment) => later(attachment, 'uprobes'),
+  usdt: (_, attachment) => later(attachment, 'USDT probes'),
+  lsm: (_, attachment) => later(attachment, 'LSM hooks'),
+  iter: (_, attachment) => later(attachment, 'iterators'),
+}
+
+const BPF_F_KPROBE_MULTI_RETURN = 1
+
+function fail({ spec }: Attachment, what: string): never {
+  throw new UserError(`prog '${spec.name}': ${what}`)
+}
+
+function later(attachment: Attachment, what: string): never {
+  return fail(attachment, `${what} (SEC("${attachment.spec.section}")) are not attached by this version of bpfsim`)
+}
+
+function splitTracepoint(target: string): [string, string] {
+  const slash = target.indexOf('/')
+  return slash < 0 ? ['', target] : [target.slice(0, slash), target.slice(slash + 1)]
+}
+
+function attachKprobe(calls: Calls, attachment: Attachment, name: string, offset: number, isReturn: boolean): Attached {
+  const what = isReturn ? 'kretprobe' : 'kprobe'
+  const place = `'${name}+0x${offset.toString(16)}'`
+  const attr = {
+    type: PMU_TYPE.kprobe,
+    config: isReturn ? 1n : 0n,
+    kprobe_func: cstring(name),
+    probe_offset: BigInt(offset),
+  }
+  const fd = calls.perfEventOpen(attr, 0)
+  if (fd < 0) {
+    const known = calls.host.kernel.profile.symbols.map((symbol) => symbol.name)
+    const near = known.includes(name) ? '' : suggest(name, known)
+    fail(attachment, `failed to create ${what} ${place} perf event: ${errorText(fd)}${near}`)
+  }
+  return attachPerf(calls, attachment, fd, what)
+}
+
+/** BPF_LINK_CREATE on a perf event, which is enabled then. */
+function attachPerf(calls: Calls, attachment: Attachment, perf: number, what: string): Attached {
+  const link = calls.bpf('link_create', {
+    prog_fd: attachment.fd,
+    target_fd: perf,
+    attach_type: ATTACH_TYPE.perf_event,
+    perf_event: { bpf_cookie: 0n },
+  })
+  const error = link < 0 ? link : calls.ioctl(perf, PERF_IOC.enable)
+  if (error < 0) {
+    if (link >= 0) calls.close(link)
+    calls.close(perf)
+    fail(attachment, `failed to attach to ${what} '${attachment.target}': ${errorText(error)}`)
+  }
+  return [link, perf]
+}
+
+/** libbpf's patterns: `*` is any text, `?` any character. */
+function globPattern(pattern: string): RegExp {
+  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`)
+}
+
+/** An array of pointers to names. */
+function namePointers(names: readonly string[]): Uint8Array {
+  return cstring(names.join('\0'))
+}
