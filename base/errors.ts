@@ -3,6 +3,11 @@
 /** A person's mistake: a bad file, flag or name. One line that says what, where and what to do; the command exits with 2. */
 export class UserError extends Error {
   override name = 'UserError'
+
+  /** Control characters, which damaged files bring in as names, show as `?`. */
+  constructor(message: string) {
+    super(message.replace(/\p{Cc}/gu, '?'))
+  }
 }
 
 /** Our own mistake: an invariant of bpfsim does not hold. */

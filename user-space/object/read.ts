@@ -20,6 +20,8 @@ const BPF_F_MMAPABLE = 1 << 10
 const BPF_F_SLEEPABLE = 1 << 4
 const BPF_F_XDP_HAS_FRAGS = 1 << 5
 const OBJECT_NAME_CHARS = 15
+/** Global data beyond this is damage: it would not fit into a map. */
+const MAX_DATA_BYTES = 64 << 20
 
 /** A map and where its definition stands in the object, for relocations to find it. */
 export interface PlacedMap {
@@ -46,7 +48,7 @@ export function readObjectBytes<T extends ObjectShape = ObjectShape>(bytes: Uint
   const kconfigBytes = externs.reduce((end, each) => (each.kind === 'kconfig' ? each.offset + each.sizeBytes : end), 0)
   if (kconfigBytes > 0) {
     placed.push({
-      spec: dataMap(name, '.kconfig', 'kconfig', new Uint8Array(kconfigBytes), btf),
+      spec: dataMap(name, '.kconfig', 'kconfig', dataBytes(kconfigBytes, `${file}: .kconfig`), btf),
       section: -1,
       offset: 0,
       sizeBytes: 0,
@@ -151,12 +153,17 @@ function readGlobalData(elf: ElfFile, btf: Btf | undefined, object: string): Pla
   for (const section of elf.sections) {
     const kind = dataKind(section)
     if (!kind || section.sizeBytes === 0) continue
-    const bytes = new Uint8Array(section.sizeBytes)
+    const bytes = dataBytes(section.sizeBytes, `${elf.name}: section '${section.name}'`)
     bytes.set(section.data)
     const spec = dataMap(object, section.name, kind, bytes, btf)
     found.push({ spec, section: section.index, offset: 0, sizeBytes: section.sizeBytes })
   }
   return found
+}
+
+function dataBytes(size: number, what: string): Uint8Array {
+  if (size > MAX_DATA_BYTES) throw new UserError(`${what} of ${size} bytes: at most ${MAX_DATA_BYTES} fit into a map`)
+  return new Uint8Array(size)
 }
 
 function dataKind({ name, type, flags }: ElfSection): MapData | undefined {
