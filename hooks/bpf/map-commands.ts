@@ -12,6 +12,14 @@ import { MapObject } from '../objects/map.ts'
 import { type Attr, OBJ_NAME_LEN } from '../uapi/bpf-attr.ts'
 import { copyFromUser, copyToUser, type UserBytes } from '../uapi/codec.ts'
 
+const HASHES: ReadonlySet<number> = new Set([
+  MAP_TYPE.hash,
+  MAP_TYPE.percpu_hash,
+  MAP_TYPE.lru_hash,
+  MAP_TYPE.lru_percpu_hash,
+  MAP_TYPE.hash_of_maps,
+])
+
 /** BPF_F_LOCK is the only flag that reads take. */
 const LOCK = BigInt(ELEM.lock)
 
@@ -154,6 +162,10 @@ function store(host: BpfHost, caller: Caller, op: Operation, key: number, value:
   // No map knows a flag above bit 31: such flags are as wrong as the highest one below.
   const flags32 = flags > 0x7fffffffn ? 0x7fffffff : Number(flags)
   if (op.map.holds === 'bytes') return op.quietly(() => op.map.writeValue(key, value, flags32))
+  if (op.map.type !== MAP_TYPE.hash_of_maps) {
+    if (flags !== 0n) return -ERRNO.EINVAL
+    if (host.machine.mem.dv.getUint32(key, true) >= op.map.maxEntries) return -ERRNO.E2BIG
+  }
   const object = host.objectBehind(caller, op.map, op.file, host.machine.mem.dv.getInt32(value, true))
   return typeof object === 'number' ? object : op.map.putObject(key, object, flags32)
 }
@@ -190,6 +202,7 @@ export function mapLookupAndDeleteElem(
     if (attr.flags && (isQueue || !lockOk(map, attr.flags))) return -ERRNO.EINVAL
     const key = op.copyIn(attr.key, map.keySize)
     if (key < 0) return key
+    if (!isQueue && !HASHES.has(map.type)) return -ERRNO.ENOTSUPP
     const size = map.syscallValueSize
     const value = op.memory(size)
     const result = op.quietly(() => map.takeValue(key, value, Number(attr.flags)))
@@ -202,8 +215,7 @@ export function mapFreeze(host: BpfHost, caller: Caller, attr: Attr<'map_freeze'
   if (typeof file === 'number') return file
   const { map } = file.object
   if (map.special.length > 0 || map.type === MAP_TYPE.struct_ops) return -ERRNO.ENOTSUPP
-  if (!file.mode.write) return -ERRNO.EPERM
-  if (map.frozen) return -ERRNO.EBUSY
+  if (!file.mode.write || map.frozen) return -ERRNO.EPERM
   map.frozen = true
   return 0
 }
@@ -213,14 +225,6 @@ export function mapFreeze(host: BpfHost, caller: Caller, attr: Attr<'map_freeze'
 // least 4 bytes). Entries that are not there any more are passed over.
 
 type BatchAttr = Attr<'map_lookup_batch'>
-
-const HASHES: ReadonlySet<number> = new Set([
-  MAP_TYPE.hash,
-  MAP_TYPE.percpu_hash,
-  MAP_TYPE.lru_hash,
-  MAP_TYPE.lru_percpu_hash,
-  MAP_TYPE.hash_of_maps,
-])
 
 function lookupBatch(host: BpfHost, caller: Caller, attr: BatchAttr, alsoDelete: boolean): number {
   return Operation.run(host, caller, attr.map_fd, (op) => {

@@ -43,7 +43,7 @@ export function infoOf(host: BpfHost, file: HookFile, given: object): object | n
 /** The caller's struct is read first (it names buffers), then overwritten. Bytes past what we know must be zero. */
 export function objGetInfoByFd(host: BpfHost, caller: Caller, attr: InfoAttr): number {
   const file = host.descriptors.get(caller.task, attr.bpf_fd)
-  if (file === undefined) return -ERRNO.EBADF
+  if (file === undefined) return -ERRNO.EBADFD
   if (file === 'other' || !(file.kind in INFO)) return -ERRNO.EINVAL
   const layout = INFO[file.kind as InfoKind] as unknown as Struct<object>
   const whole = Math.ceil(layout.size / 8) * 8

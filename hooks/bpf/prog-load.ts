@@ -207,9 +207,8 @@ interface OwnBtf {
 
 /** prog_btf_fd with func_info and line_info records (check_btf_info reads them; damaged ones are the verifier's to refuse). */
 function ownBtf(host: BpfHost, caller: Caller, attr: LoadAttr): OwnBtf | number {
-  if (attr.func_info_cnt === 0 && attr.line_info_cnt === 0) {
-    if (attr.prog_btf_fd === 0) return { btf: undefined, funcInfo: undefined, lineInfo: undefined }
-  }
+  if (attr.func_info_cnt === 0 && attr.line_info_cnt === 0)
+    return { btf: undefined, funcInfo: undefined, lineInfo: undefined }
   const file = fileOf(host.descriptors, caller.task, attr.prog_btf_fd, 'btf')
   if (typeof file === 'number') return file
   if (file.object.isKernel) return -ERRNO.EACCES

@@ -14,6 +14,7 @@ export type UserBytes = Uint8Array | UserMemory
 
 /** copy_from_user(): a copy, or undefined for -EFAULT. */
 export function copyFromUser(from: UserBytes | undefined, offset: number, length: number): Uint8Array | undefined {
+  if (length === 0) return new Uint8Array()
   if (!from) return undefined
   if (!(from instanceof Uint8Array)) return from.read(offset, length)
   return offset + length <= from.length ? from.slice(offset, offset + length) : undefined
@@ -21,6 +22,7 @@ export function copyFromUser(from: UserBytes | undefined, offset: number, length
 
 /** copy_to_user(): false for -EFAULT. */
 export function copyToUser(to: UserBytes | undefined, offset: number, bytes: Uint8Array): boolean {
+  if (bytes.length === 0) return true
   if (!to) return false
   if (!(to instanceof Uint8Array)) return to.write(offset, bytes)
   if (offset + bytes.length > to.length) return false

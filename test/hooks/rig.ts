@@ -54,7 +54,11 @@ export function rig(): Rig {
         btf: kernel.profile.btf,
         modules: [],
         capabilities,
-        programTypes: new Map(Object.values(PROG_TYPE).map((type) => [type, undefined as never])),
+        programTypes: new Map(
+          Object.values(PROG_TYPE)
+            .slice(1)
+            .map((type) => [type, undefined as never]),
+        ),
         helpers: [],
         kfuncs: [],
         cpus: kernel.cpus.length,
