@@ -65,7 +65,7 @@ export class InterpretedProgram implements LoadedProgram {
     for (const slot of this.#functions.values()) this.machine.removeFunction(slot)
   }
 
-  /** An invocation about to carry out the first instruction of the main function; end() it. */
+  /** An invocation about to carry out the first instruction of the main function, whose stack it has taken. */
   begin(ctx: number): Invocation {
     const { mem, cells } = this.machine
     const run = this.#take()

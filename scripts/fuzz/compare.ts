@@ -17,7 +17,7 @@ export class Disagreement extends Error {
   }
 }
 
-const same = (a: Outcome, b: Outcome): boolean => JSON.stringify(a) === JSON.stringify(b)
+const same = <T extends Outcome>(a: T, b: T): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 /**
  * Fails on the first program on which an engine differs from the first engine, with that program shrunk. Every other program runs
@@ -62,7 +62,7 @@ export function compareWithKernel(engine: Engine, kernel: KernelRunner, runs: nu
       refused.set(words, (refused.get(words) ?? 0) + 1)
       return
     }
-    const outcome = runner.run(lowered, memory, true)
+    const { timeNs: _, ...outcome } = runner.run(lowered, memory, true)
     if (!same(outcome, result.outcome)) {
       throw new Disagreement(lowered, memory, { kernel: result.outcome, [runner.name]: outcome })
     }

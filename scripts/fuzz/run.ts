@@ -19,13 +19,18 @@ export interface Outcome {
   readonly hash: readonly string[]
 }
 
+export interface EngineOutcome extends Outcome {
+  /** Virtual time that the run was charged. */
+  readonly timeNs: number
+}
+
 export interface EngineRunner {
   readonly name: string
   /**
    * `proved`: with the accesses as what they are by construction, as after the verifier; otherwise each is checked against the whole
    * memory. The maps are new for every program.
    */
-  run(program: Lowered, memory: Uint8Array, proved: boolean): Outcome
+  run(program: Lowered, memory: Uint8Array, proved: boolean): EngineOutcome
 }
 
 const types = mapTypes(...plainMapTypes)
@@ -58,10 +63,12 @@ export function engineRunner(engine: Engine): EngineRunner {
       mem.u8.set(memory, data)
       const base = unverified(resolve(program.insns, maps))
       const loaded = engine.load(machine, proved ? { ...base, access: program.access } : base)
+      const startNs = machine.platform.nowNs()
       loaded.run(0)
       const keys = [...Array(8).keys()]
       const hash = keys.map((wanted) => [wanted, valueUnder(maps[FUZZ_MAPS.hash]!, wanted)] as const)
-      const outcome: Outcome = {
+      const outcome: EngineOutcome = {
+        timeNs: machine.platform.nowNs() - startNs,
         r0: hex(mem.bytes(data + MEMORY_BYTES, 8)),
         memory: hex(mem.bytes(data, MEMORY_BYTES)),
         array: keys.map((wanted) => valueUnder(maps[FUZZ_MAPS.array]!, wanted) ?? '').join(''),
