@@ -50,7 +50,7 @@ export interface KernelComparison {
 export function compareWithKernel(engine: Engine, kernel: KernelRunner, runs: number, seed: number): KernelComparison {
   const runner = engineRunner(engine)
   const programs = fc.sample(fuzzProgram, { numRuns: runs, seed }).map((program: FuzzProgram) => ({
-    lowered: lower(program, { callbacks: false }),
+    lowered: lower(program, { forLinux: true }),
     memory: program.memory,
   }))
   const refused = new Map<string, number>()

@@ -15,6 +15,10 @@ export type Statement =
   | { readonly kind: 'insn'; readonly insns: readonly Insn[]; readonly access: AccessKind }
   /** The load or store at r8 + (index & mask), in `insn` relative to r1. */
   | { readonly kind: 'indexed'; readonly index: number; readonly mask: number; readonly insn: Insn }
+  /** A load that may miss: through r8, or through whatever number a scalar is. */
+  | { readonly kind: 'probe'; readonly insn: Insn }
+  /** A legacy packet load. */
+  | { readonly kind: 'packet'; readonly insn: Insn; readonly fresh: readonly number[] }
   | { readonly kind: 'if'; readonly test: Insn; readonly body: readonly Statement[] }
   /** The same with the test turned around: it jumps to the body, past a jump over it. */
   | { readonly kind: 'unless'; readonly test: Insn; readonly long: boolean; readonly body: readonly Statement[] }
@@ -158,6 +162,17 @@ const indexed: fc.Arbitrary<Statement> = fc
     }
   })
 
+const probe: fc.Arbitrary<Statement> = fc
+  .tuple(fc.constantFrom(...formsOf('ldx')), scalar, fc.oneof(scalar, fc.constant(MEMORY)), fc.nat(MEMORY_BYTES - 8))
+  .map(([form, register, base, off]): Statement => ({ kind: 'probe', insn: accessInsn(form, base, register, off, 0) }))
+
+const packet: fc.Arbitrary<Statement> = fc
+  .tuple(fc.constantFrom(...formsOf('ld_abs', 'ld_ind')), scalar, fc.integer({ min: -1, max: MEMORY_BYTES }), fresh)
+  .map(([{ layout }, index, offset, values]): Statement => {
+    const register = layout.src === 'free' ? index : 0
+    return { kind: 'packet', insn: insn(layout.code, 0, register, 0, offset), fresh: values }
+  })
+
 const test: fc.Arbitrary<Insn> = fc
   .tuple(fc.constantFrom(...formsOf('jmp')), scalar, scalar, imm)
   .map(([form, dst, src, value]) => {
@@ -180,6 +195,7 @@ const straight = fc.oneof(
   { arbitrary: computation, weight: 10 },
   { arbitrary: access, weight: 5 },
   { arbitrary: indexed, weight: 2 },
+  { arbitrary: probe, weight: 1 },
 )
 
 /** Loops do not nest within one function: their counter is a register. */
@@ -191,6 +207,7 @@ const { inLoop, anywhere } = fc.letrec<{ inLoop: Statement; anywhere: Statement 
     fc.record({ kind: fc.constant('unless' as const), test, long: fc.boolean(), body: block(statement) }),
     fc.record({ kind: fc.constant('call' as const), callee: fc.nat(9), fresh }),
     map,
+    packet,
   ]
   return {
     inLoop: fc.oneof(
@@ -231,9 +248,10 @@ export const fuzzProgram: fc.Arbitrary<FuzzProgram> = fc.record({
 
 /**
  * Instructions of a program. They start with a main function that calls the first of the program's with r1 = its memory, and stores
- * the whole r0 behind the memory. Callbacks need BTF on Linux; `callbacks: false` leaves the calls that pass one out.
+ * the whole r0 behind the memory. `forLinux` leaves out what the real verifier would not take here: callbacks (they need BTF), packet
+ * loads in functions, probes.
  */
-export function lower(program: FuzzProgram, { callbacks = true } = {}): Lowered {
+export function lower(program: FuzzProgram, { forLinux = false } = {}): Lowered {
   const insns: Insn[] = []
   const kinds: AccessKind[] = []
   const starts: number[] = []
@@ -286,6 +304,15 @@ export function lower(program: FuzzProgram, { callbacks = true } = {}): Lowered 
         emit(insn(CLASS.alu64 | ALU.add.code | SRC_X, SCRATCH, MEMORY, 0, 0))
         emitAccess('map_value', statement.insn)
         break
+      case 'probe':
+        if (!forLinux) emitAccess('probe', statement.insn)
+        break
+      case 'packet':
+        if (forLinux) break
+        // r6 is the context, which packet loads of a machine without a kernel do not look at.
+        emit(statement.insn)
+        refresh(statement.fresh)
+        break
       case 'if':
         over(statement.test, 'off', () => block(statement.body, self))
         break
@@ -308,7 +335,7 @@ export function lower(program: FuzzProgram, { callbacks = true } = {}): Lowered 
       }
       case 'iterate': {
         const callee = pick(self, statement.callee, true)
-        if (callee === undefined || !callbacks) break
+        if (callee === undefined || forLinux) break
         emit(movImm(1, statement.times))
         refer(callee)
         emit(...wide(2, PSEUDO.func, 0))

@@ -7,6 +7,7 @@ import { PSEUDO } from '../../ebpf-vm/isa/opcodes.ts'
 import type { Engine } from '../../ebpf-vm/machine.ts'
 import { createMap, mapTypes, plainMapTypes } from '../../ebpf-vm/maps/create.ts'
 import type { BpfMap } from '../../ebpf-vm/maps/map.ts'
+import type { AccessKind } from '../../ebpf-vm/program.ts'
 import { MAP_TYPE } from '../../ebpf-vm/uapi.ts'
 import { ARRAY_ENTRIES, FUZZ_MAPS, HASH_ENTRIES, type Lowered, MEMORY_BYTES } from './programs.ts'
 
@@ -27,8 +28,8 @@ export interface EngineOutcome extends Outcome {
 export interface EngineRunner {
   readonly name: string
   /**
-   * `proved`: with the accesses as what they are by construction, as after the verifier; otherwise each is checked against the whole
-   * memory. The maps are new for every program.
+   * `proved`: with the accesses as what they are by construction, as after the verifier; otherwise all but probes are checked against
+   * the whole memory. The maps are new for every program. The memory as it was is the packet.
    */
   run(program: Lowered, memory: Uint8Array, proved: boolean): EngineOutcome
 }
@@ -36,7 +37,17 @@ export interface EngineRunner {
 const types = mapTypes(...plainMapTypes)
 
 export function engineRunner(engine: Engine): EngineRunner {
-  const machine = bareMachine({ memoryBytes: 1 << 20 })
+  let packet = new DataView(new ArrayBuffer(0))
+  const machine = bareMachine({
+    memoryBytes: 1 << 20,
+    tables: () => ({
+      loadPacket(_, offset, bytes) {
+        if (offset < 0 || offset + bytes > packet.byteLength) return -1
+        if (bytes === 4) return packet.getUint32(offset)
+        return bytes === 2 ? packet.getUint16(offset) : packet.getUint8(offset)
+      },
+    }),
+  })
   const { mem, alloc } = machine
   const key = alloc.alloc(8)
   const out = alloc.alloc(8)
@@ -62,7 +73,11 @@ export function engineRunner(engine: Engine): EngineRunner {
       const data = maps[FUZZ_MAPS.memory]!.directValue
       mem.u8.set(memory, data)
       const base = unverified(resolve(program.insns, maps))
-      const loaded = engine.load(machine, proved ? { ...base, access: program.access } : base)
+      const access = proved
+        ? program.access
+        : program.access.map((kind): AccessKind => (kind === 'probe' ? kind : 'unproved'))
+      packet = new DataView(memory.slice().buffer)
+      const loaded = engine.load(machine, { ...base, access })
       const startNs = machine.platform.nowNs()
       loaded.run(0)
       const keys = [...Array(8).keys()]
