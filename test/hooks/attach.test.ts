@@ -1,44 +1,31 @@
-import { expect, test } from 'vitest'
-import { ATTACH_TYPE, MAP_TYPE } from '../../ebpf-vm/uapi.ts'
+import { beforeEach, expect, test } from 'vitest'
+import { ERRNO } from '../../base/errno.ts'
 import { cstring } from '../../hooks/uapi/codec.ts'
 import { PERF_IOC, PERF_TYPE, PMU_TYPE } from '../../hooks/uapi/perf.ts'
-import type { MaybeWait } from '../../kernel-sim/wait.ts'
-import { type Rig, rig } from './rig.ts'
+import { keep, note, type Rig, rig, target } from './rig.ts'
 
-const COUNT = `
-  r1 = 0
-  *(u32 *)(r10 -4) = r1
-  r2 = r10
-  r2 += -4
-  r1 = map[counts]
-  call bpf_map_lookup_elem
-  if r0 == 0 goto out
-  r1 = 1
-  lock *(u64 *)(r0 +0) += r1
-out:
-  r0 = 0
-  exit
-`
+const VFS_READ = 'ssize_t vfs_read(struct file *file, char __user *buf, size_t count, loff_t *pos)'
+const ADDRESS = 0x7fff_1234_5678
 
-function array(r: Rig, entries = 1, valueSize = 8): number {
-  const attr = { map_type: MAP_TYPE.array, key_size: 4, value_size: valueSize, max_entries: entries }
-  return r.host.bpf(r.task, 'map_create', attr)
-}
+let r: Rig
+/** vfs_read() of this kernel: returns one less than its count. */
+let read: (file: number, buf: number, count: number, pos: number) => number
+let reads: number
 
-function tracepoint(r: Rig, name: string): number {
-  const { record } = r.kernel.tracepoints.get(name)!
-  const attr = { type: PERF_TYPE.tracepoint, config: BigInt(record!.id) }
-  return r.host.perfEventOpen(r.task, attr, -1, 0, -1, 0)
-}
+beforeEach(() => {
+  r = rig()
+  reads = 0
+  read = r.kernel.functions.declare(VFS_READ, (_file: number, _buf: number, count: number, _pos: number): number => {
+    reads++
+    return count - 1
+  })
+})
 
-test('a program counts a tracepoint until its perf event is closed', () => {
-  const r = rig()
-  const counts = array(r)
-  const prog = r.load('tracepoint', COUNT, { counts })
-  const event = tracepoint(r, 'task:task_rename')
-  expect(r.host.ioctl(r.task, event, PERF_IOC.set_bpf, prog)).toBe(0)
+test('a tracepoint program counts until its perf event is closed', () => {
+  const counts = r.map('array')
+  const event = r.perf('tracepoint', 'task:task_rename', r.load('tracepoint', note(1), { counts }))
   const { taskRename } = r.kernel.trace
-  const emit = () => {
+  const emit = (): void => {
     if (taskRename.armed) taskRename.emit(r.task, r.task.at)
   }
   emit()
@@ -50,65 +37,137 @@ test('a program counts a tracepoint until its perf event is closed', () => {
   expect(r.u64(counts, 0)).toBe(2n)
 })
 
-/** Stores the u64 at offset `at` of the context into element 0. */
-const keep = (at: number): string => `
-  r6 = *(u64 *)(r1 +${at})
-  *(u32 *)(r10 -4) = 0
-  r2 = r10
-  r2 += -4
-  r1 = map[counts]
-  call bpf_map_lookup_elem
-  if r0 == 0 goto out
-  *(u64 *)(r0 +0) = r6
-out:
-  r0 = 0
-  exit
-`
-
-function probe(r: Rig, symbol: string, prog: number, isReturn = false): number {
-  const attr = { type: PMU_TYPE.kprobe, config: isReturn ? 1n : 0n, kprobe_func: cstring(symbol) }
+test('a link keeps its program and its perf event after their descriptors are closed', () => {
+  const counts = r.map('array')
+  const prog = r.load('kprobe', note(1), { counts })
+  const attr = { type: PMU_TYPE.kprobe, kprobe_func: cstring('vfs_read') }
   const event = r.host.perfEventOpen(r.task, attr, -1, 0, -1, 0)
-  expect(event).toBeGreaterThan(0)
-  expect(r.host.ioctl(r.task, event, PERF_IOC.set_bpf, prog)).toBe(0)
-  return event
-}
+  const link = r.host.bpf(r.task, 'link_create', { prog_fd: prog, target_fd: event, attach_type: 41 })
+  expect(link).toBeGreaterThan(0)
+  const info = r.host.info(r.task, link, 'link', { perf_event_name: new Uint8Array(16), perf_event_name_len: 16 })
+  expect(info).toMatchObject({ type: 7, perf_event_type: 3 })
+  r.host.descriptors.close(r.task, prog)
+  r.host.descriptors.close(r.task, event)
+  read(0, 0, 1, 0)
+  expect(r.u64(counts, 0)).toBe(1n)
+  r.host.descriptors.close(r.task, link)
+  read(0, 0, 1, 0)
+  expect(r.u64(counts, 0)).toBe(1n)
+  expect(r.host.bpf(r.task, 'prog_get_next_id', {})).toBe(-ERRNO.ENOENT)
+})
 
-test('kprobe programs read arguments, kretprobe programs the result', () => {
-  const r = rig()
-  const [first, second, result] = [array(r), array(r), array(r)]
-  const read = r.kernel.functions.declare(
-    'ssize_t vfs_read(struct file *file, char __user *buf, size_t count, loff_t *pos)',
-    (_file: number, _buf: number, count: number, _pos: number): MaybeWait<number> => count - 1,
-  )
-  probe(r, 'vfs_read', r.load('kprobe', keep(112), { counts: first }))
-  probe(r, 'vfs_read', r.load('kprobe', keep(104), { counts: second }))
-  probe(r, 'vfs_read', r.load('kprobe', keep(80), { counts: result }), true)
-  read(0x5000, 0x7fff_1234_5678, 10, 0)
-  expect(r.u64(first, 0)).toBe(0xffff888000005000n)
-  expect(r.u64(second, 0)).toBe(0x7fff12345678n)
+test('kprobe programs read arguments and the stack pointer, kretprobe programs the result', () => {
+  const kept = (at: number, kind: 'kprobe' | 'kretprobe' = 'kprobe'): number => {
+    const counts = r.map('array')
+    r.perf(kind, 'vfs_read', r.load('kprobe', keep(at), { counts }))
+    return counts
+  }
+  const [file, buf, count, ip, sp, result] = [
+    kept(112),
+    kept(104),
+    kept(96),
+    kept(128),
+    kept(152),
+    kept(80, 'kretprobe'),
+  ]
+  const { sp: before } = r.task
+  read(0x5000, ADDRESS, 10, 0)
+  expect(r.u64(file, 0)).toBe(0xffff888000005000n)
+  expect(r.u64(buf, 0)).toBe(BigInt(ADDRESS))
+  expect(r.u64(count, 0)).toBe(10n)
+  expect(r.u64(ip, 0)).toBe(0xffffffff00000005n + BigInt(r.kernel.functions.addressOf('vfs_read') >>> 0))
+  expect(r.u64(sp, 0)).toBe(0xffff888000000000n + BigInt(before - 8))
   expect(r.u64(result, 0)).toBe(9n)
 })
 
-test('fexit programs see the arguments and the result', () => {
-  const r = rig()
-  const [count, result] = [array(r), array(r)]
-  const read = r.kernel.functions.declare(
-    'ssize_t vfs_read(struct file *file, char __user *buf, size_t count, loff_t *pos)',
-    (_file: number, _buf: number, _count: number, _pos: number): MaybeWait<number> => -9,
-  )
-  const target = {
-    expected_attach_type: ATTACH_TYPE.trace_fexit,
-    attach_btf_id: r.kernel.profile.btf.find('vfs_read', 'func'),
-  }
-  for (const [map, at] of [
-    [count, 16],
-    [result, 32],
-  ] as const) {
-    const prog = r.load('tracing', keep(at), { counts: map }, target)
-    const link = { prog_fd: prog, attach_type: ATTACH_TYPE.trace_fexit }
-    expect(r.host.bpf(r.task, 'link_create', link)).toBeGreaterThan(0)
-  }
-  read(0x5000, 0, 77, 0)
-  expect(r.u64(count, 0)).toBe(77n)
-  expect(BigInt.asIntN(64, r.u64(result, 0))).toBe(-9n)
+test('fexit programs see the arguments and the result, fmod_ret programs end the call', () => {
+  const [count, result] = [r.map('array'), r.map('array')]
+  r.link(r.load('tracing', keep(16), { counts: count }, target(r, 'trace_fexit', 'vfs_read')), 'trace_fexit')
+  r.link(r.load('tracing', keep(32), { counts: result }, target(r, 'trace_fexit', 'vfs_read')), 'trace_fexit')
+  expect(read(0x5000, 0, 77, 0)).toBe(76)
+  expect([r.u64(count, 0), r.u64(result, 0)]).toEqual([77n, 76n])
+  const deny = r.load('tracing', 'r0 = -13\nexit', {}, target(r, 'modify_return', 'vfs_read'))
+  const link = r.link(deny, 'modify_return')
+  expect(link).toBeGreaterThan(0)
+  expect(read(0x5000, 0, 5, 0)).toBe(-ERRNO.EACCES)
+  expect([reads, BigInt.asIntN(64, r.u64(result, 0))]).toEqual([1, -13n])
+  r.host.descriptors.close(r.task, link)
+  expect(read(0x5000, 0, 5, 0)).toBe(4)
+})
+
+test('probes of one function run in the order of Linux', () => {
+  const counts = r.map('array')
+  const digit = (n: number): string => note(n, 10)
+  const kprobe = (n: number, kind: 'kprobe' | 'kretprobe'): number =>
+    r.perf(kind, 'vfs_read', r.load('kprobe', digit(n), { counts }))
+  const tracing = (n: number, kind: 'trace_fentry' | 'trace_fexit'): number =>
+    r.link(r.load('tracing', digit(n), { counts }, target(r, kind, 'vfs_read')), kind)
+  tracing(3, 'trace_fentry')
+  tracing(4, 'trace_fentry')
+  kprobe(7, 'kretprobe')
+  kprobe(8, 'kretprobe')
+  kprobe(1, 'kprobe')
+  kprobe(2, 'kprobe')
+  tracing(5, 'trace_fexit')
+  tracing(6, 'trace_fexit')
+  read(0, 0, 1, 0)
+  // Newest first, but for kretprobes; kprobes before fentry, fexit before kretprobes.
+  expect(r.u64(counts, 0)).toBe(21436578n)
+})
+
+test('a kretprobe hears no return of a call that began before it', () => {
+  const counts = r.map('array')
+  const prog = r.load('kprobe', note(1), { counts })
+  let event = 0
+  const sync = r.kernel.functions.declare('int vfs_fsync(struct file *file, int datasync)', (): number => {
+    if (event === 0) event = r.perf('kretprobe', 'vfs_fsync', prog)
+    return 0
+  })
+  sync()
+  expect(r.u64(counts, 0)).toBe(0n)
+  sync()
+  expect(r.u64(counts, 0)).toBe(1n)
+})
+
+test('override_return in a kprobe program', () => {
+  r.perf('kprobe', 'vfs_read', r.load('kprobe', 'r2 = -5\ncall bpf_override_return\nr0 = 0\nexit'))
+  expect(read(0, 0, 9, 0)).toBe(-ERRNO.EIO)
+  expect(reads).toBe(0)
+})
+
+test('attach cookies', () => {
+  const counts = r.map('array')
+  const text = `call bpf_get_attach_cookie\nr6 = r0\n${keep(0).replace(/.*r6 = .*\n/, '')}`
+  const prog = r.load('tracing', text, { counts }, target(r, 'trace_fentry', 'vfs_read'))
+  r.link(prog, 'trace_fentry', 0x1234_5678_9abc_def0n)
+  read(0, 0, 1, 0)
+  expect(r.u64(counts, 0)).toBe(0x1234_5678_9abc_def0n)
+})
+
+test('what cannot be attached is refused in Linux’s numbers', () => {
+  const { EINVAL, ENOENT, EEXIST, EBUSY, EILSEQ, ESRCH } = ERRNO
+  const open = (attr: Parameters<typeof r.host.perfEventOpen>[1], pid = -1, cpu = 0): number =>
+    r.host.perfEventOpen(r.task, attr, pid, cpu, -1, 0)
+  const kprobe = { type: PMU_TYPE.kprobe, kprobe_func: cstring('vfs_read') }
+  expect(open({ type: PERF_TYPE.tracepoint, config: 999_999n })).toBe(-EINVAL)
+  expect(open({ ...kprobe, kprobe_func: cstring('no_such_function') })).toBe(-ENOENT)
+  expect(open({ ...kprobe, probe_offset: 3n })).toBe(-EILSEQ)
+  expect(open({ ...kprobe, config: 1n, probe_offset: 3n })).toBe(-EINVAL)
+  expect(open({ type: 77 })).toBe(-ENOENT)
+  expect(open(kprobe, -1, -1)).toBe(-EINVAL)
+  expect(open(kprobe, -1, 99)).toBe(-EINVAL)
+  expect(open(kprobe, 4242)).toBe(-ESRCH)
+
+  const tracepoint = r.load('tracepoint', note(1), { counts: r.map('array') })
+  const prog = r.load('kprobe', note(1), { counts: r.map('array') })
+  expect(r.perf('kprobe', 'vfs_read', tracepoint)).toBe(-EINVAL)
+  expect(r.perf('tracepoint', 'task:task_rename', prog)).toBe(-EINVAL)
+  const event = r.perf('kprobe', 'vfs_read', prog)
+  expect(r.host.ioctl(r.task, event, PERF_IOC.set_bpf, prog)).toBe(-EEXIST)
+  r.perf('tracepoint', 'task:task_rename', tracepoint)
+  expect(r.perf('tracepoint', 'task:task_rename', tracepoint)).toBe(-EEXIST)
+  const fentry = r.load('tracing', 'r0 = 0\nexit', {}, target(r, 'trace_fentry', 'vfs_read'))
+  expect(r.link(fentry, 'trace_fexit')).toBe(-EINVAL)
+  expect(r.link(fentry, 'trace_fentry')).toBeGreaterThan(0)
+  expect(r.link(fentry, 'trace_fentry')).toBe(-EBUSY)
 })

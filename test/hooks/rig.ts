@@ -7,10 +7,11 @@ import { encode, isLdImm64 } from '../../ebpf-vm/isa/insn.ts'
 import { PSEUDO } from '../../ebpf-vm/isa/opcodes.ts'
 import { jit } from '../../ebpf-vm/jit/jit.ts'
 import type { Verify } from '../../ebpf-vm/program.ts'
-import { PROG_TYPE } from '../../ebpf-vm/uapi.ts'
+import { ATTACH_TYPE, MAP_TYPE, type MapTypeName, PROG_TYPE } from '../../ebpf-vm/uapi.ts'
 import { BpfHost } from '../../hooks/host.ts'
 import type { AttrIn } from '../../hooks/uapi/bpf-attr.ts'
 import { cstring } from '../../hooks/uapi/codec.ts'
+import { PERF_IOC, PERF_TYPE, PMU_TYPE } from '../../hooks/uapi/perf.ts'
 import { boot } from '../../kernel-sim/boot.ts'
 import type { Kernel } from '../../kernel-sim/kernel.ts'
 import type { Task } from '../../kernel-sim/task/task.ts'
@@ -42,7 +43,53 @@ export interface Rig {
   /** Load the assembled text; `maps` gives descriptors by name. */
   load(type: keyof typeof PROG_TYPE, text: string, maps?: Record<string, number>, more?: AttrIn<'prog_load'>): number
   u64(fd: number, key: number): bigint
+  /** A map of `entries` u64 (or values of another size) by u32 keys. */
+  map(type: MapTypeName, entries?: number, valueSize?: number): number
+  /** Attach through a perf event: `tracepoint system:name`, `kprobe symbol` or `kretprobe symbol`; its descriptor. */
+  perf(kind: 'tracepoint' | 'kprobe' | 'kretprobe', name: string, prog: number): number
+  /** Attach a tracing program, loaded with target(), through a link; its descriptor. */
+  link(prog: number, attachType: keyof typeof ATTACH_TYPE, cookie?: bigint): number
 }
+
+/** What BPF_PROG_LOAD needs for a tracing program on a function. */
+export function target(r: Rig, attachType: keyof typeof ATTACH_TYPE, symbol: string): AttrIn<'prog_load'> {
+  return {
+    expected_attach_type: ATTACH_TYPE[attachType],
+    attach_btf_id: r.kernel.profile.btf.find(symbol, 'func'),
+  }
+}
+
+/** Adds `add` to the u64 in element 0 of map `counts`, after multiplying it by `factor`. */
+export const note = (add: number, factor = 1): string => `
+  *(u32 *)(r10 -4) = 0
+  r2 = r10
+  r2 += -4
+  r1 = map[counts]
+  call bpf_map_lookup_elem
+  if r0 == 0 goto out
+  r1 = *(u64 *)(r0 +0)
+  r1 *= ${factor}
+  r1 += ${add}
+  *(u64 *)(r0 +0) = r1
+out:
+  r0 = 0
+  exit
+`
+
+/** Stores the u64 at `at` of the context in element 0 of map `counts`. */
+export const keep = (at: number): string => `
+  r6 = *(u64 *)(r1 +${at})
+  *(u32 *)(r10 -4) = 0
+  r2 = r10
+  r2 += -4
+  r1 = map[counts]
+  call bpf_map_lookup_elem
+  if r0 == 0 goto out
+  *(u64 *)(r0 +0) = r6
+out:
+  r0 = 0
+  exit
+`
 
 export function rig(): Rig {
   const kernel = boot()
@@ -86,6 +133,24 @@ export function rig(): Rig {
       const result = host.bpf(task, 'map_lookup_elem', { map_fd: fd, key: keyBytes, value })
       if (result !== 0) throw new Error(`lookup: ${result}`)
       return new DataView(value.buffer).getBigUint64(0, true)
+    },
+    map(type, entries = 1, valueSize = 8) {
+      const attr = { map_type: MAP_TYPE[type], key_size: 4, value_size: valueSize, max_entries: entries }
+      return host.bpf(task, 'map_create', attr)
+    },
+    perf(kind, name, prog) {
+      const attr =
+        kind === 'tracepoint'
+          ? { type: PERF_TYPE.tracepoint, config: BigInt(kernel.tracepoints.get(name)!.record!.id) }
+          : { type: PMU_TYPE.kprobe, config: kind === 'kretprobe' ? 1n : 0n, kprobe_func: cstring(name) }
+      const event = host.perfEventOpen(task, attr, -1, 0, -1, 0)
+      if (event < 0) return event
+      const result = host.ioctl(task, event, PERF_IOC.set_bpf, prog)
+      return result < 0 ? result : event
+    },
+    link(prog, attachType, cookie = 0n) {
+      const attach_type = ATTACH_TYPE[attachType]
+      return host.bpf(task, 'link_create', { prog_fd: prog, attach_type, tracing: { target_btf_id: 0, cookie } })
     },
   }
 }
