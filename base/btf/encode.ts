@@ -102,11 +102,12 @@ export class BtfBuilder {
   /** Appends a type and returns its id. */
   add(type: BtfDraft): number {
     if (type.kind === 'void') throw new InternalError('void has no BTF record, its id is 0')
+    const name = this.string(type.name)
     const encode = ENCODERS[type.kind] as Encoder<BtfKind>
     const { kflag = false, vlen = 0, word, tail = [] } = encode(type, (text) => this.string(text))
     if (vlen > BTF_MAX_VLEN) throw new InternalError(`${type.kind} ${type.name} with ${vlen} parts`)
     const info = (kflag ? 0x80000000 : 0) | (KINDS[type.kind].code << 24) | vlen
-    this.#words.push(this.string(type.name), info, word, ...tail)
+    this.#words.push(name, info, word, ...tail)
     return this.#count++
   }
 

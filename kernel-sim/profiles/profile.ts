@@ -4,9 +4,9 @@
 import { Btf } from '../../base/btf/btf.ts'
 import { UserError } from '../../base/errors.ts'
 import { PROFILES } from './data/index.ts'
-import { unpackProfile } from './packed.ts'
+import { unpackProfile, unpackTracepoints } from './packed.ts'
 import { type SyscallRecord, syscallsOf } from './syscalls.ts'
-import { type TracepointRecord, tracepointsOf } from './tracepoints.ts'
+import { indexTracepoints, type TracepointPlace, type TracepointRecord, tracepointsOf } from './tracepoints.ts'
 
 export interface Profile {
   /** utsname release: `6.12.117+deb12-amd64`. */
@@ -38,7 +38,7 @@ export const PROFILE_NAMES: readonly string[] = Object.keys(PROFILES)
 export function profileFor(name: string = PROFILE_NAMES[0]!): Profile {
   const packed = PROFILES[name]
   if (!packed) throw new UserError(`kernel ${name}: no such profile; there are ${PROFILE_NAMES.join(', ')}`)
-  return profileOf(Btf.parseTrusted(unpackProfile(packed)), packed.release)
+  return profileOf(Btf.parseTrusted(unpackProfile(packed)), packed.release, unpackTracepoints(packed))
 }
 
 /**
@@ -52,10 +52,10 @@ export function profileFromBtf(bytes: Uint8Array, where = 'BTF', release?: strin
       `${where}: has no struct task_struct, so it is not a kernel's BTF; take /sys/kernel/btf/vmlinux`,
     )
   }
-  return profileOf(btf, release ?? guessRelease(btf))
+  return profileOf(btf, release ?? guessRelease(btf), indexTracepoints(btf))
 }
 
-function profileOf(btf: Btf, release: string): Profile {
+function profileOf(btf: Btf, release: string, places: readonly TracepointPlace[]): Profile {
   const syscalls = syscallsOf(btf)
   const functions = functionsOf(btf)
   const symbols: TextSymbol[] = [...functions.keys()].map((name) => ({ name, aliasOf: undefined }))
@@ -69,7 +69,7 @@ function profileOf(btf: Btf, release: string): Profile {
     version: parseRelease(release),
     btf,
     functions,
-    tracepoints: tracepointsOf(btf, syscalls),
+    tracepoints: tracepointsOf(btf, syscalls, places),
     syscalls,
     get constants() {
       return (constants ??= constantsOf(btf))

@@ -53,8 +53,43 @@ function plain(name: string, type: string, offset: number, sizeBytes: number, si
   return { name, type, length: 0, offset, sizeBytes, signed, dynamic: 'no' }
 }
 
-/** Every tracepoint of this kernel: syscalls:* first, then the trace events by system and name, then raw tracepoints. */
-export function tracepointsOf(btf: Btf, syscalls: readonly SyscallRecord[]): TracepointRecord[] {
+/** Where a tracepoint's types are: what tracepointsOf() needs besides the system calls. */
+export interface TracepointPlace {
+  readonly system: string
+  readonly name: string
+  /** Id of typedef btf_trace_NAME. */
+  readonly typedef: number
+  readonly structType: number
+}
+
+/** The trace events of this BTF by system and name, then its raw tracepoints. */
+export function indexTracepoints(btf: Btf): TracepointPlace[] {
+  const places: TracepointPlace[] = []
+  const seen = new Set<number>()
+  for (const system of Object.keys(EVENTS)) {
+    const classes = classesOf(EVENTS[system]!)
+    for (const name of [...classes.keys()].sort()) {
+      const typedef = btf.find(TYPEDEF_PREFIX + name, 'typedef')
+      if (typedef === 0) continue
+      const structType = structOf(btf, name, classes.get(name)!)
+      if (structType === 0) continue
+      seen.add(typedef)
+      places.push({ system, name, typedef, structType })
+    }
+  }
+  for (let id = btf.first; id < btf.count; id++) {
+    if (btf.kind(id) !== 'typedef' || seen.has(id) || !btf.name(id).startsWith(TYPEDEF_PREFIX)) continue
+    places.push({ system: '', name: btf.name(id).slice(TYPEDEF_PREFIX.length), typedef: id, structType: 0 })
+  }
+  return places
+}
+
+/** Every tracepoint of this kernel: syscalls:* first, then `places` in their order. */
+export function tracepointsOf(
+  btf: Btf,
+  syscalls: readonly SyscallRecord[],
+  places: readonly TracepointPlace[],
+): TracepointRecord[] {
   const records: TracepointRecord[] = []
   const add = (system: string, name: string, structType: number, typedef: number, layout: () => Layout): void => {
     const id = system === '' ? 0 : FIRST_ID + records.length
@@ -64,21 +99,8 @@ export function tracepointsOf(btf: Btf, syscalls: readonly SyscallRecord[]): Tra
   }
   for (const syscall of syscalls) add('syscalls', `sys_enter_${syscall.name}`, 0, 0, () => sysEnterLayout(syscall))
   for (const syscall of syscalls) add('syscalls', `sys_exit_${syscall.name}`, 0, 0, () => SYS_EXIT_LAYOUT)
-  const seen = new Set<number>()
-  for (const system of Object.keys(EVENTS)) {
-    const classes = classesOf(EVENTS[system]!)
-    for (const name of [...classes.keys()].sort()) {
-      const typedef = btf.find(`btf_trace_${name}`, 'typedef')
-      if (typedef === 0) continue
-      const structType = structOf(btf, name, classes.get(name)!)
-      if (structType === 0) continue
-      seen.add(typedef)
-      add(system, name, structType, typedef, () => structLayout(btf, structType))
-    }
-  }
-  for (let id = btf.first; id < btf.count; id++) {
-    if (btf.kind(id) !== 'typedef' || seen.has(id) || !btf.name(id).startsWith(TYPEDEF_PREFIX)) continue
-    add('', btf.name(id).slice(TYPEDEF_PREFIX.length), 0, id, () => layout([]))
+  for (const { system, name, typedef, structType } of places) {
+    add(system, name, structType, typedef, () => (structType === 0 ? layout([]) : structLayout(btf, structType)))
   }
   return records
 }

@@ -8,9 +8,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { Btf } from '../../base/btf/btf.ts'
-import { readHeader } from '../../base/btf/validate.ts'
 import { Layouts } from '../../base/layouts.ts'
-import { PROFILE_FORMAT } from '../../kernel-sim/profiles/packed.ts'
+import type { PackedProfile } from '../../kernel-sim/profiles/packed.ts'
+import { packProfile } from './pack.ts'
 import { selectRoots, type ToolNames } from './select.ts'
 import { subset } from './subset.ts'
 
@@ -42,22 +42,17 @@ function toolNames(): ToolNames {
   return { structs: new Set(structs), functions }
 }
 
-function moduleText(kernel: (typeof KERNELS)[number], blob: Uint8Array): string {
-  const { typesAt, typesEnd, stringsAt, stringsEnd } = readHeader(
-    new DataView(blob.buffer, blob.byteOffset),
-    kernel.name,
-  )
-  const types = Buffer.from(blob.subarray(typesAt, typesEnd)).toString('base64')
-  const strings = Buffer.from(blob.subarray(stringsAt, stringsEnd)).toString('latin1').replaceAll('\0', '\n')
-  if (/[^\n -~]|[\\`$]/.test(strings)) throw new Error(`${kernel.name}: a name that a template literal cannot hold`)
-  return `// Types of a real kernel, cut down by scripts/profile: facts about Linux ${kernel.name} on x86-64. Do not edit.
+function moduleText(name: string, packed: PackedProfile): string {
+  return `// Types of a real kernel, cut down by scripts/profile: facts about Linux ${name} on x86-64. Do not edit.
 export default {
-  format: ${PROFILE_FORMAT},
-  origin: 'vmlinux BTF of Debian package ${kernel.package}',
-  release: '${kernel.release}',
-  strings: \`${strings}\`,
+  format: ${packed.format},
+  origin: '${packed.origin}',
+  release: '${packed.release}',
+  strings: \`${packed.strings}\`,
+  words: ${packed.words},
   types: \`
-${types.replaceAll(/.{120}/g, '$&\n')}\`,
+${packed.types.replaceAll(/.{120}/g, '$&\n')}\`,
+  tracepoints: \`${packed.tracepoints}\`,
 } as const
 `
 }
@@ -82,7 +77,10 @@ const data = path.join(root, 'kernel-sim/profiles/data')
 for (const kernel of KERNELS) {
   const full = Btf.parse(gunzipSync(readFileSync(path.join(folder, `btf/linux-${kernel.name}-debian.btf.gz`))))
   const kept = subset(full, selectRoots(full, tools))
-  const text = moduleText(kernel, kept.encode())
+  const text = moduleText(
+    kernel.name,
+    packProfile(kept, `vmlinux BTF of Debian package ${kernel.package}`, kernel.release),
+  )
   const file = `linux-${kernel.name}`
   writeFileSync(path.join(data, `${file}.ts`), text)
   writeFileSync(path.join(root, `test/data/offsets-${kernel.name}.json`), offsetsText(full))

@@ -1,9 +1,8 @@
 // The types that a profile begins with, in a given kernel's BTF: names from roots.ts, from the tables of what tools use, and the
-// tracepoints and system calls that this kernel has.
+// tracepoints that this kernel has.
 
 import type { Btf } from '../../base/btf/btf.ts'
-import { syscallsOf } from '../../kernel-sim/profiles/syscalls.ts'
-import { tracepointsOf } from '../../kernel-sim/profiles/tracepoints.ts'
+import { indexTracepoints } from '../../kernel-sim/profiles/tracepoints.ts'
 import {
   BPF_STRUCTS,
   CONSTANTS,
@@ -56,10 +55,9 @@ export function selectRoots(btf: Btf, tools: ToolNames): Set<number> {
         break
     }
   }
-  for (const { name, structType } of tracepointsOf(btf, syscallsOf(btf))) {
+  for (const { typedef, structType } of indexTracepoints(btf)) {
+    roots.add(typedef)
     if (structType !== 0) roots.add(structType)
-    const typedef = btf.find(`btf_trace_${name}`, 'typedef')
-    if (typedef !== 0) roots.add(typedef)
   }
   return roots
 }
