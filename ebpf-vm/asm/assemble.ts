@@ -52,6 +52,8 @@ interface Statement {
 const LABEL = /^\s*([A-Za-z_.$][\w.$]*)\s*:/
 /** The columns that a listing has before the text: `  12: (b7)`. */
 const COLUMNS = /^\s*\d+:\s*(?:\(([\da-f]{2})\))?/
+/** The line that starts a function in a listing: `int handle(void * ctx):` */
+const HEADER = /^\S.*\(.*\):\s*$/
 const COMMENT = /(?:;|\/\/|(?:^|\s)#).*$/
 
 /** Throws UserError: `line 3: …`. */
@@ -62,7 +64,7 @@ export function assemble(text: string, options: AssembleOptions = {}): Assembled
   text.split(/\r?\n/).forEach((source, index) => {
     const line = index + 1
     const [columns, opcode] = COLUMNS.exec(source) ?? ['']
-    let rest = source.slice(columns.length).replace(COMMENT, '')
+    let rest = HEADER.test(source) ? '' : source.slice(columns.length).replace(COMMENT, '')
     for (let label = LABEL.exec(rest); label; label = LABEL.exec(rest)) {
       if (labels.has(label[1]!)) fail(line, `label ${label[1]} is there already`)
       labels.set(label[1]!, slot)
@@ -119,10 +121,11 @@ function parseCall(text: string, line: number): Pick<Statement, 'form' | 'fields
     fields.set('name', name!)
     return { form: callForm('helper'), fields }
   }
-  fields.set('imm', BigInt(id))
+  // Behind a helper's name, a dump of a loaded program has an address instead of the id.
+  const helper = helperId(name!)
+  fields.set('imm', BigInt(helper ?? id))
   if (module !== undefined) fields.set('off', BigInt(module))
-  const isHelper = name === 'unknown' || helperId(name!) === Number(id)
-  return { form: callForm(isHelper ? 'helper' : 'kfunc'), fields }
+  return { form: callForm(helper !== undefined || name === 'unknown' ? 'helper' : 'kfunc'), fields }
 }
 
 function build(

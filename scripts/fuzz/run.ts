@@ -78,6 +78,7 @@ export function engineRunner(engine: Engine): EngineRunner {
         : program.access.map((kind): AccessKind => (kind === 'probe' ? kind : 'unproved'))
       packet = new DataView(memory.slice().buffer)
       const loaded = engine.load(machine, { ...base, access })
+      if (loaded.engine !== engine.name) throw new Error(`${engine.name} left the program to the ${loaded.engine}`)
       const startNs = machine.platform.nowNs()
       loaded.run(0)
       const keys = [...Array(8).keys()]

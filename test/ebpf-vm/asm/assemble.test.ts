@@ -91,6 +91,23 @@ describe('assembler', () => {
     expect(lines[8]).toBe(11)
   })
 
+  test("bpftool's listing of a loaded program", () => {
+    const text = `
+int handle(void * ctx):
+; u32 pid = bpf_get_current_pid_tgid() >> 32;
+   0: (85) call bpf_get_current_pid_tgid#201552
+   1: (77) r0 >>= 32
+; @ handle.bpf.c:12
+   2: (18) r1 = map[id:4][0]+16
+   4: (85) call pc+1#bpf_prog_8f3a_sub
+   5: (95) exit`
+    const { insns } = assemble(text)
+    expect(insns).toHaveLength(6)
+    expect(insnText(insns, 0)).toBe('call bpf_get_current_pid_tgid#14')
+    expect(insnText(insns, 2)).toBe('r1 = map[id:4][0]+16')
+    expect(insnText(insns, 4)).toBe('call pc+1')
+  })
+
   test('maps and kernel functions by name are left to the loader', () => {
     const text = 'r1 = map[counts]\nr2 = map[config][0]+16\nr3 = counts ll\ncall bpf_task_acquire'
     expect(assemble(text).relocations).toEqual([
