@@ -3,6 +3,7 @@
 
 /** Structs (and unions) that the simulated kernel models, that tools read, or that programs are written against. */
 export const STRUCTS = words(`
+  mnt_idmap rseq statmount cachestat flow_keys reuseport_array xsk_map btf_var
   task_struct thread_info thread_struct mm_struct vm_area_struct vm_fault signal_struct sighand_struct sigpending
   sigqueue kernel_siginfo k_sigaction ksignal cred user_struct user_namespace group_info key kernel_clone_args
   linux_binprm rlimit rusage taskstats task_delay_info task_io_accounting robust_list_head restart_block pid upid
@@ -254,6 +255,11 @@ export const FUNCTIONS = words(`
 
 /** Patterns over names: `*` stands for any characters. */
 export const FUNCTION_PATTERNS = words(`
+  do_* __do_* ksys_* __sys_* sched_* task_* pid_* kill_* ptrace_* wake_* futex_* hrtimer_* posix_* mm_* vma_* vm_* fget* fput*
+  pipe_* fifo_* ep_* eventfd_* timerfd_* signalfd_* inotify_* simple_* dcache_* d_* inode_* generic_* iov_* splice_* seq_*
+  random_* urandom_* filemap_* shmem_* mnt_* path_* cap_* read_null write_null read_iter_* write_iter_* write_full splice_write_null
+  mmap_zero noop_llseek null_lseek chrdev_open page_get_link nd_jump_link kallsyms_lookup_name proc_lookup proc_readdir kernfs_fop_*
+  tty_open tty_read tty_write tty_ioctl tty_poll tty_release n_tty_* sock_* sk_* inet_* udp_* unix_* __kthread* kthread_*
   vfs_* security_* bpf_lsm_* __x64_sys_* __do_sys_* tcp_* bpf_iter_* tick_*_timer ext4_file_* ext4_sync_file nfs_file_*
   xfs_file_* btrfs_file_* btrfs_sync_file btrfs_getattr proc_*_show proc_pid_* proc_reg_* tracing_* kernel_*sock*
   kernel_bind kernel_listen kernel_accept kernel_connect kernel_sendmsg kernel_recvmsg

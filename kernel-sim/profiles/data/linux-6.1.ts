@@ -1436,6 +1436,9 @@ oom_score_adj_min
 oom_mm
 cred_guard_mutex
 exec_update_lock
+cpu_id_start
+cpu_id
+rseq_cs
 vtime_state
 VTIME_INACTIVE
 VTIME_IDLE
@@ -2138,6 +2141,7 @@ scan_objects
 batch
 seeks
 nr_deferred
+list_lru_one
 list_lru_node
 kernel_cap_struct
 cap
@@ -2321,6 +2325,7 @@ dqi_priv
 quota_format_type
 quota_format_ops
 dquot_operations
+qc_dqblk
 quotactl_ops
 quota_info
 dqio_sem
@@ -2566,6 +2571,7 @@ __bi_cnt
 bi_io_vec
 bi_pool
 bi_inline_vecs
+ktermios
 em_perf_domain
 device
 init_name
@@ -2731,6 +2737,7 @@ dev_msi_info
 domain
 device_physical_location
 fwnode_handle
+tty_ldisc_ops
 vma
 pgoff
 address
@@ -3172,6 +3179,8 @@ netns_packet
 sklist_lock
 sklist
 fqdir
+inet_frags
+inet_frag_queue
 local_ports
 range
 warned
@@ -4393,6 +4402,8 @@ discard_misaligned
 raid_partial_stripes_expensive
 zoned
 dma_alignment
+seq_buf
+trace_seq
 perf_sw_ids
 PERF_COUNT_SW_CPU_CLOCK
 PERF_COUNT_SW_TASK_CLOCK
@@ -4638,6 +4649,8 @@ get_fields
 fields
 raw_init
 fc
+do_mount_root
+str
 folio_put
 UNAME26
 ADDR_NO_RANDOMIZE
@@ -4701,6 +4714,7 @@ MM_SWAPENTS
 MM_SHMEMPAGES
 NR_MM_COUNTERS
 ma_state
+vm_special_mapping
 zone_stat_item
 NR_FREE_PAGES
 NR_ZONE_LRU_BASE
@@ -4913,6 +4927,12 @@ frozen_offsets
 timens_offsets
 monotonic
 boottime
+rlimit_type
+UCOUNT_RLIMIT_NPROC
+UCOUNT_RLIMIT_MSGQUEUE
+UCOUNT_RLIMIT_SIGPENDING
+UCOUNT_RLIMIT_MEMLOCK
+UCOUNT_RLIMIT_COUNTS
 HI_SOFTIRQ
 TIMER_SOFTIRQ
 NET_TX_SOFTIRQ
@@ -5254,6 +5274,7 @@ PERF_SAMPLE_DATA_PAGE_SIZE
 PERF_SAMPLE_CODE_PAGE_SIZE
 PERF_SAMPLE_WEIGHT_STRUCT
 PERF_SAMPLE_MAX
+resource_size_t
 irq_flow_handler_t
 irq_desc
 irq_common_data
@@ -5500,7 +5521,14 @@ post_handler
 ainsn
 kprobe_pre_handler_t
 kprobe_post_handler_t
+trapnr
+do_int3
+signr
+sicode
+do_error_trap
+do_trap
 mmu_gather
+user_desc
 ldt_struct
 syscall_metadata
 syscall_nr
@@ -5536,6 +5564,21 @@ f_fsid
 f_namelen
 f_frsize
 f_spare
+stat64
+clone_flags
+newsp
+parent_tidptr
+tls_val
+child_tidptr
+__do_compat_sys_ia32_clone
+dfd
+statbuf
+flag
+__do_compat_sys_ia32_fstatat64
+fd
+__do_compat_sys_ia32_fstat64
+__do_compat_sys_ia32_lstat64
+__do_compat_sys_ia32_stat64
 __x64_sys_ia32_fallocate
 __x64_sys_ia32_fadvise64
 __x64_sys_ia32_sync_file_range
@@ -5545,6 +5588,7 @@ __x64_sys_ia32_pwrite64
 __x64_sys_ia32_pread64
 __x64_sys_ia32_ftruncate64
 __x64_sys_ia32_truncate64
+do_sync_core
 perf_type_id
 PERF_TYPE_HARDWARE
 PERF_TYPE_SOFTWARE
@@ -5553,6 +5597,7 @@ PERF_TYPE_HW_CACHE
 PERF_TYPE_RAW
 PERF_TYPE_BREAKPOINT
 PERF_TYPE_MAX
+compat_ulong_t
 membuf
 left
 user_regset_active_fn
@@ -5566,7 +5611,17 @@ core_note_type
 user_regset_get2_fn
 user_regset_set_fn
 user_regset_writeback_fn
+user_regset_view
+task_user_regset_view
 child
+ptrace_disable
+tsk
+ptrace_set_debugreg
+ptrace_set_breakpoint_addr
+ptrace_modify_breakpoint
+ptrace_register_breakpoint
+ptrace_triggered
+static_key_true
 current_task
 task_work_notify_mode
 TWA_NONE
@@ -5588,6 +5643,21 @@ bank
 cpuvendor
 btf_trace_mce_record
 t
+do_machine_check
+kill_me_never
+kill_me_maybe
+ch
+kill_me_now
+ucode_state
+UCODE_OK
+UCODE_NEW
+UCODE_UPDATED
+UCODE_NFOUND
+UCODE_ERROR
+pci_device_id
+resource
+pci_dev
+pci_driver
 dma_map_ops
 bus_dma_region
 io_tlb_mem
@@ -5646,6 +5716,7 @@ ksirqd
 handle_softirqs
 do_softirq
 rcu_callback_t
+__va_list_tag
 workqueue_struct
 pwqs
 work_color
@@ -5664,6 +5735,7 @@ wq_dev
 cpu_pwqs
 numa_pwq_tbl
 workqueue_attrs
+xa_mark_t
 ida
 hentry
 worker
@@ -5720,8 +5792,10 @@ delay
 queue_delayed_work_on
 queue_work_on
 __queue_work
+async_cookie_t
 uint64_t
 pin_cookie
+task_call_f
 linux_binfmt
 plist_head
 hrtimer_mode
@@ -5891,6 +5965,7 @@ cpustat
 kthread_work_func_t
 kthread_work
 kthread_worker
+wake_q_head
 sched_param
 sched_priority
 sched_attr
@@ -6249,7 +6324,6 @@ ltimeout_list
 cq_last_tm_flush
 io_wq_hash
 io_req_tw_func_t
-fd
 io_cqe
 user_data
 io_cmd_data
@@ -6261,35 +6335,71 @@ comp_list
 apoll_events
 extra1
 extra2
-tsk
+of
+nbytes
+off
+sched_move_task
+sched_release_group
+sched_destroy_group
 rhp
+sched_unregister_group_rcu
+sched_online_group
+sched_create_group
+sched_free_group_rcu
+sched_init
+sched_init_smp
+sched_cpu_dying
+sched_cpu_wait_empty
+sched_cpu_starting
+sched_cpu_deactivate
+sched_cpu_activate
+nid
+sched_setnuma
 migrate_task_to
+task_can_attach
+sched_show_task
 __x64_sys_sched_rr_get_interval_time32
 __x64_sys_sched_rr_get_interval
+sched_rr_get_interval
 __x64_sys_sched_get_priority_min
 __x64_sys_sched_get_priority_max
 io_schedule
 io_schedule_timeout
 yield
+sched_dynamic_update
+sched_dynamic_mode
 __unused
 __do_sys_sched_yield
 do_sched_yield
 __x64_sys_sched_getaffinity
+sched_getaffinity
 __x64_sys_sched_setaffinity
 in_mask
 sched_setaffinity
 __x64_sys_sched_getattr
+uattr
+kattr
+usize
+sched_attr_copy_to_user
 __x64_sys_sched_getparam
 __x64_sys_sched_getscheduler
-uattr
 __do_sys_sched_setattr
 __x64_sys_sched_setattr
 __x64_sys_sched_setparam
 __x64_sys_sched_setscheduler
 param
-sched_setscheduler
-__x64_sys_nice
+do_sched_setscheduler
 nice
+sched_set_normal
+sched_set_fifo_low
+sched_set_fifo
+sched_setscheduler_nocheck
+sched_setattr_nocheck
+sched_setattr
+sched_setscheduler
+sched_cpu_util
+task_prio
+__x64_sys_nice
 set_user_nice
 wake_flags
 default_wake_function
@@ -6302,30 +6412,53 @@ schedule
 do_task_dead
 sched_mode
 __schedule
+sched_tick_start
+sched_tick_remote
 scheduler_tick
+task_sched_runtime
+sched_exec
 wake_up_new_task
 sched_post_fork
 kargs
 sched_cgroup_fork
-clone_flags
 sched_fork
+sched_core_sysctl_init
+buffer
+lenp
+ppos
 wake_up_state
 wake_up_process
+task_call_func
 try_to_wake_up
+wake_up_if_idle
+sched_ttwu_pending
 rf
 ttwu_do_activate
 ttwu_do_wakeup
+sched_set_stop_task
 new_cpu
 set_task_cpu
 new_mask
 do_set_cpus_allowed
+__do_set_cpus_allowed
 migration_cpu_stop
 move_queued_task
+task_curr
 deactivate_task
 activate_task
+sched_task_on_rq
+sched_can_stop_tick
+wake_up_nohz_cpu
 resched_curr
+wake_up_q
+wake_q_add_safe
+wake_q_add
 update_rq_clock
+task_rq_lock
+sched_tick_offload_init
+task_of
 put_task_struct
+task_state_index
 runqueues
 unused
 cpumap
@@ -6370,6 +6503,11 @@ oldval
 newval
 audit_ntp_data
 vals
+txc
+ts
+time_tai
+ad
+__do_adjtimex
 timer_t
 itimerspec64
 it_interval
@@ -6387,15 +6525,28 @@ ALARMTIMER_RESTART
 alarm
 k_itimer
 poll_table
+posix_clock
+clk
+posix_clock_unregister
+posix_clock_register
+fp
+posix_clock_release
+posix_clock_open
+posix_clock_compat_ioctl
+posix_clock_ioctl
+posix_clock_poll
+posix_clock_read
 clock_event_device
 hrtimer_sleeper
 robust_list_head
 futex_offset
 list_op_pending
 futex_pi_state
+compat_size_t
 futex_waitv
 futex_key
 futex_q
+futex_vector
 __x64_sys_futex_time32
 nr_futexes
 __do_sys_futex_waitv
@@ -6405,10 +6556,14 @@ val2
 val3
 do_futex
 __x64_sys_get_robust_list
+futex_get_robust_list_common
 __x64_sys_set_robust_list
 __kernel_old_timeval
 tv_usec
+kexec_segment
+kimage
 crash_kexec
+do_kimage_alloc_init
 CSS_NO_REF
 CSS_ONLINE
 CSS_RELEASED
@@ -6445,7 +6600,6 @@ kernel_pkey_params
 key_preparsed_payload
 request_key_actor_t
 key_match_data
-ppos
 proc_setgroups_show
 new
 __kernel_key_t
@@ -6546,6 +6700,8 @@ audit_tree_refs
 bprm
 splice_pipe_desc
 in
+spd
+i
 filp
 vmf
 lockdown_reason
@@ -6630,7 +6786,6 @@ cond_snapshot
 last_func_repeats
 tracer
 tr
-buffer
 time_start
 trace_pid_list
 trace_array_cpu
@@ -6650,7 +6805,6 @@ elt
 bpf_insn
 dst_reg
 src_reg
-off
 imm
 bpf_cgroup_storage_key
 cgroup_inode_id
@@ -7671,15 +7825,25 @@ aux_pages
 aux_priv
 user_page
 data_pages
+task_work_func_t
 attr_uptr
 group_fd
 __do_sys_perf_event_open
 __x64_sys_perf_event_open
+task_clock_event_init
+task_clock_event_read
+task_clock_event_del
+task_clock_event_add
+task_clock_event_stop
+task_clock_event_start
+on
 ktime_get_boottime
 num_children
 num_active_vmas
+swp_entry_t
 isolate_mode_t
 pg_data_t
+kobj_attribute
 reclaim_stat
 vm_event_state
 CGRP_ROOT_NOPREFIX
@@ -7723,7 +7887,6 @@ constraint
 folio_batch
 compact_control
 trace_event_raw_mm_vmscan_kswapd_sleep
-nid
 trace_event_raw_mm_vmscan_kswapd_wake
 zid
 trace_event_raw_mm_vmscan_wakeup_kswapd
@@ -7797,6 +7960,8 @@ shrink_lruvec
 folio_list
 ignore_references
 shrink_folio_list
+shrinkctl
+do_shrink_slab
 vm_flags_t
 local_lock_t
 __do_sys_munlockall
@@ -7805,6 +7970,9 @@ __x64_sys_mlockall
 __x64_sys_munlock
 __x64_sys_mlock2
 __x64_sys_mlock
+do_mlock
+vma_ra_enabled_store
+vma_ra_enabled_show
 DUMP_PREFIX_NONE
 DUMP_PREFIX_ADDRESS
 DUMP_PREFIX_OFFSET
@@ -7812,19 +7980,23 @@ __kernel_off_t
 off_t
 __kernel_rwf_t
 rwf_t
+file_in
+file_out
+generic_file_rw_checks
 iocb
 generic_write_checks
+generic_write_checks_count
+generic_write_check_limits
 fd_in
 off_in
 fd_out
 off_out
 __do_sys_copy_file_range
 __x64_sys_copy_file_range
-file_in
 pos_in
-file_out
 pos_out
 vfs_copy_file_range
+generic_copy_file_range
 __x64_sys_sendfile64
 __x64_sys_sendfile
 out_fd
@@ -7871,12 +8043,16 @@ __x64_sys_lseek
 whence
 ksys_lseek
 vfs_llseek
+noop_llseek
 generic_file_llseek
 maxsize
+eof
+generic_file_llseek_size
 vfs_setpos
 fds_bits
 __kernel_fd_set
 fd_set
+old_timeval32
 files_struct
 resize_in_progress
 resize_wait
@@ -7886,6 +8062,8 @@ next_fd
 close_on_exec_init
 open_fds_init
 full_fds_bits_init
+compat_sigset_word
+compat_sigset_t
 poll_table_entry
 wait_address
 poll_wqueues
@@ -7904,46 +8082,103 @@ ip_ra_chain
 fib_table
 inet_peer_base
 lwtunnel_state
+poll_time_type
+PT_TIMEVAL
+PT_OLD_TIMEVAL
+PT_TIMESPEC
+PT_OLD_TIMESPEC
 out
 ex
 res_in
 res_out
 res_ex
 fd_set_bits
+inp
+outp
+exp
+tsp
+sigmask
+sigsetsize
+do_compat_pselect
+tvp
+do_compat_select
 __x64_sys_ppoll
 __x64_sys_poll
+do_restart_poll
 end_time
 do_sys_poll
 __x64_sys_pselect6
 __x64_sys_select
-inp
-outp
-exp
 core_sys_select
 do_select
 ino_t
 export_operations
 fscrypt_operations
 unicode_map
+tree_descr
+fid
+force
+inode_maybe_inc_iversion
+generic_set_encrypted_ci_d_ops
+generic_ci_d_hash
+generic_ci_d_compare
 request_mask
+simple_get_link
+flp
+simple_nosetlease
 datasync
 noop_fsync
+blocksize_bits
+num_blocks
+generic_check_addressable
 generic_file_fsync
+sb
+fh_len
+fh_type
+get_inode
+generic_fh_to_parent
+generic_fh_to_dentry
+simple_attr_write_signed
+simple_attr_write
+simple_attr_read
+simple_attr_release
+fmt
+simple_attr_open
+simple_transaction_release
+simple_transaction_read
+simple_transaction_get
+simple_transaction_set
+simple_write_to_buffer
 simple_read_from_buffer
+simple_release_fs
+simple_pin_fs
+magic
+simple_fill_super
 copied
 fsdata
 simple_write_end
 pagep
 simple_write_begin
+simple_read_folio
+simple_setattr
 old_dir
 old_dentry
 new_dir
 new_dentry
 simple_rename
+simple_rename_exchange
+simple_rename_timestamp
+simple_rmdir
 simple_unlink
+simple_empty
+simple_link
+simple_open
+simple_recursive_removal
 siz
 generic_read_dir
 dcache_readdir
+dcache_dir_lseek
+dcache_dir_close
 dcache_dir_open
 simple_lookup
 simple_statfs
@@ -7988,7 +8223,11 @@ __do_sys_getcwd
 __x64_sys_getcwd
 buflen
 dentry_path_raw
+simple_dname
 d_path
+d_absolute_path
+path_permission
+get_block_t
 buffer_head
 b_state
 b_this_page
@@ -8026,12 +8265,25 @@ __REQ_DRV
 __REQ_NOUNMAP
 __REQ_NR_BITS
 bh_end_io_t
+mpage_readpage_args
+do_mpage_readpage
 fsnotify_group
 fsnotify_mark
 g_list
 obj_list
 connector
 ignore_mask
+fsnotify_event
+inotify_inode_mark
+fsn_mark
+inotify_free_mark
+fsn_event
+inotify_free_event
+inotify_free_group_priv
+inotify_freeing_mark
+inode_mark
+inotify_handle_inode_event
+inotify_merge
 siginfo_layout
 SIL_KILL
 SIL_TIMER
@@ -8045,10 +8297,20 @@ SIL_FAULT_PERF_EVENT
 SIL_CHLD
 SIL_RT
 SIL_SYS
+signalfd_siginfo
 __x64_sys_signalfd
 __x64_sys_signalfd4
 ufd
 do_signalfd4
+f
+signalfd_show_fdinfo
+signalfd_read
+uinfo
+kinfo
+signalfd_copyinfo
+signalfd_poll
+signalfd_release
+signalfd_cleanup
 pfn_t
 iomap
 iomap_iter
@@ -8081,10 +8343,13 @@ btf_trace_dax_insert_mapping
 btf_trace_dax_writeback_range
 btf_trace_dax_writeback_range_done
 btf_trace_dax_writeback_one
+keyp
+wake_exceptional_entry_func
 fsverity_info
 fsverity_operations
 load_script
 proc_dir_entry
+syscall_info
 proc_inode
 ptr
 proc_pid_readdir
@@ -8094,15 +8359,30 @@ proc_pid_ksm_stat
 proc_pid_ksm_merging_pages
 proc_pid_patch_state
 proc_pid_personality
+whole
+do_io_accounting
 proc_pid_attr_write
 proc_pid_attr_read
 proc_pid_attr_open
-sb
+pid_delete_dentry
+pid_revalidate
+pid_update_inode
+pid_getattr
 proc_pid_make_inode
 ei
 proc_pid_evict_inode
+ruid
+rgid
+task_dump_owner
 proc_pid_readlink
 proc_pid_get_link
+sched_autogroup_open
+sched_autogroup_write
+sched_autogroup_show
+sched_open
+sched_write
+sched_show
+orig
 proc_single_show
 proc_pid_permission
 proc_pid_syscall
@@ -8115,6 +8395,7 @@ bpf_cgroup_storage_type
 BPF_CGROUP_STORAGE_SHARED
 BPF_CGROUP_STORAGE_PERCPU
 __BPF_CGROUP_STORAGE_MAX
+do_sysctl_args
 ipc_namespace
 ids
 sem_ctls
@@ -8161,6 +8442,7 @@ KEY_DEFER_PERM_CHECK
 key_ref_t
 __key_reference_with_attributes
 key_user
+prep
 skb_drop_reason
 SKB_NOT_DROPPED_YET
 SKB_DROP_REASON_NOT_SPECIFIED
@@ -8234,6 +8516,7 @@ h_dest
 h_source
 h_proto
 selinux_state
+udp_hslot
 sock_type
 SOCK_STREAM
 SOCK_DGRAM
@@ -8258,6 +8541,9 @@ sockaddr_un
 sun_family
 sun_path
 bucket_table
+common_audit_data
+aa_label
+do_ploaddata_rmfs
 xattr
 blkcg_gq
 sbitmap_word
@@ -8374,11 +8660,29 @@ io_mapped_ubuf
 io_rsrc_data
 io_buffer_list
 io_buffer
+swap_r_func_t
+swap_func
+do_swap
+once_key
+__do_once_sleepable_done
+__do_once_sleepable_start
+__do_once_done
+__do_once_start
+ulong
+gcry_mpi
+MPI
 dev_pin_info
+nb
+consw
+vc_data
+fb_info
+path_show
+dmi_system_id
 pwm_polarity
 PWM_POLARITY_NORMAL
 PWM_POLARITY_INVERSED
 cpufreq_policy
+cpufreq_governor
 thermal_cooling_device
 cpuidle_state
 cpuidle_device
@@ -8390,7 +8694,21 @@ THERMAL_TRIP_HOT
 THERMAL_TRIP_CRITICAL
 thermal_zone_device
 clk_duty
+wake_waiting
 semaphore
+regulator_dev
+leaving_gfx
+do_unblank_screen
+entering_gfx
+do_blank_screen
+csw
+deflt
+do_take_over_console
+do_unregister_con_driver
+do_unbind_con_driver
+do_con_write
+vc
+do_update_region
 clocksource
 dev_iommu
 do_fault
@@ -8398,6 +8716,7 @@ intel_iommu
 subsys_private
 driver_private
 device_private
+attribute_container
 kernel_load_data_id
 LOADING_UNKNOWN
 LOADING_FIRMWARE
@@ -8407,6 +8726,8 @@ LOADING_KEXEC_INITRAMFS
 LOADING_POLICY
 LOADING_X509_CERTIFICATE
 LOADING_MAX_ID
+only_kill_custom
+kill_pending_fw_fallback_reqs
 regmap
 trace_event_raw_regmap_reg
 trace_event_raw_regmap_bulk
@@ -8417,7 +8738,6 @@ trace_event_raw_regcache_sync
 __data_loc_status
 __data_loc_type
 trace_event_raw_regmap_bool
-flag
 trace_event_raw_regmap_async
 trace_event_raw_regcache_drop_region
 btf_trace_regmap_reg_write
@@ -8445,6 +8765,7 @@ spi_transfer
 i2c_msg
 i2c_smbus_data
 i2c_adapter
+kthread_delayed_work
 genl_info
 __sum16
 inet_hashinfo
@@ -8558,6 +8879,7 @@ NETIF_F_HW_HSR_FWD_BIT
 NETIF_F_HW_HSR_DUP_BIT
 NETDEV_FEATURE_COUNT
 skb_frag_t
+mmpin
 skb_shared_info
 meta_len
 nr_frags
@@ -8664,7 +8986,6 @@ faddr
 optlen
 srr
 rr
-ts
 is_strictroute
 srr_is_hit
 is_changed
@@ -8772,6 +9093,9 @@ is_ack_delayed
 max_page_order
 errcode
 alloc_skb_with_frags
+sock_dequeue_err_skb
+sock_queue_err_skb
+sock_rmem_free
 head_skb
 skb_segment
 newsk
@@ -8779,6 +9103,7 @@ skb_queue_tail
 skb_dequeue
 __skb_checksum_complete
 skb_checksum
+sock_spd_release
 skb_pull
 skb_push
 skb_put
@@ -8787,6 +9112,9 @@ ntail
 pskb_expand_head
 skb_copy
 skb_clone
+mmp
+mm_unaccount_pinned_pages
+mm_account_pinned_pages
 consume_skb
 kfree_skb_reason
 __kfree_skb
@@ -8795,8 +9123,11 @@ skb_release_data
 __alloc_skb
 build_skb
 __build_skb
+sock_put
 ipv4_devconf
 in_device
+in_ifaddr
+in_skb
 neigh
 neigh_resolve_output
 dev_queue_xmit
@@ -9196,11 +9527,64 @@ msg_parser
 stream_parser
 stream_verdict
 skb_verdict
+sk_psock_link
 sk_psock_work_state
+psock
+sk_psock_stop_verdict
+sk_psock_start_verdict
+sk_psock_verdict_data_ready
+sk_psock_verdict_recv
+sk_psock_stop_strp
+sk_psock_start_strp
+sk_psock_init_strp
+sk_psock_strp_data_ready
+sk_psock_strp_parse
+err
+sk_psock_strp_read_done
+sk_psock_strp_read
+sk_psock_write_space
+verdict
+sk_psock_verdict_apply
+sk_psock_tls_strp_read
+sk_psock_skb_redirect
+sk_psock_msg_verdict
+sk_psock_drop
+sk_psock_destroy
+sk_psock_stop
+sk_psock_link_pop
+sk_psock_init
+sk_psock_backlog
+take_ref
+sk_psock_skb_ingress_self
+sk_psock_skb_ingress_enqueue
+sk_msg_is_readable
+sk_msg_recvmsg
+sk_msg_memcopy_from_iter
+sk_msg_zerocopy_from_iter
+sk_msg_trim
+sk_msg_free_partial_nocharge
+sk_msg_free_partial
+sk_msg_free
+sk_msg_free_nocharge
+charge
+sk_msg_free_elem
+sk_msg_return
+sk_msg_return_zero
+sk_msg_clone
+elem_first_coalesce
+sk_msg_alloc
 pkt_len
 slave_dev_queue_mapping
 tc_classid
 qdisc_skb_cb
+sch
+fifo_create_dflt
+fifo_set_limit
+fifo_hd_dump
+fifo_dump
+fifo_destroy
+fifo_hd_init
+fifo_init
 BPF_REG_0
 BPF_REG_1
 BPF_REG_2
@@ -9366,6 +9750,13 @@ nf_hook_state
 hook
 pf
 okfn
+net_protocol
+net_offload
+prot
+inet_del_offload
+inet_del_protocol
+inet_add_offload
+inet_add_protocol
 TCPF_ESTABLISHED
 TCPF_SYN_SENT
 TCPF_SYN_RECV
@@ -9394,25 +9785,64 @@ tw_timer
 tw_tb
 tw_tb2
 tw_bind2_node
+inet_ehashfn_t
 bpf_sk_lookup_kern
 v4
 v6
 selected_sk
 ingress_ifindex
 no_reuseport
+inet_pernet_hashinfo_free
+ehash_entries
+inet_pernet_hashinfo_alloc
+inet_ehash_locks_alloc
+inet_hashinfo2_init_mod
+numentries
+scale
+low_limit
+high_limit
+inet_hashinfo2_init
 death_row
 inet_hash_connect
+inet_bhash2_reset_saddr
+inet_bhash2_update_saddr
+inet_bhash2_addr_any_hashbucket
+inet_bind2_bucket_find
+tb
+inet_bind2_bucket_match_addr_any
 inet_unhash
 inet_hash
 osk
 found_dup_sk
+inet_ehash_nolisten
 inet_ehash_insert
 hnum
 dif
 sdif
 __inet_lookup_established
+sock_edemux
+sock_gen_put
 __inet_lookup_listener
+ilb2
+inet_lhash2_lookup
+ehashfn
+inet_lookup_reuseport
+inet_lhash2_bucket_sk
 inet_put_port
+tb2
+inet_bind_hash
+inet_bind2_bucket_addr_match
+cachep
+inet_bind2_bucket_destroy
+inet_bind2_bucket_create
+inet_bind_bucket_match
+inet_bind_bucket_destroy
+snum
+inet_bind_bucket_create
+laddr
+lport
+fport
+inet_ehashfn
 echo
 gateway
 frag
@@ -9536,6 +9966,7 @@ tcp_seq_start
 tcp_get_idx
 tcp_v4_destroy_sock
 tcp_v4_init_sock
+inet_sk_rx_dst_set
 tcp_v4_rcv
 iph
 th
@@ -9555,7 +9986,6 @@ tcp_v4_route_req
 md5_hash
 tcp_v4_md5_hash_skb
 hp
-nbytes
 tcp_v4_md5_hash_headers
 optname
 optval
@@ -9593,6 +10023,52 @@ sktw
 twp
 tcp_twsk_unique
 tcp_v4_init_seq_and_ts_off
+inet_fill_args
+inet_netconf_dump_devconf
+inet_netconf_get_devconf
+devconf
+inet_netconf_notify_devconf
+portid
+inet_netconf_fill_devconf
+nla
+inet_set_link_af
+inet_validate_link_af
+ext_filter_mask
+inet_fill_link_af
+inet_get_link_af_size
+inet_dump_ifaddr
+ifa
+inet_fill_ifaddr
+in_dev
+local
+scope
+inet_confirm_addr
+inet_select_addr
+inet_gifconf
+inet_rtm_newaddr
+inet_rtm_deladdr
+prefix
+inet_ifa_byprefix
+inet_addr_onlink
+inet_blackhole_dev_init
+inet_rcu_free_ifa
+inet_lookup_ifaddr_rcu
+inet_hash_remove
+inet_frag_pull_head
+reasm_data
+try_coalesce
+inet_frag_reasm_finish
+inet_frag_reasm_prepare
+inet_frag_queue_insert
+inet_frag_find
+inet_frag_destroy
+inet_frag_rbtree_purge
+inet_frag_destroy_rcu
+inet_frag_kill
+inet_frag_wq_init
+inet_frags_free_cb
+inet_frags_fini
+inet_frags_init
 raw_hashinfo
 udp_sock
 inet
@@ -9609,8 +10085,13 @@ gro_receive
 gro_complete
 reader_queue
 forward_deficit
-psock
 restore
+udp_bpf_update_proto
+udp_bpf_v4_build_proto
+udp_bpf_recvmsg
+sk_udp_recvmsg
+unix_sysctl_unregister
+unix_sysctl_register
 icmpv6_echo
 identifier
 icmpv6_nd_advt
@@ -9642,6 +10123,10 @@ af_packet_priv
 ip6_input
 orig_dev
 ipv6_rcv
+inet_protosw
+udp_lib_close
+udp_lib_hash
+sockcm_cookie
 flow_keys
 bpf_flow_keys
 thoff
@@ -9685,6 +10170,7 @@ qdisc_cb
 iw_handler_def
 iw_public_data
 wireless_dev
+ifinfomsg
 xsk_buff_pool
 netdev
 xsk_tx_list
@@ -9729,6 +10215,9 @@ PERF_COUNT_HW_STALLED_CYCLES_FRONTEND
 PERF_COUNT_HW_STALLED_CYCLES_BACKEND
 PERF_COUNT_HW_REF_CPU_CYCLES
 PERF_COUNT_HW_MAX
+do_init_real_mode
+mtrr_type
+compat_uint_t
 trace_event_raw_pseudo_lock_mem_latency
 latency
 trace_event_raw_pseudo_lock_l2
@@ -9740,11 +10229,42 @@ l3_miss
 btf_trace_pseudo_lock_mem_latency
 btf_trace_pseudo_lock_l2
 btf_trace_pseudo_lock_l3
+compat_pid_t
+compat_sigaltstack
+compat_stack_t
+compat_siginfo
+__do_compat_sys_rt_sigreturn
+__do_compat_sys_sigreturn
 error_detector
 ERROR_DETECTOR_KFENCE
 ERROR_DETECTOR_KASAN
 ERROR_DETECTOR_WARN
+negp
+lvalp
+valp
+do_proc_dointvec_ms_jiffies_minmax_conv
+do_proc_dointvec_ms_jiffies_conv
+do_proc_dointvec_userhz_jiffies_conv
+do_proc_dointvec_jiffies_conv
+convmul
+convdiv
+__do_proc_doulongvec_minmax
+do_proc_douintvec_minmax_conv
+do_proc_dointvec_minmax_conv
+conv
+do_proc_douintvec
+tbl_data
+__do_proc_douintvec
+__do_proc_dointvec
+do_proc_douintvec_conv
+do_proc_dointvec_conv
+do_proc_dobool_conv
 task_work_run
+task_work_cancel
+task_work_match
+task_work_cancel_func
+task_work_func_match
+task_work_cancel_match
 notify
 task_work_add
 up
@@ -9770,6 +10290,7 @@ handle_irq_event_percpu
 __handle_irq_event_percpu
 rcu_node
 rt_mutex_waiter
+do_nocb_deferred_wakeup_timer
 synchronize_rcu
 call_rcu
 rcu_core
@@ -9780,19 +10301,33 @@ __x64_sys_nanosleep_time32
 __x64_sys_nanosleep
 rqtp
 hrtimer_nanosleep
+restart
+hrtimer_nanosleep_restart
 do_nanosleep
+sl
+hrtimer_init_sleeper
+hrtimer_sleeper_start_expires
 hrtimer_wakeup
 hrtimer_run_queues
 hrtimer_interrupt
+hrtimer_run_softirq
 now
 active_mask
 __hrtimer_run_queues
+hrtimer_active
 hrtimer_init
+exclude
+hrtimer_next_event_without
+hrtimer_get_next_event
 hrtimer_cancel
 hrtimer_try_to_cancel
 tim
 delta_ns
 hrtimer_start_range_ns
+hrtimer_forward
+reprogram
+hrtimer_reprogram
+hrtimer_update_next_event
 hrtimer_bases
 __x64_sys_setitimer
 __x64_sys_alarm
@@ -9894,6 +10429,8 @@ cgroup_post_fork
 cgroup_can_fork
 cgroup_fork
 proc_cgroup_show
+task_cgroup_path
+task_cgroup_from_root
 freelist_node
 rethook_node
 rethook
@@ -9905,6 +10442,7 @@ kretprobe
 entry_handler
 maxactive
 rh
+kill_kprobe
 trace_flag_type
 TRACE_FLAG_IRQS_OFF
 TRACE_FLAG_IRQS_NOSUPPORT
@@ -9981,7 +10519,6 @@ tracing_total_entries_read
 tracing_entries_write
 tracing_entries_read
 tracing_splice_read_pipe
-spd
 tracing_spd_release_pipe
 tracing_read_pipe
 tracing_wait_pipe
@@ -9995,7 +10532,6 @@ tracing_thresh_read
 tracing_set_trace_write
 tracing_set_tracer
 tracing_update_buffers
-cpu_id
 tracing_resize_ring_buffer
 tracing_set_trace_read
 tracing_saved_cmdlines_size_write
@@ -10036,6 +10572,7 @@ tracing_start
 tracing_reset_all_online_cpus
 tracing_reset_all_online_cpus_unlocked
 tracing_reset_online_cpus
+iwork
 tracing_is_on
 tracing_off
 tracing_snapshot_cond_disable
@@ -10137,6 +10674,10 @@ bpf_kfunc_btf_tab
 bpf_verifier_stack_elem
 bpf_kfunc_desc
 func_model
+env
+subprog
+do_check_common
+do_misc_fixups
 BPF_ANY
 BPF_NOEXIST
 BPF_EXIST
@@ -10173,6 +10714,9 @@ map_node
 snode
 local_storage
 sdata
+inode_storage_map_free
+inode_storage_map_alloc
+inode_storage_ptr
 xdp_action
 XDP_ABORTED
 XDP_DROP
@@ -10194,6 +10738,7 @@ nh
 bpf_cpu_map_entry
 bpf_cpu_map
 cpu_map
+reuseport_array
 bpf_sk_reuseport_detach
 static_key_mod
 __x64_sys_fadvise64
@@ -10201,6 +10746,7 @@ __x64_sys_fadvise64_64
 advice
 ksys_fadvise64_64
 vfs_fadvise
+generic_fadvise
 ractl
 new_start
 new_len
@@ -10218,6 +10764,16 @@ lookahead_size
 page_cache_ra_unbounded
 rac
 read_pages
+inode_to_bdi
+rb_old
+rb_new
+vma_interval_tree_insert_after
+vma_interval_tree_iter_next
+vma_interval_tree_iter_first
+vma_interval_tree_subtree_search
+vma_interval_tree_remove
+vma_interval_tree_insert
+vma_interval_tree_augment_rotate
 gup_flags
 vmas
 get_user_pages_fast
@@ -10228,6 +10784,7 @@ old_len
 new_addr
 __do_sys_mremap
 __x64_sys_mremap
+vma_to_resize
 __x64_sys_process_vm_writev
 __x64_sys_process_vm_readv
 sysinfo
@@ -10244,10 +10801,12 @@ totalhigh
 freehigh
 mem_unit
 _f
+filler_t
 specialfile
 swap_flags
 __do_sys_swapon
 __x64_sys_swapon
+generic_max_swapfile_size
 __do_sys_swapoff
 __x64_sys_swapoff
 kmem_cache
@@ -10281,41 +10840,69 @@ kmem_cache_alloc
 c
 ___slab_alloc
 __x64_sys_memfd_secret
+vma_is_secretmem
 vfs_get_super_keying
 vfs_get_single_super
 vfs_get_single_reconf_super
 vfs_get_keyed_super
 vfs_get_independent_super
 vfs_get_tree
+kill_block_super
 keying
 fill_super
 vfs_get_super
-f
+kill_litter_super
+kill_anon_super
+do_thaw_all
+do_thaw_all_callback
+do_emergency_remount
+do_emergency_remount_callback
 iterate_supers
+generic_shutdown_super
+do_proc_dopipe_max_size_conv
+pipe_fcntl
+nr_slots
+pipe_resize_ring
+fifo_open
 pipe_wait_writable
 pipe_wait_readable
 __x64_sys_pipe
 __x64_sys_pipe2
 fildes
 do_pipe2
+do_pipe_flags
 create_pipe_files
 free_pipe_info
 alloc_pipe_info
+pipe_is_unprivileged_user
+pipe_fasync
 pipe_release
 pipe_poll
+pipe_ioctl
 pipe_write
 pipe_read
+generic_pipe_buf_release
+generic_pipe_buf_get
+generic_pipe_buf_try_steal
+pipe1
+pipe2
+pipe_double_lock
+pipe_unlock
+pipe_lock
 delegated_inode
 notify_change
+inode_newsize_ok
 mount_attr
-dfd
-usize
+mnt_may_suid
 __do_sys_mount_setattr
 __x64_sys_mount_setattr
 new_root
 put_old
 __do_sys_pivot_root
 __x64_sys_pivot_root
+path1
+path2
+path_is_under
 __x64_sys_move_mount
 fs_fd
 attr_flags
@@ -10329,10 +10916,20 @@ type_page
 data_page
 do_mount
 path_mount
+expiry_list
+mnt_set_expiry
+newmnt
+do_add_mount
 old_path
 new_path
 do_move_mount
+from_path
+to_path
+do_set_group
+mnt_warn_timestamp_expiry
 __x64_sys_open_tree
+recurse
+__do_loopback
 source_mnt
 dest_mnt
 dest_mp
@@ -10341,15 +10938,35 @@ attach_recursive_mnt
 __x64_sys_oldumount
 __x64_sys_umount
 path_umount
+cursor
+mnt_cursor_del
+mnt_clone_internal
+path_is_mountpoint
 mntget
 mntput
 vfs_submount
 vfs_kern_mount
 vfs_create_mount
+mnt_change_mountpoint
+child_mnt
+mnt_set_mountpoint
 lookup_mnt
 __lookup_mnt
+mnt_drop_write_file
+mnt_drop_write
+mnt_want_write_file
+mnt_want_write
+mnt_get_writers
+mnt_get_count
+mnt_release_group_id
+mnt_init
 ustat
+compat_statfs
+compat_ustat
 statfs64
+__do_compat_sys_ustat
+__do_compat_sys_fstatfs
+__do_compat_sys_statfs
 __do_sys_ustat
 __x64_sys_ustat
 sz
@@ -10361,27 +10978,73 @@ __do_sys_statfs64
 __x64_sys_statfs64
 __do_sys_statfs
 __x64_sys_statfs
+st
+do_statfs64
+do_statfs_native
 vfs_statfs
 fsid
 vfs_get_fsid
 bh
+get_block
+generic_block_bmap
+generic_cont_expand_simple
+generic_write_end
 mark_buffer_dirty
+inode_has_buffers
 anon_inode_getfd
 anon_inode_getfile
 userfaultfd_ctx
 __x64_sys_userfaultfd
+vma_has_uffd_without_event_remap
 fscrypt_info
 fscrypt_keyring
 posix_acl_xattr_entry
+simple_acl_create
+acl
+simple_set_acl
+posix_acl_xattr_list
+posix_acl_xattr_set
+posix_acl_xattr_get
+posix_acl_to_xattr
 fs_userns
+posix_acl_from_xattr
 e
+posix_acl_from_xattr_kgid
+posix_acl_from_xattr_kuid
 vfs_set_acl_prepare
 vfs_set_acl_prepare_kgid
 vfs_set_acl_prepare_kuid
+posix_acl_fix_xattr_to_user
+posix_acl_fix_xattr_from_user
+posix_acl_fix_xattr_userns
+posix_acl_getxattr_idmapped_mnt
+mode_p
+posix_acl_update_mode
+default_acl
+posix_acl_create
+posix_acl_chmod
+posix_acl_create_masq
+want
+posix_acl_permission
+posix_acl_from_mode
+posix_acl_equiv_mode
+posix_acl_valid
+posix_acl_clone
+posix_acl_alloc
+posix_acl_init
+file_handle
 __x64_sys_open_by_handle_at
+mountdirfd
+ufh
+open_flag
+do_handle_open
 vfs_dentry_acceptable
 __x64_sys_name_to_handle_at
+do_sys_name_to_handle
+qid_t
+seq_fdinfo_open
 simple_xattrs
+simple_xattr
 kernfs_root
 ino_idr
 last_id_lowbits
@@ -10391,6 +11054,7 @@ supers
 deactivate_waitq
 kernfs_rwsem
 kernfs_iattrs
+kernfs_fop_readdir
 msg_msg
 m_type
 m_ts
@@ -10407,13 +11071,34 @@ READING_X509_CERTIFICATE
 READING_MAX_ID
 security_hook_list
 reqprot
-prot
+cap_mmap_file
+cap_mmap_addr
+cap_vm_enough_memory
 option
 arg2
 arg3
 arg4
 arg5
+cap_task_prctl
+cap_task_setnice
+cap_task_setioprio
+cap_task_setscheduler
+cap_safe_nice
+cap_task_fix_setuid
+cap_inode_removexattr
+cap_inode_setxattr
+cap_bprm_creds_from_file
+ivalue
+cap_convert_nscap
+cap_inode_getsecurity
+cap_inode_killpriv
+cap_inode_need_killpriv
+cap_capset
+cap_capget
+cap_ptrace_traceme
+cap_ptrace_access_check
 tz
+cap_settime
 targ_ns
 opts
 cap_capable
@@ -10424,6 +11109,34 @@ netlbl_lsm_secattr
 sctp_association
 selinux_audit_data
 asoc
+path_cond
+seq_show_profile
+seq_rawdata_compressed_size_open
+seq_rawdata_hash_open
+seq_rawdata_revision_open
+seq_rawdata_abi_open
+seq_rawdata_compressed_size_show
+seq_rawdata_hash_show
+seq_rawdata_revision_show
+seq_rawdata_abi_show
+seq_rawdata_release
+seq_ns_name_open
+seq_ns_level_open
+seq_ns_nsstacked_open
+seq_ns_stacked_open
+seq_ns_name_show
+seq_ns_level_show
+seq_ns_nsstacked_show
+seq_ns_stacked_show
+seq_profile_hash_open
+seq_profile_attach_open
+seq_profile_mode_open
+seq_profile_name_open
+seq_profile_hash_show
+seq_profile_attach_show
+seq_profile_mode_show
+seq_profile_name_show
+seq_profile_release
 xfrm_user_sec_ctx
 KERNEL_PARAM_OPS_FL_NOARG
 how
@@ -10431,6 +11144,7 @@ newsock
 addrlen
 kern
 old_name
+task_is_descendant
 bpf_lsm_init
 disk_stats
 sectors
@@ -10478,6 +11192,17 @@ btf_trace_iocost_inuse_adjust
 btf_trace_iocost_ioc_vrate_adj
 btf_trace_iocost_iocg_forgive_debt
 rqos
+opal_dev
+cpin_uid
+generic_pw_cmd
+rle
+wle
+rl
+wl
+generic_lr_enable_disable
+generic_table_write_data
+column
+generic_get_column
 io_sq_data
 async_poll
 trace_event_raw_io_uring_create
@@ -10543,6 +11268,14 @@ __x64_sys_io_uring_enter
 pwm_state
 pwm_device
 aer_header_log_regs
+do_fb_ioctl
+do_reboot
+do_poweroff
+do_suspend
+n_tty_ioctl_helper
+iommu_dev_data
+dev_data
+do_detach
 trace_event_raw_qi_submit
 qw0
 qw1
@@ -10559,6 +11292,9 @@ __data_loc_buff
 btf_trace_qi_submit
 btf_trace_prq_report
 wake_irq
+cont
+undo
+do_attribute_container_device_trigger_safe
 trace_event_raw_dma_fence
 __data_loc_timeline
 seqno
@@ -10605,45 +11341,148 @@ max_allocatable_power
 current_temp
 delta_temp
 trace_event_raw_thermal_power_allocator_pid
-err
 err_integral
-i
 btf_trace_thermal_power_allocator
 btf_trace_thermal_power_allocator_pid
+__kernel_sock_timeval
 SOCK_WAKE_IO
 SOCK_WAKE_WAITD
 SOCK_WAKE_SPACE
 SOCK_WAKE_URG
+so_timestamping
+bind_phc
 sk_pacing
 SK_PACING_NONE
 SK_PACING_NEEDED
 SK_PACING_FQ
+cgroup_cls_state
 sock_fprog
+sock_bind_add
+sk_busy_loop_end
+sock_load_diag_module
+sock_inuse_exit_net
+sock_inuse_init_net
+sock_inuse_get
+sock_prot_inuse_get
+sk_get_meminfo
 sk_common_release
+sock_common_setsockopt
+sock_common_recvmsg
+sock_common_getsockopt
+sock_recv_errqueue
+sock_enable_timestamp
+userstamp
+timeval
+time32
+sock_gettstamp
 release_sock
 subclass
 lock_sock_nested
+sock_init_data
+sock_init_data_uid
+sk_stop_timer_sync
+sk_stop_timer
+sk_reset_timer
+sk_send_sigurg
+sock_def_destruct
 sock_def_write_space
 sock_def_readable
+sock_def_error_report
 sock_def_wakeup
+sock_no_sendpage_locked
+sock_no_sendpage
+sock_no_mmap
+sock_no_recvmsg
+sock_no_sendmsg_locked
+sock_no_sendmsg
+sock_no_shutdown
+sock_no_listen
+sock_no_ioctl
+peer
+sock_no_getname
+sock_no_accept
+sock1
+sock2
+sock_no_socketpair
+sock_no_connect
+sock_no_bind
+sk_set_peek_off
 timeo
 sk_wait_data
 __release_sock
 __lock_sock
+pfrag
+sk_page_frag_refill
+sk_leave_memory_pressure
+sockc
+sock_cmsg_send
 noblock
 sock_alloc_send_pskb
+sock_kzfree_s
+sock_kfree_s
+sock_kmemdup
+sock_kmalloc
+sock_omalloc
+sock_ofree
+sock_wmalloc
+sock_i_ino
+sock_i_uid
+sock_pfree
+sock_efree
 sock_rfree
 sock_wfree
+sk_setup_caps
+sk_free_unlock_clone
 sk_clone_lock
 sk_free
 __sk_free
 sk_alloc
+sk_prot_alloc
 sock_getsockopt
 sk_getsockopt
 sock_setsockopt
 sk_setsockopt
+sock_set_mark
+sock_set_rcvbuf
+sock_set_keepalive
+timestamping
+sock_set_timestamping
+valbool
+sock_set_timestamp
+sock_enable_timestamps
+secs
+sock_set_sndtimeo
+sock_set_priority
+sock_no_linger
+sock_set_reuseport
+sock_set_reuseaddr
+sk_mc_loop
+lock_sk
+sock_bindtoindex
+sock_bindtoindex_locked
+sk_dst_check
 sock_queue_rcv_skb_reason
 __sock_queue_rcv_skb
+timeo_p
+old_timeval
+sock_set_timeout
+tv
+sock_copy_user_timeval
+sock_get_timeout
+sk_clear_memalloc
+sk_set_memalloc
+sk_net_capable
+sk_capable
+sk_ns_capable
+sum
+diff
+pseudohdr
+inet_proto_csum_replace_by_diff
+inet_proto_csum_replace16
+inet_proto_csum_replace4
+inet_addr_is_any
+af
+inet_pton_with_scope
 devlink_port
 bpf_sk_storage_diag
 bpf_iter_seq_sk_storage_map_info
@@ -10682,6 +11521,16 @@ bpf_sk_storage_clone
 bpf_sk_storage_map_alloc
 bpf_sk_storage_map_free
 bpf_sk_storage_free
+flow_dissector_key_basic
+vlan_id
+vlan_dei
+vlan_priority
+flow_dissector_key_vlan
+vlan_tpid
+vlan_eth_type
+flow_dissector_key_ipv4_addrs
+flow_dissector_key_ipv6_addrs
+flow_dissector_key_ports
 nf_conntrack_zone
 ip_rcv
 ip_rcv_core
@@ -10689,13 +11538,50 @@ ip_rcv_finish
 ip_local_deliver
 ip_local_deliver_finish
 ip_protocol_deliver_rcu
+inet_csk_update_pmtu
+inet_csk_rebuild_route
+inet_csk_addr2sockaddr
+inet_csk_listen_stop
 inet_csk_complete_hashdance
 inet_csk_reqsk_queue_add
+inet_child_forget
 inet_csk_listen_start
+inet_csk_prepare_forced_close
+inet_csk_prepare_for_destroy_sock
+inet_csk_destroy_sock
 inet_csk_clone_lock
+inet_csk_reqsk_queue_hash_add
+inet_csk_reqsk_queue_drop_and_put
+inet_csk_reqsk_queue_drop
+inet_reqsk_clone
+inet_rtx_syn_ack
+inet_csk_route_child_sock
+fl4
+inet_csk_route_req
+inet_csk_reset_keepalive_timer
+inet_csk_delete_keepalive_timer
+inet_csk_clear_xmit_timers_sync
+inet_csk_clear_xmit_timers
+retransmit_handler
+delack_handler
+keepalive_handler
+inet_csk_init_xmit_timers
 inet_csk_accept
-snum
 inet_csk_get_port
+inet_csk_update_fastreuse
+relax
+reuseport_ok
+inet_bhash2_addr_any_conflict
+inet_csk_bind_conflict
+reuseport_cb_ok
+inet_bhash2_conflict
+sk2
+inet_bind_conflict
+inet_sk_get_local_port_range
+inet_get_local_port_range
+inet_rcv_saddr_any
+match_wildcard
+inet_rcv_saddr_equal
 TCP_FLAG_CWR
 TCP_FLAG_ECE
 TCP_FLAG_URG
@@ -10736,11 +11622,26 @@ tcp_unregister_ulp
 tcp_register_ulp
 ip_mc_socklist
 ipcm_cookie
+flow_dissector_key_control
+addr_type
+flow_dissector_key_tags
+flow_dissector_key_keyid
+keyid
+flow_dissector_key_tipc
+v4addrs
+v6addrs
+tipckey
+flow_dissector_key_addrs
+flow_dissector_key_icmp
+control
+basic
+vlan
+cvlan
+net_proto_family
 ioam6_pernet_data
 fib6_result
 inet6_recvmsg
 inet6_sendmsg
-peer
 inet6_getname
 inet6_bind
 inet6_create
@@ -10863,6 +11764,16 @@ mptcp_subflow_context
 ssk
 tcp_abort_override
 tcp_release_cb_override
+attach_listener
+cp
+endp
+simple_strtoll
+simple_strtol
+simple_strtoul
+simple_strtoull
+startp
+max_chars
+simple_strntoull
 trace_event_raw_hyperv_mmu_flush_tlb_multi
 trace_event_raw_hyperv_nested_flush_guest_mapping
 as
@@ -10932,13 +11843,41 @@ arch_get_unmapped_area_topdown
 arch_get_unmapped_area
 __x64_sys_mmap
 proc_pid_arch_status
+do_clear_cpu_cap
+do_suspend_lowlevel
 cper_sec_mem_err
+core_cpu
+sched_set_itmt_core_prio
+sched_clear_itmt_support
+sched_set_itmt_support
+sched_itmt_update_handler
 __x64_sys_personality
+avail
+simple_align_resource
 siginfo
 siginfo_t
+ptrace_syscall_info
+generic_ptrace_pokedata
+generic_ptrace_peekdata
 __x64_sys_ptrace
+ptrace_request
+datavp
+ptrace_get_syscall_info
+ptrace_get_syscall_info_entry
+kiov
+ptrace_regset
+ptrace_peek_siginfo
+ptrace_writedata
+ptrace_readdata
+ptrace_traceme
 ptrace_attach
+ptrace_may_access
+ignore_state
+ptrace_check_attach
+ptrace_unfreeze_traced
+ptrace_access_vm
 __x64_sys_pidfd_getfd
+pid_idr_init
 __x64_sys_pidfd_open
 task_active_pid_ns
 __task_pid_nr_ns
@@ -10957,32 +11896,68 @@ find_vpid
 find_pid_ns
 alloc_pid
 free_pid
+do_dec_rlimit_put_ucounts
 sched_tunable_scaling
 SCHED_TUNABLESCALING_NONE
 SCHED_TUNABLESCALING_LOG
 SCHED_TUNABLESCALING_LINEAR
 SCHED_TUNABLESCALING_END
+task_numa_env
+sched_group_set_idle
+sched_group_set_shares
+task_change_group_fair
+task_fork_fair
 task_tick_fair
 this_rq
 sched_balance_newidle
 this_cpu
 continue_balancing
 load_balance
+task_h_load
 put_prev_task_fair
 pick_next_task_fair
 check_preempt_wakeup
+task_dead_fair
 select_task_rq_fair
 dequeue_task_fair
 enqueue_task_fair
+sched_cfs_period_timer
+sched_cfs_slack_timer
 put_prev_entity
 pick_next_entity
 set_next_entity
 initial
 place_entity
 update_load_avg
+task_numa_work
+last_cpupid
+mem_node
+task_numa_fault
+final
+task_numa_free
+taskimp
+groupimp
+task_numa_find_cpu
+imp
+task_numa_assign
+task_numa_group_id
+task_scan_max
+task_scan_start
 update_curr_fair
-txc
+sched_slice
+sched_update_scaling
+sched_init_granularity
+sched_fair_sysctl_init
+generic_handle_domain_nmi
+generic_handle_domain_irq_safe
+generic_handle_domain_irq
+generic_handle_irq_safe
+generic_handle_irq
 do_adjtimex
+random_get_entropy_fallback
+ticks
+do_timer
+do_settimeofday64
 ktime_get_ts64
 ktime_get_raw
 ktime_get
@@ -11002,6 +11977,8 @@ __x64_sys_clock_getres
 utx
 __do_sys_clock_adjtime
 __x64_sys_clock_adjtime
+ktx
+do_clock_adjtime
 __x64_sys_clock_gettime
 __x64_sys_clock_settime
 exit_itimers
@@ -11020,16 +11997,50 @@ common_timer_set
 __x64_sys_timer_getoverrun
 __x64_sys_timer_gettime32
 __x64_sys_timer_gettime
+setting
+do_timer_gettime
 __x64_sys_timer_create
 created_timer_id
 do_timer_create
+new_timer
+posix_timer_fn
+si_private
+posix_timer_event
+posix_get_hrtimer_res
+posix_get_tai_ktime
+posix_get_tai_timespec
+posix_get_boottime_ktime
+posix_get_boottime_timespec
+posix_get_coarse_res
+posix_get_monotonic_coarse
+posix_get_realtime_coarse
+posix_get_monotonic_raw
+posix_get_monotonic_ktime
+posix_get_monotonic_timespec
+posix_clock_realtime_adj
+posix_clock_realtime_set
+posix_get_realtime_ktime
+posix_get_realtime_timespec
+ns_offsets
+do_timens_ktime_to_host
+wake_up_all_idle_cpus
+do_nothing
+generic_smp_call_function_single_interrupt
+generic_exec_single
+compat_kexec_segment
+nr_segments
+segments
+__do_compat_sys_kexec_load
 __x64_sys_kexec_load
+do_kexec_load
 btf_kfunc_id_set
 btf_id_set8
 pairs
 cgroup_rstat_flush
 cgroup_rstat_updated
 proc_cpuset_show
+sched_partition_write
+sched_partition_show
 ftrace_bug_type
 FTRACE_BUG_UNKNOWN
 FTRACE_BUG_INIT
@@ -11041,6 +12052,9 @@ tracing_start_tgid_record
 tracing_stop_cmdline_record
 tracing_start_cmdline_record
 tracing_start_sched_switch
+blk_user_trace_setup
+buts
+do_blk_trace_setup
 trace_event_raw_rpm_internal
 trace_event_raw_rpm_return_int
 btf_trace_rpm_suspend
@@ -11060,9 +12074,12 @@ perf_file
 map_file
 bpf_iter_fini_array_map
 bpf_iter_init_array_map
+task_storage_map_free
+task_storage_map_alloc
 bpf_task_storage_delete
 bpf_task_storage_get
 bpf_task_storage_free
+task_storage_ptr
 bpf_devmap_val
 xdp_dev_bulk_queue
 bpf_dtab_netdev
@@ -11090,12 +12107,14 @@ new_updated
 bpf_sockopt_kern
 bpf_cgroup_link
 insn_buf
+direct_write
 target_size
 bpf_cgroup_link_fill_link_info
 bpf_cgroup_link_show_fdinfo
 bpf_cgroup_link_detach
 bpf_cgroup_link_dealloc
 bpf_cgroup_link_release
+ptype
 bpf_cgroup_atype_put
 bpf_cgroup_atype_get
 bpf_cgroup_atype_find
@@ -11109,9 +12128,12 @@ btf_trace_rseq_update
 btf_trace_rseq_ip_fixup
 __x64_sys_rseq
 folio_mark_dirty
+filemap_dirty_folio
 warn
 __folio_mark_dirty
 wbc
+do_writepages
+generic_writepages
 balance_dirty_pages_ratelimited
 balance_dirty_pages_ratelimited_flags
 fileattr
@@ -11129,26 +12151,130 @@ stop_eviction
 i_crtime
 fsflags
 vfs_inode
+shmem_sb_info
 sgp_type
 SGP_READ
 SGP_NOALLOC
 SGP_CACHE
 SGP_WRITE
 SGP_FALLOC
+shmem_read_mapping_page_gfp
+shmem_zero_setup
+shmem_file_setup_with_mnt
 shmem_file_setup
+shmem_kernel_file_setup
+shmem_enabled_store
+shmem_enabled_show
+shmem_init
+shmem_init_fs_context
+shmem_error_remove_page
+shmem_init_inode
+shmem_destroy_inode
+shmem_free_in_core_inode
+shmem_alloc_inode
+shmem_free_fc
+shmem_get_tree
+shmem_fill_super
+shmem_put_super
+shmem_show_options
+shmem_reconfigure
+shmem_parse_options
+shmem_parse_one
+fh
+shmem_encode_fh
+shmem_fh_to_dentry
+vfh
+shmem_match
+shmem_get_parent
+shmem_listxattr
+shmem_xattr_handler_set
+shmem_xattr_handler_get
+xattr_array
+fs_info
+shmem_initxattrs
 fa
+shmem_fileattr_set
+shmem_fileattr_get
+shmem_get_link
+shmem_put_link
 symname
+shmem_symlink
+shmem_rename2
+shmem_rmdir
+shmem_unlink
+shmem_link
 excl
 shmem_create
+shmem_mkdir
+shmem_tmpfile
+shmem_mknod
+shmem_statfs
+shmem_fallocate
+shmem_file_llseek
 shmem_file_read_iter
 shmem_write_end
 shmem_write_begin
+dst_mm
+dst_pmd
+dst_vma
+dst_addr
+src_addr
+zeropage
+wp_copy
+shmem_mfill_atomic_pte
+shmem_get_inode
+shmem_mmap
+shmem_lock
+shmem_get_policy
+mpol
+shmem_set_policy
+shmem_get_unmapped_area
 shmem_fault
 foliop
 sgp
+shmem_get_folio
 fault_type
 shmem_get_folio_gfp
+shmem_swapin_folio
+huge
+shmem_alloc_and_acct_folio
+shmem_alloc_folio
+shmem_alloc_hugefolio
+shmem_swapin
+shmem_writepage
+shmem_unuse
+shmem_unuse_inode
+shmem_evict_inode
+shmem_setattr
 shmem_getattr
+lstart
+lend
+shmem_truncate_range
+unfalloc
+shmem_undo_range
+shmem_unlock_mapping
+shmem_swap_usage
+shmem_partial_swap_usage
+expected
+charge_mm
+shmem_add_to_page_cache
+shmem_unused_huge_count
+shmem_unused_huge_scan
+sbinfo
+nr_to_split
+shmem_unused_huge_shrink
+shmem_huge_force
+shmem_is_huge
+shmem_uncharge
+shmem_charge
+shmem_recalc_inode
+vma_is_shmem
+lru_status
+LRU_REMOVED
+LRU_REMOVED_RETRY
+LRU_ROTATE
+LRU_SKIP
+LRU_RETRY
 trace_event_raw_mmap_lock
 __data_loc_memcg_path
 trace_event_raw_mmap_lock_acquire_returned
@@ -11165,6 +12291,7 @@ do_mprotect_pkey
 tlb
 newflags
 mprotect_fixup
+mm_pkey_alloc
 zap_details
 behavior
 __do_sys_process_madvise
@@ -11174,16 +12301,17 @@ len_in
 do_madvise
 migrate_misplaced_page
 __x64_sys_move_pages
+do_pages_stat
 get_new_page
 put_new_page
 ret_succeeded
 migrate_pages
+filemap_migrate_folio
 trace_event_raw_test_pages_isolated
 start_pfn
 end_pfn
 fin_pfn
 btf_trace_test_pages_isolated
-open_flag
 acc_mode
 intent
 lookup_flags
@@ -11225,6 +12353,7 @@ __x64_sys_faccessat2
 __x64_sys_faccessat
 do_faccessat
 __x64_sys_fallocate
+ksys_fallocate
 vfs_fallocate
 __x64_sys_ftruncate
 small
@@ -11234,35 +12363,71 @@ do_sys_truncate
 vfs_truncate
 time_attrs
 do_truncate
+band
+kill_fasync
+do_compat_fcntl64
 __x64_sys_fcntl
 do_fcntl
+inode_set_ctime_current
+inode_nohighmem
+inode_set_flags
+inode_dio_wait
+inode_owner_or_capable
+inode_init_owner
 init_special_inode
+inode_needs_sync
 file_update_time
 touch_atime
 atime_needs_update
 inode_update_time
+generic_update_time
 iput
+generic_delete_inode
 iget_locked
 hashval
 iget5_locked
+inode_insert5
 new_inode
 new_inode_pseudo
+item
+lru_lock
+inode_lru_isolate
 evict
 clear_inode
+inode_sb_list_add
 inode_add_lru
+inode_init_once
 inode_init_always
+inode_init_early
+inode_init
+xattr_ctx
+new_xattr
+simple_xattr_list_add
+simple_xattr_list
+removed_size
+simple_xattr_set
+simple_xattr_get
+simple_xattr_alloc
+buffer_size
+generic_listxattr
 __x64_sys_fremovexattr
 __x64_sys_lremovexattr
 __x64_sys_removexattr
+path_removexattr
 __x64_sys_flistxattr
 __x64_sys_llistxattr
 __x64_sys_listxattr
+path_listxattr
 __x64_sys_fgetxattr
 __x64_sys_lgetxattr
 __x64_sys_getxattr
+path_getxattr
+do_getxattr
 __x64_sys_fsetxattr
 __x64_sys_lsetxattr
 __x64_sys_setxattr
+path_setxattr
+do_setxattr
 vfs_removexattr
 vfs_listxattr
 vfs_getxattr
@@ -11272,11 +12437,14 @@ vfs_getxattr_alloc
 vfs_setxattr
 __x64_sys_utimes_time32
 __x64_sys_futimesat_time32
+do_compat_futimesat
 __x64_sys_utimensat_time32
 __x64_sys_utime32
 __x64_sys_utime
 __x64_sys_utimes
 __x64_sys_futimesat
+utimes
+do_futimesat
 __x64_sys_utimensat
 times
 do_utimes
@@ -11291,13 +12459,35 @@ dst_pos
 remap_flags
 vfs_dedupe_file_range_one
 vfs_clone_file_range
+do_clone_file_range
+generic_remap_file_range_prep
 eventfd_ctx
 wqh
 __x64_sys_eventfd
 __x64_sys_eventfd2
 do_eventfd
+eventfd_ctx_fileget
+eventfd_ctx_fdget
+eventfd_fget
+eventfd_show_fdinfo
 eventfd_write
 eventfd_read
+eventfd_ctx_remove_wait_queue
+eventfd_ctx_do_read
+eventfd_poll
+eventfd_release
+eventfd_ctx_put
+eventfd_signal
+eventfd_signal_mask
+pid_numa_maps_open
+pid_smaps_open
+pid_maps_open
+text
+resident
+task_statm
+task_vsize
+task_mem
+generic_hugetlb_get_unmapped_area
 shmid_kernel
 shm_perm
 shm_file
@@ -11311,12 +12501,23 @@ shm_lprid
 mlock_ucounts
 shm_creator
 __x64_sys_shmdt
+shmaddr
+ksys_shmdt
 __x64_sys_shmat
+shmid
+shmflg
+raddr
+shmlba
+do_shmat
 __x64_sys_shmctl
 __x64_sys_shmget
+ksys_shmget
+ipcp
+do_shm_rmid
 lsm_event
 LSM_POLICY_CHANGE
 selinux_load_state
+inode_security_struct
 selinux_policy
 security_read_state_kernel
 security_read_policy
@@ -11385,7 +12586,6 @@ def_sid
 security_context_to_sid_default
 security_context_str_to_sid
 security_context_to_sid
-force
 security_context_to_sid_core
 security_sid_to_context_inval
 security_sid_to_context_force
@@ -11408,7 +12608,11 @@ tasksid
 security_validate_transition
 security_validate_transition_user
 security_mls_enabled
+label
+cond
+path_name
 what
+task_ptrace
 trace_event_raw_block_buffer
 sector
 trace_event_raw_block_rq_requeue
@@ -11452,6 +12656,7 @@ blk_finish_plug
 blk_start_plug
 submit_bio
 submit_bio_noacct
+sched_rq_cmp
 statx_timestamp
 statx
 stx_mask
@@ -11478,8 +12683,10 @@ stx_mnt_id
 stx_dio_mem_align
 stx_dio_offset_align
 __spare3
+iov_iter_state
 cpu_rmap
-str
+absmode
+do_mpi_cmp
 strnlen_user
 trace_event_raw_pwm
 pwm
@@ -11487,6 +12694,8 @@ duty_cycle
 polarity
 btf_trace_pwm_apply
 btf_trace_pwm_get
+show_logo
+do_fbcon_takeover
 trace_event_raw_iommu_group_event
 trace_event_raw_iommu_device_event
 trace_event_raw_map
@@ -11502,6 +12711,11 @@ btf_trace_detach_device_from_domain
 btf_trace_map
 btf_trace_unmap
 btf_trace_io_page_fault
+meminit_context
+MEMINIT_EARLY
+MEMINIT_HOTPLUG
+memory_block
+do_register_memory_block_under_node
 trace_event_raw_i2c_write
 adapter_nr
 msg_nr
@@ -11573,6 +12787,7 @@ net_tx_action
 netif_rx
 netif_rx_internal
 do_xdp_generic
+generic_xdp_tx
 bpf_prog_run_generic_xdp
 qtail
 enqueue_to_backlog
@@ -11645,7 +12860,6 @@ btf_trace_sock_exceed_buf_limit
 btf_trace_inet_sock_set_state
 btf_trace_inet_sk_error_report
 trace_event_raw_udp_fail_queue_rcv_skb
-lport
 btf_trace_udp_fail_queue_rcv_skb
 trace_event_raw_tcp_event_sk_skb
 trace_event_raw_tcp_event_sk
@@ -11667,7 +12881,6 @@ btf_trace_tcp_bad_csum
 btf_trace_tcp_cong_state_set
 trace_event_raw_fib_table_lookup
 tb_id
-scope
 gw4
 gw6
 btf_trace_fib_table_lookup
@@ -11789,11 +13002,16 @@ bpf_test_run
 bpf_test_run_xdp_live
 iterations
 bpf_test_timer_continue
+inetpeer_addr
+inet_peer
 uncached_list
+inet_rtm_getroute
 flp4
 ip_route_output_flow
-fl4
 ip_route_output_key_hash
+do_ip_getsockopt
+do_ip_setsockopt
+do_mcast_group_source
 BPF_SOCK_OPS_RTO_CB_FLAG
 BPF_SOCK_OPS_RETRANS_CB_FLAG
 BPF_SOCK_OPS_STATE_CB_FLAG
@@ -11827,6 +13045,7 @@ tcp_make_synack
 tcp_send_synack
 tcp_send_active_reset
 tcp_send_fin
+sk_forced_mem_schedule
 tcp_xmit_retransmit_queue
 segs
 tcp_retransmit_skb
@@ -11879,11 +13098,30 @@ tcp_rate_skb_sent
 icmp_filter
 raw_sock
 ipmr_table
+compat_rtentry
+inet_init
+inet_init_net
 inet_ctl_sock_create
+inet_gro_complete
+inet_recv_error
+inet_current_timestamp
+inet_gro_receive
+inet_gso_segment
+inet_sk_state_store
+inet_sk_set_state
 inet_sk_rebuild_header
+inet_unregister_protosw
+inet_register_protosw
+inet_compat_ioctl
+ur
+inet_compat_routing_ioctl
+inet_ioctl
 inet_shutdown
 inet_recvmsg
+inet_sendpage
+inet_splice_eof
 inet_sendmsg
+inet_send_prepare
 inet_getname
 inet_accept
 inet_stream_connect
@@ -11894,6 +13132,7 @@ inet_bind
 inet_release
 inet_create
 inet_listen
+inet_autobind
 inet_sock_destruct
 trace_event_raw_fib6_table_lookup
 gw
@@ -11913,15 +13152,24 @@ XSK_READY
 XSK_BOUND
 XSK_UNBOUND
 tcp_info
+do_early_exception
 sigcontext_64
+__do_compat_sys_x32_rt_sigreturn
 __do_sys_rt_sigreturn
 usc
 uc_flags
 restore_sigcontext
 __x64_sys_iopl
 __x64_sys_ioperm
+turn_on
+ksys_ioperm
+task_update_io_bitmap
+do_arch_prctl_common
 copy_thread
 cpu_tss_rw
+generic_load_microcode
+generic_processor_info
+vm_get_page_prot
 clone_args
 fd_range
 trace_event_raw_task_newtask
@@ -11933,12 +13181,10 @@ btf_trace_task_rename
 __x64_sys_unshare
 unshare_flags
 ksys_unshare
+mm_cache_init
 uargs
 __do_sys_clone3
 __x64_sys_clone3
-newsp
-parent_tidptr
-child_tidptr
 __do_sys_clone
 __x64_sys_clone
 __do_sys_vfork
@@ -11962,6 +13208,9 @@ __put_task_struct
 oldmm
 dup_mmap
 free_task
+vm_area_free
+vm_area_dup
+vm_area_alloc
 process_counts
 trace_event_raw_signal_generate
 errno
@@ -11978,12 +13227,17 @@ __do_sys_sgetmask
 __x64_sys_rt_sigaction
 __x64_sys_sigprocmask
 __x64_sys_sigpending
+uss_ptr
+uoss_ptr
+do_compat_sigaltstack
 __x64_sys_sigaltstack
 act
 oact
 do_sigaction
 __x64_sys_rt_tgsigqueueinfo
+do_rt_tgsigqueueinfo
 __x64_sys_rt_sigqueueinfo
+do_rt_sigqueueinfo
 __x64_sys_tkill
 __x64_sys_tgkill
 do_tkill
@@ -11995,12 +13249,14 @@ __x64_sys_rt_sigtimedwait_time32
 __x64_sys_rt_sigtimedwait
 do_sigtimedwait
 __x64_sys_rt_sigpending
+do_sigpending
 __x64_sys_rt_sigprocmask
 oldset
 sigprocmask
 newset
 __set_current_blocked
 set_current_blocked
+do_no_restart_syscall
 __do_sys_restart_syscall
 exit_signals
 failed
@@ -12008,12 +13264,12 @@ ksig
 stepping
 signal_setup_done
 get_signal
-signr
 do_signal_stop
 message
 ptrace_notify
-for_ptracer
 why
+ptrace_do_notify
+for_ptracer
 do_notify_parent_cldstop
 do_notify_parent
 kill_pid
@@ -12024,6 +13280,7 @@ force_sig
 send_sig
 send_sig_info
 kill_something_info
+kill_pid_usb_asyncio
 kill_pid_info
 pgrp
 __kill_pgrp_info
@@ -12035,10 +13292,16 @@ send_signal_locked
 __send_signal_locked
 complete_signal
 prepare_signal
+ptrace_trap_notify
 signal_wake_up_state
 dequeue_signal
 force_default
 flush_signal_handlers
+task_join_group_stop
+task_participate_group_stop
+task_clear_jobctl_pending
+task_clear_jobctl_trapping
+task_set_jobctl_pending
 recalc_sigpending
 daemon
 prepare_kernel_cred
@@ -12050,11 +13313,34 @@ copy_creds
 prepare_exec_creds
 prepare_creds
 exit_creds
+sched_dl_overflow
+sched_dl_do_global
+sched_dl_global_validate
+task_woken_dl
+task_fork_dl
+task_tick_dl
+dl_se
+task_contending
+task_non_contending
+sched_dl_sysctl_init
+task_gtime
+ut
+task_cputime_adjusted
 user_tick
 account_process_tick
+sched_rr_handler
+sched_rt_handler
+task_tick_rt
+task_woken_rt
+sched_rt_bandwidth_account
+sched_rt_period_timer
+sched_rt_sysctl_init
+task_tick_idle
 cpu_startup_entry
 do_idle
 default_idle_call
+sched_idle_set_state
+wake_up_and_wait_for_irq_thread_ready
 trace_event_raw_swiotlb_bounced
 btf_trace_swiotlb_bounced
 pid1
@@ -12063,7 +13349,47 @@ idx1
 idx2
 __do_sys_kcmp
 __x64_sys_kcmp
+posix_cpu_nsleep_restart
+posix_cpu_nsleep
+do_cpu_nanosleep
+posix_cputimers_init_work
+posix_cpu_timer_wait_running
+posix_cpu_timers_work
+posix_cpu_timer_rearm
+itp
+posix_cpu_timer_get
+timer_flags
+posix_cpu_timer_set
+posix_cpu_timers_exit_group
+posix_cpu_timers_exit
+posix_cpu_timer_del
+posix_cpu_timer_create
+posix_cpu_clock_get
+posix_cpu_clock_set
+posix_cpu_clock_getres
+gettime
+pid_for_clock
+pct
+cpu_limit
+posix_cputimers_group_init
 futex_hash_bucket
+futex_init
+futex_exit_release
+futex_exec_release
+futex_exit_recursive
+futex_cleanup
+futex_unqueue_pi
+futex_unqueue
+hb
+futex_q_unlock
+futex_q_lock
+futex_get_value_locked
+curval
+uval
+futex_cmpxchg_value_locked
+futex_top_waiter
+range_ns
+futex_setup_timer
 futex_hash
 acct_process
 exitcode
@@ -12071,6 +13397,8 @@ group_dead
 acct_collect
 __x64_sys_acct
 cpu_stop_done
+sym_flags
+seq_print_ip_sym
 bpf_cmd
 BPF_MAP_CREATE
 BPF_MAP_LOOKUP_ELEM
@@ -12147,8 +13475,12 @@ btp
 bpf_perf_link
 tracing_prog_func_proto
 __x64_sys_bpf
+__sys_bpf
 bpf_task_fd_query_copy
 bpf_obj_get_next_id
+generic_map_lookup_batch
+generic_map_update_batch
+generic_map_delete_batch
 bpf_obj_name_cpy
 bpf_dummy_write
 bpf_dummy_read
@@ -12170,10 +13502,16 @@ btf_trace_mm_filemap_delete_from_page_cache
 btf_trace_mm_filemap_add_to_page_cache
 btf_trace_filemap_set_wb_err
 btf_trace_file_check_and_advance_wb_err
+filemap_release_folio
 generic_file_write_iter
 __generic_file_write_iter
 generic_perform_write
+generic_file_direct_write
+filler
+do_read_cache_folio
+generic_file_readonly_mmap
 generic_file_mmap
+filemap_page_mkwrite
 start_pgoff
 end_pgoff
 filemap_map_pages
@@ -12183,20 +13521,47 @@ already_read
 filemap_read
 fbatch
 filemap_get_pages
+filemap_read_folio
+filemap_get_read_batch
+filemap_get_folios_tag
+filemap_get_folios_contig
+filemap_get_folios
 fgp_flags
 __filemap_get_folio
+wake_page_function
+mapping1
+mapping2
+filemap_invalidate_unlock_two
+filemap_invalidate_lock_two
 filemap_alloc_folio
 filemap_add_folio
 shadowp
 __filemap_add_folio
-lstart
-lend
 filemap_write_and_wait_range
+start_byte
+end_byte
+filemap_range_has_writeback
+filemap_fdatawait_keep_errors
+filemap_fdatawait_range_keep_errors
+filemap_fdatawait_range
+filemap_range_has_page
+filemap_flush
+filemap_fdatawrite_range
+filemap_fdatawrite
 filemap_fdatawrite_wbc
+filemap_check_errors
+filemap_remove_folio
+filemap_free_folio
+filemap_unaccount_folio
+vma_close
+vm_memory_committed
+vm_commit_limit
 kvfree
 kvmalloc_node
 vm_mmap
 vm_mmap_pgoff
+vma_set_file
+vma_is_stack_for_current
 trace_event_raw_kmem_cache_alloc
 call_site
 bytes_req
@@ -12239,45 +13604,69 @@ __kmalloc_node
 access_process_vm
 access_remote_vm
 __access_remote_vm
+generic_access_phys
 handle_mm_fault
 __handle_mm_fault
 finish_fault
+do_set_pte
+do_set_pmd
+__do_fault
 do_swap_page
 do_wp_page
 wp_page_copy
 do_page_mkwrite
+vm_iomap_memory
+vm_map_pages_zero
+vm_map_pages
+vm_insert_page
+vm_insert_pages
 details
 zap_page_range_single
 mt
 start_addr
 end_addr
 unmap_vmas
-dst_vma
 src_vma
 copy_page_range
+vm_normal_page_pmd
+vm_normal_folio
+vm_normal_page
 floor
 ceiling
 free_pgtables
+mm_trace_rss_stat
 alloc_context
 __free_pages
 preferred_nid
 __folio_alloc
 __alloc_pages
-alloc_flags
 ac
+wake_all_kswapds
+alloc_flags
 get_page_from_freelist
 free_unref_page
+vma_dup_policy
 alloc_pages
 hugepage
 vma_alloc_folio
+vma_policy_mof
+vma_migratable
 __x64_sys_get_mempolicy
 __x64_sys_migrate_pages
 __x64_sys_set_mempolicy
 __x64_sys_mbind
 __do_sys_set_mempolicy_home_node
 __x64_sys_set_mempolicy_home_node
+mode_flags
+nmask
+do_mbind
+do_migrate_pages
+do_set_mempolicy
+pol
+vma_replace_policy
 memcg_vmstats
 memcg_vmstats_percpu
+chrdev_open
 next_seq
 m_seq
 r_seq
@@ -12291,6 +13680,7 @@ dir_mode
 renamedata
 old_mnt_userns
 new_mnt_userns
+page_get_link
 vfs_get_link
 vfs_readlink
 __x64_sys_rename
@@ -12335,11 +13725,15 @@ may_open
 vfs_mkobj
 want_excl
 vfs_create
+p1
+p2
 empty
 user_path_at_empty
+path_pts
 vfs_path_lookup
 vfs_path_parent_lookup
 kern_path
+path_parentat
 filename_lookup
 path_lookupat
 path_init
@@ -12347,6 +13741,7 @@ walk_component
 handle_dots
 step_into
 lookup_fast
+nd_jump_link
 complete_walk
 terminate_walk
 path_put
@@ -12356,7 +13751,57 @@ generic_permission
 putname
 getname_kernel
 getname_flags
+seq_file_init
+seq_hlist_next_percpu
+seq_hlist_start_percpu
+seq_hlist_next_rcu
+seq_hlist_start_head_rcu
+seq_hlist_start_rcu
+seq_hlist_next
+seq_hlist_start_head
+seq_hlist_start
+seq_list_next_rcu
+seq_list_start_head_rcu
+seq_list_start_rcu
+seq_list_next
+seq_list_start_head
+seq_list_start
+prefix_str
+prefix_type
+rowsize
+groupsize
+ascii
+seq_hex_dump
+seq_pad
+seq_write
+delimiter
+seq_put_decimal_ll
+width
+seq_put_hex_ll
+seq_put_decimal_ull
+seq_put_decimal_ull_width
+seq_puts
+seq_putc
+psize
+seq_open_private
+seq_release_private
+esc
+seq_dentry
+seq_path_root
+seq_file_path
+seq_path
+binary
+seq_bprintf
+seq_printf
+seq_vprintf
+seq_escape_mem
+seq_release
+seq_lseek
+seq_read_iter
+seq_read
+seq_open
 splice_desc
+splice_actor
 splice_direct_actor
 __x64_sys_tee
 do_tee
@@ -12364,16 +13809,32 @@ __x64_sys_splice
 uiov
 __do_sys_vmsplice
 __x64_sys_vmsplice
+pipe_to_user
+__do_splice
 do_splice
+opipe
+splice_file_to_pipe
 opos
 do_splice_direct
 splice_direct_to_actor
+do_splice_to
+generic_splice_sendpage
 iter_file_splice_write
+splice_from_pipe
+splice_from_pipe_next
+pipe_to_sendpage
 generic_file_splice_read
+splice_shrink_spd
+splice_grow_spd
+splice_to_pipe
+mnt_pin_kill
 __x64_sys_fanotify_mark
+fanotify_fd
+do_fanotify_mark
 event_f_flags
 __do_sys_fanotify_init
 __x64_sys_fanotify_init
+ignored
 trace_event_raw_locks_get_lock_context
 trace_event_raw_filelock_lock
 fl_blocker
@@ -12417,6 +13878,14 @@ vfs_test_lock
 __do_sys_flock
 __x64_sys_flock
 vfs_setlease
+generic_setlease
+conflock
+posix_lock_file
+posix_lock_inode
+posix_test_lock
+caller_fl
+sys_fl
+posix_locks_conflict
 semval
 sempid
 pending_alter
@@ -12435,8 +13904,23 @@ exit_sem
 __x64_sys_semop
 __x64_sys_semtimedop_time32
 __x64_sys_semtimedop
+semid
+tsops
+nsops
+ksys_semtimedop
+do_semtimedop
+sops
+__do_semtimedop
 __x64_sys_semctl
+sma
+semnum
+do_smart_wakeup_zero
+wake_const_ops
 __x64_sys_semget
+nsems
+semflg
+ksys_semget
+crypto_kpp
 trace_event_raw_selinux_audited
 requested
 denied
@@ -12453,7 +13937,19 @@ gpio
 trace_event_raw_gpio_value
 btf_trace_gpio_direction
 btf_trace_gpio_value
+include_override_only
+do_pci_match_id
+drv
+check_dup
+do_pci_add_dynid
+iov_resources_unassigned
+do_sta_before_sun
 cper_sec_proc_arm
+kill_device
+dax_device
+inode_dax
+dax_dev
+kill_dax
 trace_event_raw_smbus_write
 command
 trace_event_raw_smbus_read
@@ -12463,13 +13959,11 @@ btf_trace_smbus_write
 btf_trace_smbus_read
 btf_trace_smbus_reply
 btf_trace_smbus_result
-drv
 cpuidle_enter
 cper_mem_err_compact
 validation_bits
 card
 row
-column
 bit_pos
 requestor_id
 responder_id
@@ -12517,6 +14011,7 @@ btf_trace_aer_event
 btf_trace_memory_failure_event
 skb_copy_datagram_from_iter
 skb_copy_datagram_iter
+simple_copy_to_iter
 fault_short
 __skb_datagram_iter
 skb_free_datagram
@@ -12524,14 +14019,29 @@ skb_recv_datagram
 sk_queue
 __skb_recv_datagram
 rtnetlink_rcv_msg
+ifm
+do_setlink
+do_set_master
 xdp_mem_allocator
 user_msghdr
 msg_iov
 msg_iovlen
 mmsghdr
 msg_hdr
+scm_fp_list
 scm_cookie
+call
+__do_compat_sys_socketcall
 scm
+inet_twsk_purge
+inet_twsk_deschedule_put
+dr
+inet_twsk_alloc
+inet_twsk_hashdance
+inet_twsk_put
+inet_twsk_free
+inet_twsk_kill
+inet_twsk_bind_unhash
 tcp_init_xmit_timers
 tcp_compressed_ack_kick
 tcp_keepalive_timer
@@ -12566,25 +14076,73 @@ tcp_update_metrics
 tcp_get_metrics
 udp_sk
 bpf_iter__udp
+udp_init
 bpf_iter_fini_udp
 bpf_iter_init_udp
 bpf_iter_udp
+udp_sysctl_init
+udp_flow_hashrnd
+udp_table_init
 bpf_iter_udp_seq_stop
 bpf_iter_udp_seq_show
+udp_seq_stop
+udp_seq_next
+udp_seq_start
+udp_get_next
+udp_abort
+udp_poll
+udp_getsockopt
+udp_lib_getsockopt
+udp_setsockopt
+push_pending_frames
+udp_lib_setsockopt
 udp_destroy_sock
 udp_rcv
+udp_v4_early_demux
 udptable
 __udp4_lib_rcv
+uh
+udp_unicast_rcv_skb
+udp_sk_rx_dst_set
 udp_queue_rcv_skb
+udp_queue_rcv_one_skb
+udp_v4_rehash
+newhash
+udp_lib_rehash
+udp_lib_unhash
 udp_disconnect
+udp_pre_connect
 udp_recvmsg
 recv_actor
+udp_read_skb
+udp_ioctl
+udp_init_sock
+udp_destruct_sock
+udp_destruct_common
 __udp_enqueue_schedule_skb
+udp_skb_destructor
+rx_queue_lock_held
+udp_rmem_release
+udp_sendpage
+udp_splice_eof
 udp_sendmsg
+udp_cmsg_send
+udp_push_pending_frames
 udp_send_skb
+nocheck
+udp_set_csum
+udp_flush_pending_frames
+udp_err
+udp_encap_disable
+udp_encap_enable
+udp_ehashfn
 udp_v4_get_port
 hash2_nulladdr
 udp_lib_get_port
+hslot2
+udp_lib_lport_inuse2
+hslot
+udp_lib_lport_inuse
 cubictcp_unregister
 cubictcp_register
 sample
@@ -12607,6 +14165,10 @@ oob_skb
 unix_address
 nr_fds
 nr_unix_fds
+unix_stream_bpf_update_proto
+unix_dgram_bpf_update_proto
+unix_bpf_recvmsg
+unix_bpf_build_proto
 tcp_v6_init_sock
 tcp_v6_send_check
 tcp_v6_early_demux
@@ -12620,7 +14182,6 @@ tcp_v6_conn_request
 tcp_v6_get_syncookie
 tcp_v6_reqsk_send_ack
 tcp_v6_send_reset
-label
 tcp_v6_send_response
 tcp_v6_route_req
 tcp_v6_md5_hash_skb
@@ -12635,6 +14196,20 @@ tcp_v6_pre_connect
 tcp_v6_init_seq_and_ts_off
 inet6_lookup_listener
 __inet6_lookup_established
+xsk_map
+seq_buf_hex_dump
+seq_buf_to_user
+seq_buf_path
+seq_buf_putmem_hex
+seq_buf_putmem
+seq_buf_putc
+seq_buf_puts
+seq_buf_bprintf
+lvl
+seq_buf_do_printk
+seq_buf_printf
+seq_buf_vprintf
+seq_buf_print_seq
 initcall_t
 trace_event_raw_initcall_level
 __data_loc_level
@@ -12643,12 +14218,26 @@ trace_event_raw_initcall_finish
 btf_trace_initcall_level
 btf_trace_initcall_start
 btf_trace_initcall_finish
+do_one_initcall
+do_early_param
 trace_event_raw_nmi_handler
 handled
 btf_trace_nmi_handler
+generic_have_wrcomb
+generic_validate_add_page
+generic_set_mtrr
+generic_set_all
+generic_get_mtrr
+replace_reg
+generic_get_free_region
 proc_resctrl_show
 cpu_number
 this_cpu_off
+full_addr_space
+task_size_64bit
+task_size_32bit
+do_kernel_range_flush
+do_flush_tlb_all
 trace_event_raw_cpuhp_enter
 fun
 trace_event_raw_cpuhp_multi_enter
@@ -12656,17 +14245,62 @@ trace_event_raw_cpuhp_exit
 btf_trace_cpuhp_enter
 btf_trace_cpuhp_multi_enter
 btf_trace_cpuhp_exit
-kthread_stop
-threadfn
+kthread_blkcg
+kthread_associate_blkcg
+kthread_unuse_mm
+kthread_use_mm
+kthread_destroy_worker
+kthread_flush_worker
+kthread_cancel_delayed_work_sync
+kthread_cancel_work_sync
+is_dwork
+__kthread_cancel_work_sync
+kthread_mod_delayed_work
+kthread_flush_work
+kthread_flush_work_fn
+kthread_queue_delayed_work
+__kthread_queue_delayed_work
+kthread_delayed_work_timer_fn
+kthread_queue_work
+kthread_insert_work
 namefmt
+kthread_create_worker_on_cpu
+kthread_create_worker
+__kthread_create_worker
+worker_ptr
+kthread_worker_fn
+__kthread_init_worker
+kthread_stop
+kthread_park
+kthread_unpark
+kthread_is_per_cpu
+kthread_set_per_cpu
+threadfn
+kthread_create_on_cpu
+kthread_bind
+kthread_bind_mask
+__kthread_bind
 kthread_create_on_node
+__kthread_create_on_node
 _create
+kthread_complete_and_exit
 kthread_exit
+kthread_parkme
+__kthread_parkme
+kthread_probe_data
+kthread_data
+kthread_func
+was_frozen
+kthread_freezable_should_stop
+kthread_should_park
+__kthread_should_park
 kthread_should_stop
 magic1
 magic2
 __do_sys_reboot
 __x64_sys_reboot
+do_kernel_power_off
+do_kernel_restart
 trace_event_raw_contention_begin
 lock_addr
 trace_event_raw_contention_end
@@ -12686,6 +14320,9 @@ trace_event_raw_rcu_stall_warning
 rcuname
 btf_trace_rcu_utilization
 btf_trace_rcu_stall_warning
+rcutorturename
+c_old
+do_trace_rcu_torture_read
 module_sect_attrs
 module_notes_attrs
 __do_sys_adjtimex_time32
@@ -12694,6 +14331,7 @@ txc_p
 __do_sys_adjtimex
 __x64_sys_adjtimex
 __x64_sys_settimeofday
+do_sys_settimeofday64
 __x64_sys_gettimeofday
 __x64_sys_stime32
 __x64_sys_time32
@@ -12727,6 +14365,13 @@ timer_expires_base
 idle_expires
 last_tick_jiffies
 stalled_jiffies
+futex_unlock_pi
+trylock
+futex_lock_pi
+ps
+exiting
+set_waiters
+futex_lock_pi_atomic
 proc_dma_show
 kernel_fd
 initrd_fd
@@ -12763,6 +14408,7 @@ bkey
 bpf_key_put
 bpf_lookup_system_key
 bpf_lookup_user_key
+do_bpf_send_signal
 __ur_4
 bpf_task_pt_regs
 bpf_spin_lock
@@ -12796,7 +14442,6 @@ bpf_cgroup_storage_alloc
 _map
 bpf_cgroup_storage_assign
 btf_header
-magic
 type_off
 type_len
 str_off
@@ -12804,6 +14449,8 @@ str_len
 BTF_VAR_STATIC
 BTF_VAR_GLOBAL_ALLOCATED
 BTF_VAR_GLOBAL_EXTERN
+btf_var
+linkage
 sk_msg_md
 migrating_sk
 sk_reuseport_md
@@ -13015,17 +14662,12 @@ bpf_lsm_setprocattr
 bpf_lsm_getprocattr
 bpf_lsm_d_instantiate
 bpf_lsm_netlink_send
-sops
-nsops
 alter
 bpf_lsm_sem_semop
 bpf_lsm_sem_semctl
-semflg
 bpf_lsm_sem_associate
 bpf_lsm_sem_free_security
 bpf_lsm_sem_alloc_security
-shmaddr
-shmflg
 bpf_lsm_shm_shmat
 bpf_lsm_shm_shmctl
 bpf_lsm_shm_associate
@@ -13040,7 +14682,6 @@ bpf_lsm_msg_queue_free_security
 bpf_lsm_msg_queue_alloc_security
 bpf_lsm_msg_msg_free_security
 bpf_lsm_msg_msg_alloc_security
-ipcp
 bpf_lsm_ipc_getsecid
 bpf_lsm_ipc_permission
 bpf_lsm_userns_create
@@ -13050,7 +14691,6 @@ bpf_lsm_task_kill
 bpf_lsm_task_movememory
 bpf_lsm_task_getscheduler
 bpf_lsm_task_setscheduler
-resource
 new_rlim
 bpf_lsm_task_setrlimit
 tcred
@@ -13102,7 +14742,6 @@ bpf_lsm_kernfs_init_security
 bpf_lsm_inode_copy_up_xattr
 bpf_lsm_inode_copy_up
 bpf_lsm_inode_getsecid
-buffer_size
 bpf_lsm_inode_listsecurity
 bpf_lsm_inode_setsecurity
 bpf_lsm_inode_getsecurity
@@ -13147,8 +14786,6 @@ bpf_lsm_path_unlink
 bpf_lsm_dentry_create_files_as
 xattr_name
 bpf_lsm_dentry_init_security
-from_path
-to_path
 bpf_lsm_move_mount
 oldsb
 newsb
@@ -13164,7 +14801,6 @@ bpf_lsm_sb_show_options
 bpf_lsm_sb_kern_mount
 bpf_lsm_sb_remount
 bpf_lsm_sb_mnt_opts_compat
-orig
 bpf_lsm_sb_eat_lsm_opts
 bpf_lsm_sb_free_mnt_opts
 bpf_lsm_sb_free_security
@@ -13228,7 +14864,15 @@ __x64_sys_process_mrelease
 oc
 out_of_memory
 oom_kill_process
+task_will_free_mem
+wake_oom_reaper
 oom_badness
+generic_error_remove_page
+mm_sysfs_init
+mm_compute_batch_init
+mm_compute_batch_notifier
+overcommit_policy
+mm_compute_batch
 trace_event_raw_mm_compaction_isolate_template
 trace_event_raw_mm_compaction_migratepages
 nr_migrated
@@ -13262,8 +14906,6 @@ btf_trace_mm_compaction_kcompactd_sleep
 btf_trace_mm_compaction_wakeup_kcompactd
 btf_trace_mm_compaction_kcompactd_wake
 trace_event_raw_vm_unmapped_area
-low_limit
-high_limit
 align_mask
 align_offset
 trace_event_raw_vma_mas_szero
@@ -13273,8 +14915,15 @@ btf_trace_vm_unmapped_area
 btf_trace_vma_mas_szero
 btf_trace_vma_store
 btf_trace_exit_mmap
+mm_drop_all_locks
+mm_take_all_locks
+sm
+vma_is_special_mapping
+npages
+vm_stat_account
 insert_vm_struct
 exit_mmap
+vm_brk
 vm_brk_flags
 mas
 do_brk_flags
@@ -13288,6 +14937,7 @@ uf
 mmap_region
 do_munmap
 do_mas_munmap
+do_mas_align_munmap
 new_below
 split_vma
 __split_vma
@@ -13295,14 +14945,22 @@ unmap_region
 expand_stack
 find_vma_prev
 find_vma
+generic_get_unmapped_area_topdown
+generic_get_unmapped_area
+vm_unmapped_area
+vma_wants_writenotify
 __x64_sys_mmap_pgoff
 ksys_mmap_pgoff
 populate
 do_mmap
 vma_merge
+vma_expand
 vma_link
+vma_mas_remove
+vma_mas_store
 __do_sys_brk
 __x64_sys_brk
+vma_set_page_prot
 trace_event_raw_tlb_flush
 btf_trace_tlb_flush
 trace_event_raw_mm_migrate_pages
@@ -13316,6 +14974,11 @@ btf_trace_mm_migrate_pages
 btf_trace_mm_migrate_pages_start
 btf_trace_set_migration_pte
 btf_trace_remove_migration_pte
+mm_find_pmd
+chg
+vma_has_reserves
+vma_mmu_pagesize
+vma_kernel_pagesize
 trace_event_raw_mm_khugepaged_scan_pmd
 referenced
 none_or_zero
@@ -13350,6 +15013,15 @@ st_mtime_nsec
 st_ctime
 st_ctime_nsec
 __old_kernel_stat
+compat_stat
+inode_set_bytes
+inode_get_bytes
+inode_sub_bytes
+inode_add_bytes
+__do_compat_sys_newfstat
+__do_compat_sys_newfstatat
+__do_compat_sys_newlstat
+__do_compat_sys_newstat
 __x64_sys_statx
 do_statx
 cp_statx
@@ -13357,7 +15029,6 @@ __x64_sys_readlink
 __x64_sys_readlinkat
 bufsiz
 do_readlinkat
-statbuf
 __do_sys_newfstat
 __x64_sys_newfstat
 __do_sys_newfstatat
@@ -13378,6 +15049,8 @@ vfs_statx
 vfs_fstat
 vfs_getattr
 vfs_getattr_nosec
+generic_fill_statx_attr
+generic_fillattr
 linux_dirent64
 d_ino
 d_off
@@ -13408,6 +15081,7 @@ sync_filesystem
 vfs_clean_context
 src_fc
 vfs_dup_fs_context
+generic_parse_monolithic
 v_size
 vfs_parse_fs_string
 vfs_parse_fs_param
@@ -13447,10 +15121,25 @@ do_epoll_ctl
 __x64_sys_epoll_create
 __x64_sys_epoll_create1
 do_epoll_create
+ep_loop_check_proc
 wq_entry
-ep_poll_callback
+ep_autoremove_wake_function
 epi
+ep_destroy_wakeup_source
+ep_create_wakeup_source
+whead
+ep_ptable_queue_proc
+ep_poll_callback
+ep_show_fdinfo
+ep_eventpoll_poll
+ep_eventpoll_release
+ep_clear_and_put
 ep_remove
+ep_remove_epi
+ep_refcount_dec_and_test
+txlist
+ep_done_scan
+ep_busy_loop_end
 load_elf_binary
 filep
 eppnt
@@ -13459,23 +15148,55 @@ elf_load
 elf_map
 elf_bss
 padzero
+do_proc_dqstats
+do_get_dqblk
 vfs_cleanup_quota_inode
 proc_pid_statm
+do_task_stat
 proc_pid_status
 ramfs_symlink
 ramfs_create
 ramfs_mkdir
 ramfs_mknod
 ramfs_get_inode
+msgbuf
+bufsz
 __x64_sys_msgrcv
+msqid
+msgp
+msgsz
+msgtyp
+msgflg
+ksys_msgrcv
+msg_handler
+do_msgrcv
+do_msg_fill
 __x64_sys_msgsnd
+ksys_msgsnd
+mtype
+mtext
+do_msgsnd
 __x64_sys_msgctl
 __x64_sys_msgget
+ksys_msgget
+generic_key_instantiate
+__do_compat_sys_keyctl
 proc_key_users_show
 proc_keys_show
-sma
 shp
 msq
+sock_has_perm
+adp
+inode_has_perm
+opt_dentry
+inode_doinit_with_dentry
+inode_doinit_use_xattr
+inode_security
+posix_xattr_acl
+kpp_testvec
+tfm
+alg
+do_test_kpp
 badblocks
 rq_wait
 acquire_inflight_cb_t
@@ -13539,11 +15260,40 @@ btf_trace_clk_set_phase
 btf_trace_clk_set_phase_complete
 btf_trace_clk_set_duty_cycle
 btf_trace_clk_set_duty_cycle_complete
+do_free_callbacks
+do_hvm_evtchn_intr
+do_SAK
+do_SAK_work
+__do_SAK
+tty_ioctl
+tty_poll
+tty_open
+tty_release
 tty_write
+tty_read
+do_tty_hangup
 timer_rand_state
+random_sysctls_init
+random_fasync
+random_ioctl
+random_read_iter
+urandom_read_iter
+random_write_iter
+random_poll
 __x64_sys_getrandom
-timeo_p
+random_online_cpu
+random_pm_notification
+random_prepare_cpu
+random_init
+command_line
+random_init_early
+generic_device_group
+sk_stream_kill_queues
+sk_stream_error
 sk_stream_wait_memory
+sk_stream_wait_close
+sk_stream_wait_connect
+sk_stream_write_space
 nf_ct_event_notifier
 BPF_FLOW_DISSECTOR_F_PARSE_1ST_FRAG
 BPF_FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL
@@ -13651,15 +15401,44 @@ BPF_MTU_CHK_RET_FRAG_NEEDED
 BPF_MTU_CHK_RET_SEGS_TOOBIG
 inet6
 tcp6_sock
-diff
 buff
 bpf_scratchpad
 bpf_sk_base_func_proto
 bpf_sock_from_file
+sk_lookup_convert_ctx_access
+sk_lookup_is_valid_access
+sk_lookup_func_proto
 bpf_sk_lookup_assign
+sk_reuseport_convert_ctx_access
+sk_reuseport_is_valid_access
+sk_reuseport_func_proto
+reuse_kern
+start_header
+sk_reuseport_load_bytes_relative
+sk_reuseport_load_bytes
+sk_select_reuseport
+sk_get_filter
+sk_detach_filter
+sk_msg_convert_ctx_access
+sk_skb_convert_ctx_access
+sock_ops_convert_ctx_access
+sock_addr_convert_ctx_access
 bpf_sock_convert_ctx_access
+sk_msg_is_valid_access
+sk_skb_is_valid_access
+sk_skb_prologue
+sock_ops_is_valid_access
+sock_addr_is_valid_access
+sock_filter_is_valid_access
 bpf_sock_is_valid_access
 bpf_sock_common_is_valid_access
+sk_filter_is_valid_access
+sk_skb_func_proto
+sk_msg_func_proto
+sock_ops_func_proto
+sk_filter_func_proto
+sock_addr_func_proto
+sock_filter_func_proto
 bpf_skb_set_tstamp
 bpf_sock_ops_reserve_hdr_opt
 bpf_sock_ops_store_hdr_opt
@@ -13679,6 +15458,7 @@ bpf_xdp_sk_lookup_udp
 bpf_sk_release
 bpf_sk_lookup_udp
 bpf_sk_lookup_tcp
+sk_lookup
 mtu_len
 len_diff
 bpf_xdp_check_mtu
@@ -13722,11 +15502,14 @@ bpf_xdp_copy_buf
 bpf_xdp_adjust_head
 bpf_xdp_get_buff_len
 head_room
+sk_skb_change_head
 bpf_skb_change_head
+sk_skb_change_tail
 bpf_skb_change_tail
 bpf_skb_trim_rcsum
 bpf_skb_grow_rcsum
 bpf_skb_adjust_room
+sk_skb_adjust_room
 bpf_skb_change_type
 bpf_skb_change_proto
 bpf_skb_generic_pop
@@ -13734,12 +15517,22 @@ bpf_skb_generic_push
 bpf_skb_vlan_pop
 bpf_skb_vlan_push
 bpf_skb_cgroup_classid
+sk_skb_pull_data
 bpf_sk_fullsock
 bpf_skb_pull_data
-start_header
 bpf_skb_load_bytes_relative
 bpf_skb_load_bytes
 bpf_skb_store_bytes
+sk_reuseport_prog_free
+sk_reuseport_prog_free_rcu
+sk_reuseport_attach_bpf
+sk_attach_bpf
+fprog
+sk_reuseport_attach_filter
+sk_attach_filter
+sk_filter_charge
+sk_filter_uncharge
+sk_filter_release_rcu
 bpf_skb_load_helper_32_no_cache
 headlen
 bpf_skb_load_helper_32
@@ -13778,12 +15571,14 @@ tcp_get_md5sig_pool
 tcp_alloc_md5sig_pool
 tcp_getsockopt
 tcp_bpf_bypass_getsockopt
+do_tcp_getsockopt
 orig_skb
 ack_skb
 tcp_get_timestamping_opt_stats
 tcp_get_info
 tcp_get_info_chrono_stats
 tcp_setsockopt
+do_tcp_setsockopt
 tcp_set_window_clamp
 tcp_sock_set_keepcnt
 tcp_sock_set_keepintvl
@@ -13793,7 +15588,6 @@ tcp_sock_set_user_timeout
 tcp_sock_set_syncnt
 tcp_sock_set_quickack
 tcp_sock_set_nodelay
-on
 tcp_sock_set_cork
 tcp_disconnect
 tcp_write_queue_purge
@@ -13830,6 +15624,7 @@ tcp_sendmsg_fastopen
 tcp_free_fastopen_req
 tcp_sendpage
 tcp_sendpage_locked
+do_tcp_sendpages
 tcp_wmem_schedule
 tcp_downgrade_zcopy_pure
 tcp_remove_empty_skb
@@ -13863,7 +15658,6 @@ reo_wnd
 tcp_rack_skb_timeout
 ax25_dev
 arp_rcv
-ptype
 dest_ip
 src_ip
 dest_hw
@@ -13872,6 +15666,23 @@ target_hw
 arp_send
 tsoff
 tcp_get_cookie_sock
+fpl
+unix_gc
+scc
+unix_scc_cyclic
+hitlist
+unix_collect_skb
+fast
+unix_scc_dead
+unix_peek_fpl
+unix_destroy_fpl
+unix_prepare_fpl
+receiver
+unix_update_edges
+unix_del_edges
+unix_add_edges
+unix_free_vertices
+unix_get_socket
 wpan_dev
 fl_unused
 inet6_csk_xmit
@@ -13904,17 +15715,34 @@ btf_trace_mptcp_sendmsg_frag
 btf_trace_get_mapping_status
 btf_trace_ack_update_msk
 btf_trace_subflow_check_data_avail
+generic_bug_clear_once
+do_populate_rootfs
+do_symlink
+do_copy
+do_name
+do_skip
+do_header
+do_collect
+do_start
+do_utime
 cpu_loops_per_jiffy
 __do_sys_ni_syscall
+do_SYSENTER_32
+do_fast_syscall_32
+__do_fast_syscall_32
+do_int80_emulation
+do_syscall_64
 trace_event_raw_emulate_vsyscall
 btf_trace_emulate_vsyscall
 __x64_sys_arch_prctl
+do_arch_prctl_64
 prev_p
 next_p
 __switch_to
 new_ip
 new_sp
 start_thread
+sched_clock
 trace_event_raw_x86_fpu
 load_fpu
 btf_trace_x86_fpu_before_save
@@ -13929,9 +15757,14 @@ btf_trace_x86_fpu_copy_src
 btf_trace_x86_fpu_copy_dst
 btf_trace_x86_fpu_xstate_check_failed
 __x64_sys_get_thread_area
+u_info
+do_get_thread_area
 __x64_sys_set_thread_area
+can_allocate
+do_set_thread_area
 cpu_info
 uprobe_xol_ops
+do_vc_no_ghcb
 trace_event_raw_x86_exceptions
 btf_trace_page_fault_user
 btf_trace_page_fault_kernel
@@ -13939,6 +15772,10 @@ exc_page_fault
 do_user_addr_fault
 hw_error_code
 do_kern_addr_fault
+jit_context
+oldproglen
+jmp_padding
+do_jit
 rusage
 ru_utime
 ru_stime
@@ -13956,15 +15793,19 @@ ru_msgrcv
 ru_nsignals
 ru_nvcsw
 ru_nivcsw
+compat_rusage
 waitid_info
 wait_opts
-__x64_sys_waitpid
+infop
+uru
+__do_compat_sys_waitid
 stat_addr
 ru
+__do_compat_sys_wait4
+__x64_sys_waitpid
 __do_sys_wait4
 __x64_sys_wait4
 kernel_wait4
-infop
 __do_sys_waitid
 __x64_sys_waitid
 kernel_waitid
@@ -13977,6 +15818,7 @@ __x64_sys_exit
 make_task_dead
 do_exit
 mm_update_next_owner
+kill_orphaned_pgrp
 release_task
 delayed_put_task_struct
 __user_cap_header_struct
@@ -13992,14 +15834,20 @@ __x64_sys_capset
 dataptr
 __do_sys_capget
 __x64_sys_capget
+tocopy
+cap_validate_magic
 rlimit64
 old_utsname
+tms
+compat_sysinfo
+__do_compat_sys_sysinfo
 __do_sys_sysinfo
 __x64_sys_sysinfo
 __x64_sys_getcpu
 __do_sys_prctl
 __x64_sys_prctl
 __x64_sys_umask
+__do_compat_sys_getrusage
 __do_sys_getrusage
 __x64_sys_getrusage
 __x64_sys_setrlimit
@@ -14008,6 +15856,7 @@ __do_sys_prlimit64
 __x64_sys_prlimit64
 __x64_sys_old_getrlimit
 __x64_sys_getrlimit
+do_prlimit
 __x64_sys_setdomainname
 __x64_sys_gethostname
 __x64_sys_sethostname
@@ -14021,9 +15870,11 @@ ksys_setsid
 __x64_sys_getsid
 __do_sys_getpgrp
 __x64_sys_getpgid
+do_getpgid
 __do_sys_setpgid
 __x64_sys_setpgid
 __x64_sys_times
+do_sys_times
 __do_sys_getegid
 __do_sys_getgid
 __do_sys_geteuid
@@ -14037,11 +15888,9 @@ __x64_sys_setfsuid
 __sys_setfsuid
 __x64_sys_getresgid
 __x64_sys_setresgid
-rgid
 __sys_setresgid
 __x64_sys_getresuid
 __x64_sys_setresuid
-ruid
 __sys_setresuid
 __x64_sys_setuid
 __sys_setuid
@@ -14158,13 +16007,34 @@ create_new_namespaces
 gidsetsize
 grouplist
 __do_sys_setgroups
+sched_clock_data
+sched_autogroup_exit
+sched_autogroup_fork
+sched_autogroup_detach
+sched_autogroup_create_attach
 sched_autogroup_exit_task
+task_wants_autogroup
 __do_sys_membarrier
+sched_init_domains
+cpus
+sched_numa_find_closest
+sched_domains_numa_masks_clear
+sched_domains_numa_masks_set
+sched_update_numa
+sched_init_numa
+sched_put_rd
+sched_get_rd
+sched_energy_aware_sysctl_init
+sched_energy_aware_handler
+sched_debug_setup
+task_tick_stop
 woken_wake_function
 wait_woken
 autoremove_wake_function
 wq_head
 finish_wait
+do_wait_intr_irq
+do_wait_intr
 prepare_to_wait_event
 prepare_to_wait_exclusive
 prepare_to_wait
@@ -14177,12 +16047,46 @@ bookmark
 __wake_up_common
 remove_wait_queue
 add_wait_queue
+var
+wake_up_var
+word
+wake_up_bit
+wake_bit_function
 wait_for_completion_killable
 wait_for_completion_interruptible
 wait_for_completion_timeout
 wait_for_completion
 complete_all
 complete
+sched_debug_stop
+sched_debug_next
+sched_debug_start
+sched_debug_show
+sched_debug_header
+task_group_path
+sched_init_debug
+sched_debug_open
+sched_dynamic_open
+sched_dynamic_show
+sched_dynamic_write
+sched_scaling_open
+sched_scaling_show
+sched_scaling_write
+sched_feat_open
+sched_feat_write
+sched_feat_show
+old_gov
+sched_cpufreq_governor_change
+sched_clock_idle_wakeup_event
+sched_clock_idle_sleep_event
+sched_clock_tick_stable
+sched_clock_tick
+sched_clock_cpu
+scd
+sched_clock_local
+sched_clock_init_late
+sched_clock_init
+sched_clock_stable
 _raw_spin_unlock_irqrestore
 _raw_spin_unlock
 _raw_spin_lock_irqsave
@@ -14191,6 +16095,9 @@ _raw_spin_lock_bh
 _raw_spin_lock
 trace_event_raw_console
 btf_trace_console
+wake_up_klogd
+wake_up_klogd_work_func
+do_syslog
 trace_event_raw_module_load
 trace_event_raw_module_free
 trace_event_raw_module_refcnt
@@ -14203,6 +16110,8 @@ btf_trace_module_request
 __do_sys_finit_module
 umod
 __do_sys_init_module
+do_init_module
+do_free_init
 name_user
 __do_sys_delete_module
 trace_event_raw_timer_class
@@ -14238,7 +16147,6 @@ btf_trace_itimer_expire
 btf_trace_tick_stop
 timer_base
 running_timer
-clk
 next_expiry
 next_expiry_recalc
 is_idle
@@ -14274,27 +16182,40 @@ tick_nohz_handler
 tick_sched_handle
 tick_sched_do_timer
 tick_cpu_sched
+abs_time
+futex_wait_requeue_pi
 uaddr1
 nr_wake
 nr_requeue
 cmpval
 requeue_pi
 futex_requeue
-abs_time
+futex_wait_restart
 futex_wait
-hb
 futex_wait_setup
+vs
+futex_wait_multiple
 futex_wait_queue
+nr_wake2
+futex_wake_op
 futex_wake
+futex_wake_mark
 kallsym_iter
 bpf_iter__ksym
 bpf_iter_ksym
 bpf_iter_ksym_init
 bpf_iter_ksym_seq_stop
 bpf_iter_ksym_seq_show
+kallsyms_lookup_name
 proc_cgroupstats_show
+pid_namespaces_init
+pid_ns_ctl_handler
+audit_tree
+kill_rules
 seccomp_filter
+do_seccomp
 trace_buffer
+pid_list_refill_irq
 sort_keys
 n_sort_keys
 sort_entries
@@ -14378,14 +16299,34 @@ bpf_iter_seq_task_common
 pid_visiting
 bpf_iter_seq_task_info
 bpf_iter__task
+bpf_iter_seq_task_file_info
 bpf_iter__task_file
+bpf_iter_seq_task_vma_info
 bpf_iter__task_vma
+task_iter_init
+do_mmap_read_unlock
 bpf_iter_task_show_fdinfo
 bpf_iter_fill_link_info
+task_vma_seq_stop
+task_vma_seq_show
 bpf_iter_task_vma
+task_vma_seq_next
+task_vma_seq_start
+task_vma_seq_get_next
+task_file_seq_stop
+task_file_seq_show
 bpf_iter_task_file
+task_file_seq_next
+task_file_seq_start
+task_file_seq_get_next
 bpf_iter_attach_task
+task_seq_stop
+task_seq_show
 bpf_iter_task
+task_seq_next
+task_seq_start
+skip_if_dup_files
+task_seq_get_next
 bpf_iter__bpf_link
 bpf_iter_bpf_link
 bpf_bloom_filter
@@ -14454,6 +16395,7 @@ folio_add_lru
 folio_mark_accessed
 __folio_put
 fragmentation_index
+vm_events_fold_cpu
 vm_event_states
 trace_event_raw_percpu_alloc_percpu
 is_atomic
@@ -14471,10 +16413,19 @@ __do_sys_msync
 vmalloc
 __vmalloc_node_range
 vfree
+vm_map_ram
+vm_unmap_ram
+vm_unmap_aliases
+vm
+vm_area_register_early
+vm_area_add_early
+generic_online_page
 swap_iocb
 synchronous
 swap_readpage
 swap_writepage
+sis
+generic_swapfile_activate
 mmu_notifier_subscriptions
 trace_event_raw_hugepage_set_pmd
 trace_event_raw_hugepage_update
@@ -14484,6 +16435,24 @@ btf_trace_hugepage_set_pmd
 btf_trace_hugepage_update
 btf_trace_set_migration_pmd
 btf_trace_remove_migration_pmd
+adjust_next
+vma_adjust_trans_huge
+do_huge_pmd_numa_page
+do_huge_pmd_wp_page
+do_huge_pmd_anonymous_page
+vma_thp_gfp_mask
+mm_put_huge_zero_page
+mm_get_huge_zero_page
+to_kill
+kill_accessing_process
+force_early
+task_early_kill
+forcekill
+fail
+kill_procs
+tk
+kill_proc
+mm_alloc_pmd
 uname
 __do_sys_memfd_create
 fput
@@ -14513,22 +16482,70 @@ copy_strings_kernel
 copy_string_kernel
 library
 __do_sys_uselib
+path_noexec
+__do_compat_sys_ioctl
 __x64_sys_ioctl
 do_vfs_ioctl
 vfs_fileattr_set
 vfs_fileattr_get
 vfs_ioctl
+d_walk_ret
+D_WALK_CONTINUE
+D_WALK_QUIT
+D_WALK_NORETRY
+D_WALK_SKIP
+d_tmpfile
+d_genocide
+d_genocide_kill
+d_splice_alias
+d_ancestor
+dentry1
+dentry2
+d_exchange
+d_move
+d_exact_alias
 d_add
 d_alloc_parallel
+d_rehash
+d_hash_and_lookup
 __d_lookup
 d_lookup
 seqp
 __d_lookup_rcu
+d_same_name
+d_add_ci
+d_obtain_root
+d_obtain_alias
+d_instantiate_anon
+root_inode
+d_make_root
+d_instantiate_new
 d_instantiate
+d_flags_for_inode
+d_set_fallthru
+d_set_d_op
+d_alloc_name
+d_alloc_pseudo
+d_alloc_cursor
+d_alloc_anon
 d_alloc
 d_invalidate
+d_set_mounted
+path_has_submounts
+path_check_mount
+enter
+d_walk
+d_prune_aliases
+d_find_alias_rcu
+d_find_alias
+d_find_any_alias
 dput
+d_mark_dontcache
 __dentry_kill
+d_drop
+d_shrink_add
+d_lru_del
+d_lru_add
 vfs_caches_init
 vfs_caches_init_early
 __x64_sys_dup
@@ -14544,6 +16561,9 @@ __fdget_pos
 __fdget_raw
 __fdget
 __fget_light
+ret_fd
+task_lookup_next_fd_rcu
+task_lookup_fd_rcu
 fget_task
 fget_raw
 fget
@@ -14640,6 +16660,16 @@ btf_trace_sb_mark_inode_writeback
 btf_trace_sb_clear_inode_writeback
 sync_inodes_sb
 __mark_inode_dirty
+inode_sleep_on_writeback
+inode_wait_for_writeback
+inode_io_list_del
+new_wb_id
+inode_switch_wbs
+new_wb
+inode_prepare_wbs_switch
+inode_switch_wbs_work_fn
+inode_cgwb_move_to_attached
+inode_io_list_move_locked
 exit_fs
 _value
 __do_sys_fsconfig
@@ -14647,22 +16677,54 @@ __x64_sys_fsconfig
 __do_sys_fspick
 __x64_sys_fspick
 __x64_sys_fsopen
+inotify_show_fdinfo
+inotify_fdinfo
+inotify_user_setup
 __do_sys_inotify_init
 do_inotify_init
+inotify_update_watch
+inotify_ignored_and_remove_idr
+i_mark
+inotify_remove_from_idr
+wd
+inotify_idr_find
+dirname
+inotify_find_inode
+inotify_ioctl
+inotify_release
 inotify_read
+inotify_poll
 tmr
 timerfd_ctx
 tintv
 moffs
-ticks
 expired
 settime_flags
 clist
 cancel_lock
 might_cancel
+do_timerfd_gettime
+do_timerfd_settime
 __do_sys_timerfd_create
+timerfd_ioctl
+timerfd_show
 timerfd_read
+timerfd_poll
+timerfd_release
+timerfd_resume
+timerfd_resume_work
+timerfd_clock_was_set
+timerfd_alarmproc
+htmr
+timerfd_tmrproc
 kioctx_table
+aio_context_t
+io_event
+kioctx
+ctx_rq_wait
+do_io_getevents
+kill_ioctx
+do_coredump
 trace_event_raw_iomap_readpage_class
 trace_event_raw_iomap_range_class
 trace_event_raw_iomap_class
@@ -14677,6 +16739,7 @@ btf_trace_iomap_iter_dstmap
 btf_trace_iomap_iter_srcmap
 btf_trace_iomap_writepage_map
 btf_trace_iomap_iter
+do_quotactl
 proc_reg_release
 proc_reg_open
 orig_addr
@@ -14689,14 +16752,36 @@ proc_reg_write
 proc_reg_read
 proc_reg_read_iter
 proc_reg_llseek
+proc_readdir
+proc_lookup
 bpf_iter_fini_seq_net
 bpf_iter_init_seq_net
+seq_release_net
+seq_open_net
 kernfs_open_node
+kernfs_fop_poll
+kernfs_fop_release
+kernfs_fop_open
+kernfs_fop_mmap
+kernfs_fop_write_iter
+kernfs_fop_read_iter
+mqueue_inode_info
+compat_mq_attr
 u_mqstat
 u_omqstat
+__do_compat_sys_mq_getsetattr
 __do_sys_mq_getsetattr
+do_mq_getsetattr
+notification
+do_mq_notify
+u_msg_ptr
+u_msg_prio
+do_mq_timedreceive
+do_mq_timedsend
 u_name
 __do_sys_mq_unlink
+do_mq_open
+__do_notify
 __do_sys_keyctl
 _description
 _callout_info
@@ -14909,6 +16994,7 @@ security_inode_init_security
 security_dentry_create_files_as
 security_dentry_init_security
 security_inode_free
+inode_free_by_rcu
 security_inode_alloc
 security_path_notify
 security_move_mount
@@ -14980,17 +17066,48 @@ nr_bytes
 blk_update_request
 blk_mq_free_request
 __blk_mq_alloc_requests
+iov_iter_restore
+maxpages
+iov_iter_npages
+iov_iter_get_pages_alloc2
+iov_iter_get_pages2
+iov_iter_gap_alignment
+iov_iter_alignment
+addr_mask
+len_mask
+iov_iter_is_aligned
+direction
+iov_iter_discard
+iov_iter_xarray
+iov_iter_pipe
+iov_iter_bvec
+iov_iter_kvec
+iov_iter_single_seg_count
+unroll
+iov_iter_revert
+iov_iter_advance
 copy_page_from_iter_atomic
+iov_iter_zero
 copy_page_to_iter
 _copy_from_iter
 _copy_to_iter
+iov_iter_init
 _copy_to_user
 _copy_from_user
+task_current_syscall
 trace_event_raw_msr_trace_class
 msr
 btf_trace_read_msr
 btf_trace_write_msr
 btf_trace_rdpmc
+do_trace_rdpmc
+do_trace_read_msr
+do_trace_write_msr
+do_amd_gpio_irq_handler
+do_pci_disable_device
+bars
+do_pci_enable_device
+regulator_coupler
 trace_event_raw_regulator_basic
 trace_event_raw_regulator_range
 trace_event_raw_regulator_value
@@ -15005,14 +17122,63 @@ btf_trace_regulator_bypass_disable
 btf_trace_regulator_bypass_disable_complete
 btf_trace_regulator_set_voltage
 btf_trace_regulator_set_voltage_complete
+coupler
+generic_coupler_attach
+n_tty_inherit_ops
+n_tty_ioctl
+n_tty_poll
+n_tty_write
+n_tty_read
+n_tty_open
+n_tty_close
+n_tty_set_termios
+n_tty_receive_buf2
+n_tty_receive_buf
+flow
+n_tty_receive_buf_common
+lookahead_done
+n_tty_receive_buf_standard
+n_tty_receive_buf_closing
+n_tty_lookahead_flow_ctrl
+n_tty_receive_char_flagged
+n_tty_receive_char
+n_tty_receive_signal_char
+do_output_char
+n_tty_flush_buffer
+n_tty_packet_mode_flush
+n_tty_check_unthrottle
+n_tty_write_wakeup
+n_tty_kick_worker
+n_tty_init
+do_compute_shiftstate
+null_lseek
+write_full
+mmap_zero
+read_iter_zero
+splice_write_null
+pipe_to_null
+write_iter_null
+read_iter_null
+write_null
+read_null
+cap_show
 proc_exit_connector
 proc_exec_connector
 proc_fork_connector
 trace_event_raw_devres
 btf_trace_devres_log
+dev_dax
+id_action
+ID_REMOVE
+ID_ADD
+kill_dev_dax
+do_id_store
+cap_type3_show
+cap_type2_show
+cap_ram_show
+cap_pmem_show
 loopback_xmit
 trace_event_raw_rtc_time_alarm_class
-secs
 trace_event_raw_rtc_irq_set_freq
 trace_event_raw_rtc_irq_set_state
 trace_event_raw_rtc_alarm_irq_enable
@@ -15054,21 +17220,29 @@ kernel_connect
 kernel_accept
 kernel_listen
 kernel_bind
-call
+sock_init
+sock_is_registered
+sock_unregister
+sock_register
 __do_sys_socketcall
 mmsg
 timeout32
 __sys_recvmmsg
+do_recvmmsg
 forbid_cmsg_compat
 __sys_recvmsg
+umsg
+__sys_recvmsg_sock
 msg_sys
 nosec
 ___sys_recvmsg
 __sys_sendmmsg
 __sys_sendmsg
+__sys_sendmsg_sock
 allowed_msghdr_flags
 ___sys_sendmsg
 __sys_shutdown
+__sys_shutdown_sock
 __sys_getsockopt
 user_optval
 __sys_setsockopt
@@ -15091,14 +17265,23 @@ __sys_bind
 usockvec
 __sys_socketpair
 __sys_socket
+__sys_socket_file
 sock_create_kern
 sock_create
 __sock_create
+sock_wake_async
+sock_fasync
 sock_close
+sock_mmap
 sock_poll
+sock_create_lite
 sock_ioctl
+sock_do_ioctl
 sock_write_iter
 sock_read_iter
+sock_splice_eof
+sock_splice_read
+sock_sendpage
 kernel_recvmsg
 sock_recvmsg
 kernel_sendmsg
@@ -15110,25 +17293,98 @@ sock_alloc
 fput_needed
 sockfd_lookup_light
 sockfd_lookup
+sock_from_file
 dname
 sock_alloc_file
+sock_free_inode
+sock_alloc_inode
 ulen
 kaddr
 move_addr_to_kernel
+sock_show_fdinfo
 scm_detach_fds
 __scm_send
 net_rate_estimator
+sock_diag_handler
+sock_diag_inet_compat
+sock_diag_init
+sock_diag_destroy
+sock_diag_bind
+sock_diag_rcv
+sock_diag_rcv_msg
+hndl
+sock_diag_unregister
+sock_diag_register
+sock_diag_unregister_inet_compat
+sock_diag_register_inet_compat
+sock_diag_broadcast_destroy
+sock_diag_broadcast_destroy_work
+may_report_filterinfo
+attrtype
+sock_diag_put_filterinfo
+sock_diag_put_meminfo
+sock_diag_save_cookie
+sock_diag_check_cookie
+task_cls_state
 bpf_stab
 sks
 bpf_iter__sockmap
+bpf_shtab_elem
 bpf_shtab_bucket
 bpf_shtab
 buckets_num
+sock_map_iter_detach_target
+sock_map_iter_attach_target
+sock_map_close
+sock_map_destroy
+sock_map_unhash
+sock_map_remove_links
+sock_map_bpf_prog_query
+pprog
+sock_map_prog_lookup
+sock_hash_fini_seq_private
+sock_hash_init_seq_private
+sock_hash_seq_stop
+sock_hash_seq_show
+sock_hash_seq_next
+sock_hash_seq_start
 bpf_sk_redirect_hash
 bpf_sock_hash_update
+sock_hash_release_progs
+sock_hash_lookup
+sock_hash_lookup_sys
+sock_hash_free
+sock_hash_alloc
+key_next
+sock_hash_get_next_key
+sock_hash_update_common
+sock_hash_delete_elem
+sock_hash_lookup_elem_raw
+sock_map_fini_seq_private
+sock_map_init_seq_private
+sock_map_seq_stop
+sock_map_seq_show
+sock_map_seq_next
+sock_map_seq_start
 bpf_iter_sockmap
 bpf_sk_redirect_map
 bpf_sock_map_update
+sock_map_update_elem
+sock_map_update_elem_sys
+sock_map_sk_state_allowed
+sock_map_update_common
+sock_map_get_next_key
+sock_map_delete_elem
+sock_map_lookup_sys
+sock_map_lookup
+sock_map_release_progs
+sock_map_free
+sock_map_link
+link_raw
+sock_map_unref
+sock_map_prog_detach
+sock_map_get_from_fd
+sock_map_alloc
 __qdisc_run
 root_lock
 validate
@@ -15141,7 +17397,6 @@ nl_groups
 trace_event_raw_netlink_extack
 btf_trace_netlink_extack
 netlink_sock
-portid
 dst_portid
 dst_group
 subscriptions
@@ -15164,6 +17419,12 @@ netlink_broadcast
 netlink_unicast
 alen
 netlink_create
+do_trace_netlink_extack
+inet_peer_xrlim_allow
+inet_putpeer
+inet_getpeer
+inet_peer_base_init
+inet_initpeers
 getfrag
 transhdrlen
 rtp
@@ -15181,6 +17442,7 @@ tcp_sacktag_state
 af_ops
 tcp_conn_request
 tcp_get_syncookie_mss
+inet_reqsk_alloc
 tcp_rcv_state_process
 tcp_finish_connect
 bpf_op
@@ -15324,11 +17586,21 @@ tcp_fastopen_init_key_once
 tcp_gro_complete
 tcp_gro_receive
 tcp_gso_segment
+udp_lookup_t
+udp_gro_complete
+udp_gro_receive
 trace_event_raw_icmp_send
 btf_trace_icmp_send
 icmp_rcv
 skb_in
 __icmp_send
+inet_dump_fib
+inet_rtm_newroute
+inet_rtm_delroute
+inet_addr_type_dev_table
+inet_dev_addr_type
+inet_addr_type
+inet_addr_type_table
 tcp_bpf_clone
 tcp_bpf_update_proto
 tcp_bpf_strp_read_sock
@@ -15352,41 +17624,88 @@ bpf_iter_unix_get_func_proto
 bpf_iter_fini_unix
 bpf_iter_init_unix
 bpf_iter_unix
+unix_net_exit
+unix_net_init
 bpf_iter_unix_seq_stop
 bpf_iter_unix_seq_show
 bpf_iter_unix_seq_next
 bpf_iter_unix_seq_start
 bpf_iter_unix_batch
 bpf_iter_unix_realloc_batch
+unix_seq_show
+unix_seq_stop
+unix_seq_next
+unix_seq_start
+unix_get_first
+unix_dgram_poll
 unix_poll
+unix_compat_ioctl
+unix_ioctl
+unix_outq_len
+unix_inq_len
+unix_shutdown
+unix_stream_splice_read
 chunk
+unix_stream_splice_actor
 unix_stream_recvmsg
 unix_stream_read_actor
 freezable
 unix_stream_read_generic
+unix_stream_read_skb
+unix_read_skb
 unix_dgram_recvmsg
+unix_copy_addr
+unix_seqpacket_recvmsg
+unix_seqpacket_sendmsg
+unix_stream_sendpage
 unix_stream_sendmsg
 unix_dgram_sendmsg
+unix_passcred_enabled
+send_fds
+unix_scm_to_skb
+unix_wfree
+unix_getname
 unix_accept
 unix_socketpair
 unix_stream_connect
+unix_wait_for_peer
 unix_dgram_connect
 unix_bind
+unix_autobind
 sunaddr
 unix_find_other
 unix_release
 unix_create
 unix_create1
+unix_unhash
+unix_close
+unix_show_fdinfo
+unix_set_peek_off
 unix_listen
 embrion
 unix_release_sock
+unix_sock_destructor
+unix_dgram_disconnected
+unix_write_space
+unix_dgram_peer_wake_me
+unix_dgram_peer_wake_relay
+unix_create_addr
+unix_peer_get
 fl6
 ip6_xmit
 ip6_output
 ip6_finish_output2
+do_ipv6_getsockopt
+do_ipv6_setsockopt
+do_ipv6_mcast_group_source
 udpv6_sendmsg
+udp_v6_push_pending_frames
+udp_v6_send_skb
+udp_v6_early_demux
 udpv6_queue_rcv_one_skb
 udpv6_recvmsg
+udp_v6_rehash
+udp_v6_get_port
 devlink
 devlink_trap_metadata
 trace_event_raw_devlink_hwmsg
@@ -15418,21 +17737,21 @@ btf_trace_ma_op
 btf_trace_ma_read
 btf_trace_ma_write
 `,
-  words: 87808,
+  words: 103265,
   types: `
 NAACBABIgCKAACDAAAEjBCCAAFKAACBABBogggQKAACBABEgBKAACIABBBABBogggQIABBBABBIKAACJAAEIABBBABCwgggQIABBBABCQIABBBABEghggQKA
 ACIABeIABBBABIgiggQIABBBABIgCIABkBIABiBKAACIABeIABcKAACIABcKAACIABaKAACIABcIABaDAAAuCmBQNCA0CAoBIABBBABIgiggQIAB2CIABwBI
 ABsCIABuCIABIIABODAAA6B6BCIAB0BIAB2BIABWIABiCIABkCCAAkDIABuCIABmCIABiCIABqCIABqDIAB0BIABCIAB6CIABoBIABWIABBBABBoggggCIAB
 uBIABuBIABoBIABwBIABwBIABwCIABuCIABqCIABsCIABuCIABuEIABwEIAByEIAB2CECAEB8DAIABCECAIkC+CAIABCEEBQBBABBgECAACECBIBDAEEBQoC
-BABDgECAACCAACDAAAuFwEGEEBQoCBABFgECAACNCAiGACCAACCAAmGCAABKAAqGCAABNAAiFCAAuGEiBBoCBoGABmFgEBniCgEBtiCgEBxiCgEB7gCgEBxB
-gEoCr4BgEBegEBZgEBZABZABziCABZABZABZABZAHABAKAACEEACB8EAB8EQEEAEB4EAB4EgBFGAEByBAAEAACAECBEACAIABCEEAEBmFABBQDAAAoF4FDFE
-AEB8BAAEAEEBIACABIgCIABCEABAEABAECBEBQAIABCEOBoBBCABoGgCBoGgCBoGgCBoGgCBwHgEBwHgEFGAIByHABDAoCFAHABACAACCAAnmKEEBQB0CAAI
+BABDgECAACCAACDAAAuFwEGEEBQoCBABFgECAACNCAiGACCAACCAAmGCAABKAAqGCAABNAAiFCAAuGEiBBoCBoGABmFgEBtiCgEBziCgEB3iCgEBhhCgEBxB
+gEoCx4BgEBegEBZgEBZABZAB5iCABZABZABZABZAHABAKAACEEACB8EAB8EQEEAEB4EAB4EgBFGAEByBAAEAACAECBEACAIABCEEAEBmFABBQDAAAoF4FDFE
+AEB8BAAEAEEBIACABIgCIABCEABAEABAECBEBQAIABCEOBoBBCABoGgCBoGgCBoGgCBoGgCBwHgEBwHgEFGAIByHABDAoCFAHABACAACCAAj7LEEBQB0CAAI
 gECAAiHEwEBgcB3jBAByCgExCtjBgIBvjBgcB1jBgwBB4HgEB4HgEBliBgEBjkBgEBlkBgEBwHgEBlLgEBnkBgQBwHgEBwHgCBjkBgCBlkBgEB6DgEB6DQB6
 DQBwHgBBrkBgCB2BgEB7jBgEB7jBgoBBpjBgoBB+HgMBwHgEByCgEBtkBgIBvkBgEB9jBgEBxkBgQBzkBgEBwEgEB8BgEBwHgEB8BgEBwHgEBwHgCB1kBgCB
 wHgEB3kBgEBwHgEB5kBgEBwHgEB8BgEBIgEBwHgEBwHgCBDgCB9kBgEBwHgEBjlBgEBwHgEBwHgCBFgCB8BgEBwHgEBFgEBwHgEB2GgCBpCgCB6DgEB6DQBn
-lBwDByCgEByCgIByBgIB4CgEB2GgCBrKgCCAACCAA8HCAAkICAA4HDAAA+HgHIEmCB4I3CKABn4BgEBr4BgEBv4BgEBjzBgEBjzBgEB34BgEB74BgEB74BgE
-B/4BgEBj5BgEBj5BgEBn5BgEBqIgEBr5BgEBv5BgEBr5BgEBz5BgEB35BgE1D75BgEB/5BgEB7QgEBh6BgEB75BgEBl6BgEBp6BgEBn0BgEBv6BgEBz6BgEB
-36BgEB76BgEB/6BgEBz5BgEBl7BgEBp7BgEKAACHABAECBABBADAAAoIqHAIABmHEEBQBwFABmHgEEEBQwHEAxHkGgEEqBBoFB6IAB6IgEB6IgEB6IgEB6Ig
+lBwDByCgEByCgIByBgIB4CgEB2GgCBrKgCCAACCAA8HCAAkICAA4HDAAA+HgHIEmCB4I3CKABt4BgEBx4BgEB14BgEBpzBgEBpzBgEB94BgEBh5BgEBh5BgE
+Bl5BgEBp5BgEBp5BgEBt5BgEBqIgEBx5BgEB15BgEBx5BgEB55BgEB95BgE1Dh6BgEBl6BgEB7QgEBn6BgEBh6BgEBr6BgEBv6BgEBt0BgEB16BgEB56BgEB
+96BgEBh7BgEBl7BgEB55BgEBr7BgEBv7BgEKAACHABAECBABBADAAAoIqHAIABmHEEBQBwFABmHgEEEBQwHEAxHkGgEEqBBoFB6IAB6IgEB6IgEB6IgEB6Ig
 EB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgE7D6IgEB6IgEB6IgEEbBIB+GAAB+GAgBB+GIgB8D+GEQB+GBIB+GCCB
 +GBEB+GECB+GBIB+GBCB+GBCB+GBCB+GICIAB+IIABgJIABiJIABkJIABmJECAIBKAIABCECBI8IGAIABCECAIBMAIABCECAIBSAIABCECAIBYAIABCIABBC
 AABEKBgC7DgKAAxNgEAzNgUB6EgCBgKgCKAACHABAHABACAACHABADAAA0IkJgBEnBBgqEB9DAAmIuKAgMBqJAgEBqJAgBBqJAgBBqJAgBBuKAgBBuKAgEB/
@@ -15457,11 +17776,11 @@ AGgBB8KgIB8KgCnTBgCBDggCBCggEAEgYDAAA+K8LgBDAAAgL+LgCEgBBoEgTiLAhTiLgCiTiLgCjTiL
 wLQBwLQBwLQBBwDBiLgECAA8BDAAA0LkMQEGBgCBiLABiLgEBBgEDAAAkLoMGEGBgSBQABEggIBBggBDAAA8LsMAFKBggEBiBABUABOABEABBADAAAgMwMgg
 EEVBgiEBsNAABsNAgC9TuLAgCBuLAgEBuLAgEBsNBgEBsNBCBsNBCBsNBCBEA6PEGBQBwLABuNgEBuNgCEO9JgkEBwNAB+NgEqUBgEBBgEBCgEBCgIBEgICA
 AGDAAA4N6MQDAAA6N8MgCEIBgBB9aABlbgEoChbgEB5agEKAACDAAAgOiNggEDAAAwFkNDDAAABmNECAABE4EBwmBBmJABmJgIBmJgIBnDgIBmMgMBmJgEBg
-JgIBmJgIBqNgIBqNgCBqNgCBkOgC4MCgCBl/DgEBwIgEiElhEgEBkOgCBlkCgCBoJgEBmMgEBmMgEBmMgEBn8DgEB0MggCB0MgBB0MgBB9+DgCB1XggDB+Cg
-EBoJgEBoJgEBxEgEBmJgQ1MCgIBqNgEBqNgCBmJgC3C+DgIBxEgEBsJgQBxhEgEBmJgEByOgIBqNgEBrEgE7GhwBgMBkOgEBkOgCBkOgCBkOgCByOgCB19Dg
-EB4IgQBkOgIBsJgCBhhEgCBzhEgMByOgEBCgEB7/DgEuC4IgEB3OgIBmMgEBoJgEB7MgEBnhEgEBwIgEBnhEgEBz3CgEBmMgEBregEB1hEgEBj9DgEB5hEg8
-CoRwIgEBmJgECAAxpEIAB0MEEBIwHCAxH2MgCEoBBwTBtjCABtjCgkBBtjCgkB1MzKgkBByNgE3CDgCBHgC6WriCgE7D6OgMB2KgEBuJgEBvVgIBzDgEBvVg
-UB9EgEBvNgQBjNgwBB3SgEBvjCgEBnFgwBECAEmD0KAIABCECAEmD2KAIABCEoBB4EB+MABmLgCB2OgCBwKgCB4MgCB4MgEB4MgEBoLgEBoLgCBGgCBCgCrU
+JgIBmJgIBqNgIBqNgCBqNgCBkOgC4MCgCBjgEgEBwIgEiEjiEgEBkOgCB1kCgCBoJgEBmMgEBmMgEBmMgEBl9DgEB0MggCB0MgBB0MgBB7/DgCB1XggDB+Cg
+EBoJgEBoJgEBxEgEBmJgQ1MCgIBqNgEBqNgCBmJgC3C+DgIBxEgEBsJgQBviEgEBmJgEByOgIBqNgEBrEgE7GnwBgMBkOgEBkOgCBkOgCBkOgCByOgCBz+Dg
+EB4IgQBkOgIBsJgCB/hEgCBxiEgMByOgEBCgEB5gEgEuC4IgEB3OgIBmMgEBoJgEB7MgEBliEgEBwIgEBliEgEBt4CgEBmMgEBregEBziEgEBh+DgEB3iEg8
+CoRwIgEBmJgECAAzrEIAB0MEEBIwHCAxH2MgCEoBBwTB9jCAB9jCgkBB9jCgkB1MzKgkBByNgE3CDgCBHgC6W7iCgE7D6OgMB2KgEBuJgEBvVgIBzDgEBvVg
+UB9EgEBvNgQBjNgwBB3SgEB/jCgEBnFgwBECAEmD0KAIABCECAEmD2KAIABCEoBB4EB+MABmLgCB2OgCBwKgCB4MgCB4MgEB4MgEBoLgEBoLgCBGgCBCgCrU
 4KgCBsGgEBsGgIBsGgIBsGgIB4MgIB4MgEB+MgEB+MgCECBggB4RsEAEEBUBgOAyVBgCDAAAiOiOEECBgByVBADAAA6DmOEEGBQlJyFABkOgErUkOgCEGBog
 B6EMABuLggQBuLQGGBEBABCBEEMAoBByDAmDwNgE7DwNgCBwNgCBqNgEByDgEFEAIBBABDACAAkHCAAkBEIAYB8LA8DKgCAGgCByNgEEKAgBBDAB4OgEB4Og
 CwHgQgCxHgQgEHABACAACFGAoBBQABIAyGGAEGwM4BBoQABFgEACgENCA2NABCAAECAAEEI/JY7DwQABwQgEoTqOgEjWqOgCECBIrCDAECBIoCBACAACFEAE
@@ -15469,1997 +17788,2263 @@ BqQAByLAEIBQBGAACgEB8OgCB8OgBIABBCAABNCAkRA+KEGBgBBIAvCGgI6TgLgEIABCCAAoPFCAEB8J
 CECBE9VCAEGBYB6RABBgEBBgECAACECBIjaCAEEBQnaCABEgEEAAAIABCFEAEBaABCAEGBYACABmMgEB6RgECAAoMECBElDmNAEKBoByV6GA3C6GgEBCgEtD
 gLgCBiNgCIABBEIBoB7DkSABwMgEvCBgEBmNgEIABBCAABNIAwRABAqSAwRA2MCAAIEEBY1DwBABwNgEIABCEEBY1DyLAB0NgEEEBgBB0SABCgEEIBgB3CwH
 AtD2LgEyaYgCza4NgCIAB8QEIBoB3a2NAlZoTgIBFgE7DiRgENCAuTABCAAECAAEIABBCAABNCA4TABCAABEGBgBxSkIA3asOgEvCIgIEIB4C1XCABSgQBBg
-UjWySgECAAx2EEGB4B1XGABkOgQpbCgIDAAAgU4SEDAAAuR6SEHABAHABACAACEyBBoM5ZCAuXDgEBiTgQBmBgE1D+CgQBmBgEB8TgQBqUgEBqUgEBqUgEBq
+UjWySgECAAh9EEGB4B1XGABkOgQpbCgIDAAAgU4SEDAAAuR6SEHABAHABACAACEyBBoM5ZCAuXDgEBiTgQBmBgE1D+CgQBmBgEB8TgQBqUgEBqUgEBqUgEBq
 UgEBqUgEBqUgEBqUgEBqUgEBFgEBmQgEBqUgEBmBgEBoBgQBkPgQBqUgEBqUgE1XQgEBgNgsBCAACDAAAGmTECAAMIABBCAABNGAuTABA2UA0OCAABEGBYBI
 AoCCgEByTgEEEBwBBuCA6aEgUECBI6aGAFEAQB0HAB0HAEGAIBgTABqTgCBqTQEEACBsTAucsTQEEACBuTAucuTQFGAIBGABEABCAEGBgBAKABDgIACgEKAA
-3qRCAACHABAECBIBBACAAx0SECBEBoVAIABCECBE6cCAIABCECBE6cGAIABCEEAI6cCA1D2EgCIABCEYAoEB6TAB8QgEBmWgEB4DgEBBgU7DiVgE1DiDgEBk
-QgQBHgEBgRgEBoUgCBqUgBCAA/sEHAodAKAACCAACIABKEEAQBwQABkWgEFIAQBoRAACABoRABoRAEIAoBACABDgIB2WgE2a2WgEEeBgGB9ZAB1QgEBqEgIB
-8RgUByRgCB4EgCBqEgIB4WgUB4WgEB/lBgE7D4WgEB1gBgEBsFgCBsRgCB2QgICAACFEAIB8WABoLAEKAoBB+WABDgEB+WgEB+WgEACgEHABACAACEOAgBBk
+rqWCAACHABAECBIBBACAAp9XECBEBoVAIABCECBE6cCAIABCECBE6cGAIABCEEAI6cCA1D2EgCIABCEYAoEB6TAB8QgEBmWgEB4DgEBBgU7DiVgE1DiDgEBk
+QgQBHgEBgRgEBoUgCBqUgBCAAzvEHAodAKAACCAACIABKEEAQBwQABkWgEFIAQBoRAACABoRABoRAEIAoBACABDgIB2WgE2a2WgEEeBgGB9ZAB1QgEBqEgIB
+8RgUByRgCB4EgCBqEgIB4WgUB4WgEBlmBgE7D4WgEB3gBgEBsFgCBsRgCB2QgICAACFEAIB8WABoLAEKAoBB+WABDgEB+WgEB+WgEACgEHABACAACEOAgBBk
 XABsWgEBsWQB+RwBB+RgCB2WgCBkXgCEGAgBBmXABmXgEB6RgEFGAIBsMABiSABiSAEKAoBBqXABuNgEBqXgEACgEB+FgEEEAQBDABqRgEHABACAACFOAoBA
 cAAUAAOAAMAAIAAGAuC4RAFEAEBuSABmXAFEAQvdqSAAkBAEQAgC7D4XAACgEydegIzd4XgE2a2RgE+eySgEmJySgCnJ4XgCFEAgCACAlJ6NAESBwDACAB8X
-ggBB8XgEBkXgEBkXQB2SwBB2SgCBuXgCwe8XgCEoBBoHApmBAB1agIB3YgIBhlBgEByGgEBqMgEBwXgEB+SgCB6EgCByTgQBlmBgEBnMgQBnmBgEByVgQB8R
-gEie8RgEBrmBgEBkBgEBvfgEBvfgCKAACCAAEECqSI8VBACAA1gKHABAEEAgBnWwGABqYgMFEAgBBCABBACAAGCAA/yGEgBBgE3G92BAB92BgEBh3BgEBl3B
-gEBp3BgEBx2BgEBt3BgEBx3BgEB13BgEBx2BgEBx2BgEB53BgExC93BgEBh4BgEBl4BgEBp4BgEKAACCAACEM0PwImGyTA/X0XgC7D0XgBBrBgBBwXggCBli
-CgECAACEGAgBjEwTAB8YgIBDgEE+CBgmCB56BA7WrgCgkDBx9BgcA5gCggDBx9BggDBx9BggDBmFggDB+YgQB+YgEB19BgEB6Ug8BB6UQB2XwBB2XgCB2XgC
-B36BgCB36BgcB36BgcB6FgcBxgCgQBxgCgIByTgIB+YgIByHgEB+YgEBuQggBB7gCAB9gCgEB9gCgkBB+YgkBB6UgEB2XgCB2XgCB/gCgEByTgEBuQgkBB4T
-ABqOgEBhhCgEByTgEB3/BgIBjhCg8BByTgwCByHgIB9BgEBVgQBlhCgMCAACE8DAoiBB6GA9GDgMBiZgEBiZgEBiZgEBiZgEBiZgE+IiOgEB8TgEB8TgCB8T
+ggBB8XgEBkXgEBkXQB2SwBB2SgCBuXgCwe8XgCEoBBoHAvmBAB1agIB3YgIBnlBgEByGgEBqMgEBwXgEB+SgCB6EgCByTgQBrmBgEBnMgQBtmBgEByVgQB8R
+gEie8RgEBxmBgEBkBgEBxfgEBxfgCKAACCAAEECqSI8VBACAAt8LHABAEEAgBnWwGABqYgMFEAgBBCABBACAAGCAAtjHEgBBgE3Gt3BABt3BgEBx3BgEB13B
+gEB53BgEBh3BgEB93BgEBh4BgEBl4BgEBh3BgEBh3BgEBp4BgExCt4BgEBx4BgEB14BgEB54BgEKAACCAACEM0PwImGyTA/X0XgC7D0XgBBrBgBBwXggCB3i
+CgECAACEGAgBjEwTAB8YgIBDgEE+CBgmCBp7BA7W7gCgkDBh+BgcArhCggDBh+BggDBh+BggDBmFggDB+YgQB+YgEBl+BgEB6Ug8BB6UQB2XwBB2XgCB2XgC
+Bn7BgCBn7BgcBn7BgcB6FgcBjhCgQBjhCgIByTgIB+YgIByHgEB+YgEBuQggBBthCABvhCgEBvhCgkBB+YgkBB6UgEB2XgCB2XgCBxhCgEByTgEBuQgkBB4T
+ABqOgEBzhCgEByTgEBngCgIB1hCg8BByTgwCByHgIB9BgEBVgQB3hCgMCAACE8DAoiBB6GA9GDgMBiZgEBiZgEBiZgEBiZgEBiZgE+IiOgEB8TgEB8TgCB8T
 gCBuNgEB6XgEB2HgCB0GgCB2TgUB4TgIBiZgEBiZgEBiZgEBiZgEB4TgEBiZgEBiZgEBiZgEBiZgEBqDgEB2HgCBiZgCBiZgEBiZgEBiZgEBiZgEBiZgEBiZ
 gEBiZgEBiZgEBiZgEBiZgEBFgE1L2JggGBHgQByCgE7DiZgkCB2HgEBJgE3CuOgEBLgEBgBgEBNgEBiZgEBiZgE3P6XgEB8TgCB8TgC4cwDgEBuNgEBqFgEB
-8WgQBiZgEBiZgEBGgENKAkZAiBAkZAkZAkZAkZCAACDAAAoZgYwBCAAx0ECAAhiTCAA0KCAAl0SDAAAyZqYAEEBYBoUA1DoIgIIABoZCAA6PCAABEUBwDAr1
-BA7DBgUiJ4OgEgJyOgEAt1BgEB+PgElJ+PgE6I6OgE6eqIgEBgQgEGYBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggENCA4YA4YECAgE5R0XAIABCDAAAma
+8WgQBiZgEBiZgEBGgENKAkZAiBAkZAkZAkZAkZCAACDAAAoZgYwBCAAz7ECAA5zYCAA0KCAA39XDAAAyZqYAEEBYBoUA1DoIgIIABoZCAA6PCAABEUBwDA71
+BA7DBgUiJ4OgEgJyOgEA91BgEB+PgElJ+PgE6I6OgE6eqIgEBgQgEGYBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggENCA4YA4YECAgE5R0XAIABCDAAAma
 +YGHABACAACHABACAACDAAAkVoZOGMBEBABCBEBGBIBKHABAHABACAAEHABAEGBgBBwJABwVgEB8agIDAAA+a2ZBDAAAya4ZCDAAAsa6ZEDAAAua8ZIDAAAw
-a+ZQCAAv4DNAAmXNAAgZCAACCAA4SCAAkXCAABHABACAAsXHABAEQBwCAFABHgMBIgEBLgE2XPgE1MTgE5ZVgEBsWgECAACEIAY8kBMAB4agEyV4agCB4agC
+a+ZQCAA95DNAAmXNAAgZCAACCAA4SCAAkXCAABHABACAAsXHABAEQBwCAFABHgMBIgEBLgE2XPgE1MTgE5ZVgEBsWgECAACEIAY8kBMAB4agEyV4agCB4agC
 FEAYACArboWACAAiJHABACAACEEBgDBLABDgECAACEEB4CiUSAhlBwKgoBCAACCAAYNCAsbAICAACCAA6NCAA4NCAAuZE0BzNwFiKqRAnYgOgEoY8NgCBgOg
-CB8NgCBgOgCB8NgCBgOgCB8NgCBwcgCB9WgCB9WgEB9WgEB9WgEB9WgEBmcgEBrHgCBrHgEBrHgEBrHgEoR8WgEB/YgErjBwDgE4XzEgEBhZgEA9YgEKAACD
-AAA4c6bgBGKBEBABCBEBGBIEEBQB+bA6WDgEEYBoEBrKArbuXgMB6cgIB0SgEB3WgEuX6cgE1MBgEB9tDgErjB6DgE4XpEgEBgcgE6W9zBgECAACEQxMgDyV
+CB8NgCBgOgCB8NgCBgOgCB8NgCBwcgCB/WgCB/WgEB/WgEB/WgEB/WgEBmcgEBrHgCBrHgEBrHgEBrHgEoR8WgEBhZgErjBwDgE4XzEgEBjZgEA/YgEKAACD
+AAA4c6bgBGKBEBABCBEBGBIEEBQB+bA6WDgEEYBoEBrKArbuXgMB6cgIB0SgEB5WgEuX6cgE1MBgEB7uDgErjB6DgE4XpEgEBgcgE6Wt0BgECAACEQxMgDyV
 2LAuX+cgC1DgMgCwLBgEilB8XgQBuKgErbyXgMBDgIDAAA+XmcEDAAAKocAECBIoCBACAACEEBQBEAoCBgECAACHABAESBoEBTABudgEBudgCuIRgCB4ZgUB
 kKgEhb4KgQ1DwMgQB2YgCIABBCAABNGA8bA+XA8bA8bIABEIABBCAABNEAidABAmYCAASEUBoBBwcA0mBwcgBBwcgBBwcgBBgegBBwcgCBqagBBQgBBKgEBI
-gECAAlnHECBIBBACAA/jOECBQBqZAEGBoBsKwdABsZgEBsZgIEEBgB5ZgNAlZ0LgMECBQna8MAGEBEBABCEQBgC5ZGAB6LgQkbFgEBJgEiEodgEBodQBodQB
+gECAAziIECBIBBACAAhlSECBQBqZAEGBoBsKwdABsZgEBsZgIEEBgB5ZgNAlZ0LgMECBQna8MAGEBEBABCEQBgC5ZGAB6LgQkbFgEBJgEiEodgEBodQBodQB
 odQNCAEABCAAECAAEEQBgCBFAzd6egEkZmbgCBsJgCBEgEBMgEBJgI2YiMgECAACEnBBgU1D+XAAjW+eAgCB+eAgCB+eAgCB+eBgCB+eBCB+eBCB+eBCB+eB
-CB+eA4BBoeAgCBoeAgBB+eAgBBmMAgCBIAgEBmMAgEBIAgEBHAgEBoOAggICAACNAAqMCAACDAAAMseIEGrOQ/XueABwagCkXBgCCAAxhSEEBQBkdABkdgEE
+CB+eA4BBoeAgCBoeAgBB+eAgBBmMAgCBIAgEBmMAgEBIAgEBHAgEBoOAggICAACNAAqMCAACDAAAMseIEGrOQ/XueABwagCkXBgCCAAxoXEEBQBkdABkdgEE
 GBYkNwdAjNwdgEBoegEECAIBgFAIABCIABydIABBCAAEIABqgBIABBCAAEFEBIBmfABsaAIABCEEAIB6dAB4dgCEIAYBqdABsfgCBEgCBsfgEEGAQgpB+dAh
 pB8dgCkpBGgCEKAgBgpBgeAhpB+dgCBwfgCBwdgEBwdgEEGAYByYAB4agEB4agEEEAMB0YABwfgEEGAQB+gBAByfgEByfgCFKAYB4fABggBABGABEABCAEEA
 gBBgbAACgEEEAQBweAB8fgEEGAQBkbAB+fgEB4gBgCFOBgBBWABUABSABQABGABEABCAEIAwBBigBABigBgCBigBgCBCgEECBwBACAIABCEM4XgF5Z+bA6Wi
-IgInYySgEyVqcgCB7wBgCxoBiSgwBCAACEEBYjEocA/N0BgIEIBgBByBAB2hBgEBsBgEB2BgEECBgBBCAEIBgBBseA2Y6hBgEB6hBgEB2dgEEOB4BBwfABwf
+IgInYySgEyVqcgCBrxBgCxoBiSgwBCAACEEBYjEocA/N0BgIEIBgBByBAB2hBgEBsBgEB2BgEECBgBBCAEIBgBBseA2Y6hBgEB6hBgEB2dgEEOB4BBwfABwf
 gEBwfgEBwfgEBwfgEBwfgEBwfgECAAyEEEBYB0fABkDgEEGvNwCBBAB0hBgkBB0hBgCDAAAE8gBDEGwN4B1XscAhbiPgIB4hBgQEjEB4iBByQAABidAgCBgh
-BAgCBghBAgCB8cAgCBqPAgIB0XAgMBUAgEB4cAgMBghBAgEBghBAgCB0XAgCBghBAgE7D6hBAgCBlUAgCB6hBBgEB6hBBCB6hBA+BB8cAgCBoDAgIBiPAggB
-BnUAgEBhUAgQvNGAgMBpUAgoBoNidAgQBKAgEBghBAgEBtUAgEBvUAgEBkMAgEjN8fAgEkN8fAgEB8fAgEB8fAgElN8fAgEB8fAgEmNFAgEpNoiBAgMqNoiB
-AgEBoiBAgEBoiBAgEtNoiBAgEuNoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgE+OMAgEB0gBAgcBxUAgEB7TAggE1K1UA
-gcB6hBAgEB3UAgEBkeAgEBohBAgBBohBAgBBsXAgCBkPAgEB6PAgQCAACHAlQAEGmNYjNigBAkNigBgE1DgbgEGKBEBABCBEBGBIEOnNwB6c6MAB+gBgEiEC
-gEjWkiBgCjNmgBgCkNmgBgElNmgBgEEIvLgBB0iBABghBgEBghBgEBghBgEEEBQB2iBABwgBgEEEBIBqiBABqiBgCESBgCBugBABugBgEBugBgEB0gBgEB0g
-BgCB6iBgCB6iBgEB6iBgEptBCgEE4BBgIBwgBABwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBygBgEBwgBgEBwgBgEBygBgEBwgBgEBwgBgEBwgB
-gEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEEeBgIBIABkRgImVydgMrKwiBgIBygBgE1oBygBgE
-BygBgEBygBgEBygBgEB2hBgE1MBgEBDgEBDgEB+iBgEBEgcCAACCAAlrEEOBwBB4dABkjBgIBkjBgEB2iBgErKgiBgCBgiBgBBBgBCAACEhBBgHjauRAAB8g
-BAgMB8gBAgEB8gBAgEB8gBAgEB8gBAgEB+gBAgEB8gBAgE7D6iBAgEB6iBBgCB6iBBCB6iBBCB6iBBCBoEA6BBoEAggBBBAggBCAACEIAEhO0hBAB0hBQB0h
-BQB0hBQFEBEBCAsIohBAECBIoCBACAACEAhRAFEAQBgSArb8dAKAAxqECAACCAAvqECAAgYCAAkYCAApyIDAAAye8iBECAAmHEkBzSoHiKySABjQgCA5QgCB
-6RgM7lBlRgUoRmegEA7QgEB0bgEnYqVgEoYmVgC7UlQgCBkjBgCBkjBgBiEojBgB7DokBgEA/QgEAjRgcBnRgQCAACCAAj0NEOB4BBmjBA1DiTgC6nBuOgCB
-mjBgCBmjBgChlBlOgEBlOgICAACCAA/yGCAA5pEES+NoCyVwfAB3sBgEB5sBgEB7sBgEBsHgEB/sBgEBhtBgEBhtBgEBltBgECAACEIBghCBuTAyVkTgCB8R
-gCBnRgMCAACCAAlnFCAAtxIEE2OQ6apkBAlDpkBgECAACEQBoBBrkDABrkDgEBikBgEBikBgBBihBgBBihBQBihBQB6fgBCAACHA4OACAACEsB5OokB7WijB
-Aja0TgEBigBgMBulBgIBulBgEmG2TgEBglBgCBglBgCBglBgCBglBgCB6ZgEBnYgEBigBg0MB/BgIBqSgIBgTgQBwSgUlYnkBgMBqXgE3CnkBggBBmSgEBhL
-gUCAACHA6OACAACCAAhmGCAAqEEsBBwSBluBA9VkUg4BBBgEBpOgEBykBgEwLugBgEBugBgIBugBgIBugBgIBqLgIBugBgwDBugBgIBogBgIBugBgIBugBgI
-BugBgIBugBgIBpOgIBpOgEBBgEB2hBgEuCggBgECAACCAApgFHABACAACCAAlgFDAAAB+kBCCAABE8BB4IvVtnDA1D8egEhbmTgEB+gBgQBjqDgIBjqDgI8h
-B+gBgIB+gBgIB+gBgImoBilBgIBilBgCBilBgCBilBgCBilBgCBilBgCBilBgCBilBgC9V0UgCB2bgEgZ+jBgEB+jBgEB+jBgEBCgEB+jBgEB+jBgEBilBgE
-BilBgCBogBgCuCwgBgEBpsBgICAA14KDAAAumBmlBDCAAkEEmBBoFhbuTAB0TgQB0TgM6akmBgMlDkmBgCBkmBgCBkmBgCBkmBgCBkmBgCBkmBgC8NkmBgCB
-kmBgCBkmBgCBuiBgCB0cgEBhYgEBhYgEBxkCgE7lBrPgECAACCAA5nEHABACAACE8DBoeB1iDAB3iDgEB7QgE1K5iDgIB7iDgEB4TgEB/iDgQBhjDgEBumBg
-EBRgEBumBgIB6gBgEB8mBgEB2hBgE7W0lBgCBwVgCBvwBgEBpDgEBnDggBB3hDgElY5iBgIBtjBgEB8mBgEBumBgEBumBgCB0lBgCBjjDgEBljDgEgvB0TgE
-BkTgUB2hBgQBnjDgEBwhBgEB+LgIBlxBgEBwhBgEBziDgIBumBg8B5Z0lBgCBpjDgCBrjDgEBwhBgEBwVgIBiTgEB4TgsBB4TgQBwhBgQBwVgIB0lBgCBtjD
-gCuCihBgEB+TgIB4TgMB0lBgQBvjDgEBwhBgEBzJgIBzJgEBzJgEB4TgEB4iBgQBxjDgECAACCAAwRESBgCoCBABghBgErUinBgE7DinBgEBqNgEB0mBgEB0
-mBgCBgiBgCB+gBgECAACCAArlJCAA9tFHABAIABCEGBQBiWAByiBgCBshBgCCAACEKBwB5ZjMAjEmiBgEBqmBgIBujBgCBEgCEGmmBYBGABmnBgIBmnBgCEI
-BgBB2nBA2M4VgEhlBBgEB2nBgECAAnyJECBIBDAEaBgEyV2iBA8nB2iBgC1MBgCxC2nBgEnWiWgE6W4hBgMBunBgEANgEB6hBgQ7WwlBgE7D4mBgE/X+jBgB
-BPgDCAACEIBgB2cFA3GHgErU0jBgEBCgEHABAKAACCAACCAA11SFGAgBolBUABQA3VKACAA1xJCAABEYB4DBilBArUikBgEBikBgEyVikBgEBikBgEzdkkBg
-EBkkBgE1DsVgEBnmBgQBonBgEofpmBgE2auiBgEEbB4EBUAAofwQAgEi2BEAgE81BwiBAgEhbuVAgEBuVAgQBqnBAgQjEmjBAgEBklBAgIBkkBAgEBukBBgE
-BukBBCkS8PA+DNCAsnBABCAAECAAENCA+oBAECAACNEA2nBAQA8iBCAACNEAgjBAUAqNCAACNGAkjBAYAkjBAuNCAACNEAupBAcAojBCAACNIA+kBAYAgmBA
-glBAilBCAACNEA6lBAcABCAABEEBQBt4CAB+lBgECAAGHABAKAACCAABE/FBoYBn6CAABz1BAgkCB4oBAgEB6nBAgCBp5CAgCB6kBAgQB4oBAgCBrhCAgCBr
-hCAgMBv6CAgMB4oBAgMB6nBAgCBypBAgCBypBAgCB4oBAgCB4oBAgCB56CAgCAx6CAgEB76CAgEBz1BAgIB6kBAgEB4oBAgCB4oBAgCBqYAgCBgqBAgCA16C
-AgEBrhCAgEB6oBAgMB4oBAgCB0oBAgCB6nBAgCBsnBAgCA36CAgEB0oBAgUB0oBAgCBgqBAgCBgqBAgEBwaAgEB5gCAgIB4oBAgEBypBAgCBklBAgCB0oBAg
-CBooBBgCBooBBCBooBBCBooBBCBooBECBooBAIBioBAQBioBAgBBioBAgBBgqBAgBBr6CAgEBwYAgEB4oBAgEB4oBAgCB6nBAgCB6nBAgCBibAgCBooBAgCB
-ooBAQBioBAQB0YAgBB4oBAgCBiIAgCB6FAgEBsnBAgEB6WAgEBioBAgEBooBAgBB6kBAgBB6kBAgCBooBAgCBooBBQBooBBCBooBGCB8lBAMB59BAgBB+jBA
-gEB+jBAgEBtsBAgEBgRAgIBh7CAgEBh7CAgEBh7CAgEBh7CAgEBz9BAgEBl7CAgEBh7CAgEBn7CAgEB6CAgEBmkBAgEBt8BAgIBukBAAKAACCAABEZBgCxCg
-qBAA3a6kBAgE1MCAgIBDAgEBJAgEBoCAgEiauYAgEB4pBBgCB4pBBCB4pBBCB4pBBCB4pBBCEIz5BgDjE8kBAB8YgI4zBCgEBXggBCAACHABAKAACCAACCAA
-BCAA8eCAAaHABAHABAKAACCAAGCAAEHABAECBwB5ZBADAAAsZ+pBCEGBYB6qBAB4gBgEBBgECAAmhBDAAAirBkqB4BEKBgD4zBoBABujBggBBqBgEBBgEBqP
-gECAAt9QHABACAACGIBEBABCBEBGEEB4Bn6B4jBA5ZUgEEMBwC0nB4lBArUsrBgEBsrBgCBsrBgCBsrBgCBCgCEIBgBBBABurBgEBuoBgEBuoBgECAAyEHAB
-ACAAwlBCAAgqBCAAkBHABACAACCAA+jBCAASCAA/nOCAA/nOCAAmgBCAAqYCAAogBEaBwEjEunBABplDgIAllDgEs2BrkDgEBspBgYkXtjDgEAnlDgExS4mB
-gE7DyrBgEByrBgCBvRgCBnmBgEBtlDgECAABCAAEHABACAABCAAECAAmBEEBQBmnBABqqBgEKAACEEBQn7BqnBAo7B+oBgEKAACFEAIBipBABosBAFMAIBBA
-p7BDABJAq1BiGAB+GABwnBACAAKCAAIEGBQB6jBABqtBgEBqtBgCKAACCAACEEAI6awtBABwtBgCFGAIBguBAACAB0pBAEQBoBBqsBAB+pBQB+pBQB+pBQAS
-wCyV0pBgEAQgEACgEIABgtBIABCEEAABmcAB2lBAFEAOBBAACADAAAiuBktBOEEBQBIAAEgBFEAIBuoBABuoBAEZBoDBwoBAABqtBAgEBqtBAgCBQAgCACAg
-UBuqBBgEBuqBBCBkuBA+BB0rBAgCBDAgEBHAgEBTAgEEOBwBByWABoqBgEB3KgE2ayoBgEBstBgEB2sBgCB7KgCCAACHABACAACNIA0tBA+EABAHAuqBCAAB
-E5BBoHA58BAABiFAgMA78BAgEBxaAgEA/8BAgYBgvBAgI1qByuBAgEByuBAgCB+tBAgCB+tBAgBB+tBAgBBt9BAgBBquBBABquBBCBquBCCBquBBEBquBBCB
-quBBCBquBBCBquBACAv9BAQlDz8BAgeBz8BAgC6a/fAgExS/fAgEByuBAgEiwBqdAgCBz9BAgCKAACCAAiBCAAKHABAHABAHABACAACECBIrCDAEEBQoCBAt
-CDgECAACCAACEEAI1DseAyVwuBgCFEAIBouBAACAECBIACAEEAI71B4tBA1qB4tBgCFEAIACAB0tBAEEBQACAxCmoBgEKAACFEAQB6qBABBACAAqdFGAQB4q
-BABYABwqBAEgBBgGB+vBABsagCBagCBDgIBKgEBJgIBLgEBQgQBRgEBXgEBswBgEBqqBgEAGgEBgrBgIBgrBgIBCgIKAACCAAEEsDB4TB0sBABuvBgBB0hBg
-BBwhBgCBkwBgCB7MgCB7MgEBhNgEBRgEB4ZgEBwqBgEBywBgEAnMgEB2sBgCBmsBgCB6nBgEB6nBgIB6nBgIBmfgIBuvBgCB6uBgBB6uBQB6rBQBywBgEBke
-gEBywBgUBywBgEBgrBgEBmrBgIBlNgIBqvBgEB0uBgCB0uBgBBmrBgBBmrBgIBmrBgIApMgIBorBgIBorBgEBsrBgEBsrBgCBsrBgCBsrBgCArMgCBpNgEB6
-ZgEBmrBggDAzMgIBmvBgEBmvBgCBrNgCBtNgEBvNgEBwqBgEKAACCAAEDAAAgwBwvBgBEaBgEBNABNgE+9BVgEBbgEBfgEBjBgEBnBgEBnBgEBrBgEBvBgEB
-9BgEBjCgEBpCgEKAACCAACEgEBguBB0rBABktBgIBowBgCBgxBgCB0sBgEB5NgEB/NgEBhOgEBjOgEBnOgEBgxBgEBgxBgEBgxBgEBQgEByegEB4vBgUB6rB
-gCB+qBgCBtOgEBzOgEB1OgEB5OgEB7OgEB+vBgEBwBgEB0rBgEB/OgIBwLgEBjPgEBurBgEBywBgIBhIgEB1Ng8EB+qBggFB6uBgEBsoBgEBsoBgEB0vBgEB
-9MgEB+TgEBrGgQBywBgIBgsBgCB8dgCB6wBgQBCgEBnCgEBslBggBBslBgEB4vBgEBtGgCBkdgCBwrBgEByXgEBuJgEBuJgYrbmrBgYBodgIB8dgQB4vBgQB
-0fgYB0rBgEB0fgIB0rBgEKAACCAAENEA+vBAWA4wBCAACNEAiwBABADCAAeCAAsBCAAGNIAqwBAGAkxBAsxBABCAAwBCAAENCAwwBAMCAACNCA0wBAsBCAAC
-NCAkyBAwBCAACNEAoyBA0BAuBCAACNGA6uBA4BA6uBAgxBCAACEIBgBB8BABoBgEBkxBgEB+YgENCABADCAAECAABEEBQBEA79BkCgEKAACCAAKNEAyxBABA
-2uBCAAGCAAENEAwCAwCABCAAuCCAAEHABAEQBgCBHABHgEB0wBgEBgyBgE7D6yBgCjE8tBgC7WgyBgIBJgENEAqzBABADCAAECAAICAAGCAA+nBHABACAACE
-CBIBBADAAAuyByyBCIABEGIBEBABCBEBGCAA78IEwCBg4BB1fA7Di0BgkDuX6yBgEB6yBgCB6yBgCB6yBgCB6yBgCB6yBgCB6yBgCB6yBgCB6yBgCB0zBgCq
-2BkMgCBzfgEhhBzfgcBlgBgcBkyBg0CBkyBgBBkyBgBBkyBgBtxB9fgBhlBpgBg4BB2uBgEByZgIBBgwDBBgEBrgBgEB2uBgEB/fgIB/fgMmN0RgMB2uBgMB
-+gBgIBkhBgQBqgBgMBpfgQB7egEB8uBggKBjgBgCBtgBgKCAACEEBQhlBDABm0BgEHABACAACIAB6vBIAB6vBHABAEEAIB0yBAB6uBgBFEAIACAtH00BAEOB
-4B71B20BAACgE8DBgEBDgEBw0BgEBqyBgEBqyBgECAAlzECAAKFEBgBB6uBAxSBADAAA8uB2zBEHABAFEAYB2vBABojBAFEAIBwsBABwsBAEOA4B71Bm1BAB
-m1BgE8DOgEtkCMgEukC4xBgEvkC6yBgEwkC6yBgEFEA4BBSAACAEEAgBB+vBABkBgIFEAgBBQAACACAAruGCAAQEIBoB1DkuBAyVozBgEjEmwBgEBBgICAAy
-zBESBwEBgkBABEgEB21BgUBiqBgEBkwBgEnY4mBgIziBiqBgEBiqBgEBmuBgEEG8lBIiKywBABw0BgCoYBgCDAAA4mBy0BAFEAQB00BArbiwBACAAICAAIDA
-AAqU60BgCEOB4BB80BABwzBgEBk2BgEB4zBgEB4zBgEBk2BgEBk2BgEEEBQlZ6zBAB6zBgEEGBYjN+wBAkN+wBgE1oB+wBgEECBYBCAHA0rBACAACDAAAKo1
-BCDAAA0Uq1BEHABACAACCAA53DDAAAgXy1BQEsDBgNmE61BArlCw1BgCqlCm2BgCBm2BQBq1BwDBq1BgEBq1BgEBq1BgEBq1BgEBq1BgEBq1BgEBq1BgEB6Z
-gEBm2BgQBnaQBw1BwDBw1BgCBw1BgCBw1BgCBw1BgCBq1BgEtlCq1BgEulCq1BgEvlCq1BgEwlCq1BgEBq1BgEBq1BgEwiBq1BgExiBq1BgEBq1BgEBq1BgE
-Bq1BgEBq1BgE8qBq1BgE9qBq1BgE+qBq1BgEpNq1BgEqNq1BgEBq1BgEBq1BgEBq1BgEBq1BgEBq1BgEBq1BgEBq1BgEBq1BgEBq1BgEBq1BgEBw1BgEBq1B
-gEBq1BgEBq1BgEBq1BgEBq1BgECAACCAAx0GECBIuyBusBAEIBwBB81BAB81BgCBmkBgCBqxBgMEKBgDBCABgvBgYBEgEBokBgEBgyBgMEEBQtZqmBABmxBg
-EECAQ4vBkcAIABCIABo1BHABACAACIAB4oBIAB2oBEEBQB43BAxSDgEHABACAACFEAEBgpBABKAFEAEB+oBABKAES91BwCB03BABk0BgCAEgCACgCB2zBgCB
-qvBgEBqvBgIBqvBgIBggBgICAABHABAIAB42BESBoCBDABi3BgEB+yBgEBq4BgIB83BgEB83BgCBCgCBCgEBoyBgEHABACAACHABAKAACNEAs3BAwHAs3BCA
-ACHABAKAACHABAKAACCAAOEKB4J7D04BAB0mBgE8NBgU6TDgM2cFgsDDAAAuI83BDDAAAc+3BDDAAAIg4BDNEAu5BA0KA22BCAACHABACAACEoBBgFBJABPg
-EBTgEBXgEBfgEBjBgEBnBgEBrBgEBvBgEBzBgEB3BgEB7BgEB/BgEBjCgEBnCgEBtCgEBxCgEB7CgEB/CgEBjDgEKAACNEAu4BA4vBABCAABEvBBoDBm3BAA
-Bm3BAgEBu1BAgEBu1BAgEB1eAgEBs5BBgCBs5BBCBs5BBCBs5BBCBs5BBCBs5BBCBs5BBCBs5BBCBs5BBCB3eAwBjxB9DAgEr+BkJAgEBy4BAgEBy4BAgCBy
-4BAgCBs1BAgEBs1BAgEBs1BAgECAAGNEA24BA8hBABCAAkiBCAAENEA84BAqjBAMCAACNEAk2BAujBAICAACNCAw6BABCAABEQB4BofuiBAyd2jBgEB3fgEB
-w6BgEBi6BgEBi6BgCBs2BgCBw6BgECAAGNMAs5BAyiBA6jBAo2BAm6BA8gBAqoBCAACNOAw5BA2iBA+jBAs2BAq6BAq6BA6wBA20BCAACNEAm2BAikBAm2BC
-AACNGAk7BAgBAy2BAy2BCAACNEAg3BAkBAo2BCAACNCAs7BAoBCAACNEA82BA2MAoMCAACNIAo6BA2kBAwBAwBAyHCAACNCAs6BA0BCAACNGA03BA4BAq3BA
-q3BCAACNGAg8BA8BABABCAA63BCAAENEA66BAolBAkyBCAACNGA+6BABAkkBAFCAABE6BBgJiwByEA7Dq8BgIsKq7BgEjEydgE8D27BgUB87BgCB1SgCBleg
-EBjegEB87BgIB87BgCj1B87BgCB87BgCB87BgCB87BgCBk0BgCBnegEBsqBgEB1DgEBokBgEB87BgEBopBgEBm0BgQBk3BgE1D+qBgCB+qBgCByoBgEBjegQ
-BpegICAA23BCAAINCA08BAukBCAACNEAs7BA+NAwNCAACCAAkDFEAEBq8BABs8BAFEAQBs3BABi3BAFEAIBBABFACAA00BNCAm9BAsMCAACFIAIByWABDAB4
-5BAB48BAHABACAACHABACAACEuBBgGBnGABtGgEBxGgEB1GgEB5GgEB9GgEBhHgEBlHgEh2BpHgEBtHgEBlHgEBxHgEB1HgEB7HgEBhIgEBlIgEBrIgEBvIg
-EBzIgEB3IgEB7IgEBhJgEBlJgEKAACCAACEqCBoZBmYAiE29BgEB29BgEBq4BgEBq4BgIBq4BgIBq4BgI75BqsBgIBw4BgCBpZgCB29BgwCB29BgEB29BgEB
-29BgEB29BgEB29BgEB29BgEBhZgEBu8BgYBjZgCBqsBgCBq4BgEB8pBgIB8pBgsBB29BgsBBq4BgEmG+FgIBhZgIBnWgYBnWgEBq4BgEBq4BgIBq4BgIBq4B
-gIB+pBgIBktBgQAnZgECAACHABACAACCAAruECAA/6ICAAxiGEMBgB1D0sBAxMmcgE9lBghBgEnYmvBgCslBmvBgCB88BgCEMBgB/Um+BArU49BgEB49BgC8
-wB49BgCB49BgCB65BgCFGAQB0tBABu4BAB69BACAA64BIABq4BCAABHABAHABACAACEGBgKoMu9BAB4rBgEBBgMDAAAyHw9BDCAAs4BEyBBoGB9HAB4BgEir
-C4BgEBhIgEBlIgEBpIgEB4BgEBtIgEBmGgEBxIgEBxIgEBxIgEBxIgEB3IgEB7IgEBtIgEB/IgEB/IgEB/IgEB/IgEBjJgEBnJgEBtJgEBxJgEBxJgEKAACC
-AACCAAoGCAAmGKAAp6FCAACHABAKAACCAABCAAEKAA/5FCAACCAAr5IKAA9gGCAACCAA35FEuBBgdBo7BABo7BgEBpXgEB+/BgEB67BgEBi8BgCB46BgCBoP
-gEB6OgEB85BgEB5JgEB85Bg4LB2+BgEB67BgCB6VgCBm+BgEByuBgCBtXgCBgZgEB2+BgEB6sBgEB6OgQBxXgECAACHABACAACIABBCAABNMAm8BABAkgCAi
-/BA+7BA+9BA8/BCAABEEBQBIABi8BgENGAk8BAuoBAk8BAo/BCAACNIAk8BAyoBAm9BAm8BA8kBCAACNIAo8BA2oBAygCAq8BAglBCAACNGA0/BAmSABAugC
-CAABHABACAAGNEA8/BAipBAYCAACNEAw9BAmpBA0XCAACNGA4+BAqpBA+gCAshCCAACNEAogCAupBAq2BCAACNEAsgCA+QAypBCAACNEAwgCA2pBAsDCAACN
-IA0gCA6pBAw9BAw9BA0gCCAACNGA4gCA4gCA+pBA4gCCAACNGA8gCAiqBA8gCA2DCAACNMA49BAmqBAq4BAghCA69BAwmBAghCCAACCAAsoBNKA+9BA6bAsq
-BA2mBAg+BAgiCCAACNKAi+BAwqBA6mBA+bAk+BAkiCCAACNIAuhCA0qBAigCABAswBCAAqECAAENIAogCA6qBA0hCAw+BAw+BCAACNEAkjCAyaA+qBCAACNM
-A0+BAirBA4+BAirBA4+BA2+BA2iCCAACNMA8+BAmrBA8+BAmrBA8+BA8+BA6iCCAACNEAkiCABA+iCCAAlmGCAAENGAqiCAEA0CAkjCCAACNGAmTAgTAmTAo
-jCCAACNGA0jCAqTAkTABCAA0MCAAENGA4iCAyqBAqTA4iCCAACNGA2GAuTA8iCAggCCAACNGAgjCA4TA6gCAgjCCAACNKAkjCA+qBA2TA8TAugCAogCCAACN
-GAojCAgUA6TAgUCAACNEAsjCA+TAkUCAACNIAwjCAqrBAiUAoUAykCCAACNIA0jCAurBAmUAsUA+gCCAACNKA4jCAyrBAqUAwUAihCAkhCCAACNMA8jCA2rB
-AuUA0UAuUA0UA2kCCAACNGAgkCA6rBA4UABCAAoNCAAENKAmkCAgsBAySABAojCAglCCAAs2BCAAENGAkhCAkVAmiCAmhCCAACNIAwkCAiVABAsjCAsjCCAA
-j5OCAAENGA2kCAoVAuqBA2kCCAACNKA6kCAsVAyVAguBA0lCAkiCCAACNIA+kCA4sBAwVAkuBAoiCCAACNIAilCA8sBA0VA8IAilCCAACNGAmlCAgtBA+VAB
-CAA/jKCAAENEAslCAkWAECAACNCAiWA0VCAACNEAgnCAmWA0lCCAACNEA4lCAqWAoNCAACNCA8lCAuWCAACNCAsnCAkWCAACNCAkmCAoWCAACNEAomCAgXAB
-CAAr8CCAAENGAumCAyWAm9BAokCCAACNEAymCAsfAqXCAACNKAujCA6WA2mCAwkCAwjCAyjCCAACNKAyjCA+WA6mCA8nCA0jCA2jCCAACNCABAwXCAAkQCAA
-ENEA4lCAoXA+UCAACNCAonCABCAABHABACAAGHABAKAACCAACNIAuYAkKA2nCA4oCA8iCCAACDAAA6hC6nCDEKBgBxC+oCAB+oCgEmG+jCgEBBgEBFgECAAl
-jEDAAA8oCgoCAKAACCAABEqBBgEBCABuJgEBnOgEBqoCgCBqoCgBBjOgBBokCgCBzNgCBpOgKBxOgCBsjCgEBzOgEBlOgEBinCgEArOgEBqoCgEBqoCgBBok
-CgBB1OgCB5OgEB7OgEDAAAmpCooCgIDAAAopCqoCwBHABACAABE7CBwX4zByfAA1MCAggBuI9DAgEBypCAgE8DpCAgEBjCAgEBtBAgEB2jCAgEB2jCAgEhb0
-2BAgEB1DAgQBXAgcB/DAg8EBhEAgEBjEAgEB3DAgEBnEAgIBpEAgEBsnCAgEBsnCAgEBtEAgEBvEAgEBskCAgEBxEAgIBtDAgEBzEAAB3EAgEBwoCAgEB8lC
-AgC7WynCAgCBs4BAgCBskCAgC/6B1CAgIBmfAgE5GPAgEB5EAgEB7EAgEB9EAgEBzDAgEB0lCBgCB0lCBCB0lCBCB0lCBCB0lCBC7D6uBA4BECBEs2ByoCAI
-ABCHABAKAACNCA6oCAMCAACNCAqqCAQCAACGL7zBEBBBABCBEBGGKBEBABCBEBGBIHABAErDB4JBUAABiqCBgCBiqCBCBsmCBCBsmCBCBsmCBCBsmCBCBsmC
-BCBsmCBCBsmCBCBsmCBCBqoCAuB1Dk5BAgC3aklCAgC+au3BAgIBDAgQBsmCBgEBsmCBCBsmCBCBiqCBCBiqCBCBwrBA4DBkoCAggB1X42BAgEBy3BAgQBFA
-gMBqlCAgEzVqlCAgCBiqCDgCBiqCBGBiqCBCBiqCBCBiqCBCBiqCBCBsmCBCBiqCBCBiqCBCBiqCBCBiqCBCBiqCBCBiqCAmBBEAgCBGAgCBGAgCBopCAgCB
-opCAgCBkoCAgEBkoCAgEBkoCAgEBkoCAgEBHAgEBLAgEBNAgEHABACAACCAAj8ICAAKNEA+qCAkBA4oCCAACCAAlkDHABAEwBB4FxC8qCApxB8qCgEBsBgEB
-wgBgEBwgBgEBwgBgEBHgEBLgEBegEBagEBagEBagEloBegEnxCegEBPgEBegEBegEBegEBagEBRgEBVgEuIXgEB6jCgEB+mCANEA8pCAuBABCAABEmBBwExC
-irCAowCTgE3CojCgEBirCgEBknCgEBxBgCB1BgCB5BgE0zCkBgE1zCgBgE2zCkBgE3zCgBgE4zCJgE5zCkBgEhxC2gBgEwzC2gBgE9zCLgEBgBgEuI7BgECA
-AGNEAkqCA2BAugBCAACNEAoqCA6BA0BCAACCAA0BKAAhgGCAACCAApgGCAAaHABAKAACCAACEe/6B4DxC+rCA3CkkCgEByhBgEwzCyhBgEBgiBgEBWgEBFgE
-BLgEB8BgEBgCgEBuhBgEBPgEBTgE9zCQgEuIKgENEA4oCAwCABCAAqoCCAAENCAwsCABCAAKCAAENCAumCA8CCAACNGA6sCAgDA+vBA8vBCAACGGk0CEBABC
-BEKAAlnCCAACKAAjnCCAACCAAh/FEABAHABAGIBEBABCBEBGGIBEBABCBEBGEIB4BBioCABioCgIBioCgIoTEgIEEBQBoyBAxSBgECAAzmCHABACAAx+FCAA
-4CCAAmECAAp8FKAA74CCAACCAA2rCKAA34CCAACCAAgBCAAz4CCAA7lCHABACAACCAAx6OCAAl9FCAAiBCAAwgCCAA62BCAAitCCAAlyFCAAouCNCAs1BAo1
-BCAACEKAoBBgkCA4dqqCgEBmvCgEBmvCgEBmvCgEKAACFEAIBgmCABwlCAGGBEBABCBENCAyvCAokCCAACNEAquCAskCAyvCCAACNCAuuCAwkCCAACNIAyuC
-A0kCA6vCA6vCA6vCCAACNEAo2BAk2BASCAACNGAs2BAo2BAiwCAiwCCAACNCAmwCAglCCAACNKAivCAklCAqwCAoqCAivCAivCCAACNCAowCAolCCAACNEAq
-vCAslCA43BCAACNEA83BAwlCA2wCCAACNEA8mCA0lCA6wCCAACEKBgBB+wCA2YwwCgEBwwCgCBksCgCBwwCgECAACDAAAqwC6vCADAAAuwC8vCDEIBYBylCA
-2cDgEB4wCgEyVw/BgCKAA32DCAACEIBwNxC3bArjB+3BgkG4X6vBgE6WGgECAACCAA7xFCAAtqFEuDBgsEB+/BABogCgCBusCgCBmxCgCBswCgCBogCgCBus
-CgCjEosCgEBosCgIBghCgIBghCgEB6cgErjBm4BgE4XiwBgEBgqBgE6WOgMB1UgMBosCAB2CgIB2CgE3Xq1BgEB2nBgwBB2nBgEBhbgEBqTgEBqTgEB28BgE
-BuvCgEBzOgEBosCgEBxKgIBrLgMBnMggCBlMgUBzQgQB3Mg8BBhQggMB3QggNB5QgIBjRg0EBvSggEB7Sg0DB3SgEB3ZgEBjbgMgkCrUgEBhTg4BBovCggNB
-nbgEBpTgEBxTgUB/TgwCB2nBgUB2nBgEBhUgECAACCAAxiCEIBwB6WUArjBs4BgM4XowBgEB+rBgECAACEGBMrC4vCAB4vCgCyV4vCgCEEAQBBABBgECAAEF
-EAgCBBAAEADAAAI+wCFEEBoCBiwCAAEgEDAAA2vCixCMDAAA4mCkxCMDAAAgyCmxCKEABAECAIB+mCAIABCECAI53CCAIABCECAIBCAIABCEOBgUBBABFgkE
-7DHgkEBytCgUBDgImGmbgEBm/BgIDAAAB4xChBCAA5rEDAAA0tC8xChBDAAAuxC+xChBHABAEyBBwW1MBAgEmvCgEBmgCgEBDgQB6lCgEB+wCgYB+wCgEBw/
-BgEB+tCgsBBFgIBHgM9uBJgwBB2oCgoCBigCgEBsgCgUBkuCgMBkuCgCBmgCgCB+tCgQBFgIBkxCgMB+wCgEB6lCgEB+wCgYB+wCgECAACCAAGDAAAqxCoyC
-GDAAAmxCqyCMDAAA0zCsyCSEGB4Bq2B4rBAB2zCgEBugCgEEaBoGijC0fAnIDgEmGgcgE3MsuCgI2MsuCgIBsuCgI7WwyCgI7DqzCgCBsxCgCByuCgEkiCgg
-CgEB6/BgQ1MFgcE9BBwHBvBAABzBAgEB3BAgEB3BAgEB3BAgEB3BAgEB7BAgEB/BAgEBlCAgEBpCAgEBpCAgEButCAgEBtCAgEBxCAgEBipCAgElGipCAgE5
-GipCAgEB3BAgEkyC2vCBgEB2vCBCB2vCBC7WyyCA8BxC0zCAgCB0zCAgEhlBRAgEBmsBAgEBuuCAgMBdAgIBdAgEBszCAgECAACCAAGDAAAC4yCOECBYBm0B
-AHABAEIBQBiwCAB+yCgCB+yCgCB+yCgCDAAASgzCDEWBg8FBysBAB8zCgEBizCgCB+uCgCrbwuCgImXogBgIBmgBggcBkvCgE7D8zCgCBgmCgCxCmmCgggCC
-AACCAAKDAAAsgBozCAEoBB4GxCumCA2ay0CggBBkwCgE7Dk0CgEBk0CgCnIWgC5ZmvCgEBBgI3G6rBgE5G2rBgEBHgEBLgEByrBgEBurBgEBqrBgEBmrBgEB
-PgEBTgEsGirBgEyG6qBgECAAysBNEAqyCAYABCAAGCAAENEAyyCAeAECAACNGA4zCAiBAIA0yCCAACNGA8zCAmBAMA6yCCAACNCAqBAqBCAACNCAk0CAuBCA
-ACNCA01CAyBCAACNEA41CA2BAs0CCAACNEAw0CAqtBA6BCAACNCA00CABCAA3kHCAAENCAm2CAECAACNEA+0CAyrCAqwBCAACNEAu2CA2rCAuwBCAACEGBQi
-jCqiBABo0CgEBw0CgCEgBBgGiK8qCArhBguCggBBw2CAB8qCgEB8qCgEBw2CgEB8qCgEB8qCgEBw2CgEBw2CgE1hBguCgEBw2CABw2CgEBw2CgEnqCw2CgE1
-MBgECAACEQ7gB4DB02CAB02CgEB02CgEB02CgEBolCgEzYoxCgEBwjCgI1X8iCgQEGBwBzYkhBABo2CgU7c+gCgCEGBwBzYmhBAv7Cq2CgU1DqvCgCGSBEBA
-BCBEBGBIBKBMBOBQEEBQB2xCArW0mBgEFEAgBj4CmjCArbkxCADAAAuhB41CEEIBUBsyCAB02CgEB02CgCB02CgCIABBNCAq3CA6NCAAvoIEiCBgVBi2CABi
-2CgCBi2CgCBo6BgCzYm2CgQBm2CgBB8vBgBBqXgIBzxBgEBswBgEieoxCgEBbgE7Di2CgkGiEq3CgEBmkCgEB82CgQhsC6xBgEBmtBgEB+xCgEB1xBgIBkyC
-gEB3xBgEB82CgEB82CgCB82CgCBmvCgEBmvCgEB5xBgEBi2CgEB7xBgEwDgwCgEB+0CAB/xBgECAACHABACAACIAB61CECBIBo1CAIABq2CIABq3CFCAIBDA
-HABACAACCAAcCAAjuFCAAsqBEaBoMBmkBAB43CgEBhBgEBfgEBfgkBBfgkBBfgkBB43CgkBB6mCgCBkzBgCBukCgIBqkCgQB0yCgECAACDAAAyqBi3CAGeBE
-BABCBEBGBKBOBSBWBaBeBiBBmBBkCBmCBoCHABAGEBEBABCCAABCAA50QEMB4D1DqnCAwsCgCgEBulCgYB24CgUB24CgEB24CgEIABBNEA4yCA+zCA4yCIAB
-BNEAi5CA8yCA8yCEQBoC1D0nCAB43CgCB43CgCB2mCgEB+yCgEBBgEBDgEgbimCgECAAKCAAIIABGCAAv1REEBI7Wi4CAB0nCgCHABAHABAEEBQBBABBgECA
-AEEIBoBBo3CABs4CgEBo3CgE/a4CgEHABAFEAgGBoDABoDACAAx+LDAAAouC04CJCAAICAAt+LDAAAO64CEDAAAB84CACAAaCAAicEHBI1D+oCAAxS85CYgC
-7D85CIwBHAxqCAEEBQ6aEAlDEgECAAGCAAGDAAA87Bs5CAGMBEBABCBEBGBIBKCAA0RHABACAACFEAgEB6gCAB6gCAG6BAEBABCBEBIBMBQBYBiBBsBB6BBi
-CByCB8CB+CBkDBmDB4FB8FBkGBuGB4GBmHBoIBwIByIB+IB+PBsQBuQFGAQB8/BABBABDADAAA03C85CIDAAA03C+5CEECBQBGAECAQzSBADAAAg5Ck6CCIA
-BECAAusBECBIB+3CAEYBoBBs6CABs6CgCBs6CgCBo6CgCB+6CgCB+6CQB+6CQB+6CQBo6CQB2sCgCBo6CgCBCgCEEAEBm4CABm4CgBEEAC8Di7CABi7CQECA
-B8Dk7CAFIBEBGABEABq4CABCAEIB4BBKABs4CgUBs4CgCBCgCEMB4CthDMAvhDYgUuhDYgIBu4CgIwhDEgCB06CgCFGA4CthDOABEABCAECB4CBCAEIBYBog
-CAB+6CgEBu6CgCBDgCHA8hDACAACHABAHABAHABAHABAHABAHABAHABAHABAHABAHABAEgBBgEBBABBgEBDgEBFgEBHgEBHgEBJgEBLgEBNgEBHgEBHgEBPg
-EBRgEBTgEBVgEBiOgECAAWCAAOCAAMCAAQCAAOCAAOCAA/4ICAAiBCAAiBCAAiBCAAiBEEBQBmsCABufgEEGBgBBCABy8CgIB8hCgEEEBoBB4qCABs4CgQHA
-BACAACEGBU1D+nCABg7CgEB+5CgEEEBQ1DgoCAkjDBgEDAAAkvC+8CCEGBgEBysCABBggBBg9CgECAA7xFEkJBgYBEABuiCggCBuiCgEBuiCgEBuiCgEBuiC
-gEBBgEBBgEBDgEBorCgE22CHgQBJgEBJgEB+9CgEBo6CgCBo6CQBo6CQB08CQBm5CQBigBgEBu0BgEBu0BgEBLgEijDMgEB08CgEB08CQB08CQB08CQB08CQ
-Bk9CgCBk9CgCBk9CgCBk9CgCBm5CgCBm8CgCBm8CgCBk9CgCBk9CgCBKgCB08CgKB08CQB08CQB08CQB08CQB08CQB08CQB08CQB08CQB08CQB08CQB08CQB
-08CQB08CQB08CQB08CQB08CQB08CQBk9CwBBk9CgCBk9CgCBk9CgCBm8CgCBk9CgCBk9CgCB08CgCB08CQB08CQB08CQB08CQB08CQBk9CwBB08CgCB08CQB
-08CQB08CQBk9CQB+9CgCB08CgCB08CQB08CQB08CQB08CQB08CQB08CQB08CQB08CQB08CQB08CQB08CQBk9CQBk9CgCB08CgCB08CQB08CQB08CQB08CQB0
-8CQB08CQB08CQBk9CQBk9CgCBk9CgCB08CgCB08CQB08CQB08CQBk9CQBk9CgCBk9CgCBNgCBNgGB+9CgGBs+CgEBs+CgEBk9CgEBk9CgCBRgCBTgEB+9CgE
-Bm5CgCBs+CgCBm8CgEBm8CgCBk9CgCBk9CgCB08CgCB08CQB08CQBk9CgBBk9CgCBk9CgCmjDIgCBm5CgIBo2CgEBk9CgEBg5CgEBHgIBm8CgEB08CgCB08C
-QBXwBB+9CgEBXgEB+9CgEBm5CgCB+CgCCAAj6FCAA15EHABACAACCAAx5ECAAx5EDAAAy9Cy9CDKAArxFCAACCAApxFHABACAACEkBBgGBi+CAB4+CgCBFgC
-BPgEBVgEBVgEBZgE5WdgEBnBgEBrBgEBvBgEBzBgEB3BgEB7BgEBlCgEBpCgEBmrBgEB0pBgENCAs/CABCAAECAAEEoBBwDArjBA2cEgEBu/CgElZu/CgEm3
-C7TgEBvjBgEBzBgE7Dq+CgEBu+CgBBq+CgBBq+CgBBo6CgBBm+CgCBu/CgCBxjBgEuC05CgEBu+CgIBu+CgBBi+CgBB9GgCKAACNEABABAm+CCAAGCAAENCA
-q/CABCAAKCAAENEA6zCAKA+/CCAACNCAmgDAOCAACNGAqgDASABA++CCAABE/JBgsCxCoyCAAB/dAgIBheAgEBqgDAgEBqgDAgEBqgDAgEiEqgDAgEB+6CAg
-EB+6CAgIB+6CAgIB+6CAgIB+6CAgIB+6CAgIBtdAgI7D8/CAgQB2+CAgEBjeAgEi2Ci/CAgEBm/CAgCBm/CAgBjoD8/CAgBBm/CAgCBm/CAgBBvKAgBBvKAg
-EBvKAgEBvKAgEBvKAgEBvKAgEBvKAgEB8/CAgEB8/CAgC8Dm/CAgCBy/CAgBBy/CAQvXi/CAQ1K3QAgCBleAg8CBk7CAgEBk7CAgCBpeAgCBreAgEBveAgEB
-1eAgEB5eAgEB7eAgEB/eAgEBhfAgEBy/CAgEBy/CAQBy/CAQBy/CAQByvBAQBy/CAgQBy/CAQBy/CAQBy/CAQBm/CAQBm/CAgBBm/CAgBBm/CAgBB+uCAgBB
-i/CAgCB7QAgCB7QAgQB7QAgQBg2BAgQB8/CAgEB8/CAgCBm8CAgCBjfAgEBnfAgEBpfAgEBtfAgEBo6CAgEBvfAgEBxfAgEBzfAgEB3fAgEBu4CAgEBhSAgE
-B8/CAgEB8/CAgCB7FAgCBqgDAgEBi/CAgEB8/CAgCB5fAgCBo6CAgEB7fAgEB9fAgEB3CAgEByvBAgEB/fAgQB46CAgEB9fAgIB8/CAgEB8/CAgCBzRAgCB8
-/CAgEB+uCAgCBhgBAgCBjgBAgEB7fAgIB3CAgEBngBAgEBitCAggCBi/CAgUB+uCAgCBm8CAgCBk+CAgCB+6CAgCB61CAgIq2C/FAgEB+6CAABy+CAgIBm8C
-AQBvdQQBm8CAgBBtTAgCB9VAgEB1MAgEBo6CAgEBpdAgEBrdIgCAxdAgCBrgBAgEBvgBAgEBzgBAgElYyWAgEB1gBAg4LB21BAgQB7gBAgEB8/CAgEB8/CAg
-CBs+CAgCBs+CAgBB9gBAgDBu+CAgEB/gBAgBB+yCAggBB8/CAgJBhhBAgCBjhBAgEBlhBAgEBnhBAgEBm8CAgEB8/CBQ25C8/CBCB+6CAuDBrhBAgIBvhBAg
-EBzhBAgEB1hBAgEB+1CAgYBhGAgQBhGAABhGAAB3hBAAKAACCAAINEA0gDAy2BAcCAACNCA4gDA2xBCAACNKA8gDAkBA62BA6xBAy+CA08CCAACNGAghDAoB
-A+2BA+xBCAACNGA4/CAqPAi3BAiyBCAACE4BBwMoCFAzmBnhBgEB/TgEBkhDgEBkhDgE1D0vCgEmGuvCgEB2gDgCBnKgCob8tCgMjlBkhDgUB+7CgEBs/CgC
-8Ds/CQ/xBs/CQBs/CQ7D++CQBgrCgCBswBgGBjQgQyoDrhBgoC2cxhBgEB47CgEB47CgIrbq7CgIlYcgI9oDnFgEBwzCAKAACNGABAuBAqyBAk7CCAAGCAAE
-NEAyhDA0BAq7CCAACEwCB4FB0lCAwjD0lCgEB0lCgEujD0lCgEB0lCgEBqgDgEBqgDgCBqgDgCBqgDgCBqgDgCBqgDgCBqgDgCBqgDgCBs/CgCB6/CgCB6/C
-QB6/CQB6/CQBqgDQB6/CgCB6/CQB6/CQBytCgBBu5CgQB6/CgEB6/CQB6/CQB6/CQBqgDQBqgDgCBqgDgCBqgDgCBqgDgCBqgDgCBqgDgCBqgDgCBs/CgCBm
-/CgCBqgDgEB6/CgCEGAQ6ak8CA1DowCgE6nBu/CgCE0CBgaBwCABEggDyjDDg8CzjDDgEhkD+CgEijD2DgEBFgEBHgEBJgEBuuCgE+jDsjBgUBLgEBq8CgEB
-mwCgIBqwCgEBw8CgCB2hDgCB+gDgEBy9CQBohDwBBohDgCBHgEBHgEBLgEBiDgEB43BgEB43BgEB43BgEgkD43BgEBsjBgEBqwCgEB8tCgEBq8CgsBBiDgIt
-nDw8CgEBw8CgCBNgC1nDyCgEByCgE4nDohDgEBCgEBPgIHABACAACCAAxuFCAAxuFCAAxuFCAAxuFCAA/vGCAAvwIEKBoCnaqwCAB+jBgE6nB6hDgEBigDgC
-BstCgCECBIujDsmCAEEBQqvDCAijDsEgEE8CBoJBDABwTgEBwmCgEBw4BgEBw4BgEBw4BgEBmhDgEBmhDgCBi9CgCBi9CgIBmvCgIBi9CgUBixCgIBixCgCB
-giDgCBgiDgCBgiDgCBmhDgCBmhDgCBmhDgCBmhDgCBg/CgEBgiDgEBgiDgCBgiDgCBgiDgCBmhDgCBmhDgCBmhDgCBmhDgCBmhDgCBmhDgCBmhDgCBmhDgCB
-mhDgCBmhDgCBmhDgCBmhDgCBmhDgCBmhDgCBmhDgCBmhDgCBmhDgCBmhDgCBmhDgCBuiDgEHABACAACGOBEBABCBEBGBIBKBKGQAEBABCBEBGBKBOBUBWESB
-gIB6TABBgEB6mCgsBBHgEBHgUBLgUBHgMBqiDgUBqiDgCDAAAByhDLCAABKAAzhGDAAAB4hDFCAAxhGDAAAC8hDDEEBQoCBAtCDgECAACCAACGeBEBABCBEB
-GBIBKBMBOBQBSBUBWBYBaBcHABAGWBEBABCBEBGBIBKBMBOBQBSBUECBEgvBkjDAEMBgCBBAB8hDgcB8hDQB8hDQB8hDQBmjDQDAAAojDuiDOEEBM7zD4oCA
-g0DqjDgEECBEgvBsjDAEEBsBBkiDABuRgCECBoB7zDwRAEEBYB0+CA7zDgpCgIEQBoGBQABOgCBKggBBIgGBIgCBGgC/2CEgWBCgWEUBoHBggDABsiDQBsiD
-QBsiDQBsiDQBsiDQosCBwBBDgEBCgEB2jDgkDCAAYCAAhlOHABAECBIosCBACAAEECBBB4iDAEMBQ8iDomBABkkDgEB6iDgCB6iDQB6iDQB6iDQEOBwB1X8w
-CA1DwuCgQBwgDgEB8iDQB8iDQB8iDQB8iDQEiCBgaBq/CABsmBgIBsmBgEBsmBgEBsmBgEBokDgEBokDgCB+wCgCBq/CgQBsmBgIBokDgEBokDgCBBgCBDgM
-BFgYB+wCgMBCgQBq/CgYB46BgIB46BgEBwiDgEBwiDgCBujDgCBwiDgCB29CgC5hD4oCgEBwFgQBwFggDBqzCggDB2uCgCB2uCgCBqzCgCByxCgCDAAAo/Cw
-jDDDAAAIyjDDDAAAukD0jDGEMBoBB2jDAB2jDgCBwgDgCBDgEBmvCgE+iDgpCgEHABACAABCAAEEgBBgFBoWABoWgEBoWgEBoWgEBoWgEBoWgEBoWgEBoWgE
-BoWgEBoWgEBDgEB6zCgEB+xCgEBHgUBLgEB2/CgEHABACAACHABACAACHABACAACEEBoB1DwyCAjEkgDgQEUB4CBDAByyCgEBHgQByhDgEB4pCgEBolDgEBo
-lDgCBukDgCBukDgCBukDgCHAp3DACAACHABACAACEGBgCBBAg4CDgIswCHgIDAAAgT6kDCDAAAB8kDCCAAjzDDAAA8gDglDCEABAIABq0CIABs0CFEAIBugD
-A7lBugDAEFAQACAABuiDBgEIABCGKAEBABCBEBGBIIABCEIBgCgb8zCABmoBgM7D6mDgErbghDgEEOBgEiEEA8D8lDgC7D8mDgCof6uCgE68B+8BgE2cFgEp
-bCgQE8BBwH+nD2lDA3C++CgE5GdgE05CjBgEBnBgEBrBgEBvBgEBjBgEyGzBgEB3BgE0G3BgEB7BgEB/BgE3zC/BgEBjCgEBnCgElHrCgEBxCgEB1CgE1G5C
-gE8G9CgEhHhDgEiHlDgEBpDgEBdgEBtDgEBxDgEB1DgEB5DgEBpDgEKAACCAACFEAIj2B2jDAxSihDAEIAgBB4iDAyV4iDgEtnCCgE6oD+lDgEIABCIABBCA
-ABNIAmmDABAw4BAgnDAgjDCAAIIABBCAABNEAumDA49BA44BNCAwmDABCAAeCAAENGA2mDAEABA2mDCAAy5BCAAENIA8mDAKAEA8mDA8mDCAACNEAgnDAOAO
-CAACNIAknDASASAknDAokDCAACNGA4kDAuwCAWA8+BCAACNGAsnDAaAmoDA0oDCAACNIAwnDAeA2iDA0kDA0kDCAACNEA0nDAiBA0nDCAACNKA4nDAmBA4nD
-A4nDAsCAyoDCAACNKA8nDAqBA8nDA8nDA2lDA0+CCAACNEAspDA6gCAuBCAACNGAkoDAyBABA+kDCAA86BCAAENIAqoDA4BAEAklDAqoDCAACNGAuoDA0xCA
-8BAw+CCAACNKAqlDAgCA8/CAyoDAslDAyoDCAACNKAulDAkCAmuCAqjCAwlDAwpDCAACNCAmqDAoCCAACNEA+oDAogCA+oDCAACNGAipDAsgCA6CAgDCAACN
-EAmpDAwgCA8CCAACNKAqpDA0gCA0gDAqpDAkmDAqpDCAACNGAupDA4gCAoBAomDCAACIABuoDEMBoBlJ+gDA2YuqDgE1qBuqDgC2cFgC7DuqDgE2a8qDgEHA
-BAKAACCAACCAAIEEAQoCo8BApCo8BgEEEBQoCq8BApCq8BgEFEAQAEAjECAEGBYACABgqDgI1Dg6CgCFEAIBo4CABslDAECBIACAKAACIABmrDFEAIlYuLAB
-2rDAEGAYoC68BApC68BgEACgEFIAYACABg6CAjEumDABm7CAFEAI2V24CABwpDAEEAQB+rDABoLgEFGAQACAB0mDABgsDAEEAEBgrDABgrDgBFEAEBuoDAAC
-AFEAEB4rDAB4rDAFEAEB8qDAB8qDAFEACB6oDAB0rDAEtDA8BBBAAB2rDDAB2rDBGB2rDBCB2rDCCB2rDBEB2rDBCB2rDBCB2rDBCB2rDBCB2rDBCB2rDBCB
-2rDBCB2rDBCBBACB2rDBAB2rDBCB2rDCCB2rDBEB2rDBCB2rDBCB2rDBCB2rDCCB2rDBEB2rDBCB2rDBCB2rDBCB2rDBCB2rDBCB2rDBCB2rDBCB2rDBCB2r
-DBCB2rDBCB2rDBCBqrDAWAIAgBncgrDAgCBkrDAgC71BgrDAgCB8oDAgCBqrDAgBAGAgBBuqDAgCBgrDAgCAEAgCACAgCBqrDAgBBqrDAgBBqrDAgB6tD8oD
-AgBBqrDAgBBqrDAgBBqrDAgBDAAA4rDmrDAFEA8BAEABEAHABACAACCAA3mGCAAvsFHABACAACECAI91CobAIABCDAAA4sD6rDhCEMBmMBCABCwgB5GCwgBm
-ECwgBBCwgBBCwgBEaBgEB4sDAB4sDgCB4sDgCB4sDgcB4sDgCB4sDgCB4sDgCB4sDgCB4sDgCBmtDgCB4sDgEB4sDgCB4sDgCHABAKAACNGAksDAkNAksDAg
-iDCAACHABAEEBI8DsrDA7WsrDgCEMBgClYsNABurDgEpsDurDgCBCgCx5DmtDgEBurDgCECBIlYuNAEQB4BxS2nDAB2nDgEB2nDgEB2nDgEBBgEBDgEByrDg
-E7DyrDgCCAAGCAAGEQBoBxS8nDA1qBgsDgEBgsDgBB4rDgBi8DMgCB2NgEr8D4rDgE7D4rDgCHABAKAACHABAKAACHABACAAEFEAwB8VBAjFDADAAA2sDmtD
-wBDAAA8rDotDGEcBgEB0/BABBgEBHgE/aLgExSwoDgEhEymDgEBNgE+nD0sDgEB0sDgBBssDgBBkuDgC6nBkuDgCBuqDgCAGgECAASNEAutDA4/BABCAAGCA
-AENCA0tDAECAACCAAYHABAHABAHABAHABAHABAHABADAAA8tDmuDAGHBEB//////DBABgBIABCFEAIB0vDABgkDAFEAIB2vDABikDAFEAIB4vDABkkDAFEAI
-B6vDABmkDAFEAIB8vDABokDAFEAIB+vDABqkDAFEAIBgwDABskDAFEAIBiwDABukDAFEAIBkwDABwkDAFEAIBmwDABykDAFEAIBowDAB0kDAFEAIBqwDAB2k
-DAFEAIBswDAB4kDAFEAIBuwDAB6kDAFEAIBwwDAB8kDAFEAIBywDAB+kDAFEAIB0wDABglDAFEAIB2wDABilDAFEAIB4wDABklDAFEAIB6wDABmlDAFEAIB8
-wDABolDAFEAIB+wDABqlDAFEAIBgxDABslDAEuBB4FAuBAAsBgEAqBgEAoBgEAmBgEAkBgEAiBgEAgBgEAegEAcgEAagEAYgEAWgEAUgEASgEAQgEAOgEAMg
-EAKgEAIgEAGgEAEgEACgEHABAEGBgBjE6rDAyV+vDgIBo/CgEEGBwEB6wDABk7CgCB6uDgGHAmqDAKAACCAAoQCAAkRGIBEBABCBEBGIABCIABBNCAEABCAA
-8iCEeBgKlY0RA9oDwLgE5rDBABBgE4zB2nCgE9wC0wDggBB8xDgEBomDgEB0RgEBDgEBwgDgEB0wDgCB8xDgCiE8xDgEv7D2EgYCAArtDCAA1gGHABAHABAE
-OBgGByEAt/DBggBBDgE4zBgoCgElY+RggB9oD6LgEp/DGACAAGCAAGCAAGHABAEEBEyVywDA2YywDgBHABAHABACAABNGA6wDAwSA6jCAwSHABAHABAGqBBE
-BABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBEEBQhX6MAwrCBgECAA/xJHABAHAkqDAKAACCAAn+EHABAEsFBwVBFABJgEBFgEBFgEBNgEBRg
-EBYgEBVgEBJgEBZgEBFgEBdgEBdgEBdgEBjBgEBnBgEBtBgEBxBgEB5BgEB9BgEBjCgEBnCgEBrCgEBxCgEB1CgEB1CgEBJgEB7CgEBJgEBgGgEB/CgEBjDg
-EBnDgEBnDgEBtDgEBxDgEB3DgEB/DgEBjEgEBpEgEBtEgEBnDgEBxEgEBFgEBFgEB1EgEB5EgEB1EgEB/EgEBjFgEBnFgEBrFgEBvFgEBzFgEB3FgEB7FgEB
-/FgEBjGgEBnGgEBtGgEBxGgEB1GgEB5GgEB9GgEBjHgEBnHgEBrHgEBvHgEB1HgEB1HgEB5HgEB9HgEBhIgEBlIgEBpIgEBtIgEBVgEBzIgEB7IgEBhJgEBl
-JgEBrJgEBxJgEB1JgEB9JgEBjKgEKAACNCAqyDAqTCAACNCA6zDAuTCAACNEAoEA8kCAyTCAACNGAkJAglCA2TAkJCAACNEAm0DA6TA6yDCAACNEA+yDA+TA
-kuDCAACNGAizDAiUA8kCAizDCAACNEAmzDAmUABCAAmlCCAAENIAszDAsUAmlCAyuDAszDCAACNEAwzDAwUABCAAylCCAAENEA2zDA2UA2zDCAACNEA6zDA6
-UABCAABHABACAAGNEAu1DAiVA80DCAACNEAy1DAmVABCAAsGCAAENEAwxDAkEAs0DCAACNGAw0DAw0DAoEA2vDCAACNCABA0VCAA8ECAAENGA60DA6VAyyDA
-k0DCAACNEA+0DA+VABCAA7uJCAAENKAk1DAkWAk1DAu0DA00DA8yDCAACNIAo1DAoWAo1DAo1DAo1DCAACNGAs1DAsWAs1DAwyDCAACNGAw1DAwWAw1DABCA
-AuHCAAENGA21DA2WA21DA21DCAACNGA61DA6WA61DABCAA6HCAAENGAg2DAgXAg2DABCAABCAAoJCAAGNGAo2DAoXAo2DAyoCCAACNIAs2DAsXAs2DABABCA
-AuICAAENIAy2DAyXAy2DAu1DAy2DCAACNGA22DA2XAgFA8xDCAACNIA62DA6XAk2DAinBA03DCAACNEA+2DA+XAo2DCAACNEAi3DAiYABCAA6FCAAENGAo3D
-AoYAuqBAo3DCAACNIAs3DAsYAkdA22DAu2DCAACNGAw3DAwYAwYA4JCAACNEA03DA0YA0YCAACNGA4YA4YAiqCA80DCAACNEA8YA8YAmvCCAACNEAuOAgZAu
-OCAACNEAk4DAkZAyOCAACNEAo4DAoZAmYCAACNEA45DAsZAqYCAACNOAw4DABAuCAwZA8xDA63DA63DA4KCAA4KCAAENMA24DAEA0CA2ZAiyDAg4DA+KCAAC
-NKA64DAIA4CA6ZAk4DAiLCAACNKA+4DAorCAuLA+ZA+ZA2vDCAACNQAi5DAsrCAgDAiaAuyDAs4DAk4DAk4DAqLCAACNIAm5DAmaABAw4DAuLCAAwMCAAENM
-As5DA2rCAu4DAu4DAsaAu4DAs5DCAACNGAw5DAwaAIA64DCAACNEA05DA0aA42DCAACNEA45DA4aABCAAuICAAENGA+5DA+aA43DA42DCAACNEAo1DAibAib
-CAACNEAy7DAmbAs1DCAACNGAq6DAqbAq6DAs5DCAACNCAu6DAmKCAACNEAy6DAybA8sCCAACNEA26DA2bABCAA8ICAAENIA86DA8bA86DABA+5DCAABCAAqO
-CAAGNEAkcAkcABCAA2OCAAENGAq7DAqcAs6DAs6DCAACNCABAucCAAvvHCAAENGA07DA0cABA07DCAAnnFCAAENCA6cA6cCAACNEA+7DABADCAAsKCAAwKCA
-AGNGAoqDAmdABAq5DCAA+RCAAEGEBEBABCGIBEBABCBEBGEEAgBBs4DABs4DgIGEAEBABCFGAIBDABHABLAHABACAACHABACAACHABACAACCAApzECAAgLCA
-A+KCAAsNKAA5zFCAACCAA3zFKAA5lECAACHAiqDAKAACCAACKAAp5DCAACCAA+LKAAl6ECAACCAAgOCAAl5EHABACAACCAA/gKHABACAACCAAh9NCAAzyFCA
-Ap9NHABACAACCAAuOCAAl/CCAAsOCAAv/ICAArnIDAAABm/DCCAAiODAAAi7Dq/DQHAzsDACAACHA0sDACAACHABACAACDAAAs2C4/DEHA4sDAKAACCAACCA
-A+TDAAA6OigEQCAA8TCAA33ECAAhgJCAAq6DKAAziFCAACKAAxiFCAACHArtDACAACDAAAgP4gEDCAA8SIABBCAABNGAsiEAmqDAgyCA04CHABACAACNEAmh
-EAkhBAwzCCAACHABAKAACCAACCAAshEFEAIlYyiBAByiBANCA0hEA+zCCAACCAAt1DGaAEBCBEBGBIBKBMBOBQBSBUBWBYBaCAAgnBCAAmnBEGAgBB8xDABg
-iEgCpbqwDgCIABCIABgiEIAB8hEEEAIB+/DAB+/DgCFEAIBEAACAFEAEBmjEABBADAAA0iEuiECEEAEBogEAB2iEgBFEAEBOAACAFEAQBq+DABq+DAFGAIB+
-jEABg6CABBACAA4lBFEAQBw+DAB8gBAFGAEB8iEAB+hEAB+hEAFGAEBgiEABgiEABgiEAEzBBoEAWAAAUAgEAOAgCBkjEAgCBsjEAgBBwjEEQBwjEBIBwjEB
-CBwjEBCBgjEAEAMAgCBDAgIBoXAgEBgpBAgEBgpBAgIB++DAgIAKAgEBFAgEAGAABkjEAgIBkjEAgBAEAgBByyDAgCBFAgCACAAE0DBwOggBrBABvBgEm4Dv
-BgEBiagEo4DzBgEq4D3BgE3E7BgE5WXgE3zC/BgEt4DjCgEu4DnCgEB/BgE0GrCgEv4DyZgEw4DvCgE8G2ZgEiHmagE05CvBgEBvBgEB2cgEBzCgEBXgE71B
-7BgEBXgEBXgEB3CgEBXgEB9CgEB8jEgEBjDgEBnDgEBrDgEBXgEBXgEB4wCgEB65DgEBtDgEBm8DgEBvDgEx3D65DgEy3D65DgEBkiEgEBkiEgCBijEgCBmg
-EgCBqwCgCB8jEgEBs/DgCB8jEgCB8jEgCBk8DgCB1DgEB5DgEBfgE3Cq8DgExConDgE5Z++DgQBiagICAACDAAAmjEmjEAEIAYBq/DA1qBojEgC6ay1CgClD
-y1CgEFEAIBBABBACAA6dFEAIB41CAB4yDAFEAoBBwxDABwxDACAA16CDAAAB0jECCAAhtENCAklEAi7CCAACNGAm2CAm7CA8kBAm2CCAACCAA5sEFIAIpjDg
-nBABBABDABHACAAv/DCAArpFHABACAACNEA4lEA27CAgjECAACNGAwkEA67CA4dAwkECAACNIA+7CA+7CA0kEAs7DA4hECAACNGA4kEAi8CA4kEAgmECAACN
-CA8kEAm8CCAACNEAsmEAq8CAglECAACNKAklEAu8CAklEAklEA4fA+lECAACNKAolEAy8CAolEAolEAijEAg8DCAACNGAslEA28CAmmEA0mECAACNKAwlEA6
-8CAqdAqiEAwlEAo8DCAACNEA4iEA0lEA0lECAACNEA4lEAi9CA8lECAACNGA8lEAm9CABAgjECAApyECAAENCAimEABCAAq9CCAAENEAsjEAEAomECAACNCA
-wjEA29CCAACCAAmyCCAAmlEHABAKAACCAAEHABACAACCAABEdBoHBgEAABCAgkCBqmEAgEBwmEAgBBwmEBQBwmEHCBimEAOBg1DAgCBHAgU68Bq+CAgEBJAg
-EBimEAgEBimEAgCgvBimEAgCKAACCAACHA5nEACAASCAAEEKBQBDA7D8nEgEB8nEQB8nEQB8nEQKAAj3GCAACHABAKAACCAACCAA//MCAAv6KCAAr9MCAAv7
-MHABACAACGGBEBABCBEGEBEBABCE6BB4DBCABwpEgEBwpEgEBipEgEBipEgCBipEgCBipEgCBipEgCBipEgCBipEgCBipEgCBipEgCBipEgCBipEgCBipEgC
-BipEgCBipEgCBipEgCBipEgCBipEgCBipEgCBsoEgCBsoEgBBsoEgBB4oEgBB4oEQB4oEQBEgCBipEgCCAA78DCAA78DCAAv/DCAA58DKAA58DCAACCAA38D
-CAA38DCAA0xBCAA18DCAA18DCAA18DCAAh7MCAAz8DDAAAk2DmpEAGaBEBABCBEBGBIBKBMBOBQBSBUBWBYFEAIBgpEABgpEAFEAEBopEABopEAFIAIBkpEA
-BkpEABkpEABkpEAFIAIBmpEABmpEABmpEABmpEAE3DBgE8DupEAArUupEAgCBopEAgCAIAgEBopEAgEBopEAgEBopEBgEBopEBCBopEBCBopEBCBopEBCBop
-EBCBopEBCBopEBC1GopEBC1NopEBCBopEBCBopEBCBopEBCuyBopEBCj7CopEBCBopECCBopEBEBopEBCBopEBCBopEBCBopEBCBopEBCBopEBCBopEBCBop
-EBCBopEBCBopEBCBopEBCBopEBCBopEBCBopEBCijCopEBCBopEBCBopEBCBopEBCBopEBCBopEBCBopEaCAGA0BBupEAgCAEAgCACAgEBopEAgEBopEAgEB
-upEAgEkZ0pEAgCBopEAgCBupEAgEB4pEAgCB4pEAgBBupEAgBBupEAgCBopEAgCEXAIBqpEFABqpEOKBqpEFcBqpECKBqpEHEBqpEEOBqpEBIBqpECCBqpED
-EBqpEDGBqpESGFEBImDspEAACAEZBYk2BupEAABupEAgEBupEBgEBupEBCBupEBCBupEBCBupEQC8DupEEgBBupECIBupEEE81BupEDI/TupEfGEGAIB2pEA
-BgqEgCBgqEgBFEBIBypEAACACAA7wDEIBYs1CorEABorEgE1qBwpEgE8DwpEQEuCvVoJ3a+lEAhEqjEgIlY0hCgEB4gDgEB4gDgExCkrEgE8DiqEgE+wBiqE
-gCB6gEgCBpCgEBkmEgEBiqEgCBiqEgCB8qEgCBvCgCBvCgEBzCgEB3CgEB3CgEB7CgEB/CgE/U/CgEgV/CgErGjDgEBnDgEBrDgEBvCgEBzCgEBvDgEBq3Cg
-EBzDgEB3DgEBs6DgEB/DgEBjEgEBjDgEBzCgEBzCgEBnEgEECBoFzUyiEAIABBCAABNIA2rEAyrEAyrEABAFCAABEYlX4FvCIAoCCgE7D2rEgE2a0lEgEBIg
-EBLgEBPgYBLgEB2rEgYB2rEgEjEqmEgEBFgICAAMGGBEBABCBEIABBCAABNEA4qEAMAGEGBwBBBABBgEB+4DgECAAhjCCAAEEGBgB5Zu7DAvCFgIBm1CgENC
-AusEABCAAECAAEEEBQB+qEAzUghEgEEEBIkmBgrEAkIkdgECAACHABAHABAEIBYjqEuqEABssEgE1+CyrEgCByrEgCEUAgDjqEwqEABwqEgEB8sEgEB8sEgE
-B0rEgEnuE0rEgC4U0rEgC7D0rEgCBCgCBCgMECAgCynB+tDAECAQB0nEAEEAQB2qEAB2qEgEEEAoB6T8BABuvDgMEKAYBurEABurEQyTorEQB6qEgDB6qEgE
-FMAgDAMAAKAAIAAGAAEAACAEEAQB+qEABy6BgEEEAQBgrEABgrEgEFEAQAEAACAEYBgGAIAB8iEgwB1WunEgE3WwtEgEiEosEgEB46BgE2pEkrEgEACgEBkr
-EgIBkrEgEBkrEgEBkrEgEHABACAACNCA6tEABCAAuCCAAENCA0sEAs/DCAACNEAkuEAw/DAkjECAACNEA8sEA0/DA8sECAACNEAsuEA4/DAgtECAACNCAwuE
-A8/DCAACNEA0uEAYAiuECAACNCAstEAcCAACNEA8uEAwoDA0qECAACNEAgvEA0oDA0oDCAACNIA+oEAwgEA28DA4tEA8qECAACNGAwsEA0gEABAkvECAABHA
-BACAAGNCAkuEA+pECAACNEAouEAghEAktECAACEGBYjEoqEA1DmoEgIBmvEgCHABAGNBEBHBFBDBBBABCIABBCAABNGAiwEAuhEABAukECAABEwBBgIB2tEA
-v7C2tEgEBRgEntB+EgEBkFgEB2tEgEi1B2tEgEBTgE8D2tEgEkI2tEgEBNgEgZ2tEgE7W2tEgEB2tEgEBPgEBuDgEB2tEgEByDgEByDgIB2tEgIm1B2tEgEi
-jC2tEgEB2tEgEB2tEgECAAv6CCAAQCAA/+BHABACAACEEBQ4+Dw+DAzdiuEgEEEAIxMquEABquEgCEEAIjWsuEA/TsuEgCCAA8DCAAgEEIBI8D0vEA7DgwEg
-BBgwEQxMwvEQHABACAAt+BCAAt+BCAAt+BGIBEBABCBEBGCAAKEIBwB5Z0rEAjE6rEgI8D+vEgI4SDgEHABACAACGQBEBABCBEBGBIBKBMBONCAmwEAwkDCA
-ACHABAEQBoCBuxEA0zCyrEgEByrEgEmuEDgEBFgEBJgEBosEgEBEgINGAuwEA4kDAKA0rECAACCAAINCAusEA+kDCAACFEAIxC6xEA7SulEAFEAIhEgsEAmG
-8sEACAAQNEA+wEAolDA2jECAACCAAooECAAqhDNCAmxEB8pCNCA0yElJyoENCA2yEgfy4CMABCGWAEBgggIBgggQBggggBBggggCBggggEBggggIBggggQBg
-ggggBBgggggCBgggggEBgggggIFEAgDBBAB4yEADAAAuxEyxEYEtCBgJBmyEAABmyEAQBmyEAQBmyEAQB0xEAQBBAgCBmyEAgKBmyEAQBmyEAQBmyEAQBwxE
-AQB0xEAgCAEAgCB6kEAgwBB4kEAgIBuyEAggBB0xEAgCB0xEAgCB0xEAgCB0xEAgCB0xEAgCB8yEAgCBwwEAgEB+wEAgEB+wEAgBB+wEAgBB+wEAgBB+wEAg
-BB+wEAgBB+wEAgBB+wEAgBB+wEAgBB+wEAgBB+wEAgBB4uEAgBB2wEAgBBkxEAgCBuyEBQDAAAyxE2xEFGIBEBABCBEBGKAAoqECAACGKAEBABCBEBGBICAA
-ghEHABACAACCAAghEGaBEBABCBCBEBGBIBKBMBOBQBSBUBWGgDBEBABABCBEBGBIBKBMBOBQBSBUBUBWBYBYBaBcBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBB
-yBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CGMBEBABCBEBGBIBKGKBEBABCBEBGBIHABAGCAEBgBGKBEBABCBEBGBIG+GBEBABC
-BEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8
-CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBs
-FBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GGIBEBABCBEBGHABAHABAHABAHABAEMB4CrjB86DA4X4yDgE
-6WkjCgEBBgMBsqEgQBmwEgEEEBgBB0rEAB0rEgIDAAA2yEmzECCAA5DGWAEBABCBEBGBIBKBMBOBQBSBUG3BBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBe
-BgBBiBBkBBmBBoBBqBBsBBuBBgCBiCGKBEBABCBEBGBIGQBEBABCBEBGBIBKBMBOGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcGUBEBABCBEBGBIBKBMBOBQ
-BSCAAjbNCAk1EzLkqEKAAoqEHABAIABCKAACHABAKAACIABu1EECAIBCAIABCNCA41EA01ECAACCAAMCAA+sECAAWCAAWCAAeCAABKAAdCAA7MCAAWCAAwvE
-GiBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBDAAAm1Em1EQNCAo1E8Do1EHABACAACG9LBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBm
-BBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2
-DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBs
-HBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8
-JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMBqMBs
-MBuMBwMByMBuOBwOByOB0OB2OB4ONCAw1EAq2ECAACNCA01Es2BsoENCA21EjWw2ENCAk3Es2BwoEHABAEUBoDB+0EAB40EgCB40EgEB40EgEB40EgEBBgEB
-+0EgcB+0EgCBm1EgCBm1EgBDAAA60E+1EHEIBghQB80EAB62EgExgBBgEBBgkgEDAAAq3Ei2EhgBEEBggUBIA5JEg0BG0BBEBCBEBIBQBgBBgCBgEBgIBgQB
-ggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggBBggggCBggggEBggggIBggggQBgggggBBgggggCDAAAuxEo2ECCAAo1ECAAw9DCAA8MNCA8
-3EjWw2EIABBCAABNCAi4EABCAABEmCBgOBlBABHgUB8vEgcBIgExwBdgEB03EgEB03EgC5uB03EgCB03EgCB03EgCB03EgCBi4EgCB03EgEB8yEgCB62EgC1
-D0wEgCBgsEgCBiCgEBiCgEBhBgEBisEgEBi4EgEB8yEgEBklEgEB03EgMB03EgCB03EgCB03EgColBkpCgCrboyEgE4zB8tDgIB+kEggBB62EgQ3CiwEgExC
-83EgEKAAsvEHA5JACAAEEQokF4BtsEk2EA1qD83EgCBq4EgCBjBgEBnBgEn1Ci9DgEB6DgEBoyEgECAABNCAo2EAsyEGGBEBABCBEIABCEqBAgEB22EAB82E
-gBBm4EgBBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCBm4EgCIABC
-IABBCAABNEAKA03EA6yEEaBgEBGAxqD8yEgEB8yEgEoCBgEBGgE3RquEgEBBgE1qDw4EgE7Dw4EgCB+4EgCB+4EgExC44EgEolBgqCgECAACHABACAACHABA
-EMnkFoBB64EA5Z64EgCBmzEgCBDgEBotEgEBotEgEEZumFoD1qD84EAAB84EAgClY0vCAgCBJAgEvmFvBAgIB+2E6BgEB+2EG0DB2CAMBzBAgEBozEAgEBs3
-EAgEBtBAgECAACCAAGHABACAACEGBMAXAAZgCAbgCENAEBw3EIABw3EDQBw3EBG/Tw3ECCBw3EBEBw3EBCFEAEACABy3EAECBEACAIABCEPAEB43ECA+mF43
-EBEB43EBCB43EBCB43EHCB43EIOB43EMQENAEB63ECAB63EBEB63EBCB63EBCB63EPCB63EMeFEAEAEAACAECBEACAIABCEFBE/Ti4EIABi4EYQIABCFEAEB
-m4EABGAFEAEBo4EABEAFEAExSq4EAsZUAFEAEBs4EABs4EAEPAIB84EBAB84EDCB84EDGB84EBGB84EBCB84EBCBm6EAuBFEAIB+4EAB00EAEGBYAGABEgCA
-CgGCAA0BNEAg7EAwBA60ECAACNCAk7EzUwvEGGBEBABCBEHABACAACGIBEBABCBEBGGGBEBABCBEIABuqEHABACAA7lOCAAEHABACAACGUAEBCBEBIBQBgBB
-gCBgEBgIBgQBggBEGBMBiLA/XYgEBozEgCEKBgCipFkLAn2Bu7EgEBu7EgCjF2hEgCjpFqzEgYEGBQipFmLAjFw3EgEjpFszEgEEIBYipFoLAtZUgExS+1Eg
-EjpFuzEgEEGBMipFqLABagEjpFwzEgCEKBUipFsLAB27EgEB27EgCB27EgCjpFyzEgCEKBgBipFuLAn2B47EgEjF43EgEBcgEjpF0zEgCEIBYipFwLABmxEg
-EBqzEgEjpF2zEgEEIBYipFyLABmxEgEBqzEgEjpF4zEgEEIBYipF0LABixEgEBqzEgEjpF6zEgEEKBgBipF2LABmGgEBmGgEBgHgEjpF8zEgEEMBoBipF4LA
-zL0xEgEi1Bw8EgExpFuxEgEypFyzEgEjpF+zEgEEMBgBipF6LAzL2xEgEBy8EgEuXk8EgEoqEu4EgCjpFg0EQEKBYipF8LA/pF08EgEuXm8EgEoqEw4EgCjp
-Fi0EQEIBYipF+LAzL6xEgE+I2xEgEjpFk0EgEEGBQipFgMAi1B48EgEjpFm0EgEEMBoBipFiMABs8EgEzL+xEgEi1B68EgEq9B68EgEjpFo0EgEEIBYipFkM
-A53D44EgEB88EgEjpFq0EgEEKBgBipFmMABkHgEB27EgErkCy6EgEjpFs0EgEEIBYipFoMAoqFkHgEpqF47EgEjpFu0EgCEGBQipFqMAi1Bi9EgEjpFw0EgE
-EMBgBipFsMArkC46EgEoqFqHgEpqF87EgE8D87EgCjpFy0EgCEIBYipFuMAi1Bi3EgE9D48EgEjpF00EgCIABBCAABNEAw9EAq3EAqCIABEIABBCAABNGA49
-EAy3EAuCAm9EIABBCAABNEA+9EA43EAs5EIABBCAABNGAk+EA+3EA0CA+3EIABBCAABNEAq+EAk4EA+CIABBCAABNIAw+EAq4EA+9EA+9EA+9EIABBCAABNI
-A2+EAw4EAy+EAk6EAoDIABBCAABNGA8+EA24EA2zEAu1EIABBCAABNGAi/EA84EA6zEAk1EIABBCAABNGAo/EAi5EA6zEAu1EIABBCAABNIAu/EAo5EAiJAi
-JA4JIABBCAABNKA0/EAu5EA00EAw/EAu0EAm2EIABEIABBCAABNKA8/EA25EA80EA4/EAq/EA07EIABBCAABNIAigFA85EA+/EAw/EA67EIABBCAABNGAogF
-Ai6EAo1EAk1EIABEIABBCAABNEAwgFAq6EAsgFIABBCAABNKA2gFAw6EAyKA21EAygFAygFIABBCAABNGA8gFA26EA08EA4gFIABBCAABNIAihFA86EAkLA2
-/EAy+EIABBCAABNIAohFAi7EAoLA8/EAmLIABBCAABNEAuhFAo7EAyLIABBCAABNKA0hFAu7EA2LAogFAs7EAogFIABBCAABNGA6hFA07EAy7EAohFDAAAs/
-EwgFACAA8zEIABkgFECAB8DmhFAEEAC8DohFABohFQECABmuEqhFAFIACBshFABGABEABCAEPBgBrcBAAB4hFBgErUuhFAQACAQBkgFAgBBJAgCB+gFAgECA
-AMNEAuiFABA62ECAABEWBgE3xB88EAjEi9EgIBuiFgIi1BGgEBoiFgE2YgiFgEBDgEBJgEqrFSgEBIgE7DogFgQCAAGIABBCAABNEAuhFAKAm3EIABBCAABN
-GAgjFAQAs3EA8iFNEAijFzUu3E4J+iFNCA4hFi1BgjFHABACAA27ECAAiwEHABAEQBgCxCkjFABiiFgEBiiFgCBo7EgCjFo7EgEB+9EgEBs2DgIBs2DgEDAA
-Aq9EkiFANCA6gFzUqQMABCECAImDwgFAIABCEmBBoE7DqhFABm5EgEBm5EgEBm5EgE4LuiFgEhK2jFgEB2jFgEB2jFgEBBgEBo/EgEijCuiFgEBuiFgCBuiF
-gCBuiFgCtZFgCB09EgEmXyvDgEB69DgEsjCojFgECAA4/ENCAyiFA49ECAACEYB4DBqhFABqhFgEByhFgEByhFgEByhFgEByhFgEByhFgEBKgEBqhFgEBqhF
-gEufqhFgEB8vEgECAAKMABUMABWMABYMABaMABcMABeMABgBMABiBMABkBGOBEBABCBEBGBIBKBMEEBQuI0+EABogFgEIABBNEAyjFAm6EABCAADESB4BBPA
-2XRgE8nBTgEBVgEBwkFgErUwkFgCBwkFgCBwkFgCBwkFgCKAACIABBNGA8jFAw6EAIAOIABBNMAgkFA06EAMA6kFA6kFAk/EAk/EIABBNGAkkFA46EAQAkkF
-CAAMCAAKCAAaCAAKNCA6lFBi7ENCAwkFxCylFOABm7EBGIBEBABCBEBGHABAEmBBwDipFoVAB0jFgEB0jFgEoT0jFgEi1B0jFgEB0jFgEB0jFgEB0jFgEkI0
-jFgEB0jFgEB0jFgEjW6jFgEB6jFgCjyE6jFgCB6jFgClIokFgCBokFQBokFQjpFu9EQIABBCAABNEAqmFAkgFABCAAKNEAilFr+B01DofouENCAwmFBgzENC
-AymFjWgmFKAA0hFDAAA6kFqlFMCAAu7EDAAAqkFulFEDAAAglFwlFEHABAHABAHABACAAmiFGcBEB+fBggBBigBBkgBBmgBBkoBBmoBBooBBqoBBsoBBggCB
-+/CBggDBigDIAB6vDHABACAACNKAqnFofovEi1BqnF1qBqnFr1CqnF7DqnFECBIxwBFANCAynFABCAAECAAEFEAIvC+RABHANCA6nFABCAABEMBoBoCCAiE6
-nFgEyV0iFgEB2jFgCAGgCxS6nFgECAAGEEBwBB+nFABw1CgEEIBQipFoXA1qD4mFgEB6lFgCjpFu/EgCEIBQipFqXA1qD6mFgEB6mFgCjpFw/EgCEGBMipFs
-XAB2nFgEjpFy/EgCEIBYipFuXABkiFgEvCkiFgEjpF0/EgEIABBCAABNGAwoFAqiFAknFAsPIABBCAABNIA2oFAwiFAqnFAyPAqnFIABBCAABNEA8oFA2iFA
-qoFIABEIABGIABBCAABNGAmpFAgjFAqBAgjFIABECAAq2EMAB6CMABsSNCAwpFyuF0BNCAypF53C+BMABCMABGNCA4pFkmBmpFMABCMABEMABGMAB+pFMABg
-qFMABiqFMABkqFMABmqFNCAqqFBimFMABCMABsqFIABskFEqBBgKBilFAjEilFgIhbq3EgIBmpFgQBmpFgCBolFgCBbgEBilFgEBilFgIBilFgIBVgIBmpFg
-EBmpFgCBXgCBLgEBfgExCRgErb0kFgM7DgqFgcBLgEBhBgEHABAECBQx1BkjEAFEAQ3aolFABilFAEgBBgFACABg3EgIBm3EgEBDgEBoqFgElrBqlFgEuyBi
-gFgIp/DHgE5ZqlFgEB2qFgI7DoqFgE7WupFgCBupFgCrkCJgCB62EgOBm3EgEEaBgIp/DFApb82EgEvwFwpFgEwwFwpFgCmGwpFgCBqUgCnyBwpFggBBwpFg
-CBslFgEBslFgIBslFgIBg3EgIrb+kFgQCAACEsBBgY1DujFAjW0pFgC5Z0pFgC7W0pFgC7DuqFgCB8qFgEB0pFgEBwlFgEB0pFgIB0pFgCBwlFgCB03EgIB0
-3EgUBFgUBHggIBwlFgEB4uEgIBKgEBJgIBqlFgEmG0pFgIrbilFgECAACDAAA2qF4pFYDAAAylF6pFgCCAAOCAAWHABACAACHABACAACDAAAWoqFAEOBoBip
-F6aA1XwlFgEkbwlFgEBspFgEBqqFgCjWqqFgCjpFgjFgCEGBQipF8aA1XylFgEjpFijFgEEIBYipF+aA1X0lFgEkb0lFgEjpFkjFgEEIBYipFgbA1X2lFgEk
-b2lFgEjpFmjFgEIABBCAABNIAisFA8lFA2qFAkBAo4EIABBCAABNEAosFAimFAu4EIABEIABBCAABNGAwsFAqmFA24EA84ECAA6kECAA24ECAAi6ECAA0sEN
-CA6sF1Xg5ENCA0oF1Xi5EMABCNIA0rFgbK/XusFB0rFzS6mFMABGNCA4rFB+mFMABCNEAotFhxFgC1Xu5EMABCNIAkpFjWgsFpbs5E1sCYBotFMABCNGAopF
-jWksFpbw5E1X25EMABCNGA0tFjWosFpb05E1X65EMABCNCA4tFuyBgjFIABqrFEABADAAA4sFysFBHABADAAAwtF2sFDECBQsnB0oFAGeBEBABCBEBIBQBEB
-GBIBKBMBOBQBSBUBWKAACEsBBg5B9VgpFABgpFgCrbsoFgCBmiFgIloBmiFgEB+sFgEB+sFgCBmiFgCBgpFgEpvB5IgEBxIgMB6rFgMB+hBgEB4mFgQB+sFg
-CB+sFgCBgpFgCBgpFgCBmiFgEBrIgEBmuFgsZBtJgEEmC6uBgOzuByrEAzxF6tFgIB6tFgCB6tFgCB6tFgCB8rFgCB8rFgEBo8EgEBorEgIoCorEgEBorEgE
-BorEgEB6tFgE9uBurEgQB/IggBBouFggBB0rFgEB0rFgEBouFgEB8rFgEBorEgEB7GgEjvBgtFgEB8oFgEBsqEgIwsFgtFgEBgtFgCB+rFgCB8rFgEB8rFgE
-B8rFgEB8rFgEBgtFgEBgtFgCB8oFgCE0BzKwGB5JAB5JgEBxJgEB9JgEB5JgEBhKgEBlKgEBpKgEBvKgEBzKgEBhKgEB3KgEBlKgEB7KgEBxJgEBxJgEB/Kg
-EB5JgEByjFgEByjFgEBlKgEBlKgEB5JgEBjLgEBxJgEByjFgEEaBgU0gB06CAwK3IgkD6uB5IgEBsuFgEwsFktFgEytB4iFgQrbyoFgEjEgpFgI1MwqEgIBg
-pFgE2MgpFgIhsB03DgIB1IgEEUBgKBmtFAl0F/LgEBhMgEBjMgEx1BgnEggCgby7EgIBopFgMBopFgCB84DgCA5LgcEmBBgE1DinFABksFgEBksFgEBksFgE
-BksFgE7lCqsFgE9lCqsFgCBksFgCBksFgEBksFgEBksFgEBksFgEBksFgEBksFgEBksFgEzmCqsFgE1mCqsFgC4mCqsFgC+mCqsFgCHAhsBAGNBEBBBABCBE
-BGBIHABAFEAQ2a2oFArb+oFAE8CB4J1MBA9tFBgEhxCFgEB6uFgEB6uFgEBsuFgEBsuFgCBsuFgCBsuFgCBytFgC7DytFgCuXytFgCB6uFgEBsuFgEBsuFgC
-BsuFgCBsuFgCBsuFgCBusFgEB6uFgEBusFgEBcgEBcgGBcgGBcgGBcgGBcgGBcgGBcgGBsuFgGBsuFgCBsuFgCBsuFgCBsuFgCBsuFgCBsuFgCBsuFgCBsuF
-gCBsuFgCBsuFgCBsuFgCxCsrFgCACgE9fHgIBsuFgEtzFo1EgECAACHABACAACCAAMHABACAAoyEECBwCBBADAAA+sFiuFKIABBCAABNCA0vFABCAABHABAH
-ABACAACDAAA0tFyuFCECBEB0uFAKAACEUB4BrU0uFAB0uFgCBuuFgCB6uFgEj4F0uFgCBuuFgCBuuFgEBuuFgEB0uFgEB0uFgCE3BBgNq1C8kFAABiwFAgEz
-LmlFAgEuIiwFAgEBiwFAgEB0vFBgEB0vFBCB0vFBCB0vFBCB0vFBCBg4EA4DBg4EAgEofg4EAgEzNcAgEB6uFAgEB0vFAgCB6uFAgCB6uFAgCsvC8vFAgCB8
-vFAgEB8vFAgEB0vFAgEB6uFAgCBiwFAgCBiwFAgEBowEAgEj2BymDAgIEIBcipFsfA1NiiFgExMksFgIjpFynFgCEGBMipFufAxvF+uFgEjpF0nFgCEKBgBi
-pFwfA1XmqFgEkbmqFgEhxFmqFgEjpF2nFgEEIBYipFyfA1XoqFgEkboqFgEjpF4nFgEEIBYipF0fA1XqqFgEkbqqFgEjpF6nFgEEMBkBipF2fA1NsiFgExMu
-sFgIsKmvFgCBmvFgCjpF8nFgCESBgCipF4fABuiFgEBwsFgIBovFgCB8tFgCBuiFgEBwsFgIBovFgCjpF+nFgCEOBoBipF6fA1NwiFgExMysFgIsKqvFgCBq
-vFgCBqvFgCjpFgoFgCEKBgBipF8fA1NyiFgExM0sFgIsKsvFgCjpFioFgCEKBgBipF+fA1N0iFgExM2sFgIsKuvFgCjpFkoFgCEMBwBipFggBAB2iFgEB4sF
-gIB2iFgCB4sFgIjpFmoFgCEKBUipFigBAB0uFgExM6sFgCB6sFgCjpFooFgCEKBoBipFkgBA1N6iFgExM8sFgIzyFwuFgEjpFqoFgEEMBwBipFmgBA1N8iFg
-ExM+sFgIrvByuFgE2uByuFgEjpFsoFgEEMBkBipFogBA1N+iFgExMgtFgIB4vFgCB4vFgCjpFuoFgCEIBcipFqgBA1NgjFgExMitFgIjpFwoFgCESBkBipFs
-gBAxMktFgEyMktFgCBktFgCB8vFgCB8vFgCB8vFgCB8vFgCjpFyoFgCEYBwBipFugBABmtFgEBmtFgCBmtFgCm6F+vFgCn6F+vFgCBmtFgCBmtFgCBmtFgCo
-6F+vFgCp6F+vFgCjpF0oFgCEGBMipFwgBAjWgwFgEjpF2oFgCIABBCAABNEAyxFAsrFA6mFIABBCAABNEA4xFAyrFAswFIABBCAABNGA+xFA4rFAiCAoCIAB
-BCAABNEAkyFA+rFAuCIABBCAABNGAqyFAksFA0CA6CIABcIABeIABgBIABBCAABNKA2yFAwsFAuuFA+nFA+nFAkyFIABBCAABNGA8yFA2sFAkoFAwxFIABuB
-IABwBIAByBIABBCAABNEAozFAitFAmxEIABBCAABNGAuzFAotFA2oFA2oFIABBCAABNIA0zFAutFA8oFAwvFAyeIABBCAABNGA6zFA0tFAipFAqxFIABEIAB
-GIABIIABBCAABNIAm0FAguFAupFA2xFA2xFIABcIAB6CIABBCAABNIAw0FAquFA4pFAkzFAkzFIABBCAABNKA20FAwuFA+pFAqzFA+pFAqzFIABEIABkDIAB
-BCAABNEAg1FA6uFA6xEIABBCAABNEAm1FAgvFABCAABEyEv0FgmDB4tFAzxF40FgCB40FgCB40FgCB40FgCBm1FgEB40FgEBikFgQB40FgQBgwFgCB40FgCB
-6yFgEB+GgIxKlCggHyKpCgwaw0F6vFgwBB4vFgIBm1FgEk0FyqFgEwsFyqFgEgVyqFgEBm1FgEBqqFgEB40FgE9W6yFgEB6yFgYB6yFgEBm1FgEB6yFgEB6y
-FgEBgwFgEB6yFgEB+zFgEniB+zFgCBVgC15BqGgEBm1FgEBm1FgEBxCgEBu0FgEBu0FQBm1FwDB+zFgEB+zFgCBlBgCjW+zFgYloB+zFgCB6vFgCBsyEgkBB
-syEggBB6yFggBB6yFgEBm1FgEB6yFgEB6yFgEBk+DgEB6yFgEBm1FgEByyFgEBikFgQBm2EgQBgiFggBByyEgEByzFgQB40FgEB40FgCB40FgCB40FgCB40F
-gCB3CgEB40FgEB40FgCBlBgCIABIIABKIABMIABBCAABNEA21FAwvFAyyEIABUIABBCAABNGA+1FA4vFABA2xFCAA2HIABkBIABQIABBCAABNGAq2FAkwFAi
-BA+0FGKBEBCBEBGBIBKIABuSEKBwBjEgxFAtZCgIn1Bs2FgEtnCqwFgE/aBgECAAh3IEEBQyVqxFAtsEwqFgEEE7zF4yBBBABisFgoZDAAAEs1FlDHABAEIy
-zFY1DqvFArUw1FgCB4qFgCz+CBgECAAEEEBwyBxgB42FAs8CBgIDAAAyxF21FkDEGpvBY1DyvFAB00FgEB00FgEEkB41FwH1D0vFAv7C8jFgEB20FgErvB20
-FgE3D20FgEB20FgEB40FgEwsFq1FgEBq1FQBq1FQq+Ci4EgDBi4EggBB2xFggBB61FgIB61FgCB61FgCB20FgEB20FgECAAk0ECAAk0EEKAgC1D6vFAkmBg2
-FgCytBo3FgC0tBo3FgEztBo3FgEEEAIk0Fi2FAoCi2FgCEaBg1B8nBQAB+2FgoZB+2FgCBCgCB+2FgEB+2FgCBk2FgCxLsJgEBk2FgIBk2FgCBg1FgCBg1Fg
-EB+vFgEEEAQk0Fi1FAoCi1FgEEUBgDhlBwlFABi3FgIBCgEBi3FgI3+Fo2FgCBwlFgCBk1FgIBk1FgEBk1FgEBk1FgEHABACAACHAr8FACAACNCA+3FA2CCA
-ACCAA3yCEGBQ7Dg4FABoKgE/7Fy3FANGAm4FA+CAutFA62FCAACNEAi0FAiDAytFCAACNCA2tFAmDCAACNEAy4FAqDA6tFCAACNGA24FAuDA+tFAu0FCAACN
-GAu3FAyDAiuFABCAAYCAAENGA03FAouFA03FA03FCAACNEAk5FAsuFA43FCAACNGAo5FAwuFAkjBA+2FCAACNEAkEA0uFAkECAACNEA+4FAoEA4uFCAACHAB
-AHABAECBIoCBACAACEEBQrCCAl0FCgEEGBQjEGA7Ds5FgEBy4FgCHABAEGBY8NBAxgB6xFgEBw5FgECAAEHABAEEBQBBAB25FgECAAEEEAgC9a2pFABu0FgE
-E4CBgoBAZAAdggBBSggFB85FgIBk2EgEBzBgEBunFgEB+0FgMBq6FgIB85FgEB85FgCB8yEgCBk4FgIApBgIAvBggBAxBggCBLggBB2vFgMBhBgEBlBgEB1B
-gEB1BgEBwmFgEB4pFgsBB+0FgEB+oFgIB+0FgEB5BgI7lBskEgEBuvFgEB4pFgEBwmFgEBymFgsBB+0FgQBonFgIBwKgQBm2FgEB+0FgEB85FgIB85FgCBm5
-FgCBm5FgBBygFgDBygFgEKAACCAACCAArrFDAAAwiFq5FQHABAEKBYB4/EAB4/EgEB+4FgEB+4FQBy2FQEEBQ6aDAl0FDgEEoBB4GA7BAqrFi5FggBBi5FQB
-84FQ7Ds6FgBB1BgC8VnCgIuyBmwFgEBRgEA9BgEAhCgEga01FgEB01FgCBxBgCAlCgIBpCgIB40FgEwrCBgEB02EgE1XgBgECAACEOB4CBqBABmBgEwrCGgI
-B62FgIB62FQB65FQ3O41EgDHABAEEBQjEy1FAB06FgEEZAgCgasjEAABBAgI7D26FAgEBoVAgCB26FBgCB26FBCB26FBCB26FBCB26FBCB26FBCB26FBCB26
-FBCCAASEoBAgKBkoFABkvFgQBBgEB66FgEB66FgCqhGDgCBg6FgEu/Fi2FgCBqBgCB66FgMB66FgCBFgCBKgEBJgsBB6zEgEB81FgIBkBgIB81FgIBGgIBGg
-ICAA6BCAAtuCCAABCAAruCCAAtuCEOAgCBBABBgEBm7FgEBm7FgC2hGDgCB4oFgEBm7FgMCAAkCCAAYEMAgEBuqFABiCgEB2BgIB23FgIBorFgEBu2FgEEKA
-gCBwqFAB22FgCBw2FgCBw2FgIBu7FgICAAzlFCAA9tCHABACAACIABBCAABNEAu8FAuBAsgEEEshGQ5Z4rFAvCGgEFEAE7Di7FABm7FAEGBQB+6FAvpFq7Fg
-EACgCEEBgCofwkFAxSBgEDAAA+7Fs7F4BFEAgCof0kFABEAFGAIBoBABBABmBACAAntCFEAIBoDABk5FAEEAQBy6FABy6FgEFEAQgyFu3FAACACAA4CCAAvk
-FCAAmNCAAiqFCAAsNNCAw9FB4yFNCAy9FBy3FNCA09Fv0FsINEAq8FuI+yFo5Fq8FMABCNCAu8FuIizFNCA89FuIkzFMABsaMABuaMABwaMAByaMABk+FNCA
-w7FgvBw7FMABCMABq+FNCA27FBmrBMABCMABw+FMABibMABkbNEAg8FxM06FB0oBMABCMABqbMABsbMABubNGAq8FxM+6FB4B7Dw+FMABCMAB0bMAB2bMAB4
-bNGAg+FuI00F4Kg+FB+BMABCMAB+bNEAy/FuI60FB68FMABCNIAq+Fk0FgT/Xk/FBq+FzSw5FMABCMAB4/FMAB6/FMAB8/FMAB+/FMABggGMABigGMABkgGN
-CAogGB2/FMABCMABqgGMAByCMAB0CNEAygGuI61FBucMABCNEAq/FBygGuI+1FMABCNEAu/FuIi2FiEogGMABCMABkDNGA0/FuIo2FiEugGykG0/FMABCNIA
-khGv0F8LuIs2FykG4/FBoIMABCMABENCA+/FxSk7FNEAshGuI02FB6gGMABCNEAwhGuI42FBsrBMABCMABKNIAuMv0FuMnlG6IuI+2FqlGqgGMABCNGA6hGv
-0FyMuIi3F7DugGMABCMABEMABsENCAgjFob6iFMABwENCAmiGyuFu3FMABCOABgNBOA9XqaBOA93FiTBNCAwiGBgvFHABAHABACAAEEMBYipF8xBABmiGgEB
-miGgCBmiGgCBmiGgCjpFi6FgCEOBcipF+xBABuhGgE6lGoiGgC7lGoiGgC8lGoiGgC9lGoiGgCjpFk6FgCEYBwBipFgyBA/lGwhGgEjWqiGgCloB0+FgCBqi
-GgCBqiGgCBqiGgC6lGqiGgC7lGqiGgC8lGqiGgC9lGqiGgCjpFm6FgCIABBCAABNEAijGA88FABCAAQIABGIABIIABKIABBCAABNGAwjGAq9FAkiGAMIABBC
-AABNKA2jGAw9FAqiGAkjGASAgBIABEIABGIABIIABKIABMIABOEIBgCkmB4iGA6E0iGgCBuiGgCjFBgEDAAAwiG6iGGEGB4CBsiFA6T2iFgQ2oB8iGgYEIBg
-CipFuzBA7WyhGgEjFgqFgEjpF07FgYEIBYipFwzBA7W0hGgExvF0hGgEjpF27FgEIABBCAABNGAykGAs+FA+4FA6hGIABECAAOMAB0pBHABAHABAHABAEEBQ
-BsjGABsjGgEECBgDBBADAAAE4jGGCAAKIAB6hGKAAkhGEEBgBBw8FABw8FgIEIBwCjE+/FA7DikGgI6T8jFgE4X4jFgYGKBEBABCBEBGBIGEBEBABCEMB4D5
-Z2mFAobwmFgQkbFggB8DEgEiEokGgCxSu/FgCNEAEABAsyFCAAECAAEHABAIABk8ECAACCAAGCAAYHABACAACEEBoCobmnFAuyBy7FggBEGBYjEFAB0jGgEB
-HgEHABAHABAECrPIoCBACAACHBBAHABACAAECAASCAAOMABujBNKAqkGqnCEBwmG7DwmGgvBk3FkZ8iGMABCMAB0jBMAB2jBNOAykG+Yi7Fn2B+lGmDglGgv
-B+JhZi7FBglGBglGMABCMAB8jBMAB+jBEEBQwH8kGAB8kGgEMABwsBGKAEBCBEBIBQBgBNEAsmGBm/E83CyhGCAABNGA8nGA2hGA2hGAwmGKAAyjFHABAEsB
-BwFxC4nGABwjGgE7DwnGgEBvBgEB1BgEB5BgEB9BgEB9BgEBjCgEBnCgEBrCgE5WrCgEBvCgErGzCgEBjBgEB3CgEB/CgEBlDgEBpDgEB0iGgEwrCyiGgEB2
-gGgIEQBgCxC6nGAB6nGgE8D4mGgEBFgEBJgEBPgE3CTgEBXgENCABAu9FCAA+2DCAAENCAsoGAECAACNEAknGABAICAASCAAENCAkvFAOCAACNCASASCAACH
-ABAHABAKAACHABAIABBCAABNEA+nGA8kFAkjGHABACAAwBNCAkoGAmpGCAACNCAooGABCAASCAAENCA6pGAECAACNEAyoGAwlFAICAACNCA2oGABCAAYCAAE
-NCAoqGAECAACNCAsqGA+lFCAACNEAwqGAiBA+hFCAACNGA8nGAmBAinGAimGCAACNCAk1EAuqGCAACNEAwpGABADCAA8BCAAiCCAAGNGA4pGABA8kGA+kGCA
-AmCCAAENGA+pGAEAilGAilGCAACCAAkcNIA8mGofqzFj2BmrGyV+mGB0vFNEAmqG6nBgjF83CslGMABCNEA2rG6nBkjF83CwlGNGAylG6nBmjF83CylGovC8
-vFNCAuqGBwcIABwqGIAByqGIABEIABEEcBgE1D06FAB8nGgC7W4qGgCzSEgCnYi9FgCoY+8FgCBi9FgCB+8FgC/XioGgC6nBgsGgEoR+lGgEBuuFgErbmmGg
-E9Vq6FgIHABAE8CoOwfB8qGAojBfgCiEXgCBXgC7vB2rGgCk8C8qGgCB8qGgCrYsjGgEBk4FgIBwpGgQsK4pGgEB8qGgEB5BgEB8qGg4IB4mGgEB2oGgIlwB
-w5EgEB9BgIB9BgEh8B/BgEB2nGgEBkoGgEnYm9FgCslBm9FgCqlBm9FgCulBm9FgCoYi9FgCtlBi9FgCrlBi9FgCvlBi9FgC7LksGgE6E8qGgEBkoGgCBm9F
-gCBm9FgCB2rGgCB+pGgCBi+FgCBjCgIBjCgEB4mGgEB8qGgI8D8qGgCA3BgCBipGg4BBdgEKAAq4EEGBY7D2qGA/X2qGgEB2qGgEHABAEeBwDjEgnGAxC0xD
-gIBkrGgEBooGgCkYgqGgClYwoGgE/XuoGgCnYu9FgCoYq9FgCmYwoGgCBmqGgCBTgCB+rGgS8D0rGgCBooGQEEAgEBq+EAjpFBgBDAAAmsGorG+DFEAgEAEA
-BwmGAECBgEACAEKBgCBkqGABkqGgEBkqGgEBkqGgEBBgEDAAAmqGwrGEHABAGGBEBABCBEFEAIBwsGA/3Ci5EAEKBkBBk5EABk5EgEACgEBk5EgEBi+FgEEE
-BQ1qB6rGAi9C0pGgEGGAEBABCBEEEA4BlpF+rGAjF2+CgEESAoBnYq+FAoYm+FgC/XqpGgC5qGirGgCBgsGgCBgpGgCB+oGgCBqpGgCBotGgCEEAoCBsBABU
-gEEEAI6rGuBABksGgCEIAoB6rGwBABgpGgEBgtGgEB2kGgEEGAoCBosGA/XypGgC3VagCEEAoBxMypGA7iCSgCEEAIojGssGA7DssGgCECAE54FusGAECAIx
-CqqGAEEAwDB8IABilGgwBFYAwDBWABUABSABQABOABMABKA1GIAB0BABGAhEEAgZCADAAAyB2sGFHABACAACCAAwBHABACAACCAAqCCAAkCCAA4BCAA06ECA
-A4BNCA4uGB25BNCA6uGxC+zDHABACAACNKAsqGB62FspGkzFu7BooF1qBuqG7DuuGNEA2tGr+Bo+EB82FNEAorGxsG+2FgbkJNCAs1FBo1FG+BBEBABCBEBG
-BIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BHABAHABAEoDBoyHjE+pGAxC8rGgIBDgEBDgUBmrGgUBqvGgEB6+
-EgEBy7FgEBijCgQBXgQBXgEBuoGgEBiuGgCBiuGgCBiuGgCBZgCBZgs4BBiuGgs4BBiuGgCBiuGgCBmrGgCBiuGgCB8uGgCBs+BgCB8uGgEBy+EgC7D8uGgQ
-B8nGgCB+pGgEolB6+EgIB6+EgEB6+EgEB6+EgEBbgEB+pGgEzY+pGgIB0zBgIBqjGgEBqjGgE5+CiuGgEBiuGgC2c2jCgCBXgEBXgEB+pGgEB+pGgIB+pGgI
-BiuGgIBiuGgCB+pGgCBdgIBfgEHABAEK2tGoBBy+BAB+zBgExSFgEBitGgEjWmuGgEHABAHABACAACHABAIABBCAABNEA4rGAg/BA6pGHAhvGAHABACAASDA
-AAu0B8uGjOCAAQCAAKCAAKNEAwwGtoG+nFuIqqGNGAsqGtoGgoF83CsqGovC20FNEAuqGtoGioFovC40FNIAisGxsGw4Fv7BswGyVksGspG60FNIAksGxsGy
-4Fv7BmtGyVmsGspG80FEGBQipF+/BAkmBuvGgEjFk3FgEEGBYipFggCAkmBwvGgExvFkuGgEIABBCAABNEA2vGA8qGA8qGHABAHABACAACCAAGHABAHABAHA
-BACAACHABAKAACCAACCAABCAAOCAASCAAGNCAiyGBYELBImhDqxGAABqxGEQBqxGEIBixGAIB6wGAgBKAACEEBQBywGAB4wGgEGKBEBABCBEBGBIGgCBEBAB
-CBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BGgCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiB
-BkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BG6CBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6
-BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CEcAoCBixGABixGgCBixGgCBixGgCBixGgCBixGgC9wCixGgCBskGgCBixGgIBixGgCBixGgCBi
-xGgCBixGgCB8wGgCFEAIi9C+wGAB+wGAEIAgBBmxGAzSgxGgEACgE7DgxGgEEQA4BBixGABixGgE7kCixGgEBixGgEyVoxGgEi0GoxGgCBixGgC7DixGgEFE
-AEBqxGABqxGAEyBAwEBsxGABsxGgCBmxGgCBmxGgEBsxGgEBsxGgCBmxGgCBsxGgEBsxGgCB2kGgCBsxGgIBsxGgCBsxGgCBsxGgCBmxGgCBsxGgEBsxGgCB
-mxGgCBsxGgEBsxGgCACgCBsxGgCBmxGgCBmxGgEBsxGgEEGAQBoxGABuxGgEBuxGgCEKAUBwxGABwxGgC9vGwxGgCBwxGgCBwxGgCEeAwCByxGAByxGgCByx
-GgCByxGgCBsxGgCBsxGgEByxGgEByxGgCByxGgCByxGgCBsxGgCBsxGgE7DyxGgEjWyxGgCByxGgCFKAEB0xGAB0xGAB0xGAB0xGAB0xGAEGAMACAB2xGgCB
-2xGgCEGAQi1G4xGAB4xGgC6TyxGgCEOAoBk1G6xGA9vG6xGgCB6xGgCm1G6xGgCB0xGgCB6xGgEB0xGgEEEAQxC2xGAo1G8xGgEEKAgBB4xGAB4xGgEB+xGg
-EB+xGgCB+xGgCESAwBxMgyGAojGgyGgC7DgyGgCBgyGgCj2B6xGgC21GgyGgEBgyGgCgqE6xGgCB6xGgEFEAEk1GiyGABiyGAEEAQB+xGABkyGgEECAIiXgy
-GAEKAgB7DoyGA87CoyGgCpEiyGgCBiyGgEBiyGgEEEAQBqyGAo/FkyGgEFKAgBu2GsyGAAIAiVGABEABCAEKAwBo1GuyGAAMgC9vGuyGgC7DuyGgCACgCEIA
-QBwyGABwyGgC7DwyGgCBwyGgCECAEx2GyyGAECAE8D0yGAEEAIx2G2yGA7D2yGgCEGAMo1G4yGAi0G4yGgC7D4yGgCFmBBwEA4BAA0BA2iCyBAAuBAAsBAAq
-BABoBAAkBA6TiBABgBABeAAcABaABMABKABIABGABEABCAKAACGMBEBABCBEBGBIBKEEBIBgzGAvkCgzGgCEIBQn3GizGABizGgCBizGgCBizGgCEIBImhDu
-zGAB6zGgBB6zGQBkzGQCAACGGBEBABCBEEIBgBkmFFABJgEkXNgEoCDgENEAwzGABAopGCAAECAAENGA2zGAEA+0GAupGCAACNGA+wGAIAOAmqGCAACEABAF
-EAErU8zGA8D8zGAEGBMB+zGA6T+zGgCACgCKAACIABBCAABNKAmzGAmzGAmzGAmzGAmzGAmzGCAABEGBgBBdAijCvJgEuyBxJgIIABBCAABNEAu1GA4vGABC
-AA8DHABAKAACEyCBoKBHABRgEBVgEBZgEBdgEBZgEBhBgEBnBgEBrBgEBnBgEBnBgEBnBgEBhBgEBrBgEBvBgEBzBgEBvBgEBvBgEB3BgEB7BgEB/BgEBlCg
-EB49BgEBpCgEB1CgEB9CgEBhDgEBpDgEBtDgEBxDgEB1DgEB5DgEB/DgEBjEgEBpEgEBtEgEBxEgEB5EgEB9EgEB0rGgEB/EgEKAACNCAg1GABCAAkCCAAEE
-iCBgI2chFABFgEoRswGgE0zGmEgE1zGo0GgC2zGo0GgC3zGo0GgCg0Gi0GgC4zGo0GgEBm1GgCBjFgCBm1GgE7Wo0GgC9wCm1GgC9zGo0GgC+zGo0GgC/zGo
-0GgCh2G3EgCzhBw8DgExCsoGgEBlFgImGkxGgEBkxGgEA/EgEBqjGgQBkxGgQBilGgE3CnFgEBqyGgEoMqyGQBqyGQB8+BgDo/Fi0GgEKAACNCABAICAAGCA
-AENEA82GAEA2+FCAACNCAg3GAICAACNGA41GAMA+wGA+wGCAACNEAixGAQAixGCAACNGAg2GAUABAeCAAiDCAAENIAm2GAaAsxGAsxGAi1GCAACNEAq2GAeA
-wxGCAACNGAu2GAiBA0xGAq1GCAACNGA4xGAmBA4xGA01GCAACNGA8xGAqBA8/FA22GCAACNGAm4GAuBAgyGA+zGCAACNEA+2GAyBABCAAoGCAAENGAw4GA4B
-AqyGA+vFCAACNIAo3GABADAHAHCAAiCCAABKAAhiJCAAsDCAAKNEA03GAoCABCAABEgEB4hBmG2zGAB62GgEB62GgCB62GgCB62GgCB62GgCB62GgC7W62Gg
-CB62GgCB62GgC80G62GgCB62GgCB62GgCB62GgCBlCgEB/DgEB8lGgEB6yDgQBhEgEB2GgEB0GgCB80GgCB80GQB80GQB80GQB80GQB80GQB80GQB80GQB02
-GQB8lGgEBIgQB64GgEvCjEgEB+yGgEBlEgEBnEgEBpEgEB62GgEBnDgE2crEgsJBtEgEB8lGgEBvEgQhX6yDgE7lBijFgEB02GgEB62GgEB43GgCBxEgCxC+
-qGgIoR+yGgIBzEgEh2GlCgE30G1EgEB3EgEB5EgEB2mGgE40G62GgEB62GgCB62GgC1E62GgC2E2sFgCAtCgECAAGNEAo5GAwCAGCAACNIAs5GA0CAi3GAiz
-DAizDE1BBoCj1Bs3GAABs3GBgBBs3GBCBs3GBCBs3GBCBs3GBCBs3GBCBs3GBCBs3GBCBs3GBCBs3GBCBs3GBCBs3GBCBs3GBCBs3GBC8DgHAG00G+GAgC1q
-Bk3GAgCBk3GAgCB7EAgC1K/EAgG8nB6uGAgE8SwDAgEjqGMAgEBjFAgEA5EAgEKAACCAAGNGAo4GAeAurEAq3GCAACNGAs4GAiBAo3GAwtGCAACNEAw4GAkD
-AyuGCAACNGAk2GAoDA6hGAowFCAACNGA44GABA+zGA63GCAAxyDCAAENGAq6GAEAk0GAg4GCAACNCABAo0GCAAmzFCAAENGAo5GA8DAq4GAk4GCAACNEAw2G
-AiCAiCCAACNGAw5GABADADCAAllCCAAllCCAAGNIA45GAsEAyFA+0GA04GCAACCAAiFCAAx/IHABAHABAHABAFEAgB1X2nGArb01GACAAqFCAAKCAAKCAAKC
-AAsCG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBoQB2QB4QB6QBgRB+////HECBIBFAKAACNGA46GA61DA2EA2FCAACHABAEIBa
-Bu6GABu6GQB01BQB01BgGEMB4S/Uo8GAq9Bo8GgExCBgEB82GggIBkxFgIhXk4GgYDAAAg8Gi7GgQFEAgBrby2GA1X0oGAEMBgVBs2GA56GGgEB2kFgsJBs2
-GgIBs2GgEACgEEGAwBBKAi1Bu2GgQBs4GgEEYB4F3xBg3GAr8C+wCgIhbupGgEmG8qGgQ7Ds6GgCzSm6GgCvCCgEBs2DgYB63DgEB49DgMBBgIn6By0GgECA
-AGHABAHABAEGBM2Y06GABgBgC41G06GgCKAACEEBQh2G4BAhE+0GgECAAECAAQCAA+2DCAAOCAAxtDCAAxtDCAAuBCAA6GCAASDAAA+Gq8GCCAAwBCAAqJCA
-AiBCAAsJEEAAB6rGAr0GBADAAAuJ28GAEEAAB+rGABBADAAAiM68GAFEAAAIAAEADAAAu8G+8GIEIBgB87CsrEABsrEgEBsrEgEB4rEgECAACHABACAACFEA
-Qg7GBAiXk8GADAAABq9GCCAABEOBoDAdA73GhBgEzSyMgEBq5GgIBq5GgI5Z8sGgIrb84GgMEEBYhXy4DAAIgEKAACEEBQrbi5GABBgIDAAAG29GACAAGEEB
-IB8JAiX28GAGGBEBABCBEEEAQ/UirFABgNgEEEAI8DEAxMi9GgCE+BBgMBZABdgE7D8+GgEz7Dk9GgC2cjBgCBlBgE71B45GgEBk9GgI1Mk9GgC5uBi+GgCB
-i/CgEBnBgEBpBgEBrBgEBi+GgEmG0tGgCB+zDgKBVgMBRgMBPgI3Ci+GgKiEq/GgCBq/GgEBstDgEB+zDgEB+tGgoBB+tGgCrbw5GgC9oD+4DgIBi4GABtBg
-UHABACAAwtDEGm3BgBmG6tGArb25GgEhXq5DgIHABAFEAIj2BBABy5GACAAECAAz5IEKBUh5Du+GABu+GgCBu+GgCBu+GgCBu+GgCEGBQBgtEABgtEgE79Gs
-tEgEHABAEIBY6aixFAlDixFgEh5D0+GgE1D0uGgCNGA6+GAkxFAkuDAouDCAACNCAoxFAouDCAACHABAKAACCAACCAASCAAv6NCAAYCAAcDAAAk+Gw/GANIA
-q8Gof4oGlvG0gHyVs8GspGilGECAEi0Gw/GAEGAQp+G4OABy/GgCBs/GgCEGAMgwE0/GAxM0/GgCB0/GgCFGBQ73GGAijCEAuyBCAGWBEBABCBEBGBIBKBMB
-OBQBSBUGmNBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCB
-yCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFB
-iFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBsHBuHBwHB
-yHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8JB+JBgKB
-iKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMBqMBsMBuMBwMB
-yMB0MB2MB4MB6MB8MB+MBgNBiNBkNEEAQB2/GAB8/GgEEGAM9vG+/GAB+/GgCu2G+/GgCEEAQu/G6/GA9vGggHgEECAE31GigHAFCAE73GCAEEAQu/GggHAp
-+GmgHgEEEAIgwEogHAxMogHgCFEAQijCEAuyBCAEIAgBBmgHABsgHgEAIgCACgCEEAIBugHA9vGugHgCECAEi2CwgHAFMAgB32GWAw2GUAijCSABGABEAr3C
-CAEIBwB8D0gHA7W0gHgC21G0gHgCACgEIABu7DKAAuMGkCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBmQBoQBuQB2QB6QB
-kRB4QBoggigEBoggQB+////HGkBBEBABCBEBGBIBKBMBOBQBSBkQBmQBoQBqQBswCBsQBwQB+////HHABAKAACNEABAoBA2GCAAECAAEEMBgCmGq9GA7WugH
-gE8DwBgC2cHgChXu8DgEAoGgEKAACEOB4B5GJABJgEBJgEBNgEBRgElHXgEBdgEKAACCAACNCAijHABCAAMCAAENCA8hHAECAACNGAgiHAIAi9DAi9DCAACN
-EAwjHABA+6FCAAYCAAENEAqiHAEABCAA0BCAAEEIBYwrCYAof2rGgEojGwiHgE7WyhHgCIABBCAABNGA2iHA49DABAqOCAA+CIABBCAABNCAqkHAyOIABBCA
-ABNEAwkHABA+7FCAAqCIABBCAABNEAsjHAGAgBIABkCEUB4C7uEykHABegEBWgElHQgE4oHIgEBCgE+5GyiHgEByiHgCi6GDgCB0JgMKAACDAAAiI0jHCFCA
-I6nBw8FAEGBYACAB0iHgEB0iHgECAACEGBgBjE4/GABBgI41G+iHgECAAMEGBoDwrC0CAjqGyPggBBBgQCAAGNEAkkHhXm/D8Vq/GMABCNEAq/DBOBshHMAB
-CNCAskHwrC0CMABCNGAwkH3VuOokG2DhXy/DMABCNEA0kHwrCuC6ToCMABCNEAkmHwrCyC6nBy9FMABCNGA8kHwrCkDB+/DB+/DMABCNCAsmHwrCoDMABCMA
-BENEA+DBoFhX2KMABCNCAuiHhXsgEMABCNCA6mHppHwBMABCNCAylHppH0BMABCEEBQrCDA1Dw/GgEECBIoCBACAACEEBYBBABGgECAAIGKBEBABCBEBGBIE
-IBYjE+hHAjWslHgI8DylHgB5+CylHQEIBgEBBABssGgYB+hHgE1D+/GgEDAAAiiHmmHDHABAEEBgG70EGABBggCCAAEIABBCAABNEA2jHA4hHABCAASFEAgG
-BMABBACAAUEMBgIAEABMggDBgiHgEB0nHgEB0nHgCkF+jHgCHABAFGAAi9C0/GAB6kCAB6kCAEKBgK73G6RABimHggEBimHgCjqGBgCACgECAAGGaAEBCBEB
-IBQBgBBgCBgEBgIBgQBggBBggCBggEBggIGEAEBCBEGIAEBABCBEBGGGAEB//////DBggggggCBQGeBEBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBg
-ggIBgggQBgggggCBgggggEBiggggEBgggggEEGBQxS0iHArUwmHgE2YwmHgCGGBEBABCBEEWBggMrW81GA1Xy8CgMtsEumHgQj1BivGgEl1BynHgE8ZshHgc
-B0jHggBB6oHgg9BB6oHgggCB6oHgExSogHg8/BEEBgK73GuSAnWBggECAAEEEBI1qB6mHAB6mHgCCAAMNCAopH73GwSNCAyS3V8SEEBQhXijEAiwBy3GgEEU
-BwtBhbm2GAvCojHgQg4CBgEBioHggMl9GojHgEBojHgEBknHgE56GiNgEBg9GgsJBojHgEDAAAEkoHwBEEBIrUonHAl9G67GgEGGBEBABCBEFEAI2YgoHAkI
-goHAEGBgBoTuoHAirEBgCACgKDAAA+oHuoHUGKAEB+PBgQBggBBggCBggEIABghHEGBYzUBAxS85CgEs2Bs7GgECAAEEIBQBgDA71B6nHgEkmB6nHgCxSooC
-gCEKBgK73G0TABgkHggEhqH+CgEB8nHgM6iDBgEDAAAB8oHACAAGGIBEBABCBEBGEPAIB4oHBAB4oHBCB4oHBCB4oHBCB4oHBCB4oHBCB4oH6BCFEAI+wB6o
-HAACAE0BBgiBmEipHABipHgC1DipHgCzdipHgC2YgpHgCB8oHgEB8oHgEACgEBspHgEBspHgBBipHgBB8oHgCB8oHgErUipHgEmrEipHgCB8oHgCB8oHgElr
-GBgEB8oHgwOB8oHgEB8oHgEB8oHgEB8oHgEB8oHgEB8oHgE4vE8oHgEDAAA6pHopHgdGsBBEBCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqB
-BsBEkCBwI9V+4GAuC6kHgEl1BspHgIBspHgCBspHgCyGulHgC6ag4EgCBmqHgEzYg4EgEnyCg4EgEBg4EgEj7CgoHgEsrEgoHgEBo5GgE8hBolHgEmWulHgI
-B0qHgEB20FgEBw3GgEmuHgoHgQBmqHgEBgoHgEB0qHgEBspHgEBspHgCBulHgCB0qHgEltE25GgEB+4GgEBspHgCBq4GgCBykHgEBDgEBonCgECAA4xECAAK
-CAA84GNCA6yGojGuqHNKAqoHBozCxM+mHjW2pHB2pH7D+qHMABCMAB0nCNCAorH6aolHNEA+pHofkzGq1CggHNGA0oHofmzGsjG6qHtnCorHNEAynHofozGg
-bulBNIA8mHofqzGj2B+nHyV+mHspG0vGMAB+rGEOjSgDhlBgzGApci5GgE9VqmHgUBwrHgEBwrHgE1MgzGgEnaw5GgEIABkrHIABoxGCAACHA7OAHABAECBw
-bs2BBADAAA+rH2qHuDGOAEBEBIBQBgBBgggEBgggIBgggQGOBEBABABCBCBCBEBEGSBEBABCBEBGBIBKBMBOBQIABBNEAqiHAqiHAosHIABBNEAwsHAuiHAs
-sHGIBEBABCBEBGESBgC3kBBAB80CgEygBwzGgE4dgmCgEp+GmrHgCBwsHgCB8hHgEB8pHgEBCgECAA4xGHABACAAgyGHABACAACEGBMipFk8CAB0rHgEjpFq
-kHgCEKBUipFm8CAqxH2rHgEB2rHgCp+G2rHgCjpFskHgCEMBgBipFo8CAqxH4rHgEsxH4rHgCp+G4rHgCBgtHgEjpFukHgEEIBYipFq8CAp+G6rHgEuxHitH
-gEjpFwkHgEEGBQipFs8CABktHgEjpFykHgEEWBwCipFu8CAB65FgEBknHgEqxH+rHgEByqHgEuxHmtHgEBmtHgEByrHgEBmtHgEnc+rHgEjpF0kHgCESBgCi
-pFw8CAzxH85FgEqxHgsHgE0xHmnHgEB0qHgEB0qHgEp1GgsHgE4xH0qHgEjpF2kHgEEUB4BipFy8CABisHgEp+GisHgCBqtHgCBqtHgEBqtHgEBqtHgEB8sH
-gEvdisHgCjpF4kHgCEIBYipF08CA/pFstHgEBksHgEjpF6kHgCEeBgDipF28CAqxHmsHgE/xHutHgExxHutHgEButHgEButHgEButHgEButHgEBgtHgEBgtH
-gCButHgCButHgEncmsHgEkyHmsHgCjpF8kHgCESB4BipF48CAqxHosHgEhyHwtHgEnyBwtHgEBwtHgEBwtHgEncosHgEkyHosHgCjpF+kHgCEKBYipF68CAq
-xHqsHgEp+GqsHgCuxHytHgCjpFglHgEEMBYipF88CAqxHssHgEBssHgCBssHgCppFssHgCjpFilHgCIABk8BIABBCAABNIAguHA6nHA0sHA0sHA0sHIABBCA
-ABNKAmuHAgoHA6sHA6sHA6sHAmpHIABBCAABNGAsuHAmoHAgtHAspHIABEIABGIABkuCIABmuCIABouCIABBCAABNQA8uHA2oHAs7FAq7FAksHA4uHAktHA4
-uHAwtHIABBCAABNOAivHA8oHAy7FA2tHA2tHAqsHAqsHAqsHIABBCAABNSAovHAipHA8tHA8tHAkvHAkvHAkvHAkvHAyDA8tHIABBCAABNEAuvHAopHAq1FI
-ABBCAABNOA0vHAupHAouHAwvHAwvHABAouHAouHCAA4DIABBCAABNQA8vHA2pHAwuHA4vHA4vHA4vHA4vHAwuHAwuHIABBCAABNIAiwHA8pHA2uHA2uHAirH
-IAB2vCIABBCAABNKAqwHAkqHA+uHA+uHA+uHA+uHHABACAA6DCAAmECAAkECAA8DCAAKNIA4wH1kB81GuxH4rHp+GsvH9xHi2GMABCNCAwvHuI2qHMABCNGA
-0vHBmFp+G0vH9xH0vHMABCNIAgxH3kBuEp+G4vH4dksHixHs5CMABCNEAkxH3kByEBSMABCNEAsxHqzHyFtzHWMABCNEAwxHskBi3GtzHaMABCNEA0xHtoGi
-pG83CurHNKAkxHBksHqzHk3GtzHgBosCgCButHMABCIAB2xHIAB2/GMABwzBNCAovH7D0wHMABCMAByuCNCA6wH7D6wHMAB2uCMAB4uCMAB6uCCAA4qGNCAo
-uHgfs4FGGAEBABCBEIAB+vHIABCKAAouHIABuxHIABCCAAylGCAAINEAuuHBokGk2B6jGMABCNMAuwHB6xHBq3GB6xHBq3G1qB0uH7D0yHMABCMAB4vCNMA4
-uHBm7GB8uHBm7GB8uH1qB6uH7D6yHMABCMAB+vCMABgwCNKAgvHBoyHBoyHspG43GyVivHnqCkvHMABCMABmwCMABowCMABqwCMABswCMABuwCMABwwCNKAw
-vHojGg0HzvFsmGBg0HovC0vH7DoBMABCMABENIA2vHojGm0HzvFymG70Hm0H7DuBMABCMABENKA8vHofq8GzvF4mG70Hs0HovC04G7D0BMABCMABENIAiwHo
-fw8G3mHulGspG64G7D6BMABCNGAmwHof08Gj0HgmG3mHylGMABCNIAqwHof48G3mH2lGovCi5G7DiCMABCMABMMABKMABINKA0wHxsGi9G3mHgmGspGs5G8D
-8zH7DsCMABCMAB6xCNIA6wHojG80Hj2Bk1HyV8wHovC+wHMABCMABgyCNIAgxHojGi1Hj2BiyHyVixHovCkxHMABCMABmyCNGAmxHojGo1Hj2Bw1HyVoxHMA
-BCMABsyCNGAsxHojGu1Hj2BuyHyVuxHMABCNIAwxHof+9Gj2B61HyVyxHovCo6GMABCNIA0xHofi+Gj2BgwHyV2xHovCs6GMABCMABENIA6xHofo+Gj2B8yH
-yV8xHovCy6GMABCNIA+xHofs+Gj2BswHyVgyHovC26GMABCMABENIAs1HBs1Hofy+GspG4DyVmyHMABCMABqzCMABszCNGAqEojGu2H2YqEBu2HMABCNGA0y
-Hof++G2Y0yH71H41HMABCMABENGA6yHofk/G2Y6yHB6yHMABCECAgEB80HAIABCIABCKAAw3GEWBgWyVsyHABuzHgCB0kHgCBPgMBLgEttCmmHgsBBk3HgCB
-08GgCB08GgEB08GgE+0GRgEEIBgCxsGy/GAzS8zHgEgbklHgEBsnGgUEOBwTB8xBA8iDDgIBitHgEBu2HgE6oDu2HgCBu2HgCBFgEHABACAACDAAAI02HJEM
-B4BBw3HAojGBgEB6vHgEB6vHgEB6vHgErbkyHgECAA+/GCAAEDAAAigH82HgCHABAHABAHABAHAjqDAHABAEMAwBwsGswHABswHgEBswHgEBswHgEBswHgEB
-swHgEIABCCAAkBCAAoBCAAGMABs1CMABu1CNGA23HmZ6oHnZw4HBu9GMABCMAB01CMAB21CNKA+3H2tF+3HBQBQBQn3H29GMABCNGAi4H2tFi4HxqGSn3H69
-GMABCIAB42HHABAHABAHABACAA1ECAABNEAy4HA2oGAoxFNCAg6H79BspGNCA61Hr+BopGNCAk6Hr+BqpGNEA64HofgiH8V25FNGA01H79B0pGjE22HrU21H
-NGA+4HviC4gH79B2pG3V80FNKAg5HviC6gHwiCsnGosC40FBi4H91G65HNGA6pGolB0pG79B6pG7D85HNGAm6H79B8pGr+B2pG/aw2FNEA+1Hj0H4rG3mHqr
-GNIAo5HofuiH/Uk2Hq9Bk2HBo5HMABCMABENKAm2H/rE00HyVo2HspG++Gk2By0HhmGo2HMABCNOAy5Hof4iHydgkHovCu2H1qBs6HBs6HlJ8wHB40HMABCN
-MA25Hof8iHydkkHovCy2H1qBw6HBmhH63H0oHMABCNMA65HviC0hHBsqGByqGBsqGByqG7D06HMABCNIA+5H+3HwqG/3H2qGg4HwqGh4H2qGNEAg6HolByqG
-79B4qGMABCNCAk6H79B8qGNCAy7H8wE8yFNIAg3HxsGujHj2Bi4HBi3HspG4/GMABCMAByBMABs1CMABuBNEAy6H79BqrGj2Bo0FMABCMAB2BEWB4D6W6qFA
-hlBFgMjE02HgEB0qHgIrjByiHgE4Xu6GgE6nB05HgEyGipHgEs2B05HgMBy7HgEBy7HgCHABAE2B1CgKBy2HABBgIB0rGgExiC4pGgEAHgQBLgIB42HgEB42
-HgIB42HgIB+7HgIB42HgEB42HgIB42HgIB42HgIB42HgIBBgIowByqFgEBNgEAJgEB42HgIBm+FgIB46HgEuY86HgCB86HgCB86HgCB02HgCB02HgECAACHA
-z4HAEIBoBB42HAB6rGgIB62HgEBi7HgEFEAQBy2HAB4rHAFEAQB82HAB82HACAAICAAINEAg6Hj2Bm5HrU08HMABCMABq5CNGAs5H79BurGj2Bs5HBy7HMAB
-CNGAw5HwiCiqGj2Bw5Hx5H27HMABCCAAssGNCA87HofilHCAABEaBoDBo9HABCgEBqzHgEBy4HgEB64HgEB65HgEBo9FgEBHgEBm3HgEB83HgEBumHgIBi4H
-gEB8rHgCGqBBEBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BIABBNEAy9HAIAm8HCAAENCA29HwvCm0FCAABHABAESBoCtsEs8HA
-mGisHgCvXEgCBs4HgE1DssHgIBm4HgEB6/FgIBs8HgE7Dq9HgCGYBEBABCBEBGBIBKBMBOBQBSBUBWDAAAm9H08HcCAA6gHMABy6CMAB06CNGA88HB88HtsE
-wxC7D88HMABCECAImD87HAIABCHABAHABAEYBwCipF4tDAkYw+HgE9Rw+HgE+Rw+HgEhSw+HgEs1Cw+HgEr1Cw+HgEBw+HgElY06HgE7Di+HgCBo9HgCjpF+
-1HgCEQB4BipF6tDAkYy+HgEhSy+HgEs1Cy+HgEB00HgEBw4HgElY26HgEjpFg2HgCEUBgCipF8tDAkY0+HgEhS0+HgEs1C0+HgE21Cg8HgEBo8HgE47Hy4Hg
-ElY46HgEsGs9HgCjpFi2HgCESB4BipF+tDAkY2+HgEhS2+HgEs1C2+HgEr1C2+HgElY66HgE7Do+HgC17Hu9HgCjpFk2HgCEQBwBipFguDAkY4+HgEhS4+Hg
-Es1C4+HgE47H24HgElY86HgEsGw9HgCjpFm2HgCEMBoBipFiuDAkY6+HgEB6+HgEB6+HgElY+6HgEjpFo2HgCEMBoBipFkuDAkY8+HgEr1C8+HgEB8+HgElY
-g7HgEjpFq2HgCIABBCAABNKAm/HAg5HAsuGAolHAi/HA69HIABEIABBCAABNKAu/HAo5HA0uGAwlHAs1HAo5HIABEIABBCAABNMA2/HAw5HA8uGA4lHA+8HA
-oBAw5HIABBCAABNIA8/HA25HAivGA+lHAw+HIABEIABGIABIIABKIABBCAABNIAqgIAk6HAwvGAsmHAk6HIABBCAABNIAwgIAq6HA2vGAsgIAsgIIABEIABG
-CAAkCHABAHABANEAw/H79BowG3Vu7FNCAy/HusG8rDMABCCAABNEAkhIA8vGA+6HCAAinGHABAHABACAACNGA6wG79B6wGuyB22HBm7HNGAkgIviC+nHr+B2
-wGtsEkgIMABsHNEAgxG79BgxG7DihIMABCMABKNCA6hIxM4/GNIAwgItoGq5G6WukHxM6/GuyBk3HMABCMABEMABGMABIMAB22BMAB4WMAB87CNGAyxGBkxG
-uyB03H/Xq+HMABCNCAwiIBkBMABCNGAohI79BgyGlvGi/Hx5HohIMABCMABoIMABi7BMABsBMABiBMABkBMABmBMABoBMABqBMAB6MCAAi2EGGBEBABCBENG
-A2gIxsGorHsjG8iItnCqjIE6BBojBBDABi0HgwKBkiIgIB+iIgCB+iIgCB+iIgCB6tGgCB6tGgUB++HgUB++HgEBsjIgEBkiIgEBkiIgCByuHgCB8wGgMB+i
-IgEB+iIgCB+iIgCB+iIgCB+iIgCB+iIgCBinHgCBunHgwBBinHgEBunHgwBrjB+pHgE4X6hHgEs5H4yHgE6WmyFgEEQBgHyUmiIA6nBqiIgCpcgxHgCB67Gg
-UBmiIgMBmiIgC61GmiIgCBylHgEDAAACoiIDGWBEBABCBEBGBIBKBMBOBQBSBUIABBCAABHABAHABADAAAkiI0iIgQNCAikIzS0/GGmEBEBABCBEBGBIBKBM
-BOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiD
-BkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkENEA6iIAsyFA6iICAACNEAqkIAwyFA+iICAACDAAAyjIijIGEGBOBCABCgDB8gIgDDAAA8
-gImjICDAAA6jIojIGHAhqDAHABACAA9yECAAEKAAohIHApnEADAAAmkI2jIIGOBEBCBEBGBIBKBMBUKAA6pFEKBcBgkIAB0hIgBByhIgBB8pFgCB4jIgIECB
-EB0hIAEIBQBk3GAB4hIgBBCgB7oDKgCEEBuDBm3GABBgBDAAAilIkkIsDCAAMNGAokI12B29EymFi8ErUokINGAqkI12B49Ei1By9EtqDqkINCAskI12B69E
-HABACAAp3CCAAylIDAAA2jI0kIDHABAKAACCAACDAAA+jI8kIEHABAHABAEMBgB5uB8lIAB8lIgCB8lIgCBmiIgC73GBgCx/Fk+HgECAAEEgC/yCwI1+Gw/G
-ABw8DgEBvBgEB4uFgEn/FZgC37GmlIgCBmlIgCgvBgmIgCBgmIgCB4hIgCwvCi9FgEBi9FgEAdgEBumGgIBikIgEBikIgEBikIgEBqlIgEBqlIgBBqlIgBBq
-lIgBBqlIgBBqlIgBiEbgB5+CohIgCsvBumIgEAfgEAhBgIApBgMArBgQBnBgQBsgIgEENB4T8D3BAABugIAgE4zBq8GAgEw0BszHAggBkhGimIBgQ71Bu7CA
-gEHAszBAHABAEOBgGA7BAjWomIggBB9BgCB/BgGs8C4/GgMBhCgE4zBw8GgEHABAHABAHAr0BAHABAHABAGEBEBABCIABBNEAEA09DA0vFIAB8lIGGBEBABC
-BEFEAQBgiIAB69DAFEAQ71B8hIAB62HAFGAYja21HAB45GABuhIAEEAYBgwGA81BiwDgEEGAgB6nBmnIAjEoiIgEBBgICAASFEAgBBGA4GEAFEAgBvoB42HA
-BulIAEgCBgQAFA3mBi0HggB4R87HgsBB0mIgEB0mIgC7D8nIgCB6hIgEs8C+gHgEs0B09DgErwC6hIgEByBgEB+9DgQBunIgE8D4mIgCB4mIgBhjIHgBBw2H
-gEBs1HgEB2iIgUB49DgEB49DgEB8nIgEB8nIgE9wCunIgEBunIgCnyB2iIgCBqiIgE09CqiIgI4zB29GgI70Bs3GggB80Bs3GgEBwiIgECAACGEBEBABCEGA
-gC1D22HAB2iIgEiEioIgICAAm+DGeAEBCBEBIBQBgCBgEBgIBQBCBABCBEBGBggUBQCAABHABACAABHABAHABAEEAgC1Dm3HABkhBgEDAAAwnIsnIDDAAAYu
-nIDCAAIGGBEBABCBEHABACAACNCA4nIwvC0/FNMA6nI1+GkiHv0Fw/DBEv7BgjI1qBipI4dmkIMABCHABANEA0mIBgoIBgoIMABCMAB+lDNGA6mIplImoIql
-ImoI4iImoIMABCMABkmDHABAKAAmwCCAACHABAHABAHABAHABAHABAKAAgpIHABAGEBEBABCKAAmjDCAACHABAHABACAACCAAGHABACAABHABACAABHABAGI
-BEBABCBEBGCAABHABACAAlBHABACAACCAAl7IDAAAkrImqIggBEGBY1DikIAyVirIgCzakmIgCHA0sBAHABACAACHA+zCAHABAMABm/CHABACAACNCAmsI08
-Dk9GHABAHABAHABAGQBEBABCBEBGBIBKBMBOHABANGAysIAsmIAgsIAgsICAACEKBUipF67DAvvFsqIgEmuEksIgCmDksIgCjpFgkIgCEMBYipF87DAvvFuq
-IgEmuEmsIgCBuqIgCBsrIgCjpFikIgCEKBUipF+7DAvvFwqIgEmuEosIgCyVurIgCjpFkkIgCEKBUipFg8DAvvFyqIgEByqIgCByqIgCjpFmkIgCEIBQipFi
-8DAvvF0qIgEByrIgCjpFokIgCEGBMipFk8DAvvF2qIgEjpFqkIgCEKBUipFm8DAvvF4qIgEk2BwsIgC/rEwsIgCjpFskIgCIABBCAABNIAotIAinIA+BA2sI
-A2sIIABEIABGIABBCAABNKAytIAsnIAoCAgtIAqnIAmsIIABEIABBCAABNIA6tIA0nIAwCAotIAusIIABEIABGIABIIABBCAABNIAmuIAgoIA8CA8tIA8tII
-ABBCAABNGAsuIAmoIAiDAkqIIABEIABYIABBCAABNEA2uIAwoIAsDIABEIABGIAB2BHABACAACHABAHABACAACCAAGCAABHABACAABHABACAA4uICAA2qCHA
-BAHBBADAAAgvIuuIiBHABACAAqlICAABHABANEA4uI08DihH6TENEA6uI08DkhH78BqhFIABivIEYBwCBjEAB0+HgEB4vIgEB4vIgCBm8GgCBlEgEBm8GgEB
-lEgEB4vIgEB4vIgCBnEgCBisIgEEkBBgGBzEAB3EgEB7EgEB/EgEBhCgEBlFgEBzEgEBrFgEBzEgEBzEgEBxFgExCmiIgE3CooIgIjE8qIgEzSiuIgI7DiuI
-gC3EmrEgC5GmrEgEHABADAAA8sIkvICHABAEWBoH2ZixFAk2B0uFg4BBovIgEBvDgCBvDgKBo1FgKB+wEgKBquIgEBkrIgEBnDgIBsvIgEHABAHABAECBIrC
-utFAECBEBi/HAHABAGmEAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBkCBmC
-BoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEIABmjHEcBgK7DqwIABqwIQBqwIQBqwIQB
-8vIQB8vIgBBiiHgBBwlFgEBywIgEB6uIgCB6rIgCBywIgCB+qIgCBBgEDAAAE6vIRGmBAEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBg
-ggCBgggEBgggIBgggQEEBYjE6rIAyV+vIgIEiBBwMB8rIAiEoxIgIntBgwIgEBgwIgCBoxIgCyGFgEBgwIgElYgxFgEBHgE08DqiHggDB8rIgEBgwIgIoboy
-HgEkpD8rIggBB2rIgIx5D6wIgI3R0mIgENEAiwIABAiwICAAECAAEDAAAKowIIHABAHABAEGAEB4vIAB+vIgBB+vIQEyBBgYwsIssIABsmFgIBqxIgMBqxIg
-CBqxIgCBBgEBFgEB6/EgEBqyBgEB6iHgEBsmFgEBCgMBqxIgEvoB0gIggBBBgQjWqxIgEBqxIgCBqxIgCBsmFgEj/GQgMBsgIg4GBwwIgCBwwIgC3gG6iHgE
-B0gIgICAACHABACAACHABAHABAG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BEhBBQB0uIAA72C0uIAgCB
-uxIAgCBuxIAQBuxIAQBuxIAQBuxIBQBuxIBCBuxIBCBuxIBCBuxIBCBuxIBCBuxIAGBuxIAQBuxIAQjpFkhGAQNEAsyIAqoHAiwICAACEjBBUB8uIAAB8uIA
-gB6nB6uIAgBB6uIAgCBqxIEgCBqxIEIBqxIBIBqxIBCBqxIBCBqxIBCBqxIBCBqxIBCBqxIBCBqxIBCB8uIAChoDoCAgBB8uIAgBKAACEIBIivIgvIAjvIgv
-IgB1qBgvIgBhoDsCgBEEBEBivIABivIgBEEAMlhIqOAmhIqOgDFEAMACAs2GCAEIBSACABovIgGzvIovIgB0vIovIgBEEAIuhDovIAvhDovIgCFEAIACAs2G
-CAEVBUBoyIEAmEoyIEIBoyIAIBuvIAQ7WuvIAgBBuvIAgBBoyIAgB6tDoyIAQhoD6CAQACAgBKAACEEBCBsyIABsyIQEEAgBuhD83FAvhD83FgIFEAgBACAs
-2GCAEPBoBncyyIEAmEyyIEIBkiGAIB4vIAwB+vIyyIAgBByyIAQACAQEWBYBiyIAgqC6vIgCBoyIgBBoyIgBBoyIgBBoyIgBBoyIgB7DoyIgBBoyIgBBoyIg
-BBoyIgBCAAEEbBwF2Zg0FAA5nDmyIAg4BBgzIAgCBsyIAgCB4yIAgBB4yIAQBmyIAQB2xIAgCAHAgCBoxIBgIBoxIfCBiuIA+BBJAgICAACHABACAAEFEAQB
-kwIABu4FACAAnlFEIBYlwIyyIAB0BgC7D8xIgIswI8xIgBCAAeFEAYBEABUAEEBUi1B44FAB4yIgICAAoDECBIBuDAHABAEEBQ1D8iIAByDgECAAGCAAGCAA
-GGMBEBABCBEBGBIBKHABAKAACEgBBoCBqyIABwyIgEBwyIgCB0yIgCB0yIgCBiyIgCBwyIgEBwyIgCBiyIgCBuzIgEBwyIgCBwyIgCBwyIgCBywIgCBywIQB
-ywIQKAACNCA0yIA8qHCAACNGAi1IAgrHA4yIA4yICAACNEAm1IAkrHAqzICAACNEAq1IAorHAWCAACNEAu1IAsrHABCAAYCAAENEA01IAyrHABCAAaCAAENI
-AoxIA4rHAwzIAmrIABCAA1/ICAAECAAwoHCAAyqFCAAgDCAA2DCAA2DNKAonH0oDm2I98Bm2IB+0IB2rI4dqxIMABCNCAi1I08DsnHNEAk1I68BusH08DunH
-NEAwnHBwnHxpD0rFMABCNEAwwI08D0nH1qBk2INEA42IjEWB2nHMABCNCA6nHjEaMABCNCA4G08D+nHMABCNIAqzI08Dw7F2Y41I1qB41Iw5DqzIMABCNKA8
-1I68BmtHlJmtI2Y81IrU2yI7D81IMABUMABWMABYNIAk2I08DuoHBk2IBk2I4dwyIMABCNEAyoH08Dg8F4d0yIMABCNEA2oH08D2oH4d4yIMABCMAB2LNEA+
-3I08D8oHppF6TMABCMAB8LMAB+LMABgMNIAmpHrU23I4dozI7D82I5Z82IMABCNEAqpHxSmyIj8D63IMABCMABENCAy4I68BwuHKAA8mGHABAHABACAABNGA
-w3IA6pHAo+EA4pFCAAKNEA6yI6nBuwHovCk9HNGA23I08DgqH18Du+E38D+pFNEA43IB23F08DiqHMABCMAB6CHABAHABAGGAEBCBQBgBGEBEBABCHAlqDAE
-8BB4U68ByvHAByvHgEBq3IgEBq3IgCBq3IgCBs1IgCB3FgCg4CzFgEB1EgQBq3IggEBq3IgCBkuFgCBk0IgMBkoIgIiEw5IgEwrCk0IgEBkoIgImG6nIgCBu
-0EgCBu0EgEB6zEgEBu0EgEBu0EgEomEoyEgEBk1EgEBsmIgEB1FgQ1X2lIgEByvHgsBBylIgEEEBIyuFs3IA83Cs3IgCECBYsIBADAAAEu4IDEMBoBByxEAB
-yxEgE1DsoIgEh5Dw4IgCBw4IgC8V46FgEEQBwCBuoIABi4IgCB03IgCh5D00IgCB00IgCB0xEgEB0xEgEBCgEHABAHABACAACCAAGEaB4B7D25IAi1By2IgC
-9wIBgCB25IgE21C84IgC2Zw6FgCwrIs4IgE8vIu5IQ5vIm5IQnc65IgBxrIi5IgBB43IgBz5D+3IgECAAgIEEBwE0nBEABk+FgcEEAEBo5IABo5IgBE/BBgf
-68BswHAABDAgkMB62IAgEBu5IAgCBq5IAgBBKAgBBm1IAgEB82IAgC5vI25IAgBB25IAQB25IAQB25IAQB25IBQB25IBCB25IBCB25IBCB25IBCB25IBCB25
-IBCB25IBCB25IBCB25IBCB25IBCB25IAMB25IAQBk5IAwBBk5IAgCB62IAgCBFAgEtzIEAgEBCAgoCErCBgFuhDm/FAAB3CAgIBgVAgMBgVAgEB82IAgEj8D
-i5IAgCBs5IHgCjwIw5IJOl1Is5IBSBs5IGCBw5IJMBm5IASBm5IAgCB9CAgCh1Is5IBgBBs5IBCBs5IBCg1Is5IDCyTs5IBGBs5IDCBs5IBGBs5IBCBs5IBC
-n1Is5IBCq1Is5IBCBs5IBCB45IACB45IAQB82IAwBBi5IAgCBhDAgEBlDAgEBpDAgE9wIOAgEBwrHAgEBwrHAgEtzI5CAgECAACCAA53CHABAKAACCAABNEA
-+6IA8wHAuzEFEAoBB0nIAB0nIAESAYjDo6IABo6IQBo6IQBo6IQBy5IQgvB+6IgCBy5IgEB85IgCB85IgBELAQB45IAAB45IAgCB64IfgCgE64IB+BB64IAC
-EjCBgtBBWAABoBAgwPBDAgoBBHAgEBi7IAgEB6nIAgEB6nIAgUAGAgUB25IAgUB25IAgCB25IAgCB25IAgCBk8FAgCBJAgEBPAgEBg1IAgEB4IAgEBTAgEBs
-6IFgEBs6IBKBs6IBCBs6IBCBs6IACBs6IAQBs6IAQBs6IAQBs6IAQBg6IAQBEAgBBCAgMB84IAgIB84IAgCBVAgCEYBoCBkuFAB85IgEBg6IgCBw6IgBBw6I
-QBmsIQB8/FgCBy3IgIBg6IgCBg3IgB5Zy1IgDB01IgICAACHABACAACCAAWHABAKAACCAACNEAm7IA2xHAu5ICAACDAAAs5Iw6INHABAEEBIB25IAB25IgCE
-jBBYB26IAA2nE45IAgCB45IAgCB45IAgCBg6IBgCBg6IBCBg6IBCBg6IBCBg6IDCBg6IBGBg6IECBg6IEIBm6IBI2lGm6IHCBm6IAOBg6IAQBg6IAgBERBYB
-05IAA4xI65IAgEu4I65IAgCB65IAgCBo6IAgCBo6IFQBo6IBKBo6IBCEGAQ4xI85IA6nB85IgCgZ25IgCEGAQB+5IA6nB+5IgCgZ45IgCEEAIBg6IABg6IgC
-E9IBonCBmBAABq6IAgwWyrIq6IAgBB24IAgBB85IAgCBi6IAgEBi6IAgCBi6IAgCvzIi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCB85IAgCB85IAgEBi6IA
-gEBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCB82IAgCB82IAgIBi6IAgIBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCBIAgCBq6IAgMB
-w6IAgBBw6ICQBw6IBE2lGw6IFCBi6IAKBsWAgCBw6ICgGBw6IBEBw6IBCBw6IBCBw6IBCBw6ICCBw6IEEBw6IBIBw6IBCBw6IBCBw6IBCBw6IACBw6ICQBw6
-IBEBw6IBCBw6IBCBw6IBCBw6IBCBw6IBCBi6IACBi6IAgCB85IAgCB85IAgEB85IAgEBi6IAgEBi6IAgCBi6IAgCBi6IAgCBi6IAgCB0CAgCBi6IAgMBi6IA
-gCBi6IAgCBi6IAgCBq6IAgCBw6IAgBBw6IAQBi6IAQBi6IAgCBi6IAgCBKAgCBi6IAgMBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6
-IAgCzxIi6IAgC0xIi6IAgCkvHi6IAgCBi6IAgCB85IAgCB85IAgEBi6IAgEBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCBi6IAgCBo9HAgCBo9HA
-ggBBqtHAggBBqtHAgEBqqIAgEBqtHAgEBBAgEBDAgEBDAgQBqtHAgQBg7IAgEBi6IAgCBi6IAgCBi6IAgCBi6IAgCBg7IAgCB85IAgCBi6IAgEBi6IAgCB67
-IAgCB67IAgCBg7IAgCBw6IAgCBw6IBQBq6IAQBi6IAgBBi6IAgCBGAgCBEAgIBCAgIBi6IAgEBk4IAgCBHAgCBk4IAgEBNAgEBRAgEBVAgEBi0EAgE5nE2zE
-AgEDAAAOi7IBDAAAQk7IENCAq4IAi1ECAACHABAKAACCAACHABACAACHABACAACHABAKAACCAAEEEBUB+hGAB+7IgIEGBQ9wIoDAjwIw7IgEm2Iw7IQEfACn
-wIo8IBABo8IBCBo8IBCBo8IBCBo8IBCBo8IBCBo8IBCBo8IBCBo8IBCBo8IBCBo8IBCBo8IBCt2Io8IBCBo8IBCBo8IBCFEAC5RCABq8IAHABACAACHABACA
-ACHABACAACHBBACAAaEOBoBBq8IAo/Gq8IgEBw9IgEBw9IgCBw9IgCBw9IgCBw9IgCEOB4BBHABLgEz4DPgEBTgEBXgE1DbgEBbgENEA68IABAkvHCAABEaB
-gI68Bo0HABu8IgEivHu8IQBu8IQBu8IQBu8IQBssFgCBovHgEB49IgEBsqIgE1XuqIgsB1KIgQ78BGgUCAAGNEAu+IAGAsvHCAACNGAm9IAKA+2FAk3FCAAC
-NEAq9IAOAq9ICAACNEA6+IASAu9ICAACNCA++IAWCAACEOBgU/U48IAk0F48IgCq9B48IgCrU48IgCB48IgCBgkIgExSBgEDAAAiuG49ITEUBoWBEAxSg5Ig
-gKm8Dg5IgEpzI88IgEqzI88IgC7D88IgC08DkwHgEozIk1HgE68Bk1HgEjE25IgEEIBgBB+4FAB+4FgEB+4FgEB+4FgEEEBI1qBg9IA5vGg9IgCCAAGCAAoE
-NCAo7I68Bu1HNCAy/IlYm/FNEAg8I08DywHlYo/FEGAIBk/IAB09IgCB09IgBEEBcACAxS+1BgEGYAEBABCBEBGBIBKBMBOBQBSBUBWKAAqrCGsBAEBABCBE
-BGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBmBEGBM43Gw+IA8Dw+IgC2Yw+IgCKAACE+CB4sHB69IAB69IgChX65FgC2cbgE6a7CgEqsF4+IgEB87
-IgCB87IQBvCwBB9CgExhGzCgE66G/CgE86GhDggI25G69IggQ35G69IgCB69IgCB87IgCB87IQB87IQB87IQB87IQy5G87IQB87IQB87IQBjDwCBlDgEBJgE
-BnDgsQBpDgogCB5CgsJB69IgMB69IgCB69IgCB69IgCB69IgCB69IgCB09IgCB69IgEB69IgCB69IgCB69IgC+0G+9BgCB69IgIB09IgEB69IgEB69IgCB8x
-IgCEYBwrBzUjCAB6+Ig0UB89IgCB89IgCB89IgCB+7IgCBvBgEB+7IgIB6+IgCgalCgCB6+IgEhKnCgEGEBEBCBEEEAQh2GglCA41Gg+IgEHABAEKB4gBuXk
-+IAujG8UgCv7B88IgiQBk+IgEBk+IgCCAACHABAKAACCAAKCAAg4BEGB4CwrCi+BABk7IggBo/Fq+IgIEYBw2BBDA3EHgEBNgEBRgEmuE88DgEB6vIgE8Dgo
-CgEBgoCgExCygJgEBTgEvkCy+IggaBy+IgCKAACCAAMNCA2/IA4lCCAACNEA6/IAqoCABCAAmBCAAENIAggJAwoCAEAm7IAk7ICAACDAAAmlCkgJgCECBEmD
-mgJACAACEEBQi9Cm/IAtsEm/IgEGMBEBABCBEBGBIBQEEAQBirCABw/IgEEEAI8Dg5BAB09IgCEEAQB6hJAB6hJgEFOAQkjD0gJAAGAA2BAB2/IABEAzvECA
-7hJ2/IAEmBB4D8DkmCA5vG8/IgCACgC7W4/IgIB4/IgCBMgCB0/IgIB0/IgEBy/IgEBy/IgEB8/IgEB8/IgCB4/IgCB4/IgC1MBgC6hJ4/IgEB8/IgCorBKg
-CB69IgCCAACHABAHABADAAAI+gJLCAAECAAIEEBIBmgJABmgJgCHABACAACHABACAACHABAEOBQ/UygJAm7GygJgC75G6gJgCB0+IgBt6G0+IQB0+IQB0+IQ
-EGAYBq4IABq4IgEByhJgECAAhoBCAAKDAAAssC4hJgCDAAAkmC6hJgCCAAOCAAuDDAAAQgiJhIDAAAeiiJrCCAAyCNCAyjJBs9IMABCNCAqiJgkJw9IMABCN
-IAuiJyuF+qCByCgkJ09IBy9IMABCNQAyiJkhJuDh2GmrCyuFirC5vGyiJrUyiJB2DB23IgnImDMABCNKA6/I5vG2iJrU2iJ8D6DhXmoC6TsDMABCNCA6iJh2
-G8oCMABCHABAHAptDAHAqtDAIAB0iJIABwiJIABqiJHABAHABAEOBwBB+iJAB+iJQwsGukGwD/2HukGgE68B46HgE91CgzGgEB0jGgENCA8kJ91CizGNCAyj
-J91CkzGKAAshJGYAEBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIEfBoHB4gFAAB0jJAgkCBkkJAgCBokJAQBwhJAQBykJBgBBykJUCBykJDoBBykJIGB6
-iJAQB6iJAgCB4xIAgEB6JAgUB2JAgEBu/IAgEEEAQuhD0fAvhD0fgEESBwB+nDmjJA6tDmjJgBlhD0hJgBkhDmjJgBBqSgBBCgEBm7HgIB+iJgEBghJgCCAA
-GCAAq7HNEAikJBqhF68Bs7HMABCMABgNNCAokJ68By7HMABCNGAwhJ68B27HB27HB2pHMABCNQA67H91Ci0GpjDunGuhD+gBlhDcvhD+gBB4jJBukJBukJMA
-BCNUA+7H91Cm0GpjDynG08D+2HmvI0kJuhDihBlhDsiJvhDihB+lJ4b/lJykJgmJykJMABCMAByNEEAE7WyiJA7cyiJgBEEAE+jG0iJAjoD0iJgBFIAEBEAB
-0iJABCA/TkrIAEIBI8DylJAmhDylJQBkWQBCgBKAAkUEEAQBsMABu3HgEFEAQBsMAACAEZBgIBo+EAA54IykJEg0D64IykJEI04IykJBI34IykJBC24IykJB
-CBykJBCBykJBCBykJBC44IykJBCBqkJAkBACAgCGKBEBCBEBIBQBgBEaBwJumJEAt9IFggEBokJgEBwiJgEq9IwiJQBwiJQBukJgBBukJgCBukJgCBukJgC8
-5IukJgCw5IukJgCB8kJgCHABAKAACCAACKAA0KEQBoIB+BAB4kJg0DB4kJgCB4kJgCB4kJgCB2lJgCB4kJgCB6JgCGgBAEBABCBEBGBIBKBMBOBQBSBUBWBY
-BaBcBeFGAQjF+gBAB8kJAB+gBAESBgC68Bm9HAACgEBm4HgI08Dm4HgEBihJgEn2BslJgEBslJQBslJQB4kJgDHABAEEAI6nBilJAgnJilJgCFEBIACAB+kJ
-ADAAA4kJkmJDGIBEBABCBEBGGGBEBABCBEEEAEB0lJAB0lJgBFEAEBomJAACAENAY9xIqmJBA0xIqmJUC2lGqmJLoBzxIqmJAWh8IqlJAgCi8IqlJAgEFEAY
-BCAiU6TAEZBwB6nBumJAAu4IumJAgCAGAgCBknJAgCBknJAQBknJAQBknJBQBknJBCBknJBC2lGknJFCkvIumJAKACAgEKAAiKHABAGEBEBABCCAAoMHABAF
-CAItpHkjCAFCAIBBACAAikFEGBYAGAAEgEnYkkJgECAAmMCAAmCCAA0sGCAAWCAAitGCAAUCAA+BCAA8kBCAAiBMABipJMAB0iCNCAopJBijJMABCNEAgoJk
-pJmjJjqG0zCMABCNGAkoJtpHqkCgpJiBnYklJMABCNCA0pJBikJMABCMAB6EMAB+ENEA0lJ68BsiFBwoJMABCMABq+CMABw+CMABs+CMABmRNCAmgI6nB2hI
-MABCNEA6pJ6nB6hIBgFMABCMABINGAmpJ3mH2BBgqJ7DylJMABCNCA2qJ3mH6BMABCMABk/CMABk/CMAB+RNEA6kJ6nBuiIovCwmJMABCMABySMAByFNEAor
-J68BmhI08D0vGMAB8UNGAsrJ08Dq8HBoVBkVMABCMABqfMABiVNGAsnJ68ByhI08Dy8HppF0CMABCMABqVMABqVNIA6pJ68B6hIgqJ8XhqJ2Vo/F0/IMABCN
-OA+hI68BwkF08D+8HumJ2jF2ZosGB2jFB+vHBkRMABCMAB0VNIAusG68B2kF08Dk9Hz0I+oFumJ8jFMABCNIA+qJB4oJzSqO68B6kF08D2wGMABCNKAirJB2
-DvhD4oJuhD4oJhqJmWBirJMABCNIAmrJ68BwiIBmrJB6lG0uImrJMABCNMAqrJ68B0iIi1B0D+nDqrJB6qJBqrJ7D6qJMABCNSAurJ68B4iIi1B4D+nDurJ3
-qJ+qJ4qJurJ7D+qJB69GB+qJB6nJMABCNEA2P68BulFBulFMABCNMA6P68BylFi1BgE+nD2rJ3qJmrJ4qJ2rJ7DmrJMABCNCAmtJumJ8kFMABCNOA+rJ68B6
-lF2ZytGz0IiqFumJglFBkFB2F/nJo+HMABCNGAutJ68B+lF08Ds+HumJklFMABCNYAytJ68BimF08Dw+H6nBorJrvIorJBorJBorJBorJBmsJzSqQBmsJ5vI
-2rJ9mJorJMABCNEA2tJ68BmmF08D0+HMABCNEA6tJ68B4jI08D4+HMABCNEAysJ08D8+H6T0rJMABCNEAiuJ68BgkI6nB4rJMABCNGAmuJ68BkkI6nB8rJjs
-E+pJMABCMAB4VNGAgtJ68BqkI+YomGtqDgtJMABCMABENGAmtJ68BwkIBwkIBsoJMABCNEAoH91C4V08DizGMABCKAA4yGCAACHABAEiBBgkBBwUAB8uJgwP
-jD0tJgEBmuJgCBmuJQ1qB6tJQxrI6tJgBB6tJgBB6tJgBBonGgCBDgEBonGgEB6pFgEBHgEBLgEBwjGgQB0tJgMNGAivJAglIAggIAwuJCAACNGAkgIAklIA
-0pJAkgICAACNGA+tJAolIAogIA+tJCAACCAAONGAkuJ68BulIBmoFBorJNKAmuJ68BwlIymFgmG1qBgrJ7DmuJtqD+kJKAAwzGCAA/kCKAAscCAA0bCAAECA
-AKNGA0uJ91Cm+G68B+lI08D+gIEEBEBusJA7cusJgBELBE/T0uJFAB0uJBKB0uJBCB0uJBC+iF0uJYCEPBEjwIsvJAA/TsvJDQBsvJCGBsvJBEBsvJBCjmGs
-vJBCBysJACFMAEBBAB4fABi1IABGABEABCADAAA0sJ+uJBEIBIByvJAByvJQBkgBQBEgBEUBoC8D6sJABmsJgBlYiwGgD9oD+pGgEvCFABJgEBNgEB0+GgEB
-oqJgEjE+qJgENIAkvJAuhIAkwGABAkwGCAAECAAENGA2wJAkrJAEAqwGCAACNEAysJAIA4mICAACCAAwdMAByaNIA2vJ08DgiIlY2wGw2HQB2wGMABCNCAmx
-J6a0rJNMA8vJ08DmiI9wIK8DsvJmhDsvJ2Y8vJ6TytJNEAqxJ68BonIgvByuJCAABNMAiwJAorJA8tJAiwJAiwJAiwJAsiINGAkwJ68BunIymF+nG1qB+sJF
-CAIBDAEaB4BqwIuwJABuwJgBBuwJgBB6wJgBB6wJQB6wJQB6wJQBguJQlhDguJgBkhDguJgBARgB7DkwJgQ31I+tJgCCAACFCAI68BDAEcBwCBqwJA+nDqwJ
-gC8DqwJgC6tDqwJgCz5DqwJgCncqwJgCBqwJgCBkmJgCBqwJgIBmuJgCBqwJgCBkmJgCiEqwJgIBwwJgCCAACEkCBgG1qBuwJA45DuwJgCz5DuwJgCg9BuwJ
-gC6tDuwJgCm6DuwJgC96DuwJgC86DuwJgCncuwJgC1lJuwJgCi2CuwJgC66DuwJgC78B8+EgC71BuwJgKu/IuwJgCxSuwJgCm8DuwJgCx5DuwJgC+nDuwJgC
-BuwJgCBuwJgCBomJgCBomJgIBuwJgIBuwJgCn8DuwJgCAMgC2VowJgEBuwJgEyrIuwJgCAGgCxrIuwJgEBkxJgCi5DowJgCGKBEBABEBOBgIBiIEEAIBsuJA
-BsuJgCEEAgBBumJABumJgIFEAgBAEAACAHABAEGBwBBySAn8DksJgQm8DksJgENEAqjI08DqjIxpDunGNEAsjI6a8sJ08DsjIHABAHABAHABANCAqxJlYqyG
-NCAsxJrUuwJEgCBgIlYgpHABuyGgEBqtJgEBqhJgIiwBghJgCBJgC1X++IgEBqhJgQxhGqtJgEBwwJgIB4wJgCs0BHgKBHgEB2rEgEBNgEBPgEBqwJgEBqwJ
-gEBwwJgEBwwJgCBwwJgCt8DwwJgCBwwJgCBwwJgCBwwJgCB+wJgCByuJQByuJQByuJQs2G0sJQBqhJgEBRgEHABAHABAHABACAACCAAGHABACAACCAAODAAA
-EgyJAHABAHABAHAw2CAGWBEBABCBEBGBIBKBMBOBQBSBUEGBMipF6iFABsxJgEjpFgrJgCEIBYipF8iFABoxJgEBoxJgEjpFirJgEEIBYipF+iFABqxJgEBq
-xJgEjpFkrJgEIABBCAABNEAg0JA6tJA2xJIABBCAABNGAm0JAguJA2xJA2xJIABEGGBEBABCBEMABq0JNGAizJuyB2pJ1XuuJBuuEMABCCAA+oBNEAozJ8vB
-CgvB8xJNCAqzJ8vBENCA40J8vBGMABCMABIMABIMABINCAi1J8vBwhFMABCMABEMABGNCA+zJ8vB4hFMABCMABEMABOMABIMABKMABMMABWNEAoiF8vBoiFi
-Eu0JMABCNGAsiF8vBsiFyVmzJiEs1JMABCNEAi2J1D0/EmD4zJMABCMABk2JNCAy9ErkCk+EMABCMABEMABGHABAHABAMABy2JNEA22J6a2wJvCmsEMABCNC
-A62JgnEmvEMAB62JNEAy1JlZy5D/X2oEMABCNGA21JlZ25D3xHy0J/X6oEMABCNIA61JlZ65D3xH20J/X+oEmuGgzJMABCMAB4zEMAB6zENGA20JBkkJ/Xmp
-EkZkyDMABCNEAm2JyuF2wD/XspEMABCMAB01DMAB23JNCA63JlYyxDMABCNIA+3J5nBs4IB0kJ7D63JBs3JMABCNGAi4Job64ImuG8zJ/X8pEMABCNCA62Jo
-b+4IMABCMABENIAs4Jobk5IBilJB81J/XkqEMABCOABg5IBKAAmzDCAACKAACCAAo3IMABo1EMABq1ENGAy3JplIy3Ji9C6yDB6yDMABCMABg3DMABy1ENEA
-63JplI63Ji9CizDMABCEQB4B9WwtBAtsE62JgEB62JgEBg3JgEliIg3JgCB62JgC0nBgmJgEB62JgEEuBB4IBCABCgcB82JgcBo5JgEBwwJgEBimJgIBimJg
-EBimJgEBm3JgEgoB64JgCBw3JgCBimJgEB82JgEBwwJgEB82JgIB82JgEB+2JgEB82JgEB82JgEB+2JgEBi3JgEBi3JgCBi3JgCMABg7DMABi7DMABk7DMAB
-m7DMABk2EMABm2EMABo2EMABq2EMABs2EMABu2EMABw2EMABy2EMAB02EMAB22EMAB42EMAB62EMAB82EMAB+2EMABg3EGGBEBCBEBIHABAGIAEBABCBEBGH
-ABAGOAEBCBhggggQBjggggQBlggggQBnggggQBpggggQBrggggQEKBUipFiqFAhlBy5JgEB84JgCvvF04JgCjpFoyJgCEMBgBipFkqFAhlB05JgEuX05JgC7
-Ww4JgCB24JgEjpFqyJgCEQBoBipFmqFAB25JgEB25JgCBy4JgCxM25JgEB44JgCB44JgCjpFsyJgCEOBgBipFoqFAhlB45JgEuX45JgC7W04JgCr0J64JgEm
-D45JgCjpFuyJgCIABBCAABNEAq7JAk1JA6mHIABEIABGIABBCAABNGA07JAu1JAsnIAq7JIABEIABGIABIIABKIABMIABBCAABNKAk8JA+1JA8nIA67JAsxJ
-A83JIABEIABBCAABNIAs8JAm2JAkoIAi8JAg7JIABECAA6BMABi/DNEA08J9tF8xJglGw4EMABCNEAs7J9tFgyJglG04EMABCMABi3ENIAy7JtoGs0I6Ww/I
-xM86I0jGmyJMABCNCAi9JobypJNCAk9JmX8oINCAm9Jg9H+rINEA87J8wEy0HtkGoiHEEBQgag4JAoCBgECAACEKBwBADA0Z2sJgIBFgEBq9JgEBq9JgEHAn
-1JAFEAQhqHIArb03JACAAEIABBCAABNEAu8JABAmyJCAABEEBwB5ZQAxSo1JgYEOBoFtEu7EAkmFKggCBKgEB08JgE0rF08JgCluHu5JgCBMgEGQBEBCBEBI
-BQBgBBgCBgEBgIGqBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBNEA68JA09JAu4JCAACMAB83JNCAg9JkvGstFNIA65JxsGomJv7Bk+J
-87C85JspGyiJNIA85JxsGqmJv7B+6J87C+5JspG0iJMABk4EMAByvDMABGMABguDMABuzCNKAo6Jof2mJspGgjJu7Bk4I1qBq6J7Dq+JMABCMABy4ENEA29J
-of8mJ7WygIMABCMABuuDNEAs7JxsGinJxnGo5DMABCMABqwDMABg5EMABy+CMABk5EMAB83DMABiuCMABmvDMABmvDNCA8/JkvG8uFNMA+/JkvG+uFB0/Jsj
-G0/JB43J8Di+JovC89JMABCMAB05EMAB2BNCAmgKkvGg6JMABCMAB85ENEAg/JkvGsvF2Xk8JMABCNEAg+JlvG8kFB6kFMABCMABm6EMAB+4DMABq6ENIAm8
-JxsG0oJv7BwgK87Co8JB+kJMABCNEAy/JkvG+vFB0gKMABCMABq5DMABKMABMMABmyDMAB8CMAB8CMABgDMABgDNKA+8JxsGspJspG2lJu7B66I1qBg9J7Dg
-hKMABCNEA2hKB4yDnuEkhKMABCMABqDNCAwgKxsG2pJMABCMAB4CMAB07EMABizDMAB4DMAB4DMAB8DMAB8DMABgENEAkhKkvGwxFj2BmiKMABCMABm8JNGA
-i+JkvG2xFrUyiKBqhKMABCMABqEMABuEMABuEMAB+zDMABg0DMAB0EMAB48EMAB6EMABy7DMAB2yDNEAiiKkvGuyFBq3JMABCMAB6yDMABwsCMABgzDMABq9
-EMABs9EMABu9EMABw9EMAB+0DMABg1DMABi1DMABk1DMABm1DMAB8oJMABq1DNEAukK3mHmzFjWijKMABCNCAgkKBgkKMABCMAB+2EMABg3ENGA6kKpCi6Jo
-Ci6J7DujKMABCNEA+kKuyBm6J7DyjKMABCMABglKMABoFMABklKMABmlKMABolKNCAslKj2Bo0FMABCMABi/JMABwlKMABoHNGAqkKkvG20FBw/J1oG61DMA
-BCMAB4lKMABu/JMAByHNCA6/JkvGg1FMABCNEAkmKkvGk1F25J+/JMABCMABmmKMABuGMABIMABsmKMABigKMABmIGGBEBABCBEEIBQipF61FAiEskKgEq4J
-skKgCjpFg+JgCEKBUipF81FAq4JukKgEiEukKgCBwiKgCjpFi+JQEKBUipF+1FABulKgEBwkKgCBulKgCjpFk+JgCEWB4BipFg2FABykKgEBykKgCk2BykKg
-C/rEykKgCBskKgCBskKgEruFskKgEuqEykKgEBykKgCjpFm+JgCEKBUipFi2FAB0kKgEB0kKgCq4J0kKgCjpFo+JgCEOBcipFk2FAB2kKgEB2kKgCB2kKgCB
-2kKgCs2B0lKgCjpFq+JgCEKBUipFm2FA46J4kKgE56J4kKgC6oD2lKgCjpFs+JgCEKBYipFo2FAxwB6mKgEmD4lKgE/U8iKgCjpFu+JQEIBYipFq2FAvvF8k
-KgEiE2kKgEjpFw+JgEEKBgBipFs2FAvvF+kKgEiE4kKgEq4J4kKgEjpFy+JgEEKBgBipFu2FAvvFglKgEiE6kKgEq4J6kKgEjpF0+JgEEGBMipFw2FAi9Cml
-KgEjpF2+JgCEKBUipFy2FAxwBagEBimKgCBimKgCjpF4+JgCEKBUipF02FAvvFmlKgE8DkxEgCBqlKgCjpF6+JgCEKBUipF22FABqjKgEupGgnKgC0jJgnKg
-CjpF8+JgCIABg7BIABBCAABNIA6nKA0hKAonKAonKAyjKIABBCAABNIAgoKA6hKA0mKA2nKA0mKIABBCAABNUAmoKAgiKA8lKA8lKA8lKA8lKA2lKA2lKA2l
-KA8lKA8lKIAB07BIABBCAABNEAuoKAoiKA29BIABBCAABNIA0oKAuiKA6+HAqoKAonKIABBCAABNGA6oKA0iKAg/HAunKIABBCAABNIAgpKA6iKA2oKA0nKA
-4kKIABBCAABNGAmpKAgjKA8oKA0oKIABEIABBCAABNIAupKAojKAkpKA8oKA8oKIABEIABGIABIIABBCAABNEA6pKA0jKA0nKIABEIABGIABBCAABNIAkqKA
-+jKAwDA4oKA4oKIABEIABBCAABNIAsqKAmkKAiqKAg0EAmoKIABEIABGIABBCAABNIA2qKAwkKAumKAkqKAkqKEEBI43GopKA8DopKgCGaBEBABCBEBGBIBK
-BMBOBQBSBUBWBYEIBQn3GspKAvkCspKgCBspKgCBCgCHABAHABAHABAEIBoBB6uDA5pH6oKgO6vG+oKgC2YipKgCNCA+mKhXqvDGIAEBABCBEBIFCAI73Gy0
-DAFCAIzSmlKAFCAIi9ColKAEIBgBAmjBAAGgEAEgEACgEEGBwBBBAq9CDgE1X23JgECAAj9ICAAj9IEEBQ6a+6BAyDmkKgEFEAgIhqHykDAvd0jDAEeBga73
-Gq1DABKggEBKgY6iDBgYptH2lKgEACgMBFggEitBm2IgEyVymKgUB0nKgCqtHypKgC9qHypKgCBypKgCBwkKgCBJgCCAAGEIBwBALAANgI71B2pKgMzSqjKg
-ECAABCAAEDAAAyhK6qKIFEAIntHklDABEAEEAQyTkmKAACgEFEAQgyFipHAACAFEAYBomKABglDAMABojBMABmjBGEAEBCBCEKBoFq9CLAjEinKggC3CwmKg
-Erb4mKgE1DklKgIEKBgK73Gm2DA6iDDggEBuqKgE9qH2qKgCB2qKgBHABACAACEEBIB4yDAxSm/JgEEKBgEBqnKABqnKgIB2lJgIrbinKgEBCgMDAAAB2rKQ
-CAAGCAAGNCA4yD3CinKGKBEBABCBEBGBIFEAEojGgsKA7W8rKAEEBIB+rKAn7GCgCHABAFEAQBorKABmyHAEEBUBqrKAACgCEQB4B7DsrKABsrKgCBwnKgC7
-3G+2DgE31GsrKgE0zGq7DgCBsrKgCBCgCHABACAACEEBgK73Gq3DABBggECAAECAAQMABw1BHABAMAB0qFMAB2qFNIA+sKojG+sK2Y6pK1qB6pKB+sKMABCN
-IAitKofo2J2Y+pK1qB+pK1+JitKMABCNGAyuKBg0IBiqKBgqKMABCMABkrFNGAkqKojGstK2YoqKyVmqKMABCNGA8uK4+Jq0Igf40IB4uKMABCNEAgvK4+Ju
-0I++J8uKMABCNGAkvK4+Jy0IgqC40HByuKMABCNEAovK4+J20IBkvKMABCNGAsvK4+J60Ij/JovKBovKMABCNCAwvKB+0IMABCNKA8sK/UwvKl1BwvKBivKj
-1B41JB8oFNOA+sKzL2kK/UyvKl1ByvKp/JkvKj1B61Jq/J+oFiDilKNIAsuK/U0vKl1BsuKp/JmvKj1B81JMABCMABIMABINIAotKq1C2kK/U8vKq9B8vKiD
-slKMABCNKAstKi1BgwKBgwK6+JgwK7DgwKBgwKMABCMAB2sFMAB4sFMAB6sFEcBwDB4tKABBgEB0tKgMB0tKgEB0tKgEB0tKgEB0tKgEB0tKgEBovKgEz+Go
-vKgBB0tKgDB0tKgEB+uKgEB4nKgCDAAA2tKkvKDCAAENEA8tKBqwKBovKMABCMABmtFNCAiuKjgKwwKMABCMABstFE0BB4mIBNA7D+rKgEB8wKgErUuwKgEB
-uwKgCBHgC2YuwKgEBuwKgCBuwKgCBLgCl7CLgCBgsKgC9V0vKgCB+/JgEBuwKgE3tFuwKgCBuwKgCxC2wKgEjEwrKgE4zB2mJgIy8C8wKggBBuwKgEB2oKgE
-7mEuwKgE8mEuwKgC5ZPgCKAACHA4mEACAACEGBItoG+uKABsvKgCBsvKQEKBgBhqH8+JAgwEmxKgE4mEEgEBEgE1Du/CgEECBEtH6wKACAAEDAAABkwKggBC
-AABHABACAAUNEA4xKsI09ItHyrKMABCNGA2rKsI49IB8sK5ZwwKMABCNKA6rKsI89I/gKgtK5Z0wKButKn1B8xKMABCNGA+rKsIg+Ivd2/C/gKktKMABCNEA
-isKsIk+I/gKotKMABCNMAmsKsIo+I/gKstK5ZgxKi1BoyKBehhK6xKMABCMAB+uFGIBEBABCBEBGNCAoxKg9HshJMABkgGNGAsxK8wEiqIBGB84CMABCNEA8
-yKB6xCtnC2sKMABCNCAgzKu7BosJMABCMABEMAB0vFMAB2vFNEA+xKB2oK7D+xKMABCNEAiyKvpFq7C7DiyKMABCMABSNAA8sJMABCMABqtFMAB2kEMAB6gD
-NEAqvKj0HklJ/rE2kJMABCNIA2yKviCw6J79BujJ3V0uIB82CMABCHABACAACNCAq0KxiC2hJNKA0xKBgzKwiCi0K7D6zKokGEB6vKMABCMAB+wFNEA6xKBo
-0KBo0KMABCMABkxFMABmxFNGAiyKBuzK7Do0KBo0KMABCMABsxFMABuxFNIAsjI7D+0K6WsjIrjBw7JBuwJMABCNKAuyKpxB80KB80KB80K7Di1KBgvKMABC
-NKA+zKpxBg1KwiC0iJ0iKg1K7Dm1K1iKkvKMABCNEAi0KB4iJB4iJMABCMABgyFNIAo0KBq5CBq5CB+4CBsxKMABCNCAkjJwiC4iJMABoyFMABqyFNEAy0Kw
-iCojJ7Dy0KMABCNCAujJxiCujJMABCMAB8BNCAo2K2lGuiKNIA2jJm5H6kJ8Ds3IxCg2KxSkwKMABCNIA6jJ8Dw3I7Di1KxCk2KxSowKMABCNCA+jJ8wE8tI
-MABCMABeNEAu6CxiCkkJ79BkmJMABCNCA82Kof2+JHABAEY/tC4D0sFq0KA1sFq0KgE2sFq0KgE3sFq0KgE4sFq0KgE5sFq0KgE6sFq0KgE7sFozFgE8sFq0
-KgE9sFq0KgEufq0KgE+sFkqEgEHABACAAGCAAECAAICAAyzFNEA00KlY62Kv7BIMABCMAB+zFNGA60KojGg3KBgzKj2BMMABCMABk0FNEAg1KojGm3Kj2BQM
-ABCMABq0FNGAm1Kh1G03KvjKszKj2BYMABCMABw0FNEAs1Kh1G63Kj2BcMABCMAB20FNEA+2KwiCqlJj2B0wIMABCNEAi3K79B6nJBkBMABCNCAy4KBo7CMA
-BCNCAq3Kr+B8nJNIAs3KxCu4Kr8C07I81ByyK7Ds3KMABCNIA2gKxCy4Kr8C47I81B2yK7Dw3KMABCHABAMABw1FHABAHABAHABAKAACCAACNGAoqKviC8/J
-B8/JBCNGAuqKviC+/JkkK+/JlkKENIAg8IviCggKkkKggKi9CqzKrUg1KMABCMABIMABIMABo2FNEAw4KojB2zK79BopJMABCMABu2FEEBY6ay0KA1DyoKgI
-ESBoEq2BiyJA7Dy5KgEBsyJgEB63KgMB63KgCB0dgCB00KgEBinKgIBynKgMHABANIA84KviC2gKolBupJ79B0pJ/Xm2KNCAwpJg9HipJEKBwBp5H80KAB03
-KgIB61KgEoCDgEoRm0KgEHABACAACCAAGNCA06KymFCKAA81EHABAGQBEBABCBEBGBIBKBMBOCAAyuECAAICAA48ICAAk7JCAAMKAAu/HCAA7BCAAhCCAAGH
-ABACAACNIAm6KofsjKBu7KBu7K7Du7KNEAo6KzL0wKj1B84KNKAq6KBq6KBy7KBy7KBy7KBy7KNEAs6KuIgxKwkGs6KNEAu6KuIixK4iIu6KNGAw6KupGysF
-0jJy3J7Dw6KNGAy6KviCsiK79BqrJxC07KNEA06KusG+mGof6jKNKA26KviCwiKr+BorJxC47KlvG0pK1+C63KNEA46KviCyiK79BwrJNKA66KupG8sF0jJ8
-3J/3CqBurGqBtrGqBNIA86K7uEwxK/3C0tEurG0tEtrG0tENCA+6K1MyxKNEAg7K9tF0xK/X67KNEAi7K3uIikGBwBNIAk7KzNm4JB+iK7iCk7KB+7KMABCH
-ABAHABAHABACAACCAAGCAAKHABACAACHABAHABANGA87K12Bq1HuX87K0qJ87KNEA+7KBiC08DouJHABAGCAEBCNGAk8K68Bg2G08DuuJumJm1GNEAy9K68B
-wzJ1M01HNGAo8K12B21H08DyuJ6nEsxKNIAq8K12B41H1qJk6K0uIizK1qBk9KNEAs8K12B61HBs8KNIAu8K12B81HymFo0HrUu8K7Du8KNEAw8K12B+1HB+
-1HNEAy8K12Bg2Hj/Gy8KNGA08K12Bi2Hs1C81HB08KNKA28K12Bk2H+nD28K8D28K6tD28KB28KNIA48K+nD48K8D48K6tD48K8lK48KNEAm+K68B22GlyIk
-0JNEAo+KuIwzK6nEgyKNCAq+K6nEiyKNGAg9KxCi+Ki9Cm4KrU65KNEAi9K4iKurJ5iKurJNEAk9KxiC8rJ7Dk9KNKAm9KpxBo+KwiCyrJ8Do+K7Du+KxSs4
-KNGAo9Kq1CqzKllKw+KmlKw+KNEAq9KofwmKsjGk+KNEAs9KofymKtsEs9KNCAu9KwiC6rJNGAw9KwiC8rJnY6vKoY2vKNEAy9KwiC+rJ/X86KNGA09K/3Hs
-uJg4HgsJh4HsuJNGA29KolBisJ79BuuJB4+KNIA49KolBksJ79BwuJ/Xi7KlYy+KNEA69KolBmsJ79ByuJNGA89KolBosJ79B0uJ/Xm7KNIA+9KzNg7J6W4l
-K7iC+9KulK4+KNEAg+KuyB00KilGo/KNEAu/KupGkwF0jJk7JNGAk+KupGmwF0jJm7J8qJw6KNEAm+KzNowF8qJy6KNCA0/KzNqwFNCA2/K1X25KMABq5KNE
-Au+KtoGo3JuI05KEMB4E59Gi5FAB4rKgQB4rKgQB4rKgQB4/KgQBDgEHABADAAAotI0+KCHABAHABACAAECAAEHABAEcB4CipFwvGABi+KgEBi+KgC3xJ89K
-gCB89KgEB89KgE2uE89KgEB89KgEnN89KgEntBi+KgEzgKi+KgCB89KgCB89KgEjpF23KgEESBwBipFyvGAqmKk+KgErmKk+KgC3xJ+9KgCBk+KgEBk+KgCB
-+9KgCB+9KgEjpF43KgEEWB4BipF0vGAqmKm+KgEBg+KgEBg+KgEBk/KgEBm+KgCBm+KgCBm+KgCBk/KgCBk/KgCjpF63KgCEWBoCipF2vGAqmKo+KgErmKo+
-KgC3xJi+KgCsmKi+KgEBo+KgEBi+KgEBi+KgEBi+KgEBi+KgEjpF83KgEIABBCAABNOA4gLAy6KAQAugLABAo+KAo+KAo+KCAAQIABGIABBCAABNQAihLA86
-KAaA4gLAIA4+KA4+KAy+KAy+KIABEIABGIABBCAABNOAshLAm7KAmBA8+KAk1KAi/KAggLAggLIABBCAABNSAyhLAs7KAqBAohLAYAo/KAi/KAi/KAi/KAi/
-KNEA0hLB43GwvCk4IHABAHABAEOBoBipF+wGAojGugLgE8V07KgEniGw/KgE4iGw/KgC7Dw/KgCjpFk5KgCEOBoBipFgxGA8V27KgEqrFqhLgEBqhLgCBqhL
-gCxvFk/KgEjpFm5KgEEMBoBipFixGA8V47KgEumJ47KgEqjGu/KgEojGygLgEjpFo5KgCEUB4BipFkxGA8V67KgEumJ67KgEqjGw/KgEqrFkgLgE7DuhLgC1
-XBgCB0gLgEB2/KgCjpFq5KgCCAAkoFEOBoBipFoxGA8V+7KgEumJ+7KgExSsgLgEqrFogLgE2nK6/KgCjpFu5KgCEKBgBipFqxGA8Vg8KgEumJg8KgEBg8Kg
-EjpFw5KgEEIBYipFsxGA8Vi8KgEB8gLgEjpFy5KgCEQB4BipFuxGA8Vk8KgEumJk8KgEqjGygLgEqrFugLgEwrCk8KgE2nKggLgEjpF05KgCESB4BipFwxGA
-8Vm8KgEumJm8KgEqjG8/KgEvpFghLgEB6hLgCyjG8/KgCzjG8/KgEjpF25KgEEUBwBipFyxGA8Vo8KgEumJo8KgEqjG2gLgEqrFygLgE7DkgLgCBm+KgCBm+
-KQ2nKkgLwBjpF45KgCESBwBipF0xGA8Vq8KgEumJq8KgEqjG4gLgEqrF0gLgEtsEkhLgCzYkhLgC2nKmgLgCjpF65KgCEQBwBipF2xGA8Vs8KgEumJs8KgEq
-jG6gLgEqrF2gLgEtsEmhLgC2nKogLgCjpF85KgCEmBBgDipF4xGA8Vu8KgEumJu8KgEqjG8gLgEqrF4gLgE7D4gLQ4iI4gLQ5vGkgLgDi1BkgLgE1qBqgLgE
-BqgLgCohGygLgC7LygLgBBqgLgBBkgLgCBkgLgE6oDohLgE2nKqgLgCjpF+5KgCEOBoBipF6xGA8Vw8KgEqjG+gLgEvpFwgLgE+nKsgLgCBw8KgCjpFg6KgE
-EKBYipF8xGABy8KgEyVmiLgEBmiLgCjpFi6KgCEMBoBipF+xGA8V08KgEv3JqgLgEBqgLgEBqgLgEjpFk6KgEEKBYipFgyGA8V28KgEyVwhLgEtoKqiLgCjp
-Fm6KgCIABBCAABNMAijLA88KA2hLA88KA4gLA4gLA4gLIABBCAABNMAojLAi9KAi9KA2iLA2iLA2iLAwgLIABBCAABNGAujLAo9KAuoFAiiLIABEIABBCAAB
-NEA2jLAw9KA2oFIABBCAABNGA8jLA29KA8oFA8oFIABk8EIABGIABBCAABNQAmkLAg+KAg+KAg+KA2hLA6iLA0jLA2hLA2hLIABBCAABNGAskLAm+KAspFAk
-gLIABBCAABNIAykLAs+KAypFAmjLAmjLIABoBIABBCAABNIA6kLA0+KA+6CA6pFAujLIABBCAABNMAglLA6+KA6+KAojLA6iLA2iLA6+KIABBCAABNIAmlLA
-g/KAg/KA0kLA0kLIABBCAABNKAslLAm/KAm/KA8iLA8iLA8iLIABBCAABNIAylLAs/KAs/KAmkLAglLMABiiGMABkiGNMAgjLojGmlLBujLBujL7DujLBw/K
-BmhLMABCMABqiGNKA6lLxsG4tKi1B6lL1qB6lLr1C6lL7D6lLHA71FAHABAKAACHABACAACCAAGHABAEOBwBipFy1GAB+jLgEB+jLgEB+jLgEB+jLgEBkkLg
-EjpF49KgCEUBgCipF01GABgkLgEBgkLgEBgkLgEBgkLgE6nBsmLgEzpKmkLgEBmkLgCBmkLgCjpF69KgCIABBCAABNMA2mLAwgLAy6CAmkLAmkLAmkLAmkLI
-ABBCAABNQA8mLA2gLA46CAi9IAskLAskLAskLAskLA4mLHABAEMBYipFk2GA56J2kLgEB2kLgCojBumLgCBumLgCjpFq+KgCIABBCAABNEAmnLAghLAm4CIA
-BEIABGIABIIABKIABMIABOEGBMipF42GABomLgEjpF++KgCEQBoBipF62GApqKqmLgEBqmLgC/XynLgCBknLgEBknLgCoTqmLgCjpFg/KgCEMBgBipF82GAp
-qKsmLgErqKsmLgC/X0nLgCBwjLgEjpFi/KQEKBYipF+2GApqKumLgErqKumLgCymFw4CgCjpFk/KgEEOBgBipFg3GApqKwmLgErqKwmLgCymFy4CgCp1JqnL
-gEBqnLgCjpFm/KgCEQBoBipFi3GApqKymLgErqKymLgCBw4CgC1qBymLgEB0lLgCB0lLgCjpFo/KgCIABBCAABNEAkoLA+hLA+4CIABEIABBCAABNGAsoLAm
-iLAk5CAgnLIABBCAABNGAyoLAsiLAq5CAqkLIABBCAABNEA4oLAyiLAu5CIABEIABGIABBCAABNGAipLA8iLA45CA05CIABEEYB4BipFq4GAB6nLgEB8mLgC
-B8mLgCB8mLgCB8mLgCB0kLgEB8mLgEB8mLgCB6nLgCBgnLgCjpFwgLgCESB4BipFs4GAhrK8nLgEBinLgCBinLgCuI6mLgEB6mLgEyI6mLgEyoDinLgEjpFy
-gLgCIABBCAABNWAupLAojLAo+CAm9KAknLAm9KAknLA8kLAknLAknLAioLAonLIABBCAABNQA0pLAujLAu+CAunLAunLAmnLAmnLAmnLAunLGIAEBABCBEBG
-GGBEBABCBEEEBQ1qByoLAkXk1EgEMABqxCNKAyoL12BgiIuXyoL0qJyoL1qJmjI0uIspLNIA0oL12BiiIymFugIrUulL7D0oLNKA2oL12BkiIuX2oL0qJ2oL
-1qJwmL0uIu/KMAByxCNEAmqL68BkgKB6oLMABCMAB4xCMAB6xCMAB8xCNGAkpLofqyK12ByiIq1Cm/KNIAmpL12B0iI6lK0iI7DmpL8lKqmLNEAopL68BygK
-mDopLNGAqpL68B0gKB4iH08DivIMABCMABoyCMABqyCNMA87J68B8gK0oD6qL98B6qLBypLhyIqgLgyIypLMABCMAB8+CMAB++CNEAkhK68B2jHncykGMABC
-MAB4yCMAB6yCNKAshK91C05I+nDiqLncumLmlK+mH8lKiqLMABCMABwBNKAoqL68ByhKuXoqL0qJoqL1qJ8kI0uI8kIMABCMAB6BNKAuqL68B4hKuXuqL0qJ
-uqL1qJilI0uIorLMABCNCA2nL7iCyqLNEA4nL6WuyK7iC0qLNEAisL68BgiKmD4pLNEAksL68BiiKmD4qLNGA6qL68BkiK08Dk9JppFmjCMABCMAB61CHABA
-HABAHABAFCAI68BwiKAEIBgBAqkCAAqhBgEACgEAmhBgECAAGCAAKMABsmLNCA8sLjqGk3EMABCNGA0rLhX2mIj7G8oEjqGo3EMABCMAB8jCMAB6jCMAByhF
-MAB4hFNIAgsLtpHmoE73G02E68BqjKi9CmnLMABCMAB4hFMABy0CNEAugB6TeBugBMABCNKAssLBgB68B2jK08D2+JBssLBulLMABCNCAkBBu/HMABCNCAgu
-LjtKoBMABCNKA0rL73G0rL68B0rLB0rLB0rLB0rLMABCNKA4rL73G4rL68B4rLi9C4rL7D4rLuxH4rLMABCMABmjBMABmhBNGAwuL29Jq0E3CqoLrUmsLMAB
-CNGAotL29Ju0E3CuoLrUqsLMABCMABUMABSNEAwtL68BsnHlyI6kKMABCMAB2lEMAB6lEMABy2CEGBE7WktLA7DqtLgBolBqtLQMABm+BNEAogK08DogK91C
-w9IMABCMABu/BMABi5CMABy/BNGA0vL91C69I08DygK6tDouLMABCNIA2lK68B2lK9tF2lKumJunHqqJwrLMABCNGA6lK68B6lKumJynH9tF6lKMABCMABsq
-CNGAgmK68ByoHumJynHncupGMABCNEAmwL68BkmKumJ8nHNIAmmK68BmmK7D8uLsrK0lL8lKgsLMABCNEAgvL68BqmKBkvLMABCGUAEBgggCBgggBBggQBgg
-IBggEBggCBggBBgQBeBgPGKBEBABCBEBGBICAAogDCAA00CNGAsvL1M2mK9tF2mK08D2hKMABCNKA6mK68B6mK08D6hKumJyoHB0sLB60JMABCNGA+mK68Bw
-pHumJ2oH08D+hKMABCNEAkxL68BinK2ZmxIMABCNGAoxLumJ+oHB4pH2ZqxIMABCMAB4nCMAB84CNGAwxL68BunKiEkwLhsKkwLMABCNGAiqCBqsC08DyiKh
-qJs7CMABCCAAm2CNEAuwL68B4nKxCwxLMABCMABs5CNGAgyL68B+nK8lEwtHB6sHMABCNEAkyLj2ByuLBytLMABCNCAoyLBQMABCNCAgxLqvKUMABCHABAHA
-BACAACNCAqxLtHo/HNCA4yLtHq/HHABAHABAKAACCAACMABiJNGA4xL12BmrIymFypIrUyuLMABCNGA8xL12BqrI+YkrIB8xLMABCNGAgyL12BurI+YorItq
-DgyLMABCNIAkyL91C2hJ12ByrI6tDkyL8lKkyLMABCFCAIxK0xIAEEBQAsrCAACgENGAsyL68B2pKsjGsyLtnC0zLNKAuyL68B4pKuXuyL0qJuyL1qJowL0u
-ImpLIABsxLFKBQm+IooLAkIowLA1hD04IAwsG0uDABy4IAEMBUBsvCABsvCgCBsvCgCBsvCgCBwvCgC7DwvCQEWB8BBBAiEyvCgUByvCQByvCQByvCQBuvCQ
-BuvCgCBuvCgCBwvCgCByvCgBByvCQDAAAE4yLCECACg4IywLAECAC7W0wLAECACzS2wLAFOBCm+I4wLAr0DGAs0DGAt0DEAv0DGA/2CGAw0DCAEKBQBBAiE+
-vCgBB+vCQjwK+vCQBSgCDAAAgwCkzLCEKBQiE+wIABgwDgC3EggHgEjwK2yLgB7D2yLQEEBIBi0LAgvBi0LgCEcB4HB6jDA1DmjLgCgvBsyLgC1kBwFgCBRg
-CoTy0Lg4BBynIgEBgvLgEBwiLgIBglCAz5DiwCgE/6DiwCgCBTgC8lEPgEEEBoB1ZBA2ZHgKEGBUBcA3hDOgIBowCgBEEAC8DswCAmhDswCQFOACm+IqxLAr
-0DYAs0DYAt0DCAv0DYA/2CYAw0DUAEIAU/wKiBA3hDCgIBwwCgBolBwwCQEEB4BB4xIABKgIECBIBg1LAFMBgCv0DYA/2CUAr0DkBAs0DCAw0DSAB00LADAA
-AG8zLCCAAp0FEEBIB60LAB60LgCEGBMqxK80LArxK80LgCB80LgCFEBMBEABCAGGBEBABCBEHABACAACEsBBgFBDABm1LgE/vIm1LgCB80LgCB80LQBw0LQB
-m1LgBBw0LgCBmyLgEBmyLgEBs0LgEBm1LgCBm1LgCB+nGgEpCmyLgEBmyLgE08D2mKgEBkkLgEBw0LgEmEw0LgBB01LgDBsiLgEHABACAACFEAgFB2tLABGA
-EUBwGBEA6au1LgEBu1LgCBu1LgCBu1LgCBu1LgCBu1LgCBu1LgCB2tLgEACgEHABAHABAEuBBgyB68BisKABBgkM1KWgEBGgIBGgoDB60LgoDB2kLgCB+iLg
-C7Di2LgQi2C60LgEByyLgCBDgCBQgEBuqLgEBUgEB01LgCB01LgCB01LgCBgjLgCB61IgQotIkzHgEB4lCgcrxK8wLggCCAAGCAAGNGAwyLofm+K12BuuIgb
-swFNIAi1L12BwuIymF8sI1qB8xL7Di1LNGAk1L12ByuIymF+sI1qB+xLHABAHABACAA4uICAAuvCCAAGNEAw1LB6sKsrKw1LMABCNCAg3LrzK+sKMABCNCA8
-yL91CqlJEMBoBipFqmHAkqF02LgEzLmsLgEi1Bi3LgEq9Bi3LgEjpFwuLgEEIBYipFsmHAB40LgExvF81LgEjpFyuLgCEIBYipFumHAwzK60LgExvF+1LgEj
-pF0uLgCEIBQipFwmHAkqF62LgE8mFg2LgCjpF2uLgCEIBQipFymHAjWi2LgE8mFi2LgCjpF4uLgCIABBCAABNGA03LAuxLAwhHAuhHIABBCAABNGA63LA0xL
-Aq1LAu2LIABEIABBCAABNGAi4LA8xLA+hHA22LIABBCAABNGAo4LAiyLA82LA82LEGBMipFunHA8mF+2LgEjpF0vLgCEMBYipFwnHA1qD63LgE8mF63LgCjW
-63LgCB63LgCjpF2vLgCEOBcipFynHA1qD83LgE8mF83LgCjW83LgCB83LgCB83LgCjpF4vLgCEIBQipF0nHA1qD+3LgExvFk3LgCjpF6vLgCEMBYipF2nHA1
-qDg4LgE8mFg4LgC/Tq0LgCxvFm3LgCjpF8vLgCEKBUipF4nHA1qDi4LgE8mFi4LgCxvFo3LgCjpF+vLgCEMBQipF6nHA1qDk4LgEBu0LgCBu0LQBu0LQjpFg
-wLQEKBQipF8nHA1qDm4LgEj0Kw0LgCBw0LQjpFiwLQEKBUipF+nHA1qDo4LgEBy0LgCxvFu3LgCjpFkwLgCEMBYipFgoHA1qDq4LgEjWq4LgC8mFq4LgCj0K
-00LgCjpFmwLQIABonGIABqnGIABsnGIABunGIABwnGIABynGIAB0nGIAB2nGIAB4nGIAB6nGIAB8nGIAB+nGIABgoGIABioGIABkoGIABmoGIABooGIABqoG
-IABsoGIABuoGIABwoGIAByoGIABBCAABNKAu6LAo0LA85LA85LA85LA85LIABBCAABNMA06LAu0LAi6LAi6LAi6LAi6LAi6LIABEIABBCAABNGA86LA20LAq
-6LAw5LIABEIABBCAABNKAk7LA+0LAy6LAy6LA82LA45LIABBCAABNIAq7LAk1LA46LA46LA+5LIABBCAABNKAw7LAq1LA+6LAo3LAo3LAo3LIABEIABBCAAB
-NIA47LAy1LAm7LAw3LAw3LIABBCAABNIA+7LA41LAs7LA23LAy6LIABBCAABNKAk8LA+1LAy7LAy7LAy7LA83LOABsjHBNKAk8LxsGikLBi8L1qBi8Lr1Ci8
-L7Di8LMABCMABuWMAB84GNCAw8L3uI8gLMAB26DHABACAACMABm5GHABAIABCCAACMABu5GNIA27LuyBqyL/yCq6Li1B+8L7D+8LMABCNKA67L0jGuyLi1Bi
-9Lj2Bg3L1qB67Lp/J08LMAB25GMAB45GNEAq7KkmBg8L6W+/KNCAggL0jG2yLMABCNGAu5LuyB6yL8DqgL6WkgLMABCNCAy5LxM07KMABCNEA25LxM47K6Ws
-gLMABCNEAmzLxM87K8D2gLMABCNEAg8KuyBqzL8D6gLMABCNCAuzLkmBi6LMABCNCAyzLBm6LMABCNEA2zLkmBq6L6WghLMABCMABUNEA0+LuyB8zL8DshLM
-ABCMABENCA48KkmBu9LMABCMAByBNGA+8K6WyhLssFk7GtsFu6LMABCMABq9DHAgQAGIBEBABCBEBGNCAq/L6uBk8KNGAs/Lv0FkqGk0F00LlkIg+LMABCNE
-Ak+LBoqGnlG0mGMABCNKAo+LBo+Ly2KsqG15B0wGwsFwrHBg1LMABCNEA4/Lv0FwqGpCg1LMABCNGAk1Lv0F0qGpCk1LnlGgnGMABCNGAggMv0F4qGuIo1Ly
-kG0+LMABCNGA4+LuIs1L+zK4+LykG4+LMABCMABu+FMABw+FNEAsgM6uBm9KpCo9KMABCNEAs9K6uBq9Kk0Fs9KMABCNEA0gM6uBu9KwKw9KMABCNGA4gM6u
-By9KwK09K7Ds/LNGA6gM6uB09KwK29KBu/LMABCMABGMABsjGMAz1F4BNCA4/LB+7FMABCMAB4EMAB2hLMAB4hLMAB+EHABACAACCAAu1FCAAu8FMABm+GMA
-Bo+GNGAwgMBy8F7DwgMxxJwpHMABCMABu+GNEAq/Lt3K89LBQMABCMAB0+GMAB2+GMAB4+GMAB6+GNEA2/Lt3Kk9FBo9FMABCMABg/GMABi/GMABk/GMABol
-GMABo/GMABq/GMABs/GNIA0hMB49FB0hMB88FB88FMABCNIA4hMBi9F7D4hMBg9FBg9FMABCMAB2/GMAB4/GMAB6/GMAB8/GNGAkiMt3Kq/Ls2B8BB6BMABC
-MABigHEEBQ3Cy7LA2XDgEEGBI87CuhMA7DuhMgCBFgCCAACEEAI7WyhMA7DyhMgCDAAACyiMAMAB8mCNEAikMmX6vKjW2iMMABCMABonCGKBEBABCBEBGBIM
-ABokMMABqkMMABskMMABukMNCAykM2cmjMMABCNIA2kMAw+LAg7HA2gMA8/LCAACNIA6kMA0+LAq7JA6gMAggMCAACNGA+kMA4+LAu7JAskMCAACNIAilMA8
-+LAg+KAwkMA6gMCAACNEAmlMAg/LAk+KCAACNEAqlMAk/LA67JCAACNGAulMAo/LAs+KA+7JCAACNEAylMAs/LA87HCAACNIA2lMAw/LAg8HAguJAklMCAAC
-EUBoBipF+0HAvvFwjMgE7DukMgCxyCukMgCyyCukMgC3yCukMgC0yCukMgC6yCukMgCzVukMgCjpFk9LgCEKBgBipFg1HAvvFyjMgEkI4lMgExvFwkMgEjpF
-m9LgCIABm9BIABo9BIABq9BIABs9BIABBCAABNIAqmMAkgMAw8JAmmMA+kMCAABNGAilMA61KAsiMAogMNEAklMh1GmmM7DklMMABCNEAolMu7HqkMh1GqmM
-MABCEEBQAu+CAAu7BgENIAulMtpH0hF73GiwFzS0gMi9C0gMMABCNEAylMjqGsiF6TmjFMABCNEAinMjqGwiF6nBw+KMABCNEA6lMtpHgiF73GuwFMABCEIB
-oBs2B24LABkvLgEBkvLgErbshMgEMABk+CMABi+CNKAglM73GglMuyBglMqtKglMrtKglMstKglMMABCNKAklM73GklMuyBklMi9CklM7DklMuxHklMMABCM
-ABg6GEEBIi2CqmMAn7Gu6BgCHABAHABAEOBgK73GuxFABBggEjEwiMgEy2CypKgIBw2LgEi+GunMgCqtH2lMgCCAABCAAGGCAEBCEGBMB4mMAk8C4mMgCB4m
-MgCEEBIsG6mMAB6mMgCFCAI1qJmiMAFCAIBoiMAEOBoBA42CAAEgEACgEuXmnMgE0qJmnMgC0uImnMgCp1GmnMgCEGBQk+GozFABupFAp1GmnMgEEIBgB68B
-y+KA+YwgJgEBkmMgEBuiMgEEUBoC6a0sLA8iD+sLgEBwiMgEBkkMgEBwiMgE6+JkkMgEBqnMgEsGqnMgCspG6sLgCn6KmmMgEEQB4B68B2+KA1qJo9LgEi6K
-o9LgEuXymMgE0qJymMgC0uIymMgC+tFg+LgEn6KomMgEEGBwCwrCimFAijCy0KggB8Dq2FgENKAymM8D0oDhI6yFBwwFhXyiJB08LNEAynM3VwxFhX0iJMAB
-gjFMAB+iFMABsjFMAB6iFMAB8iFNCAqpM/6G+nMMABCNEAupM80GknM/6GioMMABCNEA60H9vGi3F80GonMMABCEGBMipF64HAq4JwnMgEjpFghMgCEMBoBi
-pF84HAB0pMgEB0pMgEB0pMgEB0pMgEjpFihMgEIABq4GIABBCAABNKAgqMA6jMA8pMA8pMA8pMA8pMMABwmHMAB03ENGAmqMgfiwKydozLB6oMMABCNEA+oM
-ydszLBuwKNCAsqMyduzLMABCNEAkpMydyzL7D+pMMABCHABAIABBCAABNGAupMAg6KA0kEA0kMEEBQhlB64LA1Do5LgEEcBoY1Du5LABsqMgC7D6qMgCB6qM
-gEB6qMgEB6qMgEBulMgEBulMgI4KCgIB8wBgIB0lMgMBiiMgEBsqMgIBo6KgEGKBEBABCBEBGBICAABNEA4pMAq6KA+kMCAAsxLNGAizLxC+qMrU4mM7DkrM
-MABCNGAgqMviC6xL79B46KB4kKNEAiqM79B66K/7K6kKNIAkqMviC+xLolB26K79B86KBmrMNKAmqMviCgyLolB46K79B+6K/XwnMBqnMMABCNKAqqMviCky
-LolB86K79Bi7K/X0nMlY2nMMAB63BMAB8wEMAB6wEMAB48FNQA0qMr+Bm7Kzd8rMB6qEBgB8qJgnMq1C2gMysGiyLBaMABCNEA4qMlJiiMm7KoyKMAB6xEEK
-BYipFs7HAzLohMgEB+pMgEsGgoMgCjpFyjMQEMBYipFu7HAzLqhMgEt8KgqMgEsGioMgCBioMQjpF0jMQIABBCAABNIAwsMAqmMAwhMAmsMAooMIABEIABBC
-AABNKA4sMAymMA4hMAusMAwoMAwoMMABopHMABqpHMABspHMABupHNIA2rM/U+sM1qBwoMmlK+sMB2rMMABCNMA6rMB82Hq1C8hMtCumH/UitMq9BitMBitM
-MABCHABACAACNKA2qMnsFisMzvF2/K70H8oMBisM7D8sMMABCMABgqHMABiqHNIAqsMzL2iM/UytMBkpM98KqsMMABCNCA0nMrU2tMNGAwsMlJ6jMq1CyiM5
-ZwsMMABCMABuqHNOA2sMk2BwoMBy9EBw9E2a+tM/Xg6KppF2sMB4lMMABCEKBgBipFq9HABiuMgEBiuMgEBiuMgEjpFwlMgEIABBCAABNIAsuMAmoMAouMAo
-uMAouMEK71GUBitMA/XsqMgCBitMgCBitMgCBitMgCKAACCAACMABy/FMABowGMABmrHMABorHNEAwtMxsG22L7WswKMABCMABurHNIAqsMjiK2tMsvC4uM5
-lKygGkiKwqMMABCMAB0rHMAB2rHMAB4rHNIA0sMjiKguMsvCivM7DguM/XqrMMABCNGA4sMjiKkuMsvCmvM5lKghGMABCNIAu3LhlB08KsvCqvM7DouM/Xyr
-MMABCNGAy3LsvCuvM7DsuM/X2rMMABCNEAwuMwiC88Kof23LMABCNGA0uMxhK63Lr+Bm/K3GmuKMABCMABysHNGA6uMojG0vM7lB6rMvX4rMMABCNGA+uMof
-k4L7lB+rMvX8rMMABCMAB8sHMAB+sHMABgtHNKAovMjiKovMsvCqwM7lBosMvXmsMgnIovMMABCNGAsvMwiC49K7lBssMvXqsMMABCMABqtHMABstHNGA0vM
-jiK0vMsvC2wM/X+sMMABCMABytHNEA6vMofg5L/XktMMABCMABsyBMAB6tHMAB8tHMAB+tHMABguHMABiuHMABkuHNIAgvMjiKswMsvCuxM/XswM7DswMMAB
-CMABquHNIAywMof45L/XywM2YutM1qButMMABCMABwuHNGAsvMojGyxM21C0tMB4wMMABCMAB2uHNEAyvMh1GgyM21C6tMMABCNEA2vMwiCu/K21C+tMMABC
-NKAmxMviCg5L79B+hL21CiuMBgyMxsGs6LMABCMABkvHNIAgwMojGsxMsjGmyMtnC0yMxsGy6LMABCNGA8yMr+BiiL/X6uMmY8uMMABCMAB41ENCAizMwiCi
-gLMABCNEA+uMwiCmgLr+BsiLMABCNGA+xMr+BwiLgZ23L7D+xMMABCMABq5ENEA2iLg9HoiLkYszMMABCNKA6iLg9HsiLBwzM12GyI2XyIxSutMMABCMABu5
-BMABw5BMAB45EMAB65EMAB85ENEA2yMg9H6iLr+BojLMABCMAB0wHMAB2wHMAB4wHMAB6wHMAB8wHMAB+wHMABgxHMABixHMABkxHMABmxHMABoxHMABqxHM
-ABg5BMAB46ENKAuwMviCw7L79BukLxC40Mi9C8uMrUwwMMABCNMAywMviC07L79BykLxC80MBm4LB0wM7DmwMMABCNMA+zMviC47L79B2kLxCg1Mi9CivMrU
-4wM7D+zMMABCMAB8xHMAB+xHMABgyHMABiyHMABkyHMABmyHMABoyHMABqyHNIAmzMjiKy0MsvC01MBq6L7Dy0MMABCNEA20MwiCijLtgLu6LMABCHABACAA
-CNEA+0Mofk+LBCMABCNMA+xMBo+LB+xMBo+LB+xM1qB+xMB81MMABCNMAiyMr0Hs+Ls0HiyMt0Hs+Lu0HiyM1qBiyM3gLg2MMABCEKBwBia6kMAB0jMgEyVg
-1MgM7Dk2MgE7Wq1MgCMABmzHMABozHNEAw1MyVq2M7Dw1MMABCMABwrGMABkjCEaBgIBgrGAB++LggCBg3MgEBg3MgEBsuMgEBsuMgEBsuMgEBi1LgEBi1Lg
-EBu1LgEBssMgEpnB0xMgE6WwlKgIMAB0zHMAB2zHMAB4zHMAB6zHGCBEBAHABACAAy6LCAAECAAurMHABANGAu2MiE+yExSslM1qBk8LMABCMABENGA02MiE
-kzEB21MB+6BMABCNGA42MiEozE4hLi7B3hL8rMMABCNEA82MiEszEB23MMABCNCAg3MiEwzEMABCMABENIAm3M4K4zE/6Bg1MBgBBqsMMABCNGAq3M4K8zEB
-kBBusMMABCNKAu3MiE+zEBw2MBw2MBw2MBysMMABCNIAy3MiEi0E3hL02MB02MB2sMMABCNEA23MiEm0Ezd42MMABCNGA63MiEq0E1qB82Ml0GyuMMABCNIA
-+3M4Kw0E1qBitMB4Bl0GspEMABCNEAi4MiEy0Eg9HmoLMABCNKAm4MiE20EBo5MwiCo5MBw3M3hLqtMMABCNKAq4MiE60EBs3MBk2MBgCButMMABCNKAu4Mi
-E+0En1C43MB0zM7lKw3MBytMMABCNGAy4MiEi1ExCs2MB2tMMABCNIA24MiEm1EpxB45MBm4M7iL6tMMABCNIA64MiEq1EB23MBk4M7iL+tMMABCNIA+4MiE
-u1E6tDu4Mg4Io4M7iLiuMMABCNIAi5MiEy1ExSo0M1qB81MB6CMABCNKAm5MiE21EBo4MBo4Mm2Iw4M7iLquMMABCMABENMAs5MiE81EnjLu4MojLu4Mm2I2
-4MBu6M7iLwuMMABCNMAw5MiEg2EnjLy4MojLy4Mm2I64M19BkpL7iL0uMMABCNQA05MiEk2EnjL24MojL24MB+4MB24MrjL26M7iL4uM8lK42MMABCNIA45M
-iEo2EB66MB64M3hL8uMMABCNMA85MiEs2ExjL+6MyjL+4M3hLgvMB+4MuxHo2MMABCNIAg6MiEw2ExjLi7M3hLkvM8qJs2MMABCNKAk6MiE02ExjLm7MyjLm
-5M3hLovM8qJw2MMABCNOAo6MiE42ExjLq7MyjLq5M3hLsvM0jLq5MuxH02MBo6MMABCNIAs6MiE82E3hLu5MxjL4+LyjLwvMMABCMABEMABGNMA06MiEk3E3
-hL25MxjLg/LyjL4vM4jL06MB06MMABCNCA67M3hL65MMABCNEA86MiEs3ElJ24MMABCNKAs8MiEw3EnjLi6MojLi6Mm2Iq6MBu/BMABCNMAw8MiE03EnjLm6
-MojLm6MujLu6MhkLy/BB2/BMABCNMA08MiE43EnjLq6MojLq6MujLy6MpwC46MB4/BMABCNGAs7MiE83EBu6MriLu6MMABCNKAw7MiEg4EBy6MBy6MBy6Muj
-L66MMABCNKA07MiEk4EpkL26MqkL26MrkL26Mm2I+6MMABCMAB4ENCA67MB+tGEKBgBipFssIAlYo5MgEBu4MgErU24MgEjpFy0MgEEOBoBipFusIAlYq5Mg
-ExkLw4MgEB48MgEB+0MgCBg7MgEjpF00MgCEQBwBipFwsIAlYs5MgExkLy4MgEzkL68MgE6oDg8MgC0kLg1MgC1kLi7MgEjpF20MgCESBgCipFysIAlYu5Mg
-ExkL04MgEzkL88MgEo/G88MgC0kLi1MgC1NovMgE1kLk7MgIjpF40MgCEOBoBipF0sIAlYw5MgExkL24MgEzkL+8MgE6oDk8MgC0kLk1MgCjpF60MgEEOB4B
-ipF2sIAlYy5MgExkL44MgEzkLg9MgE0kLm1MgC1NsvMgEjpF80MgIEGBYipF4sIA1NuvMgEjpF+0MgIEIBcipF6sIABq8MgE1NwvMgCjpFg1MgIEOB4BipF8
-sIAlY45MgExkL+4MgEB+4MgE0kLs1MgE1NyvMgEjpFi1MgIEQBwBipF+sIAlY65MgExkLg5MgEzkLo9MgEB65MgCBg5MgC0kLu1MgEjpFk1MgEESB4BipFgt
-IAlY85MgExkLi5MgEzkLq9MgEglL85MgChlLi5MgCBq9MgE0kLw1MgCjpFm1MgEIABBCAABNEAi+MA83MA4gFIABEIAByYIABwYIAByYIAB4YIAB6YIAB8YI
-ABiZIABoZIABqZIABsZIABuZIABwZIAB2ZIAB8ZIABiaIABoaIABuaNCAo/M3O85LMABCMABEMAB4hFMAB6hFNGAq7M1+Gw4LwvCi2K17Bg/MNCA0/Mv0F+1
-IEGBQwHk+MAxHm+MgElrGs+MgCEwBBgIBo+MABo+MgCBi+MgCBo+MgEBo+MgCBo+MgCBy+MgCB6xHgBBi+MgBBi+MgEBi+MgEBi+MgEBCgEBCgIBCgIBCgIB
-o+MgIBo+MgCBo+MgCBo+MgCBi+MgCBo+MgEBo+MgCBBgCDAAAk+Mu+MMCAAEHABANEAo9MB2/MyVo9MMABCEOBoBipFovIAB85BgEv7C09MgEB09MgEB41Eg
-EgE87MgCjpFu3MQIABBCAABNGAqgNAk6MAi6BAg6BIABEEIBQipFyvIAoYi/MgE46Jk+MgCjpF43MgCEGBMipF0vIA46Jm+MgEjpF63MgCEKBgBipF2vIABi
-+MgEBi+MgErUg8MgEjpF83MgEEKBgBipF4vIAhnLk+MgErUi8MgEBi8MgEjpF+3MgEEMBgBipF6vIA46Js+MgE56Js+MgChnLm+MgC7Dq/MgEjpFg4MgCIAB
-BCAABNGA8gNA26MAw/MAi3KIABEIABBCAABNEAkhNA+6MAq3KIABEIABBCAABNIAshNAm7MAohNAm8MA68MIABBCAABNIAyhNAs7MAuhNAg9MAg9MIABsbHA
-ktDAKAAiyEKAA+xEEQBYipFgxIABwgNgEB2gNgCi1B2gNgB7D2gNgB1qB2gNgB5mIy/MgBjpFm5MgCEOBUipFixIAunLygNgEvnL4gNgCi1B4gNgB7D4gNgB
-1qB4gNgBjpFo5MgBEQBYipFkxIAunL0gNgEvnL6gNgCi1B6gNgB7D6gNgB1qB6gNgB5mI2/MgBjpFq5MgCEKBQipFmxIAunL2gNgEB8gNgCxvFghNgBjpFs5
-MgBIABBCAABNIAoiNAi8MABADA8gNCAAQCAAUIABIIABKIABBCAABNIA2iNAw8MAMAqhNAqhNHABACAACEMBYipFgyIABygNgE7WwhNgCBwhNgCjoJwhNgCj
-pFm6MgCEIBYipFiyIA+mI0gNgE7uE6iNgEjpFo6MgEEMBYipFkyIA6nL2gNgE7W0hNgCB0hNgCB83EgCjpFq6MgCEOBoBipFmyIA+mI4gNgEuqE+iNgEB4gN
-gEB4gNgCtwC4gNgCjpFs6MgCEMBgBipFoyIA+mI6gNgEuqEyiNgCBgjNgCtwC6gNgEjpFu6MgCIABBCAABNEAqjNAk9MAk4EIABBCAABNGAwjNAq9MA64EAs
-jNIABBCAABNIA2jNAw9MAw4EAqiNAy4EIABBCAABNKA8jNA29MAm5EAiBA4jNAyhNIABBCAABNKAikNA89MAs5EA+jNA+jNA4hNEYBoCipFozIABgkNgEBgk
-NgEBgkNgEuqEsiNgEx6JsiNgEy6JsiNgEruFsiNgEq4JyjNgE1T8/MgCB8/MQjpFu7MQIABBCAABNWAqkNAk+MAmkNAmkNAmkNA6hNA6hNA6hNA6hNA4jNAi
-gNAigNHABACAACHABACAACEOBwBipF4zIABqiNgEuqEwkNgEBwkNgEhoLwkNgEioLwkNgEjpF+7MgEEOBoBipF6zIAuqEykNgEhoLykNgEioLykNgEBkkNgE
-zoLsiNgCjpFg8MgCIABBCAABNIA8kNA2+MAKA4kNA4kNIABBCAABNEAilNA8+MAQKAAkzJHABAHABACAAGMABm0DMAB4yDMABycMABq/FMAB0/FMABy/FMAB
-s/FMABigGMABw/FMABkvDNEA0kN2tFw0EB+pLMABCNEA8hN2tF00EB4kNMABCNEA8kNB40El+F8kNMABCMAB+vEMABo1DNEAklNlYkmKr3CsqJMABCMABmwE
-NEAqlN08D03Ln9BuiNMABCMABgwDMABuwEMABwwENEA0lNqrD2gK08D+3LMABCNGA6kN08Di4Lr3CyqJqrD6gKMABCNGA8lN08Dm4LjW8lNB++MMABCNEAgm
-N08Dq4Lo/DgnKMABCNIAu4LrCu4LlYknKq8DknJxvF88MMABCNCA0nN1+Gy1JMABkoENEAsmNlYsnK38D04JMABCNEAwnK91Ci2Ki2CwmNMABCNEA0nK91Cm
-2KxC2nNMABCOA9sIo2EBGKBEBABCBEBGBIIABCNEACppL62E08Do5LMABCKAAqxMEMBgBipF03IABqiNgEBqiNgE6tDonNgEppFskFgCjpF6/MgCEGBQipF2
-3IAmqLsiNgEjpF8/MgEEIBYipF43IAmqLsiNgE1qBonNgEjpF+/MgCIABBCAABNIA6oNA0iNA45LA0iNA2kFIABBCAABNEAgpNA6iNA+5LIABBCAABNGAmpN
-AgjNAytKA6nNEmBBgCipFs4IAvvF+mNgEg9BmnNgCmqLgjNgCBglNgE86DmnNgB96DmnNgB6tDmnNgB75DsnNgB1qB2oNgC98B2oNgCB8nNgCBglNgCB8nNg
-CwrIsnNgCxrImnNgByrImnNgB1rImnNgBjpFygNgBEMBgBipFu4IAmqLkjNgE1qB4oNgEB+nNgCvvFgnNgCjpF0gNgCEKBUipFw4IAvvFinNgE56JinNgCh8
-DgoNgCjpF2gNgCEKBYipFy4IAmqLojNgE1qB8oNgEvvFknNgCjpF4gNgCEqBBwCipF04IAvvFmnNgEx5D+oNgCg9BunNgCmqLojNgEuqLolNgE86DunNgB96
-DunNgB6tDunNgB75D0nNgB71BmnNgC95DolNgC1qB+oNgC98B+oNgCr9B+oNgCBolNgCl7DkoNgCvrI0oNgCxrIunNgB1rIunNgBjpF6gNgBEGBMipF24IAx
-vFmoNgEjpF8gNgCIABBCAABNGA4pNAyjNAkuKAk4JIABBCAABNKA+pNA4jNA86LAyoNAypKAspNIABBCAABNGAkqNA+jNA4pKA4oNIABoBIABqBIABsBIABB
-CAABNEAwqNAqkNA8uKIABEIABGIABIIABKIABk5HIABm5HIABo5HIABq5HIABs5HEMBgBipFo6IAppL05EgEzoL6oNgE1X4pNgCB4pNgCjpFuiNgCIABBCAA
-BNIAqrNAklNA65EA+pNA+pNEKBUipFw6IAinEgqNgEr9B6qNgCk3BgqNgCjpF2iNgCEWBgDipFy6IAxCouMgEzmE+jEgQimG2oNgMy3DiqNgEinEiqNgCx3D
-iqNgCBiqNgCBiqNgCy8JiqNgCjpF4iNgCEaBoCipF06IABolNgEBkqNgEBkqNgClhDqqNgCkhDqqNgB+nDqqNgB6tDqqNgBuhDqwMgBvhDqwMgCBmwMgCBmw
-MgIjpF6iNgIEWB8BipF26IA6oDmqNgElhDsqNgCkhDsqNgB+nDsqNgB6tDsqNgBuhDswMgBvhDswMgC0rLowMgC1rLowMgIjpF8iNgIIABBCAABNGA4rNAyl
-NA2hMA28LIABBCAABNKA+rNA4lNA8hMAunJAmpNAyqNIABBCAABNIAksNA+lNA0kJA2qNA2qNIABBCAABNEAqsNAkmNA6kJEIBQipFw7IAzqLgrNgEBmrNgC
-jpF2jNgBIABBCAABNGAysNAsmNAmrNAwiMKAA+4EEYBwCipF67IAmqLumNgExrLumNgEiEqrNgElhDwrNgCkhDwrNgB+nDwrNgBuhDwxMgBvhDwxMgC0rLsx
-MgC1rLsxMgIjpFgkNgIEWBoCipF87IAxrLwmNgElhDyrNgEkhDyrNgB+nDyrNgBuhDyxMgBvhDyxMgC0rLuxMgC1rLuxMgIBirNgJjpFikNgEEWBoCipF+7I
-AxrLymNgEumJymNgElhD0rNgEkhD0rNgB+nD0rNgBuhD0xMgBvhD0xMgC0rLwxMgC1rLwxMgIjpFkkNgIEiBB4DipFg8IAuhD8uFgEvhD8uFgOlhD2rNgOkh
-D2rNgB+nD2rNgBz5DsrNgC98B2rNgCy5IsrNgC45IsrNgC47IsrNgCsoIsrNgCi6IsrNgCBsrNgCl8IsrNgCgsLmrNgEjpFmkNgEEKBoCipFi8IAmqL2mNgE
-uhD+uFgEvhD+uFgOjpFokNgOEWBgCipFk8IAxrL4mNgElhD6rNgEkhD6rNgB+nD6rNgBuhD6xMgBvhD6xMgC0rL2xMgC1rL2xMgIBmsNgIjpFqkNQIABBCAA
-BNGAmtNAgnNA2lJAyxKIABEIABBCAABNEAutNAonNAsjMIABEIABGIABBCAABNGA4tNAynNAomJAolJIABkCIABuDIABBCAABNGAiuNA8nNAgkMAksNEiBBs
-CipFo9IAB6rNgEsrK4sNgCprJ4sNgClwI4sNgC8lEosNgC5vIqtNQBqtNQ7DqtNQ1Z+yMQ2Z+yMgCB+yMgCB6yMgClhDisNgIkhDisNgBxC+/MgBjpFulNgI
-IABBCAABNKAquNAkoNAgsNAu/DABA+sNCAA4BEUBgCipFy9IA5rDs8JgEq8DkJgEp/GitNgEmqLooNgEi2CitNgEu+GksNgC1MksNgCBquNgEjpF4lNgEEQB
-wBipF09IA5rDu8JgEq8DmJgEmqLqoNgEi2CktNgEu+GmsNgC1MmsNgCjpF6lNgCEMBYipF29IA5pKosNgEBosNgC1MosNgCu+GosNgCjpF8lNgCEMBYipF49
-IA5pKqsNgE6sLqsNgC1MqsNgCu+GqsNgCjpF+lNgCEKBUipF69IA5pKssNgE6sLssNgC1MssNgCjpFgmNgCIABBCAABNKA8uNA2oNA68JAyJAwtNA6/LIABB
-CAABNIAivNA8oNAg9JA4JAggMIABBCAABNEAovNAipNAm9JIABEIABBCAABNIAwvNAqpNA+uGAkvKAmtNHABACAACHABACAACHABAEOBcipFg/IABguNgE5p
-KytNgCi1BurFgCB6tNgDB6tNgBjpFmnNgBEMBYipFi/IAB0tNgE5pK0tNgCi1BwrFgCntL8tNgDjpFonNgBEMBYipFk/IAqtL2tNgE5pK2tNgCi1ByrFgCnt
-L+tNgDjpFqnNgBEOBgBipFm/IAqtL4tNgE5pK4tNgCi1B0rFgCntLguNgD7D+vNgBjpFsnNgEIABBCAABNMAowNAiqNAq2JA8vKAooNAmuNAmuNIABBCAABN
-KAuwNAoqNAWAaAuoNAsuNIABBCAABNGA0wNAuqNAcABCAAcIABBCAABNMA8wNA2qNAkBAoBA8oNA6uNA4wNEOBoBipFigJAp/DBgE/1F4uNgEB0uNgC5G0uN
-gC87CuuNgEjpFooNgECAAyIEMBoBipFmgJAp/DCgElJ0+IgE5G4uNgE/pF+wNgEjpFsoNgEEMBoBipFogJAp/DEgElJ2+IgEytL6uNgE/pFgxNgEjpFuoNgE
-EKBYipFqgJAp/DGgEB6vNgEB6vNgCjpFwoNgCIABBCAABNKAsxNAmrNAMAmvNAivNAivNIABBCAABNIAyxNAsrNASAk/IAovNIABEIABBCAABNGA6xNA0rNA
-aAuwNESBsBipFghJA+nDyvNgE5pKyvNgC9DwwNgCBgwNgCBgwNQBgrIQBskNgCjpFmpNgIEoBB4EipFihJA+nD0vNgE5pK0vNgCBunNgCBiwNgQ7DiwNQ5tD
-iwNQ8DiwNQ/xBiwNQmGywNgC/tL42MgCguL02MgC0tD6xNgI1tD6xNgEjlB6xNgEBunNgEBiwNgQB0vNgCxM0vNgCjpFopNgCEiBBwDipFkhJA+nD2vNgE5p
-K2vNgCiuLwnNgCjuLkwNgQ7DkwNQ5tDkwNQ8DkwNQ/xBkwNQmG0wNgC/tL62MgCguL22MgC0tD8xNgI1tD8xNgEjlB8xNgEsrK2vNgEjpFqpNgCIABBCAABN
-MAmyNAgsNA2vJA6xKA+rNA0gKA+tNIABBCAABNMAsyNAmsNA+wKAsjLAwwNAiwNAiwNIABBCAABNGAyyNAssNAkxKAmxNIABEIABGIABIIABKMABozEEMBYx
-SuxNAm8DuxNgCn8DuxNgC1lJuxNgCBuxNgCBuxNgCFEAIAohEAo/FqxNAEUBoCACA+nDyxNgE6tDyxNgC8tJyxNgC+tJsnNgCguJuvNgI9tJyxNgC/tJsnNg
-ChuJyxNgI1lJyxNgCEEBI41G6wNAB6wNgCEIBgBptJwhEA08Dy3KgExS+sNgEm8D+sNgEEGBMipFsiJAsrK8xNgEjpFyqNgCIABBCAABNEAuzNAotNA6oNHA
-BAHABACAACHABAHABAHABACAACHABAHABAHABAHABAHABACAAqiECAAECAAICAAMCAAQCAAUCAAYCAAgBCAAgBCAAqBMAB60NNCA+0NuIiBMABCNEAi1Ni8D
-8mL1qB2zNMABCNEAm1Ni8DgvN1qB6zNMABCNEAq1Ni8DkvNB+zNMABCNCAu1NuIkBMABCNCAy1NuImBMABCNCA21NuIoBMABCNCA61NuIqBMABCNCA+1NuIs
-BMABCNCAi2N08D6BMABCNGAqCmeyB53C60N4vB60NMABCNCAq2NuI2rNMABCNEA6rNuIyCBg1NMABCMABENEAgsNuI4CBm1NMABCNCA42NuIiCMABCNCA82N
-uIkCMABCMABiCNAAqCMABCNCAqDB+uNMABCNCAotM68BotMMABCNGAi2N68BstM53Ck1N4vBk1NMABCNKAi1N68BwtM53Co1N4vBi1NlhKo1NyIi1NMABCNE
-Aq2N53Cq2N4vBitNMABCNCAu2NtnCmEMABCMABENMA02N53Cw1N4vB6xNlhK82NyI02NlkK6xNxhKw1NMABCNKA42N53C01N4vB+xNlhKg3NyI42NlkK01NM
-ABCNIA82N53CiyN4vB63NlhK82NyI41NMABCNGAg3N53C+3N4vBg3NlhK81NMABCNEAk3N53Ck3N4vBg2NMABCNCAo3N53Co3NMABCNMAs3NhXuyK8VyyNu1
-Gu2Np1GwsNgZwsNr3Cw0NMABCNKAw3NhXyyK8Vq8Ju1Gy2N01Gy2NgZ0sNMABCNKA40NyuFmEB03Nu1G22NsrKsuNv1G4sNMABCHABANGAylF91CsnLBwwE6
-8B2xJMABCNGA2lF91CwnLB0wE08D29KMABCGQAEBCBEBIBQBgBBgCBgEB+HGEAEBCBEGEBEBABCGKBEBABCBEBGBIKAACHABACAACCAA08ECAA+9ENEA04N6
-8BwyJumJ2xJMABCMAByhFNEA64N68BkwM42C64NMABCMAB4hFNGAg5N68BqwMBg5N42Cg5NMABCMAB+hFMABgiFMABg1ENMA0rM68BmzJ2Z+6KumJsyJirJw
-yEjrJizE/nJ0rMMABCMABm1ENEA86N68B6wMnc81NMABCMABuiFMABwiFNGA45N68BixM08DisMB45NMABCNEAo7N08DmsMB0/KMABCNCAi5N68BqxMNEAu7
-N68BsxMB86NMABCMABgjFNEAs3N68ByxMBs3NMABCNKAw3N68B2xM3xLm7N06Is6NBs6N8qJ42NMABCNEA87N68B6xM8DmCMABCMABENEA45N68BgyM3xLw7
-NMABCNCA07N68BkyMMABCNEA47N68BoyMBg6NMABCMAB8jFNEAk7N68BuyMynEk7NMABCNEAo7N68ByyMiyLo7NMABCNGAs7N68B2yM08D2tM1qBu6NMABCN
-MAw7N68B6yM7wLqD08D6tM1qBy6N3xLq8N8qJ83NMABCNEAg9N08D+tMB+tMMABCNGAk9N68BizM08DwhLB47NMABCNGAo9N68BmzM08DmuMB46NMABCMABq
-7HMABoxFMABu9NMABglFMABk0IMABklFNIAm9N68B2zM08D2uMulK+DB8DMABCNGA89NhqJ2nF7Sq1EulKiEMABCNQAg+N68Bw2JB08NynEw8Nl8Ik7Jl6Ik
-7J24I08N64IuuFBw8NMABCNEAk+N68Bi0M3xH+7NMABCMABuwENCAq+N7S41EMABCCAA0pFMAB+lFNKAy+N68Bw0MzxIo8NkvHo8Ny6Iq6NBEMABCNGA2+N6
-8B00M08D0vM/yLIMABCMABgxEECBExSs9NAEGBof6rJukFAkXCgwPB08NgCNEA09N68B+0MsrK09NNKA29N68B25E+nD69N8D69N6tDm+N91CotLMABCNEAm
-/N68Bk1MiE69NMAB05EMAByhDMABs1CNCAu/N12Bw3KMABssCMABqsCMABi1CNIAq+N12B43K+Yy3KtqDq+N7Dq+NMABCNKAu+N12B83K+Y23KtqDu+N7Du+
-NBu+NMABCMABIMAB0sCMABq6FMAB0sCMABoiDMAB2nFNEA0wK08DoxMlY+/KEiBBkDipFwvJAxsLi+NgEsrKg/NgCprJg/NgClwIg/NgC5vIy/NgCysLy/NQ
-7Dy/NQ1ZilNQ2ZilNgIlhDq+NwIkhDq+NgB8lEw+NgBwwIw+NQxCmyNQBilNgIjpF23NgIIABBCAABNKAygOAs6NA0nFAytCAs+KA0wENEAo/NtpHu7GxK0+
-KMABCHA/qDAEkBBggB68B22MAB4tEggNlYugLgE4uJ2tEgEBq7NgEp/D2uKgI7uJ4+NgEBy8NgBiEBgBzoJ4tEgGBq7NgEz9Dq+NgIBq+NgEBq7NgEBqvNgI
-hbytNgEB4tEgQB4tEgEGGAEBABCBEHABACAACHABACAAo/MCAAEMAB6iINGAi9NzU21NBEBmhOMABCMAB89IMAB+9IKAA49ICAACNEAqgOuI+2NjFCMABCOA
-BqqJBNCA09NlJ63NHABAHABAEMBwBipFmxJAxM+9NgE1N8zNgCilG+hOgK2sB+gOgEjpFs5NgBEMBwBipFoxJAxMg+NgEB+zNgCB+zNgI2sBghOgIjpFu5Ng
-BIABBCAABNGAqiOAk8NAy3NAmiOIABBCAABNGAwiOAq8NA43NAmiOCAASCAAWMABk/INCAshOB0iOMABCNEAkgOBIrUq+NMABCMABu/INKAqgOilG+iOB+iO
-Bu4NBu4NrsF+iOMABCMAB0/IMAB6kIMAB8kINGAo/NtZs/ItnCm9N7DojOMABCMABENCAu/NjFu/IMABCNIA+4NxM0hNBqiO5ZqiOjFy/IMABCNEA+/Nof0r
-NBi6MMABqgJNEA+jO0jGm5NzL+4NMABCMABENEAk5NuyBs5N/XyjOMABCNCAo5NuyBw5NMABCMABovJMABqvJNAAw5NMABCNGA05NzL05NuI85NrjBirNMAB
-CMABonINEAujOzL65NB65NMABCMABunIOAB8kOBESBwBipFm0JA2oB2jOgEB2jOgCmhD2jOgC1N82NgCxM+gOgIvX2jOgC17H2jOgCjpFs8NgCEOBoBipFo0
-JA2oB4jOgE71L4jOgCmhD4jOgCtqBglOgEuqBglOgEjpFu8NgEIABBCAABNMAqlOAk/NA+jOAysEAy6NA+jOA+jOIABBCAABNIAwlOAq/NAkkOA4sEAsEMAB
-giJMABiiJNCAqkO2X+4IMABCMABsnIMABqiJMABsiJMABynIMABwiJMAByiJMAB0iJMAB2iJNGA+kO2oB+kOBmFBmFMABCMAB8iJMAB+iJMABgjJMABijJNG
-AqlOyMyiOxMyiO2oBqlOMABCNIAulOyM2iOxM2iO2oBulO6TiuEMABCNIAmkOnsFylO2oBylO6TgqC7DsmOMABCMABwjJMAByjJMAB0jJMAB2jJNGA+lOplI
-yuG6TuhN3uI+uJMABCMAB8jJMAB+jJNGAmmO5lKmmO2X66IB66IMABCNCA2nOB+uGMABCNCA6nO92Li7IMABCMABwpIMABwqINGAioOB2mOBsjIB2mOMABCN
-CA+jOj3LwjIMABCNCAikOB+mOMABCNEAinO3LinOBqoOMABCNGAyoO0jG69NBqkOBmnOMABCNEAukO0jG+9N2oBqnOMABCNGAunOxM4mN2oBunO81BunOMAB
-CMABENGA0nO2oB0nOmhD0nOi1B6iOMABCNCAkpO2oB4nOMABCMABENGA+nO2oB+nOuIy+N81B+nOMABCNGAioO2oBioO6T2wEuI2+NMABCNGAmoO2oBmoO6T
-6wExMulOMABCNGAqoO2oBqoO6T+wExM0nNMABCNGAuoO2oBuoO6TixEB4nNMABCNIAyoO2oByoO6TmxEuIm/N8D2sNMABCMABosINCA4oO6TsxEMABCMABKN
-IA+oO2oB+oO6TyxEyuFy/N8DitNMABCNKAipO2oBipO6T2xEyuF2/N8DmtN4jLmmOMABCNGAyqO2oBmpOuI6/N8DqtNMABCNGAumO2oBqpOuI+/N4jLumOMA
-BCNEA6qOyuFigOiEoqOMABCNIAypO0jGmgOtsEm+I6TilN8D8sGMABCNEAirOyuFqgOB2pOMABCMABkrONEA8pOupG+7Ir+Bu6MNEA+pOupGg8I6nEgpONCA
-i8IB0gOMABCMAB2/HNCAyrO0jJonNMABCNCAsnNupGsnNMABCMABggINEAwqOuIkhOilG4rOMABCNAA28IMABCMABEMAB2uINEAosOuIwhOB8qOMABCNCAss
-OiEy1JMABCMABusOMABwsOEOBwBipF47JAzoLqqOgEzwCkqOgEmrD2nOgErUioOgE4jLsoOgEjpF+jOQIABBCAABNIA6sOA0mOAgjMA8nOAooONKAkqOB4oO
-B4oO8DwrOB4sOB4sOMABCMABupJHABACAACCAAumINCAEzSumIMABCMABqtONEAutOB2qOBisOMABCMABgqJHABAGqCBEBABCBEBGBIBKBMBOBQBSBUBUBWB
-YBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCGCBEBAEtCBoH8DqsOAA7WqsOAgC37GyyNAgCBqsOAgEBqsOAgCBks
-OAgCBksOAgE96GksOAgEBqsOAgEBqsOAgCBksOAgCxC0/NAgEi2CqsOAgIq7GqsOBgCBksOAgC2mHksOAgEBqsOAgEBqsOAgCBksOAgCBksOAgE41GqsOAgE
-20GqsOAgC30GksOAgCBqsOAgEBqsOAgC60GksOAgCBksOAgEBqsOAgE50GqsOAgCBqsOAgCBqsOAgCBksOAgCBksOAgEBksOAgEBksOAgE+6GqsOAgEBqsOA
-gC80GqsOAgCEeB4C8DssOA7WssOgC1zGssOgC2zGssOgC3zGssOgC4zGssOgCxC2/NgCi2CssOgI/zGssOgC26LmsOgC2mHmsOgE41GssOgE9zGssOgC+zGs
-sOgCg0GmsOgEEMBgBh2GosOAj2GusOgE7WusOgCxCosOgC3qGusOgEBusOgCEGBQk+G24HAiXwrOAB0mNgEEIBwDwrCotFA9vGy7HgsBytE8wHgEB4nLgEEE
-BoCwrCsrHABohNggBEEBoCwrCurHAv5Kg2NggBMAB2nHNGA+sOsjG+sO3V83HrU4tOMAB6qJNOAitO3Vg3HokGg4H21GksOn2GksOj2BkuOgqE+rOo2G+rOM
-ABCNIAmtO3Vk3HokGk4HmmBgiJ1D88NMABCNCAqtOhXsoLNGAstO2ZmrO1ZuuOrUmuOMABCNIAoqOxsG22Nj2ByuOk4HqqOspGgzNMABCMABszGOAB2tOBEC
-BE3qJ0tOAFEAEiuDCA3qJ2tOAEEBEACAxS2iLgCEKBoBrbspOA9tFBgI3qJgtOgI7DgtOgCxSyhOgCDAAABguOCCAAEEMBgK73G+4HAhlBCggEB+qOgEB+qO
-gEluH+qOgE1Dg+NgECAA25HEEBI43GkuOAmDquOgCEGBM8DmuOABmuOgC4mBmuOgCEOBoBipF8+JA/pF0vOgE3+B0vOgEzd0vOgEtgC4rOgEp+G8uOgCjpFi
-nOQEKBYipF++JA3+B2vOgEtgC6rOgEBo4MgCjpFknOgCEOBoBipFg/JAof23NgE3+B4vOgEtgC8rOgE0jJq4MgCupGq4MgCjpFmnOgCIABygHIAB0gHIABBC
-AABNGAmwOAgqOAo5NA04MIABBCAABNGAswOAmqOAm4NA64MMABs9GMABu9GNEA+rOj0H4hNurKqhNMABCMABslHNGA+2NysG62NB0wOB0wOMABCMAB2hIMAB
-s2GNGAssOj0HmiN3mH4hNBssOMABCNGA4vOj0HqiN3mH8hNBwgHMABCNIAk3Mydq6NzdkxOB8vO8qJosOMABCNEAo3M8qJssOp+G6wOMABCNIAkwOydy6Ngf
-s3MzdsxO8qJwsOMABCNKAowOyd26Ngfw3MzdwxO8qJ0sOBm/NMABCNGAswOyd66NBotOBotOMABCMABynCNCA+xOi1B2rOMABCNGA8rOrUwtO7DitO5Z2wOM
-ABCNMAiyOofg6Ni1BiyO1qBiyOmlKiyOgnIiyO2YiyOMABCNMAmyOofk6Ni1BmyO1qBmyOmlKmyOgnImyOr1CmyOMABCESB4BipFyhKABqyOgE18HmsOgEB8
-tOgEB8tOgEuxHqyOgE5ZixOgEBmuOgCjpF4pOQEQB4BipF0hKAl9LsyOgE18HosOgEm9L+tOgEn9L+tOgEuxHsyOgE5ZkxOgEjpF6pOgCEIBYipF2hKAl9Lu
-yOgE18HqsOgEjpF8pOgEEKBgBipF4hKAl9LwyOgE18HssOgEvvFqwOgEjpF+pOgCEIBYipF6hKA/pFyyOgEp+GkyOgEjpFgqOgCEGBQipF8hKA/pF0yOgEjp
-FiqOgEEMBoBipF+hKA/pF2yOgEp+GoyOgEuxH2yOgEBuxOgEjpFkqOgCEMBgBipFgiKA/pF4yOgEp+GqyOgEv9LwxOgCBwxOgCjpFmqOgCEKBYipFiiKA/pF
-6yOgEp+GsyOgEv9LyxOgCjpFoqOgCEQBoBipFkiKA/pF8yOgEB0xOgEB0xOgCB0xOgCB0xOgCB0xOgCjpFqqOgCEMBgBipFmiKABwyOgEk0FwyOgCjkJ2xOg
-CrUqwOgEjpFsqOgEIABBCAABNMAozOAitOAkzOAgtOAk/MAouOA8xOIABBCAABNOAuzOAotOAqzOAmtOA8uOA8uOAuuOAiyOIABBCAABNGA0zOAutOAwzOAs
-tOIABBCAABNIA6zOA0tOA2zOAytOAkiEIABBCAABNGAg0OA6tOA+pOAuzOIABBCAABNEAm0OAguOAkqOIABBCAABNKAs0OAmuOAqqOA6zOAsvOAgzOIABBCA
-ABNKAy0OAsuOAwqOAg0OAmzOAmzOIABBCAABNIA40OAyuOA2qOAm0OAszOIABBCAABNMA+0OA4uOA8qOAyzOAyzOAyzOAyzOIABBCAABNIAk1OA+uOAkqOA4
-zOAsyONEAgvOrU0wO7DmwONGAivOsIkhN/gKowOrU2wOMABCNCAs1OBkvOMABCMABKMABwDMABu4CNKAq0OzL2qOi1By1Oj2BwvO1qBq0Op/Jk1OMABCMABE
-NIAi8Nq1CyqOs1C41O7Dq1OzUoqOMABCNGAm8Nq1C2qOs1C81O7Du1OMABCMAomI+mIMABgnIMABinIMABknIMABmnIMABonINIAw2Oq1CmrOs1Cs2OrUs2O
-BkpCMABCNKA02O58KqgKBojKq1CqrOBw2OBw2OMABCNEAs1OBurOBurOMABCNKA82O58KygK3+LwjKq1CyrOB42OB42OMABCHABAKAACCAACNEAm3OlJktOp
-+G02OMABCNIAm9M8qJqyOp+G42OB+1OixHy/JMABCNIAstO8qJuyOp+G82Oj/Li2OixH2/JMABCNIAwtO4dyyOp+Gg3OBm2OBOMABCMABQOA9wCs2OBNEA4t
-O8qJ6yOp+Go3OMABCNKA69M8qJ+yOp+Gy2Oq1C0sOi1B63OB2zOMABCMABw0JMABy0JMAB00JMAB20JNIAy1O/Um4O1qBm4OvgBm4O7Dm4OMABCMAB80JHAB
-AHABAEqB2NoHwiC8lNAl0FuoNgIhlB8lNgIr+B6nNgI7Di4OgEiEi4OgC6nBi4OgCBi4OgCBi4OgCBi4OgCBo3OgC5uBi4OgCBo3OgChKFgEBHgExC49LgwB
-Bk0NgEBi4OgEjiKo3OgCBypOgCBy0OgCEQBgCBk/NA+3H8nNgE/3HioNgEBk/NgEg4H8nNgEh4HioNgEgiKw7GgE7Dk4OgEEI7/LwBwrCgmNA/ashNgIxCu4
-OgI6nBm4OgECAACDAAAEw3OCCAAINEA24O79BsoN/ag1MMABCMABw2GMAB01JMAB21JMAB41JNKAg4OBg4Ok2Bw+LBg4O/rEw+L7D64OMABCNCAk4Oo8FSMA
-BCMABi2JMABk2JNKAs4OngMs4O0jJ8+LogMs4OupG8+L7Ds4OMABCNKAw4O/3HopNviCqgOolBipNh4HopNgiK28GMABCMABu2JMABw2JNGA44Ok2Bo/LogM
-44O/rEo/LMABCNIA84OviC2gOolBupN79B0pNB+5OMABCMAB62JMAB82JNEAk5OjiKk5OxC0/LMABCNIAo5OviCihOolB6pN79BgqNgiKu9GMABCMABm3JMA
-BKNGAw5OviCqhOolBiqN79BoqNMABCMABu3JMABw3JNGA45OjiK45OxCogM/Xi3OMABCMABghEMAB43JMAB63JNIAi6OjiKi6OxCygM/Xs3OlY86OMABCMAB
-8vCNGAujOhlB0oNxCq7On2BitCMABCNGAyjOjiKs6Oh1G8gMn2BmtCMABCNGA2jOBs3Nn2BqtC7Dq7OMABCNKA6jOviCuiOBgpN/X+3Ou9K06OzN23NMABCN
-IA46OviCyiOnhMkpNof+jO/Xi4OMABCNIA86OviC2iOwiCopNv9K86OgnI86OMABCNIAg7O79B4rN/Xq4OxhKg2CtnCm2OMABCNKAk7OviC+iOolB2rN79B8
-rN/Xu4OBo4OMABCNKAo7OjiKo7OxCq8O7Di8OwiC+pNBgyOMABCNKAs7O79BksNxiCkqNxCu8O7Dm8OwiCiqNMABCNMAw7OsvCgiM7Dq8O1MmqNl0FqrN8Do
-yOhlB8pNMABCNGA07OxC28O7Du8OwiCqqNMABCNKA47OjiK47OxCoiM7Dy8OwiCuqNhlBuqNMABCNGA87OlhM44N7D28OwiCyqNMABCNEAi9OlhM84N7D68O
-MABCNEAm9OlhMg5N7Dk8OMABCNEAq9OlhMk5N8Do8OMABCNGAu9OlhMo5N7Ds8O79BktNMABCNCAotNlhMs5NMABCNCA08OlhMw5NMABCNCAk+OlhM05NMAB
-CMABmrCMABorCMAB88GMAB+8GMAB2vINCA2jMsvCo+OMABCMAp4DENGA8jMsvCu+O7Ds9OuhMk0OMABCHABACAACIABBNEA29OAq4NAECAAEMAB07JNIAw8O
-wsGinO/2HinO1qB26O7D2+OMABCMAB67JNIA28OojGi+OB2xN17Bq/O7D8+OMABCMABg8JNMA88OwsGunOm0H4jO/2HunOo0H4jO1qBi7O7Di/OMABCNMAg9
-OwsGynOspG8jO/2HynOB8jO1qBm7O7Dm/OMABCNGAo7OwsG2nO15BenvCYMABCNKAs7Ou7Bo5N/2H6nOspGkkO1qBu7O7Du/OMABCMABkxIMAB08JNEAw9O7
-D2/OB2/OMABCMAB68JEMBgBipFyvKA3+BqgPgEtgCu8OgE8Dy/OgC8VuiNgCjpF43OgEEaB4CipF0vKAz0I+hNgE3+BsgPgEtgCw8OgEB+hNgEBgiNgEB+/O
-gEB+/OgCB0/OgCBg8OgEBg8OgExvFk/OgEjpF63OgCEWBoCipF2vKAz0IgiNgE3+BugPgEtgCy8OgE3iMgiNgE4iMiiNgE6iMggPgE7iM2/OgCBugPgCBugP
-gEjpF83OgEEUBwBipF4vKA3+BwgPgEBo/OgEBo/OgCBo/OgCtgC08OgC4iMkiNgC6iMigPgE7iM4/OgCjpF+3OQESBoBipF6vKABw6OgEBw6OgEBkgPgEBkg
-PgCB6/OgCB6/OQBu8OQjpFg4OQIABBCAABNIA8gPA26OAiwNAw/OA8iNIABBCAABNIAihPA86OAowNAwiNA2/OIABEIABGIABIIABBCAABNGAuhPAo7OA0wN
-A8iNIABEIABGIABIIABKIABMIABBCAABNIA+hPA47OA29OAsjNAsjNMAB+nHNEA2gPxsG8pOz0IwjNMABCNIA6gPxsGgqOsjG0hPz0I0jN0uE0jNMABCMABI
-NEA0/OojG6hPsjG6hPMABCMAB++JNIAmhPxsGsqOtnC6/OmjM2/M81BkwOMABCEM8vBgCBqhPAB0gOgE1DmxOgEBm9OgEBm9OgIB+5OgIHABAESBgIB22IAB
-i6OggCikMq9OgEjkMq9OgIBq9OgIBuhPgIBuhPgCBoiPgCBBggBDAAAGwhPAMABulJMABu/JMABw/JMABy/JMAB0/JMAB2/JESBkBipFuyKABghPgEBghPgC
-BghPgC17H+hPgCBghPgCBghPgCBghPgCjpF06OgCIABBCAABNKAwjPAq9OA09GA+/OA+/OAmjPNCAmiPBggPNCA0jPumJ+5KHABANGAghP2ZmgP1ZujPyVgh
-PMABCEKBUipFgzKABqjPgEwsGwiPgCsrKwiPgCjpFm7OgCEKBUipFizKAglMsjPgEjpGyiPgCi9CyiPgCjpFo7OgCIABBCAABNIAkkPA+9OAyjPA4iPA4iPI
-ABENCA8iPmD2gPHABAKAA00GESB8BipFyzKAunLijPgEi1BojPgC7DojPgBB0jPgB1qB0jPQ6tD+iPwBj2B00GgCjpF47OgREQB8BipF0zKAunLkjPgE7Dqj
-PgCi1BqjPgBmlM2jPgB6tDgjPgCj2B20GgCjpF67OgRESB8BipF2zKAunLmjPgEi1BsjPgC7DsjPgBmlM4jPgB1qB4jPQ6tDijPwBj2B40GgCjpF87OgRESB
-YipF4zKAunLojPgEi1BujPgC7DujPgB31H6jPgBmlM6jPQvpFyjPQ6tDkjPgBjpF+7OgCIABBCAABNQA6kPA0+OAwiCA4iPAyjPAskPA+iPAujPABCAAQIAB
-BCAABNOAilPA8+OA4iCAgjPA6jPA0kPAmjPA2jPIABBCAABNSAolPAi/OA+iCAmjPAgkPA6kPAsjPA8jPAMA8jPIABBCAABNQAulPAo/OAkjCAsjPAmkPAgl
-PAyjPAikPAikPNGAkkPBw6GlY06GzdkkPMABCEgBB3BBkjPA5ZyjPgEByjPgBhEyjPgBvuFyjPgBmwCyjPgBByjPgBByjPgBByjPgBBkjPgBBkjPgEBkjPgE
-ByjPgEByjPgBByjPgBB4jPgBKAA8jPKAAuBEUBoDipF+0KABwjPgEB+jPgCB+jPQBqjPwBB+jPgEBy+JQBwjPwJxSGgCjpFk9OwbEcBgCipFg1KABqlPgEBy
-jPgCByjPgCB6jPgCv1IgkPgBBikPQBikPQBikPQs1CkjPwDBgkPgEBkjPgEByjPgEjpFm9OgCEOBoBipFi1KABujPgEBujPgEB0jPgEB0jPgCvmFikPgCjpF
-o9OQEQB4BipFk1KAB63OgEjmM63OgIkmM2jPgIgmMkkPgC1qB2jPgC5mI2jPgCjpFq9OgCEOBkBipFm1KAzoL4jPgEoT4jPgCBmkPgCBmkPQB6/GwBjpFs9O
-gIEKBYipFo1KA/pFgmPgE8D4kPgE17H4kPgCjpFu9OgCIABBCAABNMAqmPAkgPA0pDAgkPA67GAgmPAukPIABBCAABNaAwmPAqgPA8lPAmmPAmmPAilPAykP
-AaAaAaAsmPAykPAsmPAmmPIABBCAABNEA2mPAwgPABCAAgBIABBCAABNOA+mPA4gPAu8GAu8GA0mPAglPA+3MAykPIABBCAABNMAknPA+gPA6mPA4kPAmlPA
-mlPABCAA6gEIABBCAABNIAsnPAmhPAonPAgmPAgmPNIA8iPAmhPA8iPAohPAm4NCAACNIAmmP08Dw4N2YmmPk2Bq4N1qBmmPMABCNIAqmP08DisM2YqmP/rE
-u4N1qBqmPMABCNOAumP08DmsM2YumP/rEy4N1qBumPByjP78BKxS0hPMABCMABk6FNGA+4N68B+9N7DunPsrKs9OMABCNKAi5N68Bi+NBiyG7DynP5vGw9Os
-rKw9OMABCMABmvGKAAy6LHABAKAACCAACCAAIEOB4Bm8BuiPAn8BonPgEB21HgEBylPgEj8BuiPgEt8BylPgEs8BioPgEEEBgCBCA9rGkoPgcHABACAAECAA
-ICAAGNEAgpPymFu/LBCMABwwGMABinJMAB2iKMABk9DNCAqpPumJ6gLMABCMAB+iKMAB+wGMABgxGMABkjKMABkxGNEAsoP68B2/NBwlPMABCNEAynP68Bsi
-LBynPMABCHABACAACMABiqPMABygGMABqlGMABm6GMABwlGMABq6GMABq6GNEAmpPymFw7NBQMABCNKA2qP68B0gOynE0oPo/FwiGBumPB0oPMABCNGA6qP6
-8B4gOynEw5Oo/F0iGMABCNEA2mPumJ0iL2ZmrMMABCMABwyGMAByyGNGAkB68BkhO2ZurMvrC+mPMABCFCAIB87FAEIBgBAijGAACgEnYgnPgE/8JgqPgECA
-AmxGMABoiGMABmiGNIAoqPtpHumIzoMm8FnYonP/8JoqPMABCMABigJMABogJMABqzGMABw1GNGA0qP08D+8NBwmL8lE0qPMABCMAB01GNEA6qP68BkiO7D6
-qPMABCMAB48FNEAgrP68BqiOB2kMMAB+1GMABg7FNGAmrP08Dw9NvwL8jGtzIkBMABCMABq8DNGAsrP68B2iOluKwrPBmsPMABCMAB6sPMABwmPNEAgtP68B
-+iOBw3GMABCNEAktP68BijOluLorPMABCMAB8xBNGAqtP68BojOrvIgrPwmJgrPMABCNEAutP68BsjOs2B64GMABCMABg1GHABAEaBggB68ByjOAi1BJgkMw
-iC+6NgEBu6OgIBu6OgQzvK0jOgQB0jOgEBLgE1Dm8OgEB4mMgEBi7OggBBHgUB0+NgICAACEGBImGg8OA1qBusPgCxCBgCDAAAuoHwsPAEE5pMQB0oPAB6tP
-gECAAGCAAOMABwoGMABsgGMABiiHMAB83GNGAsuP08Dq/NiuDw+FhqJk4GMABCMABg4GMAByiGNEA0uPlyIykO68BknLMABCMAByiHMABq4GNIA6sP68B6kO
-gqJs7GhqJ24Go/F0iPMABCMAByhGMABshGNcAkvP68B0nL08DigO6nB6sPrvI6sPmrJ6sPnrJ6sPorJ6sPprJ4tPzS8xGpvI4tPm2IotPBurPnc6sP9mJ6sP
-MABCMABijGMABgjGMAB6iGMABwiGMABqiGMABoiGMABs+FMABk3GMABshGMABuhGMABmhGNUA8lO91Ck+MpjDwxM08D8gOmvIyuPuhDsqHlhD+qGvhDsqH+l
-J2lH/lJwuPgmJwuPMABCNQAgmO91Co+MpjD0xMuhDwqHlhDirGvhDwqH+lJ+tP/lJ0uPgmJ0uPMABCNGAiwP/rEgqPk2B+pP2tFiwPIAB8pPEGBMipFu/KAB
-guPgEjpF0nPgCEGBQipFw/KAvCEgEjpF2nPgEEIBYipFy/KAvCGgExvFivPgEjpF4nPgCIABBCAABNEA0wPAuqPAqwPIABBCAABNEA6wPA0qPASIABBCAABN
-GAgxPA6qPAYA0vPMA01LgxPEKBgBipFogLAkmF+qPgE+xJ2uPgEB4vPgEjpFuoPgCIABBCAABNIAqxPAkrPAkrPA8uPA+vPNIAgwPsI6oO6W+zOxMqvO0jG0
-mPMABCOABkwPBOABuxPBEMBgBipF4gLAjWixPgE7uEowPgCnuEowPgCBurPgEjpF+oPgEEMBgBipF6gLAjWkxPgE7uEqwPgCnuEqwPgCprMwrPgEjpFgpPgE
-EMBYipF8gLAjWmxPgEiEswPgCnuEswPgCxvFswPgCjpFipPgCIABBCAABNKA+xPA4rPAsxPAywPAywPAg7KIABBCAABNMAkyPA+rPAyxPA4wPA4wPA8zFAss
-PIABBCAABNKAqyPAksPA4xPA+wPA+wPA+wPNCAgxPv3G0nPMABCNKA4nPBwuKxSqsP5ZkxPBmyPAwyPMABCNCAoxPBusPMAvsFCNCA4yP17HgwPMABCMABu3
-ONIAmwPByxPByxPsjGsyPtnC4sPMABCMABwvKEIBYipFoiLAB+sPgE7DyyPgEjpFuqPgCEIBYipFqiLA7rMgtPgExvF6xPgEjpFwqPgCIABBCAABNGAszPAm
-tPAmtPA6yPIAB0rJNCAkyP1DmwKMABCNCA0zP1DqwKMABCMABIMABKMABMMABOMABMMABOMABQNCA6yP7D0zPEGBQipFsjLAsI+zPgEjpFyrPgEEIBYipFuj
-LABg0PgEymFg0PgEjpF0rPgEIAB6DIABBCAABNGAy0PAsuPAo0PAo0PHABAHABANCAgyPw3KmzDMABCMABqxKNCAmyPB4vJMABCMABwxKMAByxKMAB0xKMAB
-2xKMAB4xKMAB6xKMAB8xKGGBEBABCBEE1BBgHBu2OAABu1PAggBBCAgEBg1PBgCBg1PBCBg1PBCBg1PBCBg1PBCBoiPA4BBoiPAgEBu1PAgEBu1PAgEBu1PA
-gEBoiPAgEBoiPAgEBoiPAgEBoiPAgEBoiPAgEBu1PAgEuyCizPAgEBizPAgEroBizPAgEBoiPAgEoNowPAgEBu1PAgEBg1PAgECAACMAB+tJNKAgzPBs0PBs
-0PB01PBu1P7D01PMABCMABqyKNEA+1P0jGmrPi5Ly0PMABCNEA20PurKolOxhK89OMABCMAB4vKTGAIB//////DAB//////DABA///fGCAEBCEGBYkC20PAg
-E20PgE7nB20PgEECBAjF8mMAEGBQ18HqwPAvkCg1PgE7Dg1PgCGIAEBCBEBIBQEEBQzSmyOABsyPgEEGB4FzU4sIA2pEg1Pg0Ci1Bg1PgEEGBMipF8lLABu0
-PgEjpFiuPgCIABoGCAAIMAB8yGNGA01PB6tIB6tIBEMABCNCAk3PBIMABCNCAM7W40PMABCNEAQ7vBi1P7D80PMABCNKAg1PuyBg1PqtKg1PrtKg1PstKg1P
-Bg1PMABCECBEmDk2PAEABQEABQEEBIxMq2PAyMq2PgCFEAgBrb+xPABgkPAEOBoEob64OAB0yPggB73GmhJgEhX0xMgEB4xPgEi9C4xPgEACgEEEBQobBA1D
-MgECAAENCAw1I5pH62INKA21P18H21P2Y21P1qB21PqtK21PrtK21PMABCNKA61P2Z61P2Y61P1Z61P1qB61P7D61PMABCNKA+1P2Z+1P1qB+1P1Z+1P2Y+1
-P7D+1PMABCNKAi2PxSi2PrUi2P7Di2P18Hi2PqtKi2PMABCNCA24P18HwvIMABCNKA64P18H0vIxS0yP8D+vI2Yw2PrUw2PMABCMABmmGNCA22P18H6vIMAB
-CNKA02P2Z02PrU02PB02P0jG02P7D02PMABCFCAIhX+yMAEEBQAgxGAACgENEAg4PtpHm0IhXizMMABCEIBgK73G+iJA1DgoPggEhlBunPgEjEg0PgENCAy5
-PB66IMABCNGA25PyvM+6IijCulO8DmnJMABCMABINEAk7IhXyzMBw2HMABCNEA04PjqG+gJBojJMABCEQBYB+4PAmEq5PgB7Dq5PQ/8B04PQB04PgCB04PgC
-B04PgCB04PgCGGAEBABCBEFCAIxSi0PAFCAIm8Dk0PAEWBwCAEAACgE+nD84PgE8tJ84PgC9tJ84PgC+tJ2uPgC/tJ2uPgIguJ84PgIhuJ84PgCrU84PgCA0
-oGgCFCAIByoGAESB4BAIAAGgE1qBg5PgEBg5PgCBg5PgCBg5PgC71Bg5PgCA4oGgEACgEEUBoCBi5PABi5PgCB8uPgCBi5PgI+nDi5PgC8Di5PgC6tDi5PgC
-Bi5PgCB8uPgCA6oGgKFGAQjF+uPA8nJk5PA9nJ+uPAFCAIBw0PAFCAIgoJy0PAEwCB4Gn2Bq5PAAGgC+nDq5PgI8tJq5PgC9tJq5PgC+tJkvPgC/tJkvPgIg
-uJq5PgIhuJq5PgChoJq5PgC47Iq5PgCm7Iq5PgCh9Iq5PgCiEq5PgCr7Iq5PgC37Iq5PgCw5Iq5PgCy5Iq5PgC45Iq5PgCk6Iq5PgCx7Iq5PgCj8Iq5PgCk8
-Iq5PgCs7Iq5PgCt7Iq5PgC88Iq5PgCu5Iq5PgCv5Iq5PgCz5Iq5PgC05Iq5PgCp8Iq5PgCq8Iq5PgC93Bq5PgCt5Ik5PgC25Ik5PgEAipGgEAEgEACgEBq5P
-gEBq5PgCEoBh2GwGxS20PAgsFHgEB0uPgEB0uPgEBy6PgEB20PgEiuDYgEBy4PgMBy4PgCluHy4PgCmGipPgC7Wy4PgCrb+0PgEBLgIBNgEBy/IgE11Gy4Pg
-EBy4PgCxCsvOgCo7L02PgcEQB4B08D8rOA68B8wOgE0lJ8wOgEkwM8wOgEm8D40PgE71B04PgEB04PgCowM22PgCHABAHABACAABCAA4lJCAAICAAIGEAEBA
-BCE4DBoiHBwpGABqsOggDBwpGg0DBqsOggDBwpGg0DBqsOggDBwoCg0DBytMgMBwpGgcBqsOggDB0pGg0DBqxOgoBBcgkMB6yDgkBBwpGgQBqsOggDBwpGg0
-DBqsOggDBwpGg0DBqsOggDBwpGg0DBqsOggDBUg0DBm0GgsDBwpGggBBqsOggDBiBg0DBo8GgoBBwpGgkLBooCggDBwxIgQBwyPg0CB45Pg0CB+4PgEB4EgE
-BuxIg8CBgFgMB+4PABgFgEB+4PABo1PgEBo1PgEBmzDgEBmzDgGBkzDgGB4yDgEB+yDgkBB2yDgUBegcBQgcBsoCgcBm2GgkBBo1PgYBo1PgEBo1PgEBo1Pg
-EBo1PgEBo1PgEBo1PgEBo1PgEGCAEBCNCAq3P41Go5PMABCMABk1INEAs6PBo7GhX8/IMABCNEA87PhXggJ8SqsBMABCNCA06PBu4NMABCMAB21PNCA66Pup
-G83OMABCMABqlLMABslLMABqlLMABwlLNEAm7P3V4kL8Dm7PMABCMABw/CNCA48PjqG2jJMABCNCAw7PjqG6jJMABCMAB4zINCA27P73GqmJMABCMABwuBNE
-A87P73GwmJBk4PMABCMABivBNCAu9PBo3PMABCNIAm8P6nEo7PBo7Pn2Bo7P5zMs3PMABCNCAq8PBgvJMABCNKAu8P7zMw7Pn2Bw7PBo6P5zMsrP8qJ64PMA
-BCNEAy8PzSw5OB+gPMABCNGA28PBq6HzN45OBs6HMABCMABk6HNGA88PzS65OzN+5O7Dk+PMABCNGAg9P08DqvO6nEkyPBg9PMABCNGAk9PtHirMBu5LBkjF
-MABCNEAo9P8VuqHBq8PMABCMABisEMABisENGAw9PtHurMB2qH6nEy8PMABCNEA09PtHyrMB2jFMABCNCA49P8V+qHMABCNCAo/P8VirHMABCNEAg+PBmrHB
-yvGMABCNGAk+PB2vGz0MmkF8qJw6PMABCMABqiFNGA2/P2lKukF68B01OlyI01OMABCNIAu+P68B41O0qJu+Ps1C23M7lKu+PMABCMAB0iFNCA0+PoR65PMA
-BCNEA4+P68Bi2OoR+5PMABCMABIMAB85PNCAsgQoRm6PMABCNCAk/PoRiuPMABCNEA0gQumJk4Lr0M63GMABCMAB2gQMAB4gQNCAw/P6nEy+PMABCMABmzGN
-EAihQlyIg3OumJy4LMABCMAB2jFMAB2jFNEAqhQ68Bo3O6nEi1PMABCMABojFMAB+oHNGAmgQ68Bw3O+nDmgQncy8PMABCMABikFMABikFMABqrHMABkkFMA
-B2kFMAB4kFMABq8HMABs8HMABskFMAB08HMABukFMABukFMABukFMABwkFNEAmhQB06MB06MMABCMAB0kFMAB0kFNEAuhQ12B86MzsJ86MMABCNGAyhQ12B8
-4OzsJ84OlyI84OMABCNGA2hQr+BoyO8V0wPB62PMABCNGA6hQ79ByyO8Vg9Pn2M8gQMABCNGA+hQr+BwyO8Vk9Pn2MghQMABCMABqpINEAwjQB+/PBmhQMAB
-CNGAoiQs2MqjQt2MqhQ6nEs3PMABCNGAsiQ6nEuhQs2M4mPt2Mw3PMABCMABg+KMABylFNGA0iQuIo5PxC2jQi9CgnPMABCNEAkkQ79BwzOr+BqzOMABCMAB
-4tHNIA+iQ7U81JBmpFB4jQB+iQMABCNEAijQ7Ug2JsjGijQMABCNEAmjQ7Uk2JBmjQMABCNCA2kQ7Uo2JMABCNCAujQ7Us2JMABCNGAyjQ7Uw2JBshQByjQM
-ABCMABUNEA4jQ7U22Jg3M4jQMABCMABSMABQNKAgkQ7U+2JymF6qF7uE06P8D0iQ/XgkQMABCNGAkkQ7Ui3JymF+qFBkkQMABCMABmBNEAqkQ7Uo3Jn3MqkQ
-MABCMABkBMABiBMABqrFNCA0kQymFurFMABCNEAkmQB23J6nE85PMABCNEA8kQv3M63JgnIklQMABCNCAglQzNiiPMABCNEAwmQuI47Pr+B21OMABCMAB+qF
-NIAqlQuI+7P6T+tG2oBqlQzNsiPMABCMABgpKMABipKMABkpKNGA0lQuIo8PBumQB+rFMABCNGA4lQzN6iPB6iP7DymQMABCMABupKMABwrFMAB0rFMABmpF
-MABmpFMAB4pKMAB6pKNEAqmQuI+8PByjQMABCNEAumQupGw4K0jJwjPMABCMABisFMABksFNIA2mQof8vPj2BwkQrUyjQ7WotFMABCNGA6mQofgwP7WstFB+
-jQMABCNIA+mQj2B4kQrU6jQ7W87HukC4kQMABCNEAinQ7Wg8Hr4MmkQMABCMABglBMABs9BMABs9BNEA4oQlhKukP6nEw8PMABCMABupFMABupFMABspFMAB
-wpFMABs7KMAB6pFMABgsIMABisINGAgoQ0jG0+PBsuF2oBgoQMABCMAB0yFNGAmoQofsxPsjGgpQtnCupQMABCMABgrFMABkrFMABouFMAB4mLMABMMABOMA
-BmzFMAB8sIMABurFNEA8oQBmiPq2BmiPMABCMABwkLNEAipQ1Z65OupGg/JMABCNEAyqQr+B45O6nEq+PMABCNGAqpQr+B85OlvGknQBkmQMABCNKAupQr+B
-g6OxCwqQi9CykQrUomQ7DupQMABCMAB8uFMAB8uFMAByvIMABmvFMAB2vINEA8pQ79B06OxC+qQMABCNKAsrQ79B46OxCirQi9CklQrU6mQ7DgqQMABCMABm
-2DMAB4sFMAB4qINEAqqQr+B86OtsEqqQMABCNGAuqQ79Bm7Or+Bg7OrbynQMABCMABuwIMAB2wINIA2qQolBo7O79Bu7O/XgoQlYioQMABCMAB6wINGA8qQo
-lBu7O79B07O/XmoQMABCNGAgrQolBy7O79B47O9lKisQMABCMABkxINGAmrQ/3H+7OolB47Oh4H+7OMABCMABONGAsrQr+B+7OxCg7OBy5OMABCNMAwrQr+B
-i8OolBi8O19Bk7OxC2kQi9Cu6P1qBmxPMABCMAB8yIMABs0FNGA4rQwiCk6OtsE0qQBysQMABCMABuuFMABuuFMABuuFNKAisQ+3Hu6O/3H68Og4Hu6Oh4H6
-8O7D8sQMABCMAByuFMAByuFMAB8uFMAB0uFMAB0uFMAB0uFMAB4uFNKA0sQ79Bs9O/X0sQxCu8O0jJ2pPupG2+KMABCNMA4sQ79Bw9O/X4sQxCs8OB+lQ8V2
-7Pn2M8hQMABCNEA8sQBo7OBo7OMABCNIAgtQB87LBk9Os+JouQBkmQMABCNIAktQg9Ho9OBqoQs+JsuQ/6MomQMABCMABmwFMABmwFMABmwFMABqzINEAwtQ
-toGqmPg9H09OMABCMABs8FNEA2tQg9H69Oh7M8oQMABCMABENEA8tQB2rQh7M68PMABCNCAsvQh7MmpQMABCMABqyGMABsyGMABg9FMABuyGNEAsuQ8wEinO
-BinOMABCNEAwuQ8wEmnOB0+OMABCMABohKMABqhKMABmvIMABm0FMABqvIMAB20FMAB+zFMAB65LMABg1INIAmvQBmvQ8DmvQ7WmvQg9Hq/OMABCMABsxFMA
-By0FMABy0FMABy0FMABy0FNGA0vQk2B2sP/rE2sPof64PMABCNEA4vQk2B6sP/rE6sPMABCMABENCA+vQBgtPMABCEKBgBipFygMAxMqtQgE1NojQgC2sBqw
-QgIjpF4oQgBEUB4BipF0gMA5ZkwQgEBkwQgCp+GkwQgCBsxQgEhmGsxQgEBsxQgEBkwQgEBotQgCjpF6oQQEWBoCipF2gMAxMmwQgEx0JovQgCyiBuxQgCBu
-xQgEBuxQgEBuxQgEnYmtQgEBuxQgE2sBuwQgEjpF8oQgBEGBMipF4gMAxMowQgEjpF+oQgCEGBMipF6gMAxMqwQgEjpFgpQgCEGBMipF8gMAxMswQgEjpFip
-QgCEGBMipF+gMAxMuwQgEjpFkpQgCEQBgBipFghMAp+GwwQgEncwwQgC17HwwQgCBwwQgCBwwQgCxvF0tQgCjpFmpQQIABugLIABBCAABNQAkyQA+rQAqlJA
-4wQAgyQAgyQAgyQA4wQA8tQIABBCAABNGAqyQAksQAynQA+tQIAB2gLIAB4gLIAB6gLIAB8gLIABBCAABNOA4yQAysQAsxQAymJAwmJAsxQAsxQAwuQNEAiw
-QnsFuxQ7DoyQMABCMABsvLNCA4uQByiJMABCNEAkzQo9M2iJp3L6yQMABCNEAwwQuIwoQjxHkzQMABCEMBoBipFwiMAq9KozQgEr9KozQgE/xHozQgEhyHoz
-QgEjpF2qQgEEIBYipFyiMABqzQgEBqzQgEjpF4qQgEEOBwBipF0iMABszQgEBszQgEBszQgEBszQgEuyFovQgEjpF6qQQEQBwBipF2iMAx9MuzQgEy9MuzQg
-Ez9MuzQgE09MuzQgEuyFqvQgEoTmyQgCjpF8qQgCEKBgBipF4iMAp+GoyQgE4dwzQgEsKoyQgEjpF+qQgCEMBYipF6iMAqxHqyQgEnuEg5PgCp+GqyQgCxvF
-qyQgCjpFgrQgCEQBgBipF8iMAqxHsyQgEnuEi5PgCp+GsyQgCBmzQgCBmzQgCBsyQgCjpFirQgCEGBMipF+iMAqxHuyQgEjpFkrQgCEKBUipFgjMAqxHwyQg
-Ep+GwyQgC9xHm5PgCjpFmrQgCIABgqEIABiqEIABBCAABNGAm0QAguQAonJA0zQIABBCAABNKAs0QAmuQAunJAo0QAo0QAkwQIABBCAABNMAy0QAsuQA0nJA
-u0QAu0QAqwQAmzQIABBCAABNIA40QAyuQAszQA4vQAszQIABBCAABNIA+0QA4uQAi6PAyzQAyzQIABEIABBCAABNGAm1QAgvQAq6PA6zQIABEIABGIAB2jLI
-ABBCAABNIAy1QAsvQAm0QAm0QA86PIABEEUBoCipF6kMAi1By1QgEyiBy1QgE7Dy1QgE21Cy1QgEBy1QgEBy1QgEBy1QgEBy1QgEjpFgtQgEEKBgBipF8kMA
-3+LsiMgE/U01QgEq9B01QgEjpFitQgEEMBoBipF+kMA3+LuiMgEq1CwqQgE9R21QgE+R21QgEjpFktQgEEIBYipFglMAzL8qQgE3+LwiMgEjpFmtQgEIABBC
-AABNGAi2QA8vQA+1QA2uLIABBCAABNIAo2QAiwQA8iMAk2QAk2QIABBCAABNGAu2QAowQAijMAkrQIABBCAABNEA02QAuwQA0rQNEAq1QzL2rQq1CsrQMABC
-MAB2hMNGAw1Qi1B42Q/yC42Q7D42QMABCNKA01QBwjMq1C2rQi1B82Q1qB82Q7D82QMABCNKAs0Q/Ug3QrUg3QmlKg3Qr1Cg3Q7Dg3QMABCMAB2zLMAB4zLN
-EAg2Q/Uo3Q1qB6yQMABCNGAk2Q/Us3Q1qB+yQBozQMABCNMAw3Qofu/Pi1Bw3Q1qBw3QhS6lJr1Cw3QBiyQMABCNIAs2QzL4sQ/U03Q1qBmzQj/MmyQMABCN
-MAw2Q7+MskMzL8sQ/U43Q1qBqzQj/MqyQh/M0zQMABCNIA02QzLgtQq1C2sQi1B83QB02QMABCMABENOAm4QzLmtQ3+L6kMq1C8sQpC8sQoC8sQ/Ui4Qq9Bi
-4QMABCNEAgtQzLqtQi1Bm4QMABCNGAktQzLutQi1Bq4QtC2xLMABCMABIMA9GmxLMABk1LNMA04Qi1B04Q1qB04QmlK04Q7D04QojG04Qr1C04QMABCNQA44
-Qof2gQi1B44Q1qB44QmlK44Q7D44Qr1C44QB0wQj/MqzQMABCNWA2tQzLguQpC2tQi1B84Qq9B84QhS84QjSsgQof6gQr1C84Q4KigQqS4gQ+fugQMABCMAB
-uCNCAu2QgjBi5QMABCMAB41LEIBYipFwoMAppFg4QgEj1Bo5QgEjpF2wQgEIABBCAABNGAy5QAszQAm4QAu5QESB4BipF4oMABw5QgEi3Lw5QgEBw5QgEBw5
-QgEBw5QgE/XylPgEppFo4QgCjpF+wQgCEIBQipF6oMA/X0lPgEppFq4QgCjpFgxQgCEKBgBipF8oMAi1B05QgE6I05QgEp+Gs4QgEjpFixQgCIABBCAABNQA
-+5QA4zQA65QA65QA65QA65QA65QA8lPAy4QIABBCAABNGAk6QA+zQAimPA44QIABBCAABNIAq6QAk0QAm6QAm6QA+4QIABEESBwBipFypMAzLuvQgE/pFq6Q
-gE5Ym2QgEBi5QgCBi5QgCoTi5QgCBi5QgCjpF4xQgCEKBYipF0pMAzLwvQgEBk5QgEoTk5QgCjpF6xQgCEOBgBipF2pMA/pFu6QgElgNm5QgEkgNm5QgC5Yq
-2QgCoTm5QgCjpF8xQgCEMBgBipF4pMAzL0vQgEBo5QgEkgNo5QgCxvFo5QgCjpF+xQgCEQBoBipF6pMAzL2vQgE/pFy6QgE85Fs4QgEBq5QgCk/Cq5QgC17H
-q5QgCjpFgyQgCIABBCAABNQA86QA20QA8vQA6wQA02QAw5QAw5QAw5QAw5QIABBCAABNIAi7QA80QAiwQA25QA25QIABBCAABNMAo7QAi1QAmxQA85QA85QA
-g3QA85QIABBCAABNKAu7QAo1QAuwQAi6QAi6QAi6QIABBCAABNOA07QAu1QA0wQAyxQAujQAo6QAo6QAo6QEkBosCwEB84QAB84QgEB84QgEBk7QgEBk7QgC
-Bk7QgCBk7QgCB84QgCBg5QgEBg5QgEBg5QgEB84QgEB84QgEB84QgEB84QgEB84QgEB84QgE+jGBgEDAAAi5Qs6QDHABAKAA0sQCAACCAAKCAAIMABy4LNKA
-66QjiK66QsvCqhO7D07QtsE07QlvGq8DMABCNEA+6QosCMlvGu8DMABCMAB84LMAB+4LNIAm7QjiKm7Qh1Go8Qj2Bg5QBm7QMABCNEA+5QojGk8QBWMABCMA
-Bo5LNIAk6QjiKw7QsvCy8QshNcgnIw7QMABCMABu5LNEAq6QsvC48QshNiBMABCMAB05LMABGMAB45LNEAg8QosC43OshNsBMABCNEA46QojG+8QshNuBMAB
-CMABi6LNEA+6QsvCs9QshN0BMABCMABo6LMABGMABs6LNIA08QjiK08QsvC29QosCs4O7D08QMABCNKA48QjiK48QsvCojO7D48QosCw4O03H67QMABCNEA8
-8QojG88QosC04OMABCNIAg9QwiCsrPosC44O03Hi8Q91G69QMABCMABEEKBYBi8QABk8QgEBq9QgEB29QgBg+B81QQNMAs6Q8Vk+OxCq+QBo9Q2Yk6QkYk8Q
-liNi+QMABk7LMABEMABo7LMABIMABs7LMAB6kJHABAMABy7LMAB07LMAB27LNIA+9QojG+9Q2Y66QyqJ66Q7D4+QMABCMAB87LMAB+7LNEAm+QofsnQ13Hm+
-QMABCMABilJMABm8LMABgzLMABuhLMAB8/QNEAggRg9H4uPtnC65QMABCMABwtGMAB0kJNEA8+Q8wEy3OBy3ONCA03O9iN03OMABCNIAi/Q8wE43OzSkgRi9
-CkgRB87QMABCMABqjHMABsjHNOAq/QtsEm/QxSu6QBq/QolB8vPB+uPr+B8vPo/Fs+QMABCEEBMzY+8QAxSk/QgCEEBMof2oQAojGw/QgEHABACAACEUB4DA
-DABy7QgMoCBgIBGgEB68QgGBCgCBHgEBs7QgEBq2OgIs2BIgECAACFEAYBovQArbo7QAEgBBoGBguQApbmuQgQBmuQgMB47QgM1D4vQgIBkvQgEBEgIwjNw2
-OgE7lBmrPgEofipQgEl3C4+QgEga07QgEBs/QgE9VuvQgCrbq7QgCx5D2gRgICAACCAASMAB89LMAB+9LMABg+LNIAogRBogRzYIBogR/rEgmQMABCMABm+L
-NKAugR8jNugRn2BugRojGugRBOBy9QMABCMABs+LMABu+LMAB8vJNIA4gRBmvQ/XyhRuyF4gRzS+7QMABm1LNEAoiRujNeBkBMABCNKAghR+3HyxP/3H4xPg
-4HyxPh4H4xP7D6hRKAAgvHCAACMAB0hJNMAwiRBuqQi1BwiRBEmlKohR8DohRBwiRMABCMABENCAuhRB2iRMABCNEA+iRg9H2xP8DyhRMABCMABmhJMABohJ
-MAB23EMAB23EMABipGMAB23ENIA0yPg9HmyPolBowP/Xs/QlYu/QMABCMABggMMABigMMABkgMMABmgMMABi8KMABk8KNIAyiRBw1K22M6oG32MsjR42MyiR
-NEA0iRglNy1KsjG0iRNEA2iRglN01K72M2iRNCA4iRglN21KNGA6iRB41K/2M0gRg3M6iRNEA8iRhlN61KsjG8iRNEA+iRhlN81Kg3M+iRNCAgjRhlN+1KNK
-AijRBg2KymF8pG7uE25Q8D2hR/XijRNGAkjRilNi2KymF+pGn3MkjRNEAmjRilNk2KsjGmjRNEAojRilNm2Kn3MojRNCAqjRilNo2KNEAsjRwuGmhRh7MqyQ
-HABAHABAIABBNEA4gRABA6+QCAAGIABBNEAmlRAEAg/QCAAKCAAGNIAslRBKiem/QBEBCMABCHABAEaB4DipF20MAxCsoQgEBkjRgQBijRgEBijRgEBkjRgE
-BkjRgEBkjRgEBijRgEBijRgEBkjRgEBkjRgEjpF88QgEEIBwBipF40MAxCuoQgEBwlRgQjpF+8QgEESBwCipF60MAxCwoQgEymFslRgQBqkRgEvvIylRgEBk
-lRgEBklRgCnqCklRgCjpFg9QgCEMB0BipF80MAxCyoQgEoTmlRgQ6lNskRgC/1FmlRgCjpFi9QgCIABBCAABNGA+lRA4/QAqgQA47MIABBCAABNGAkmRA+/Q
-AwgQAgmRIABBCAABNQAqmRAkgRA2gQAgmRA+kRAmmRA4lRA4lRA4lRIABBCAABNKAwmRAqgRA8gQA+lRAklRA+lRMAB+kGHABAHABAEGBMipF81MAvvFukRg
-EjpFi+QgCEIBYipF+1MAvvFwkRgEB2mRgEjpFk+QgEEKBgBipFg2MAvvFykRgEl7C4mRgEnqC4mRgEjpFm+QgEEIBQipFi2MAvvF0kRgEB0kRgCjpFo+QgCE
-IBQipFk2MAvvF2kRgEB0lRgCjpFq+QgCEKBUipFm2MAvvF4kRgE+yKwmRgCBwmRgCjpFs+QgCIABBCAABNEAonRAihRA47IIABEIABGIABIIABKIABMIABOI
-ABQIABBCAABNGA8nRA2hRAs8IA4nRIABEIABGIABIIABBCAABNIAooRAiiRA48IAkoRAkoRIABBCAABNGAuoRAoiRA+8IA+8IIABEIABBCAABNGA2oRAwiRA
-m9IAqnRIABEIABBCAABNGA+oRA4iRAu9IAw9IIABEMABg2JHABAMAB0lMHAixCANEA+nR68Bo/PBshNMABCHABAGGAEBCBEBIEKBIB+lRAB+lRgBB2oRgBB2
-oRQB+lRQHABAGEAEBCBEGCAEBeGIAEBgBBgCBgEBgIGCAEBCGGAEBEBIBQGCAEBgBGIAEBABCBEBGGOAEBCBEBIBQBgBBgCBgEGEAEB+PBwDGEAEBCBEGEBE
-BABCGEBEBABCGGBEBABCBEGEAEBABCFEAQBipRAB8+QAFEACBupRABgnRAFEAQBmpRABg/QAEOBsBBopRAAGgCB+pRgIB+pRQAEQBopRgBACgCEKBcBqpRAB
-qpRgC+nD0pRgC8wK0pRgBAIgBE0BBwD47IspRAm7IspRgCr7IspRgC37IspRgCw5IspRgCy5IspRgC45IspRgCk6IspRgCx7IspRgCj8IspRgCk8IspRgCs7
-IspRgCt7IspRgC88IspRgCu5IspRgCv5IspRgCz5IspRgC05IspRgCp8IspRgCq8IspRgCt5ImpRgC25ImpRgE35IspRgEzxIspRgC0xIspRgCy3IspRgCEI
-AMuhDonRAvhDonRgClhDqnRgCkhDqnRgBEIAkBuhD2vOAvhD2vOgIlhDsnRgIkhDsnRgBFEAkB82CEA92CCAECBkBACAECBE7uJ2pRAGOAEBy+BB0+BB2+BB
-4+BB6+BB8+BB++BGCAEBCGKAEBCBEBIBQBgBGUAEBABCBEBGBIBKBMBOBQBSFEAC6vIqqRABqqRAFGAE5vI4qRAB8nRABiqRAFEAQquJ+nRAsuJ+/QAFEAQr
-uJgoRAtuJggRAEEAE2vIkoRAzvIkoRgBFEAEACABqqRAEYBgC+nDirRABirRQlhDooRQkhDooRgBAMgBi2CsqRgBAKgCAIgCAGgIACgIBonJgCBonJgDFEAQ
-l+JooRAm+JogRAEEBUo+JwqRAACgCGCBEBCGGBEBABCBEEE3wDgqBs0Dm9HAB0xIggSEEBosCr0D8vIAwqN2xIg0jBFEAgQBBABqoJADAAA2oRgrRgEECBgQ
-AEACAAsBMABu0BNKAkqRofkqRqtKkqRrtKkqRstKkqR6uMkqRMABCNKAoqR68BoqRqtKoqRrtKoqRstKoqR6uMoqRNKAqqR8VqqR68BqqR7DqqRqtKqqRrtK
-qqRMABCMABikFNIA4oR5vG0rRrU0rR8D4sI6TqsIMABCMABENKA2qR08D2qR2V2qRjuJ2qRqtK2qRrtK2qRMABCNKA6qRytJ6qR1qB6qR7D6qRqtK6qRrtK6
-qRMABCNKA+qRytJ+qRk2B+qR1qB+qR7D+qRqtK+qRMABCNKAirRytJirRBirR1qBirR7DirRqtKirRMABCNKAmrR08DmrR68BmrR7DmrRqtKmrRrtKmrRMAB
-CMAB+kFMABcNKAurR08DurRqtKurRrtKurRstKurR6uMurRMABCNKAyrR8VyrRkxKyrR1qByrRByrR7DyrRMABCMABEMABGMABIMABKMABMMAB4BNKAisR08
-DisRkxKisR1qBisRkrNisR7DisRMABCMABENMA2kQ08D2/PkxKoC1qBusR8lE8sRkrNosR7DosRMAzuLCNKAssRr3CssRi2CssRBssRBssR7DssRMABCNKAw
-sR08DwsRi2CwsRurNwsRvrNwsR7DwsRMABCNKA0sR08D0sRB0sRhxI0sR7D0sRqtK0sRMABCNKA4sR8V4sRyrN4sRhxI4sR7D4sRqtK4sRMABCNKA8sR08D8
-sRzd8sR/rE8sRrU8sR7D8sRMABCNKAgtRytJgtRBgtRqtKgtRrtKgtRstKgtRMABCNKAktRytJktRuXktR0qJktR1qJktR0uIktRMABCMABENKAqtR8VqtRu
-XqtR0qJqtR1qJqtR0uIqtRMABCMABENKAwtR68BwtRuXwtR0qJwtR1qJwtR0uIwtRMABCMABENKA2tRr3C2tR73G2tR7D2tRtpH2tRB2tRMABCNIAmwR2Zkq
-R8ViqR5vGmwR1qBmwRMABCNKA+tR68B+tRB+tRqtK+tRrtK+tRstK+tRMABCMAB6DNKAkuR08DkuRhsNkuRqtKkuRrtKkuRstKkuRMABCMAB6CNKAquR08Dq
-uR73GquRnuEquRqtKquRrtKquRMABCNKAuuR08DuuRk2BuuRrUuuRqtKuuRrtKuuRMABCNKAyuR08DyuRk2ByuRrUyuR7DyuRqtKyuRMABCNKA2uR08D2uR/
-rE2uRrU2uRqtK2uRrtK2uRMABCNKA6uR08D6uR/rE6uRrU6uR7D6uRqtK6uRMABCNKA+uR08D+uR73G+uR7D+uRtpH+uR+rN+uRMABCNIAuxRBsrR08DqrR5
-vGuxR1qBuxRMABCNKAmvR73GmvRi2CmvR7DmvRqtKmvRrtKmvRMABCNKAqvRi2CqvR7DqvRqtKqvRrtKqvRstKqvRMABCNKAuvRr3CuvR2YuvRqtKuvRrtKu
-vRstKuvRMABCMABENKA0vRr3C0vR2Y0vRj2B0vR1qB0vRqtK0vRMABCMABENGAksRr3C41N2YgwR1qBgwRMABCNKAuyRr3C81N5vGqyRj2BosR1qBqyR4Gmu
-RMABCMABUNKAkwRr3CkwRqtKkwRrtKkwRstKkwR6uMkwRMABCNKAowR08DowRBowR7DowRqtKowRrtKowRMABCNKAswR08DswR6+JswR7DswRqtKswRrtKsw
-RMABCNEA0xR08D+jQ6+JuyRMABCMABENKA2wR08D2wRvrN2wR/X2wR7D2wRqtK2wRMABCNKA6wR08D6wR45D6wRqtK6wRrtK6wRstK6wRMABCNKA+wR08D+w
-R8lE+wR7D+wRqtK+wRrtK+wRMABCNGAmyR08DwkQ5vGoxR1qBoxRMABCMABEMAB6FNKAqxR08DqxR86DqxR96DqxRqtKqxRrtKqxRMABCMABgGNKAwxR08Dw
-xR1qBwxRqtKwxRrtKwxRstKwxRMABqHMABENKA2xR08D2xR2Y2xR/rE2xR1qB2xRB2xRMABCNKA6xR08D6xR2Y6xR/rE6xR1qB6xRqtK6xRMABCNKA+xR08D
-+xR2Y+xRk2B+xR1qB+xR7D+xRMABCNKAiyR08DiyR2YiyRqtKiyRrtKiyRstKiyRMABCNKAmyR08DmyRxSmyRBmyR2YmyRqtKmyRMABCMABIMABGMABMMABK
-NKAyyR08DyyR53CyyRtHyyRqtKyyRrtKyyRMABCMABEMABqHNGA+zR68BorQ08DomQ7iC40RMABCMABg/IHABAHBBAHABAGaAEBCBEBGBIBKBMBOBQBSBUBW
-BYBaCAAICAAGMAB61RMAB+2DMABu9INOA+xJ68ByuN08Du6OuhD6vRvhD6vR+nD20R/lJ20RgmJ20RMABCNEA60RxqJutIzSm4IMABCNGA+0RxqJytI08D26
-O0oD41RMABCNAA2tIMABCMABk7QMAB6iGNEAuyRuXq1R0qJq1RMABCNGA4nQ68BqvNBm7OBm7OMABCNEA+2R68B8sQ6T+1DMABCNEAi3R7SkuI6Ti2DMABCM
-ABsrGMAB0sGMAB2sGMAB4sGMAB6sGMAB8sGMABwrGMABgtGMAByrGMABm/INEA63R68B4tQByzRMABCMAB4rCMABu/IMAB4mINEA8zR68BiuQliI42RMABCM
-AB41LMAB8xRNEAs4R68BquQ5lKg3RMABCMABq5DMABgpINMAo3R68ByuQymFivO1qBi0R7Do3RB8C60IguRMABCMABkzINGA64RymFovO68BqxNrvNiDMABC
-NGAy3R68B8uQ9zLkDrvNmDMA5tNCNQA23Rq1C4tRj1Bm/QBw4Rs1C6wR21C6sR6nB6sR9zLoDB42RMABCMAB2uGNEAo5R08DmqQrvNwDMABCMAB4uGMAB2zJ
-NEAw5R68BuvQ1qB+0RMABCMABotCNKAq4R68B0vQrkCiyOhpMoyOBu1RvzIutRMABCNGAu4R68B4vQrkCmyOhpMsyOMABCNGA8qQ68B8vQ6nB03R5vG2tRMA
-BCNEAi6R68BgwQ53H24RMABCMAB46DNGA84R68BmwQymF2wOrU21RMABCMABENKAi5R68BswQymF8wO53H6vRrU81RBwrQMABCMABo8DMABsjJMABujJNEAs
-5R68B2wQj/Is5RMABCMABskJMABsiJNGA05R68B+wQBswR7D05RMABCNIAisQ68BixQrU45R8qJk2RB82RMABCNKA02R12BqzOspGs/Qu7Bw0Q1qB22R7D26
-RMABCNIAg6RB4zO08DqsQ2Y66R1qB62RMABCNKAw7R68BuxQ7Dk6R3xLk6R06Ik6RowNk6RMABCMAB6tINEA27R7SkzI08D0sQMABCMABioGMABwlGNEA+7R
-68B8xQB85RMABCMABwjJMAByjJMAB0jJNEAo8R68BmyQBg4RMABCNEAs8R68BqyQ/yL+9DMABCMAB+jJNIAy8R7Sg0I2oJ26Ru4Io6RBi6RMABCMABm9INEA
-48R68B2yQBwwRMABCNGA26R7Sq0I08D6tQBy6RMABCHABAMABgsINQAk9R8D47RB47RBu5RlY48OBu5RBk1RBk1RBk1RMABCNKAmzQ68BmzQ08DmuQumJ+0N
-2Zw9OB+6RMABCHABANGAi8R68BszQ08DsuQBm6NMABCEQBgBipF2sNA8nBq5RgE2+Cq5RQi6Io7RwBBo7RgCB27RgCBi7RgCjpF80RgEEkBBwBipF4sNABk7
-RgEBk7RgEBq7RgE98By7RgCw5Dy7RgBB47RgBB47RQB47RQB47RQB47RQB47RQoM47RQB47RQB47RQB47RQB47RQjpF+0RQEOBwBipF6sNA3xNm7RgEBm7Rg
-EBm7RgEBm7RgEBm7RgEjpFg1RgEEIBYipF8sNAoT87RgE08Dw3RgEjpFi1RgEIABBCAABNEA+9RA43RAknGIABBCAABNEAk+RA+3RAsnGIABEIABBCAABNMA
-s+RAm4RA87RA87RA87RA87RA87RIABBCAABNGAy+RAs4RA49RAwvQOABw+RAMABogMEGBMipF8tNAkmBs9RgEjpFi2RgCIABktMMABq7MNEAm0RBm0RBm0RM
-ABCNGAi/RzUuzRB++RB++RMABCEMBoBipFquNA9Jo9MgEB+6RgE9T28RgE+T28RgEjpFw2RgEIABBCAABNEAs/RAm5RAu9MIABEIABGIABIIABKIABMIABOI
-ABQIABSIABUIABWMABw8MMABy8MOABmtNBHABAEKBgBipFuvNAs1CmgSgEkImgSgE4JmgSgEjpF03RgEIABBCAABNIAwgSAq6RAsgSA80RAsgSIABEMABy9M
-NGA2gSzUi1R4JygSs1CygSMABCNGA6gSzUm1RB2gSs1C2gSMABCEgBBwEBs5LABs5LgIBo+RgIBo+RgEBo+RgEBo+RgEBo+RgEBo+RgEBo+RgEBo+RgEBo+R
-gEBo+RgEBo+RgEBo+RgEBo+RgEBo+RgEHABAHABACAAECAAICAAukGCAAIMAB69MNIA2+RjmBq9RB62RwuGigSBIMABCMABg+MMABGNKA++RplIqgSjmBy9R
-BOwuGqgSn0NQMABCMABo+MNKAk/RplIwgSjmB49Rr0NYwuGwgSn0NWMABCNCAo/RBWMABCNGA4gSv0NajK4gSuIs3RMABCMAB2+MNCAqiS3L+gSMABCMAB8+
-MNCAwiSn3LkhSMABCNCA0iSmhD8/RMABCMAB0tNMAB+kMMABqlMHABAIABBCAAEHABAIABDKAACCAAGNGAk/RviC6pRr+BmwQ7iCgiSMABCMABy3GMABy3GN
-EAs/RyuF84R7iCoiSMABCNEAghSiUYxSQMABCMABqgNNEAmhSiUeBYMABCMABwgNHABAKAACHABACAAECAAICAAGCAAigSNCA6hS6Tg0HMABCMABkhNMABmh
-NNKAiiSnlKujSolK2kSplK2kSqlK2kSrlK2kSMABCMABshNMABuhNNEAqiSqlI2jSn0N8DMABCMAB0hNMAB2hNNIAyiSxMmhS53M4kS63MgBBeMABCMAB8hN
-MAB+hNMABgiNMABiiNMABkiNMABmiNMABoiNNCAkjSxCuBMABCMABuiNNCAqjSxC4iKMABCMAB0iNMAB6nMMAB8/RMAB6iNMABgoMMAB+iNNEA6jSxMuiSl4
-MuiSMABCMABkjNMABmjNMABsoMMABuoMMABwoMMAByoMMAB0oMMAB2oMMAB4oMMAB2jNNCAykSoY8iSMABCMAB8jNNCA4kSnYkjSMABCMABikNMABkkNNGAg
-lSBqjStlBqjSrlBqjSMABCMABqkNMABskNNGAolSB0jSslB0jSqlB0jSMABCMABykNMABWMAB2kNNEAylS42N+jSslB+jSMABCMAB8kNMABmBMABglNNEA8l
-S02NmkStlBmkSMABCMABs/JMABolNNGAkmSplIwnSqlIwnSBwnSMABCMABulNHABAMAi7K2qMMAwzJ4qMMAxzJ6qMMAvzJ8qMMAtzJ+qMMAzzJgrMMAozJir
-MMAyzJkrMMArzJmrMMAqzJorMMA1zJqrMMABsrMMAuzJurMMAszJwrMMApzJyrMMAB0rMMAB2rMMAB4rMMA0zJ6rMMA2zJ8rMMAB+rMMAuiNgsMMAk2LisMM
-ABksMMAy3KmsMMAngLosMMABqsMMABssMMAmgLusMMAlgLwsMMAr3KysMMAv3K0sMMAz3K2sMMA03K4sMMAp4K6sMMA93K8sMMA22L+sMMAvxJgtMMA3jGit
-MMAwsMktMMAogLmtMMA2sMotMMA3sMqtMMABstMMAButMMABwtMMA7jNytMMAz+J0tMMAs7H2tMMA8gL4tMMAB6tMMAjkN8tMMAB+tMMABguMMABiuMMABku
-MMABmuMMABouMMABquMMA8tMsuMMABuuMMAksFwuMMAByuMMAB0uMMAB2uMMAB4uMMAB6uMMAnhK8uMMAz8K+uMMA08KgvMMA18KivMMAq0HkvMMA6zHmvMM
-ABovMMAgkKqvMMABsvMMAx7LuvMMABwvMMAByvMMAB0vMMA94L2vMMAz/J4vMMA0/J6vMMAB8vMMApkK+vMMArkKgwMMAxiMiwMMA0iMkwMMABmwMMABowMM
-ABqwMMA5vHswMMAy/LuwMMAk9KwwMMAu/LywMMAv/L0wMMAt/L2wMMAw/L4wMMA++M6wMMAn9M8wMMA/8K+wMMAg9KgxMMABixMMABkxMMA4zHmxMMA5zHox
-MMA7zHqxMMABsxMMA28KuxMMAogKwxMMAmgKyxMMA0+J0xMMAB2xMMAB4xMMAB6xMMAB8xMMAB+xMMABgyMMAy/JiyMMABkyMMABmyMMABoyMMABqyMMABsy
-MMABuyMMABwyMMAByyMMAB0yMMAB2yMMAB4yMMAB6yMMAB8yMMAB+yMMABgzMMAthLizMMAuhLkzMMAvhLmzMMABozMMAwhLqzMMAvkMszMMAwkMuzMMAxkM
-wzMMAykMyzMMAB0zMMAzkM2zMMA7kN4zMMA6kN6zMMA8kN8zMMAB+zMMA9kNg0MMABi0MMABk0MMABm0MMABo0MMABq0MMABs0MMABu0MMABw0MMABy0MMAB
-00MMAB20MMAB40MMAB60MMAu4K80MMA+nG+0MMAjoGg1MMAkoGi1MMA7nGk1MMA/nGm1MMA+0Lo1MMAk5Lq1MMABs1MMABu1MMABw1MMABy1MMAB01MMAt7H
-21MMAB41MMAB61MMA+jM81MMAslI+1MMAulIg2MMABi2MMABk2MMABm2MMA5jNo2MMA6jNq2MMA/jNs2MMAkkNu2MMA9gLw2MMABy2MMAjpK02MMAqpK22MM
-AkpK42MMAB62MMAB82MMAB+2MMABg3MMABi3MMABk3MMABm3MMABo3MNEAgzSojGs0S7Ds0SMABCMABqyNMABi4MNEA00S7D81S0jGorSMABCNIAoxR7Dg2S
-0jGsrSrjBy8RxiKwxRMABCNEAwzSB80SB4RMABCMABw4MNGA2zSsjGi1S7D81Sq4Ji1SMABCMABu0BNGA8zSmkN2jS/Xi2SgvB8zSMABCMAB00BNEA62SBwt
-NmkN8jSMABCNGAm0Sy6N0tNmkNgkSiEy1SMABCNGA6ySy6N4tNmkNkkSiE21SMABCNGAm3Sy6N8tNmkNokSiE61SMABCNEAq3Sy6NguN/X42SMABCNGAu3Sy
-6NkuN/X82SzSoxSMABCNGAy3Sy6NouN/Xg3SkmBm2SMABCNIAq2Sy6NsuN/Xk3SBq2SzSwxSMABCNMAu2Sy6NwuN/Xo3S66Nu2SykGu2SzS0xSBkrNMABCMA
-BkBMABmBNCA22StH67RMABCMABENEAk4StHg8RgvBk4SNCAq4StHi8RMABEMABEMABGMABINEA04S1Ds1N7Dw4SMABCNCA44S1Dw1NMABCNCA44S1D01NMAB
-CMABIMABKMABMEGBMipFqoOAnmM82SgEjpFwwSgCIABBCAABNGAs5SAmzSAi5SA60SEIBQipFyoOA7E84SgEvvFk3SgCjpF4wSgCEGBMipF0oOAvvFm3SgEj
-pF6wSgCEKBYipF2oOAkIu5SgEmGm4SgEvvFo3SgCjpF8wSgCEKBYipF4oOAkIw5SgEgbs1SgEvvFq3SgCjpF+wSgCIABBCAABNEA65SA0zSA2xSIABEIABBC
-AABNGAi6SA8zSA+xSA+5SIABEIABBCAABNIAq6SAk0SA42SAi2SAm6SNGA03SojGg5S80Li6S7Dg5SMABCNGA43SBq0S1qBs6S80Lm6SMABCNEA83SBq6S7D
-i6SMABCDAAA06Ss5SJEGBQipF+pOAob00SgEjpFkySgEEOBwBipFgqOAob20SgEkb20SgElZ46SgE3xJ46SgE7Dq6SgEjpFmySgCEMBoBipFiqOAob40SgE3
-xJ66SgEkb40SgEB66SgEjpFoySgEEKBYipFkqOAynB60SgEkZ62SgE/X6sNgCjpFqySgCEQBwBipFmqOAynB80SgEkb80SgElZ04SgEB04SgE/X8sNgEB62S
-gCjpFsySQEKBgBipFoqOAynB+0SgE3xJ24SgEkb+0SgEjpFuySgEEGBQipFqqOAynBg1SgEjpFwySgEEQB4BipFsqOAplI85SgElZw5SgEBw4SgEBw4SgEBw
-4SgEBw4SgEjpFyySgEEKBYipFuqOAplI+5SgExMm3SgC3xJy5SgCjpF0ySgEEIBQipFwqOAv8Kg6SgEBg6SgCjpF2ySgCIABBCAABNEAy7SAs1SAioSIABBC
-AABNIA47SAy1SAooSA07SAm7SIABBCAABNGA+7SA41SAuoSA67SIABQIABSIABBCAABNIAo8SAi2SAg9RAi4SAiuNIABBCAABNIAu8SAo2SAm9RAouNAm4SI
-ABBCAABNGA08SAu2SAs9RAo/MIABBCAABNEA68SA02SAy9RIABEIABBCAABNIAi9SA82SA27SAskJAq7SIABBCAABNIAo9SAi3SA87SAm7RAw7SIABklHEUB
-g0E1D61SAB8pSgEBo9SgEBo9SgEjW68SgEBk5SgCBk5SQBk5SQB0CgBBBgkBDAAA63Si8SgSDAAAEk8SCCAAGMABs/MMABu/MMABw/MMABy/MNCA89Sx4Lw8
-SMABCMABmnJNCAi+S0nBQMABCNGAm+Sob2qStZ0qS/7Ni+SMABCNCA+8Sob6qSMABCMABENEAw+SobgrSjWk9SMABCMAByhJNEAq9SobmrSlZy+SMABCOABq
-BAEIBYipFguOAlZu8SgEBg+SgEjpFm2SQEMBoBipFiuOAvnG44SgEz9Ni+SgElZw8SgE3xJw8SgEjpFo2SgEIABBCAABNGAk/SA+4SA6rSA49SIABBCAABNG
-Aq/SAk5SAy5MAgsSIABEIABGMABu/SMAB2nOMABy/SMAB09MMAB+nJNEA6/S3uImqD3xJwsSNEA8/S3uIoqDzUo0SMABCMABGOABwqDACAAgzENOA6+SB+zS
-7D0/ShZ+zSB6+SB6+SB+zSB6+SMABCNKA++S+Yi0S7D4/SmDg+SB+iN/Yg+SMABCNKAi/S+Ym0SmDk+S7D8/S1+GozEBKMABCNGAygTp+NuzE1+GszEgvB25
-MMABCNIAq/S+Yu0S7DkgTi+Nq/S/Ys+SMABCHABAFCAI56GBACAAEEEBQA24JAAEgENEA2/StpH87L56GEMABCMAB63JMAB4wMMABwhIMAB05MHABAHABANI
-AmgT73GqwMB0vMBghTByvMMABCNEA2hT9D8vM87LkhTMABCNCAugT73GywMMABCNIA2wMBshT1zGshT2cmwMie47SMABCNCAiiT73G6wMMABCMABENEA+wM7
-3GgxMzSi8SMABCMABEMABswMMABuwMNEAgxMBgiTBgiTMABCNCA2iT53CkxMMABCNGAuhT73GyxM2YoiTB8xMMABCMABkBMABmBNEAkyMB2hTB2hTMABCNEA
-6hTBg9SBg9SMABCMABEMABGMABIMABKMABMMABOMABQMABSMABUMABWNEAuhT1vG0yMurKsjTMABCMABENEA8/S1vG6yMurKyjTMABCNGAokT1vG+yMurK2j
-T2tF4hTMABCMABOMABGEIBYipF0zOArwJmwJgE7WskTgEjpF67SgEIABBCAABNGA2kTAw+SAswJAykTKAAi3PEKBUipF+zOA21GujTgEq2LwiTgCi2CujTgC
-jpFk8SgCEOBcipFg0OAi2CwjTgEq2LyiTgCk/GwjTgCBwjTgCsrKwjTgCjpFm8SgCESBkBipFi0OA21GyjTgEq2L0iTgCi2CyjTgCsrKyjTgCByjTgC31G0i
-TgCByjTgCjpFo8SgCEWBsBipFk0OA31G0jTgEq2L2iTgCjW0jTgCk/GukTgC/sIukTgCB0jTgCBukTgCBukTgCBukTgCjpFq8SgCEQBgBipFm0OA31G2jTgE
-q2L4iTgCjW2jTgCk/GwkTgC/sIwkTgCB2jTgCjpFs8SgCEQBgBipFo0OAB4jTgEq2L6iTgCogO4jTgCk/G4jTgCmgO4jTgCsrK4jTgCjpFu8SgCEMBgBipFq
-0OAx1B28DgEB8iTgEB8iTgCB++SgCjpFw8SgEEQBwBipFs0OAx1B48DgE0gO+iTgE1gO+iTgC2gOg/SgCp8D28DgEi2C8jTgEjpFy8SgCEKBYipFu0OAlJ8y
-OgE0gOgjTgE1gOgjTgCjpF08SgCIABBCAABNIAwlTAq/SA8zPA0pMAmjTIABBCAABNKA2lTAw/SAi0PAqkTAqkTAqkTIABBCAABNQA8lTA2/SAo0PAgqMA0/
-SAwkTAwzMAyjTAyjTIABEIABGIABIIABBCAABNMAomTAigTA8kTA2lTA2lTA8kTAo4IIABBCAABNKAumTAogTAilTA8lTA8lTAilTIABBCAABNMA0mTAugTA
-g1PAg1PAolTAolTAolTIABBCAABNEA6mTA0gTAq+DIABBCAABNGAgnTA6gTAw+DAu+DIABBCAABNGAmnTAghTABA40OCAAwCEIBY6W8pSA8DioMgExMglTgC
-BglTgCEEBgBjlFCAgwEilTgMFCAIuyB28SAEEBQAm/JAACgEFCAIofsvSAEIBgBAq/JAAGgEojGqlTgEACgEFCAIq1Cs8SAEGBYAu/JAAKgEACgEMAB4gHMA
-B+gHNGAymTtpH4iMuyBm9Sq1C08SMABCNIA2mTtpH8iMuyBq9SojG4lTof8vSMABCMABm7HNEA8mTtpHijMuyBw9SMABCFCAIwrColMAEEBQAkgKAACgENEA
-knTtpHqjMwrCslMMABCEMBgK73GiyMABqmTggEBqmTgCBqmTgCBqmTgC/Y+uSgCEMBgK73GkyMA1DkhTggE6asmTgClDsmTgCrUsmTgCz+CggTgCECBgsBq9
-CDAEeBgEBk4SA8nBi2QgEBk4SgEBu8OgEzhB4uQgQBunTgEBunTgCBunTgCBunTgC2iCunTgClFunTgCrb8iTgCBk4SgIBk4SgEBwjTgEDAAACwnTLFCAIij
-C20RAEEBQA2gKAACgEMAB0iTNEA4nTtpH+jMijC80RMABCMABqiHMABoiHMABw8HMABu8HEEBQBDABHgENCAmoTA+nKCAACNKAqoTAioKAqoTAuoTAopTAyp
-TCAACGGBEBABCBEEGBgCmGi4SAiECgCxSmhTgeEQBgO73GszMArbgkTggEBumKgI1D22SgEswCBgQl9G4jTgEBDgEBCgcCAA8mMCAAGEGBgEmGq4SAiEKgCx
-SUgeEGBgImGs4SAiEMgCxS65KgeEWBoGjaq4SA5+Cu4SgMB23SgEB23SgUB4kTgUk1Cq1MgIr+Bu5RgE2Y4lTgEB4lTgE7DkqTgE6E60SgEHA5cAEGBMipFw
-5OA5pGgpTgEjpF2hTgCIAB44NIAB64NNGA6nT2ZgnTBqkTyV6nTMABCNGA+nT2ZwkT1ZukTrUkmTMABCMABEMABKMABINIA+gTydi0Szd8qT28L0pT8qJgmT
-MABCNIA4pTlJihTydm0SzdgrT8qJkmTMABCMAB04OMABupFMAB44OEMBoBipFy6OAgfqxRgE/pFqrTgEvd23OgE7DqrTgEjpF4iTgEEIBYipF06OAgfsxRgE
-/pFsrTgEjpF6iTgEIABm8LIABo8LMABg5OMABi5OMABk5ONEAwqT1kBgxSp+GqrTMABCOABggMBEYBwCipFm7OAl9L+rTgE/T6nTgEB6nTQrUwnTwD3tFwnT
-gEjpD8lTgE5vG2qTgE18H8lTgEn9LwnTgEuxH+rTgEjpFsjTgEEKBgBipFo7OAjpD+lTgE5vG4qTgE18H+lTgEjpFujTgEEMBgBipFq7OA/T+nTgE3jO+nTQ
-rU0nTwD3tF0nTgEjpFwjTgEEGBQipFs7OAjpDimTgEjpFyjTgEEGBQipFu7OAjpDkmTgEjpF0jTgEIABBCAABNWAwsTAqmTAssTAooTAooTA+nTA+nTAqmTA
-krTAqmTA+nTAwnTIABBCAABNIA2sTAwmTAwmTAqrTAwmTIABBCAABNKA8sTA2mTA0oTA0oTAqoTAqoTIABkiMIABmiMNGAqqT/U+sT1qBwoTzvF+9QMABCNG
-AuqT/UitT1qB0oT7D6rTMABCMABw/GNSAmnTrUotT3tFotT/UotTq9BotT4dsoTmlK6jThSotT5ZgsTn1BknTMABCMABy7EHABANGAosTlJyjTBspT3O+0QM
-ABCMAB0hHHABAEIBYipFg9OAi1B4tTgEiJ4tTgEjpFmlTgEEMBoBipFi9OAi1B6tTgE6I6tTgEB6tTgE2X6tTgEjpFolTgEEIBYipFk9OAi1B8tTgEiJ8tTg
-EjpFqlTgEIABBCAABNGAmuTAgoTAiuTAiuTIABqkHIABGIABINEA2rTBkuT7D8tTMABCMAB23IMAB+uIMABu4IMAB83INGA02S0nB02S7DutTr8C2xRMABCN
-KA42Sr+Bk+RxiCq8RxC0uT7DytTr8C6xRMABCNGA82SwiCi8R7D2tTuT+xRMABCNEAg3S7D6tTzN8qSMABCMAB4rONEAsvTzLskTi9CguTMABCNIAkuTusGu
-6OojGkuTsvC00Q7DkuTMABCNEAy6OojGouTsvC40QMABCMABghNMABihNMABkhNNEA+vTusG86Oof43SMABCMABkvLNGAkwT0jGslTj2B6vTg5F8rTMABCNC
-Ai4SxC+vTMABCNGAm4SojGgvTxCw1Q7DgvTMABCNGAkvTusGu7OBswTBkvTMABCNGAovT54FovT8pG2qLusGy7OMABCNEAsvTtnCuwTusG27OMABCNCAkuTB
-ywTMABCMAButONIA2vTxsG84SojGwwTsjGwwTtnC+wTMABCMAB6lHMAB6lHMAB8tLNEAsxT3a4gSr+BygSMABCNGA8gS1M8gSxC4/RpbkhSMABCMAigC03LN
-EAihS1MmgSxC+/RMABCMABENGAohS1MsgSxCkgSBypTMABCMABUNEAuhS1MuhSxCqgSMABCMABm4LMABo4LMABq4LMABqyTMABsyTMAB+uOMABgvOMABivON
-GAqxTBkyTBkyT7DqxTMABCNGAuxTojGoyTof06S7DoyTMABCNIAyxT8NouSof46SojGsyT7DsyTMABCNCAizTxhK86SMABCNCAizTojG0yTMABCMABEMABGN
-EAqzTojG8yTtsEquTMABCNEAs7SuyB6oTojGgzTMABCMAB2oMMAB4oMNCA6zT8NkvSMABCNGAyyTojGszTBszT7DszTMABCNCA2yTojGwzTMABCNEAg8S8Nw
-vSojG0zTMABCNEAq0TojG4zTofk8SMABCNCAu0TojG8zTMABCMABsgENGAozT/Ui0Tq9Bi0T7Di0TMABCMABo3NNEAkwSBkwSBoyFMABCHABAEKB4BipFkkP
-AxC63SgEkYu7LgQzd80TgEjpFqsTgEEMBgCipFmkPAxC83SgEkYw7LgQiE+0TgE7D+0TgEjpFssTgEEMBgCipFokPAxC+3SgEkYy7LgQBy7LgEBy0TgEjpFu
-sTgCEMBgCipFqkPAxCg4SgEkY07LgQB07LgEB07LgEjpFwsTgEEQBwCipFskPAxCi4SgEg/C4yTgQkY27LgEh/C20TgEjnO27LgEB27LgEjpFysTgEEMB4Bi
-pFukPAxCk4SgEjnO47LgQB40TgEB40TgCjpF0sTgCEMBgCipFwkPAxCm4SgEkY67LgQupCg0TgEjnO67LgEjpF2sTgEEWBwCipFykPAxCo4SgEl1B2yTgQo/
-DuxTgEupCi0TgCvpCi0TgCzpCi0TgCwpCi0TgCppFi0TgCjnO87LgCjpF4sTgEEGBQipF0kPAj1B4yTgEjpF6sTgEEIBwBipF2kPAxCs4SgEjnOg8LgQjpF8
-sTgEEGBoBipF4kPAxCu4SgEjpF+sTgQEaBoDipF6kPAxCw4SgEqpC+yTgQrpC+yTgEupCq0TgEvpCq0TgCwpCq0TgCypCq0TgCzpCq0TgCspC+yTgEtpC+yT
-gEjnOk8LgEjpFgtTgEEQBoCipF8kPAxCy4SgEB01TgQBgzTgEBs0TgEppFs0TgCjnOm8LgCjpFitTgEESBgCipF+kPAmyH21TgEnyH21TgEB21TgEB21TgEt
-+C21TgEsQ21TgEB21TgEjpFktTgEEUBgDipFglPAhsC24SgEB41TgQB41TgEB41TgEusC41TgEB41TgEvsC41TgEjnOq8LgEjpFmtTgEEiBBwEipFilPAhsC
-44SgEz7D61TgQB61TgEB61TgEB61TgEB61TgEusC61TgE/nO61TgEBs1TgEBs1TgCivH61TgCBmzTgEv7C61TgEBmzTgEjnOs8LgEjpFotTgEEOBoCipFklP
-AxC64SgEkYu8LgQiE81TgEk/B81TgEjnOu8LgEjpFqtTgEEUBgDipFmlPAxC84SgEkYw8LgQiE+1TgEk/B+1TgE9d+1TgEqpCqzTgEB+1TgEjnOw8LgEjpFs
-tTgEEOBwBipFolPAlYkyTgEkYy8LgEiEg2TgE/X+0TgEk/Bg2TgEjpFutTgEIABBCAABNGAq2TAkwTAm8RAs/SIABEIABBCAABNGAy2TAswTA4lSAm1TIABE
-IABGIABBCAABNIA82TA2wTAimSAg9RAq2TIABBCAABNIAi3TA8wTAomSAm5RAm5RIABBCAABNGAo3TAixTAk9RAs5RIABBCAABNIAu3TAoxTAy5RA82TA82T
-IABBCAABNGA03TAuxTA6mSA49RIABEIABBCAABNGA83TA2xTAg6RABCAAgDIABGIABIIABKIABMIABBCAABNEAs4TAmyTA01TIABBCAABNEAy4TAsyTA26RI
-ABBCAABNEA44TAyyTAkzSIABBCAABNGA+4TA4yTAi/RAqzSIABBCAABNKAk5TA+yTAo7RAmBAg5TA43TIABiLIABBCAABNIAs5TAmzTAw7RAo5TAo5TIABBC
-AABNaAy5TAszTA27RAu5TAu5TAu5TAu5TAu5TAu5TAu5TAu5TAu5TA62TAu5TIABBCAABNEA45TAyzTA+oSIABBCAABNIA+5TA4zTAkpSAigSA65TIABEIAB
-MIABOIABQIABSIABUMABm9JNEAu6Tr+B0pS7Di5TMABCMABi9NNKA83TojGo5TsjGi6Tz2Bq6TBs0TjqGo5TMABCMABm3ONGAi4TjiKu5TwiCw6T7Do6TMAB
-CMABs3OMABu3OMAB08NMAB+oMMAB4kMFEA4DBk8SAvnG01NAEYB4GyuFCABgoTg8BBgoTgE7gLooTgEB64TgMkZ+5TgEBi6TgCBi6TgBrbs1TgBB61TgIB6p
-TgIBi3TgCNEA04TkZg6T7Dg6TMABCMABgwMHABAKAAkoKCAACNMA07TrkNyjTi1B07TskNCmlKs6T8Ds6TtkN07TMAukNCMAvkNEEKBgBipFirPAlY+3TgEk
-Yu5TgEl1By6TgEjpFozTgCEOBwBipFkrPAlYg4TgEkYw5TgErUw3TgE2Yw3TgE21Cw5TgEjpFqzTgEEUB4BipFmrPAlYi4TgEkYy5TgEi1By5TgE2Yy3TgE2
-1Cy5TgE8Dg6TgE7Dg6TgBzqCi4TgBjpFszTgCESBgCipForPAlYk4TgEkY05TgEovC03TgE21C05TgE7Dy7TgE2c81TgEn1Bg8TgEjpFuzTgEIAB2FIAB4FI
-ABBCAABNIAu8TAo2TA0rSA+3TA+5TIABEIABGIABIIABBCAABNGA68TA02TAgsSAgjMIABEIABGIABBCAABNIAk9TA+2TAu8LA82TAg9TMAB42OMAB62ONKA
-m9TofklTBm9T1qBm9Tr1Cm9T7Dm9TMABCMABkyMMABkyMMABmyMMAB65FMABmyNMABoyMMABojMMAB4mMMAB20KMAB00KHABAKAAqxNCAACNGAw7T6rGmyNB
-CB2vNMABCNCA07TBi+TMABCMAB25BNIA67TvpBo+TBo+TBo+TBiqSMABCNKA+7TvpBs+TprOs+TBu4ThxIk6TBmqSMABCKAAk0HMAB8iEMABw4TMAB6iEMAB
-ioPMABkoPMABioPMABooPMAB4iEMABmiHMAB2iEMABo2MMAB2iEMAByiEMABgxFMABwiEMABwxFMABqiEMABwiEMABqiEMABoiEMABmiEMABkiEMABm8LMAB
-iiENEAsgU08DqxSr0My3KMABCNEAk/T08DuxS6nEo0TMABCMABkiEMABiiEMABguIMABkuIMABgiEMAB+hEMAB8hEMAB6hENEA4/T30M+sLBqxKMABCMAB4h
-EMABgkJMAB2hEMAB0hEMABmkJMAByhEMABwhEMAB2hEMABq7TMABuhEMABshEMAB8hUMAB+hUMABmhEMABq0KMABkhEMAB4kJMAB4kJMAB4hENEAuiU68Bs4
-Sr0M05KMABCMABskJMABiqLMABkhEMABklJMABklJMABssLMABmlJMAB4lJMAB6lJMABs9LMABu9LMABulJMAB29LMABwlJMABwlJMABwlJMABylJMABihEM
-AB0lJMAB0lJMABghEMAB+gEMAB8gEMAB6gEMAB4gEMABgqMMAB2gEMAB0gEMABygEMABw+OMAB+tLNIAkjUBmkUxCmkUi9Cq+TrU+/TMABCNIAojUuI85Tnu
-OqkUxCqkUi9C0nTMABCMAB0gEMAB8gDMAB8gDMAB8gDNCAglUglNy2NMABCMABghDMABghDMABghDMABghDNCAslUhlN+2NMABCMABkhDMABkhDMABkhDMAB
-khDMABkhDNCA6lUilNs3NMABCMABohDMABsrJMABigEMABggEMAB+/DMAB8/DMAB6/DMAB2qJMAB4/DMAB2oOMAB4oOMAB6oOMAB2/DMAB0/DMABgpOMABir
-JMABmrJMAB4oJMAB4oJMABqpOMABspOMABy/DMABw/DMABwrJMAByrJMABm/DMABk/DMABy/DMABw/DMABmkFMABy8FMABy8FMABm/DMAByoJMAByoJMABwo
-JMAB0oJMABw6OMAB+oJMABkrMMABmrMMABk/DMAB2xJMABi/DMABgqJMABkqJMAB2lPNGAwnUof2wTmlK4oU7D4oUMABCMABu/DMABw/DMABoyJMAB+rMMAB
-wqJMABi/DMABwjPMABg/DMAB++DMAB8+DMAB6+DMAB0tJMAB0tJMABquMMAB+tJMABuuMMAB4+DMAB2+DMAB60HMABsrJMAB+vMMAB0+DMABy+DMAB+uMMAB
-koDMABw+DMABovMMABu+DMABs+DMABuvMMABq+DMAB2+DMABmsJMABmsJMABmsJMABssJMAB69DMABqsJMABqsJMABosJMABqsJMABqsJMABwsJMAB6+DMAB
-g/DNKAuqUr+Bg7SolBg7S19Bi6Sq7KgNB0lUMABCMAB+9DMAB89DMAB+xMMABuzJMABi/DMABg+DMAB+9DMAB89DMABguJMABguJMABguJMABkxMMAB69DMA
-Bk6JMAB49DMAB69DMABmoDNCAgtUh7My6TMABCMAB+vKMABgwKMAB06JMABiwKMABktDMABy9DMAB4+NMAB6+NMAB2sMMAB2xJMAB6sMMABmyJMABuxJMABq
-3PMABwyMMABw9DMAB6uJMABgyJMABgyJMABgyJMABgyJMABu9DMABs9DMABu9DMABq9DNGA2uUBmzJyVqtUnuOsuUMABCMABsoUHABAMABoxMMAB8lMMABsx
-MNKA0lSzqCgvSB8tUBq3R4dkqUB42RMABCGMAEBCBEBIBQBOBkuCMAB4vHMAB4rFMAB4xMNGAorUBunMjE+pUB+uUMABCMABgwHMABiwHNEA4vUv0FimQ6oD
-i4RMABCNEA8vUumJmmQ3xJstUMABCNGA4rUumJqmQ6oDq4RBuvUMABCMABwwHNCAwmQxS2nMMABCNIA4rUlJomU2Y4vUo/G4rUurKihTMABCNIA8rUlJsmU2
-Y8rUo/G8rUurKmhTMABCNGAgsUi1BsqUo/GgsUurKqhTMABCNGAksUi1BuqUo/GksUurKuhTMABCMAB0gFMAB2gFEKBgBipFigQABswUgEmDuuUgEi3LyvUg
-EjpFooUgCIABBCAABNIAkxUA+qUAywUA0uUA4vUIABEIABGEGBMipFugQAvvFgvUgEjpF0oUgCEKBUipFwgQAvvFivUgEl7CgwUgCnqCgwUgCjpF2oUgCEIB
-QipFygQAvvFkvUgEmD8wUgCjpF4oUgCIAB+gFIABghFIABihFIABkhFIABmhFIABohFIABqhFIABshFIABuhFIABBCAABNIAmyUAgsUA8xUA6wUA6wUIABkp
-KMABykPMAB0kPMAB2kPEQB4BipF0hQAqmKmwUgElY2oSgEn2BmyUgE5ZqsUgExCmyUgErU+tUgEjpF6pUgEIABBCAABNMA2yUAwsUA8oSAsyUAwsUAsyUAku
-UMABuyGEIBYipF+hQABiqUgEsrKuxUgEjpFkqUgCEIBQipFgiQAuqEwxUgEsrKwxUgCjpFmqUgCEIBQipFiiQAgEyxUgEsrKyxUgCjpFoqUgCEIBQipFkiQA
-gEuyUgEsrK0xUgCjpFqqUgCEIBYipFmiQA2YqwUgEsrK2xUgEjpFsqUgCEKBgBipFoiQAobwjMgElZ6/TgEv7C6/TgEjpFuqUgEIABBCAABNGAqzUAktUAyq
-UA+xUIABEIABGIABIIABs7IIABu7IIAB84IIABBCAABNGA8zUA2tUAkxUAwyUIABEIABBCAABNEAk0UA+tUAwkMIABEIABGEKBYipFujQAzd+yUgEBgyUgCm
-DyxUgCjpF0rUgEEKBUipFwjQAzdgzUgE21OiyUgComMiyUgCjpF2rUgCIABBCAABNIAy0UAsuUAmzUAo0UA6xUIABEIABBCAABNIA60UA0uUAuzUAw0UAw0U
-EOBcipFgkQAmEkwUgE2YkwUgCmlMkwUgCBkwUgCBkwUgCjpFmsUgCESBkBipFikQAmEmwUgE2YmwUgCmlMmwUgC81OmwUgC91OmwUgC17HmwUgCp1GyzUgCj
-pFosUgCIABBCAABNEAk1UA+uUA2wHIABBCAABNGAq1UAkvUA8wHA+zUGGBEBABCBEHABACAACMABm6GNEAo0U12B2tR5lKIMABCNEAs0U12B6tRi1B0tRMAB
-CNIAw0U12B+tRi1B4tR7lKw0U7Dw0UMABCNGA00U12BiuR6lKq/I7D00UMABCMABm4JNGA60U12BouRi1BiuR7lK60UMABCNEAyzUB+0UjFiuUMABCNMAi1U
-ojGi1UB0tF70H81U7D81UgvBwmUBumUMABCNIA6zUojGm1UymF2tF7Dg2UBqyUMABCNKAq1U12B4uRymF6tFBktR7Dk2UBq1UMABCNKAu1UojGu1Uv2OguF7
-0Ho2U7Do2Uy2OyyUMABCMABMNMA01U12BivRymFkuF02OutR7Du2Ul2OwBBu2UMABCNEA41UojG41U5lK41UMABCNKA81UojG81UuX81U0qJ81U1qJ2zU0uI
-0sUMABCNKAg2UojGg2UuXg2U0qJg2UB6zU0uIg2UMABCNMAk2UojGk2Uv7BqxUrU+yU7D+2Ui1BsvRtqD8sUMABCNMAo2UojGo2UzqNuxU1qBizU7Di3Ui1B
-wvRtqDo2UMABCNGAs2UojGs2UB0vRBktUMABCMABENGAy2UojGy2UB6vR7lKy2UMABCNIA22Uof8/Ts1C6pO7lK22Uj1G22UMABCNIA62UojG62UBiwRBytU
-7D62UMABCNKAkgUofkgUj1G43Uo3OmwRp3O2tU7D+2UMABCNEAi3UojGi3Uj/Gi3UMABCNGAm3UojGm3UBuwR7lKm3UMABCNIAq3U+nDq3U8Dq3U6tDq3UBi
-uUMABCNGAu3U+nDu3U8Du3U6tDu3UMABCNKAy3U91CknS+nDy3U8Dy3U6tDy3UvpFoiJMABCNIA23U+nD23U8D23U6tD23UvpFsiJMABCNMA63U91CsnS+nD
-63U8D63U6tD63UvpFwiJ8lK63UMABCMABoqOMAB+tNMABiuNMABumNMAB0lKNMAo4U12B2xRymFiwRzvF0jM+yKi1UrUi1U7Do4UMABCNGAs4U12B6xRymFm
-wR7Ds4UMABCNKAw4U12B+xRymFqwRzvF8jM+yKq1UrUq1UMABCNEA04U12BiyRymFuwRMABCMABEMAB46GNEAo6U12BqyRr+BupTMABCNAAuyRMABCNGAyyR
-ojGk5UsrK8vUB8vUMABCNEA2yRojGo5UsrKgwUMABCNGAyiU12B6yR7Ds5UBu6UMABCNGAw5U+Y20UBw5UB0sOMABCMABgyFNGA25U12BkzRymFwxRuIkyFM
-ABCHABAEIBgK73G2kOAB81LggEg4Cg8LgE1D2zUgQEIBgBAgzLAAgwKgEA+vKgEA4uJgEHABAEMBgK73G8kOA6iDBggEBk5UgE9qHk5UgCg4Cm8LgCyVk2Ug
-QCAAENKAi5U08Di5U73Gi5UzSi5U7Di5UqtKi5UMABCNKAm5U22Mm5U73Gm5UzSm5U7Dm5UqtKm5UMABCNIAu6UtpH02N73GilOzS01U68B4xTMABCMABMMA
-BKMABu0HNMA83U08DitT1+GiqRlY47Rq8D47QBuqUB83UMABCEIBMBguTABg7UgBB46UgBB46UgCEGBMipFurQAnmMg6UgEjpF0zUgCIAB6rFEuBBgiB68Bq
-yTA7Dq8UgkMBk6UgEBk6UgCBk6UgCBk6UgCnlCk6UgChxCm0UgEiEq8UgEB83UgEgbspUgEBm4UgMBm4UQBi7UwB78B4tRgCBk5PggCBmpUgEB07RgQBm4Mg
-EBi4MgEhEq0UgE5Z4+TgErbw2UgEFCAI68BBACAAEEEBQAq0LAAEgENEAq7UtpHw3N68BEMABCNEAu7U08D4tT78BgkMMABCMABwmJMABwmJNKA27UrzKgzT
-08DguTk5O46UvX46UBi4UMABCNIA67UrzKkzT08DkuTk5O86UhkN67UMABCNIA+7U12Bs1Ri1Bm1RB+7U7D+7UMAv5O23MMAB+pJNUAuuT68BuzTvwL60LBk
-sLk2Bq3U21Ck8UBk8UksG8qJB4pMtzIiyF7D+8UMABCNEAo8U91C6rS08DyuTMABCNSAs8U68B2zTvwLi1L75OssLk2By3U21Cs8U85Os8UksGkrJ95OgqM7
-Dm9UMABCNGAw8U68B6zT08D6uTz0I06QMABCNIA08U68B+zT08D+uTz0I46Q5vIm9UMABCMABkuLMABmuLMABouLMABquLMABsuLHABACAACNIAm9U4nEu2Q
-B03L68Bw0T08DwvTMABCNIA08U4nEy2Qp6O43L68B00ThqJwoMMABCMABqoMMABixLNGA++U68B80TBy9U08D8vTMABCMABoxLNIA86U68Bi1T08DiwThqJ8
-oMB49UMABCNGAo/U68Bm1T08DmwThqJgpMMABCMAB6mMMAB+/LNOAw/U68Bu1TjEupMhlBy0N6auwTlDuwT/Um9Uq9Bm9UMABCNEA0/UhlB20N08DywTMABC
-NIA2wT68B21T08D2wTjE2pMhlB60NMABCMABiyLMABsnMMAB4lDNGA2+U68Bg2T08DgxTBgkTMABCNGA6+U68Bk2T08DkxTrU0/UMABCNIAi8U68Bo2T/rEo
-xTk2BoxT86OokTMABCMAB8nMMABo1LNGAygV68Bw2T6nBo+Uu4Io+UMABCMABkoMMAB+yLNEA6gV68B42TsrKu/UMABCNCA+xShqJ2qMMABCNKAihV91CkoM
-08DulSBswJB2/UirJ84LMABCNEAk/UhqJ+qM94Ik/UMABCNKAqhV1qB+/Uo/Fq5UovIi9UirJk5LBi9UMABCNGAigV68Bs3T08D6lSgnIigVMABCNGAo/U68
-Bw3TxxIo/UgnImgVMABCNEA2hV68B03TBqgVMABCNEA6hV68B43TgnIugVMABCNGA+hV68B83TrvI0/UgnIygVMABCNEAiiV7Sw5L6nB4/UMABCNGAmiV68B
-k4T08DkzTumJ85QMABCMAB4pMMABorJNIAm+U91C0wS08D6mSBihV85Im2UMABCNIAyiV68Bw4T08DwzTyuN+mSBogVMABCMABkqMMAByyJNMAy+U68B44Tg
-nIshVBigVBigVBigV/yLskHMABCNKA+iV68B84T57OygVByhVBq4Uv7Oq4UMABCNEAijV68Bg5Ti8Ou4UMABCNEAmjV68Bk5TB++UMABCMAB4qMMAB6qMMAB
-0BMAB+qMMABgrMNIA0jV68By5TBoiVBoiVgnIoiVMABCNEAw/U68B25TBw/UMABCMABskMNEA+jV68B85TB2/UMABCNGAikV68Bg6Tp/G2iVB2iVMABCMAB0
-rMMAB+lHNIA+iV68Bo6TyuN2oS57OgiViE6FMABCNOAs1T08Ds1T68Bs6TBwqHiE+Ft4IkiVu4IkiVBmgVMABCNIAmjV/rEw1Tk2Bw1TitBmjVBmjVMABCNQ
-AugV68B06TpC01T08D01TiEmGitBkkVBqjVynEqjVBugVMABCNQA+iV68B46TiEqG2oJ+iVt4IwiVu4IwiV/8OujVitBujV9wNqiVMABCNIAyjV68B86T08D
-81Tt4I0iVu4I0iVMABCMABo3LNGAklV68Bi7TB4iV3uI2jVMABCNEA4jV7Sq8L2ZqlSMABCMAB6sMMAB03LMAB+sMMABgtMNGA0lV68By7T08DgqSBshVMAB
-CMABmtMMABuqHMABwqHMAB04FNGAgmV7Su9LwgB2jVwmJ2jVMABCNEA6jV7Sy9LwmJ6jVMABCNIA8kV68Bm8TxC+lVzuBgiVBgiVMABCMABkiGMABq0JNEAw
-mV91C20SxC+iVMABCMABw0JMABogVNEAslV91C+0SxCumVMABCMABquMMABsuMMABuuMNEAwjVzS4kVlvGwjVMABCNGA8kV91Cs1SxC8mVBkrTMABCNCAqnV
-B22JMABCNCAimVh+O62JMABCNCA+2JzSolVMABCNEA2nV68B09TB4lVMABCNCAm3JxCwnVMABCNEA+nV68B89T+pO2jVMABCMABwvMMAB0oMMAB0vMNEAgkV
-68Bm+TsrK09UMABCNGAkkV68Bq+TynEi3Uo/FmgMMABCNKAu+T68Bu+T08Du5TumJmgRirJqgM2ZyoSMABCMAB66LNGAqnV91C82SBopMzSw6SMABCNIAunV
-91Cg3S68B4+TguD0iVB0iVMABCMABikMMABuwMMAB69NMABokMMAB4yMMAB62LMAB+2LEUBoBipFw4QAmqLkjVgE8DgoVgEmhDgoVgCuhDmuUgCvhDmuUgCl
-hDmoVgCkhDmoVgBn4OkoVgBjpF2gVgBIABBCAABNIAypVAsjVA+tSAmoVAmoVMABmzMNKA2pVB06T8DqoVmhDqoV6TgmV9wIihMMABCMAB0rKMABs6LNGAyo
-VuzI2rMrkCqiShpMwiSMABCMAB0jVMAB8yMMAB+vDNKA8oV68BmgUosJ+iRymF8qM53H0/U7D8oVMABCMAB66LMAB86LNGAkpV68BugUosJmjRhsK4nVMABC
-NKAopV68BygUBsmVymForMo/GqoV7DopVMABCNKAspV68B2gUymFsrMpzIuoV7DspVBwmVMABCMABi9LHABACAACHABAFCAIBs9FAEGBYA8iMAACgEnY6mVg
-ECAAGCAA8lNMAB6kOMABmiMMABkiMNGAmqVtpHsmOx/O69FnYmnVMABCMABggPMABmgPMABigPMAB8yMNEA8hU6nBsjUovCiwUMABCNEA2qV3mHa2pJwrVMA
-BCMAB61JNIA8qV08Dm9Tm0F8qVB8qViEoBMABqiKMABENEAirViEuBBmoVMABCMAByiKMABk2JMABm2JMABmiKMABoqFMABmtHMAB0PMAB05JNIAgjU91Co7
-SB4BtqD2rV8D2rVMABCMABunNMAB45JNIAojU91Cw7S12BslS8lK+rV8D+rVMABCMABwvKNEAwtV68BujUBksVMABCNOAosV68BkmR08Dy+TBqqRz5DksV9w
-IwzMm2IosVncqrVMABCMAB49LMAB69LMABs8LMABu3MMABu+LHABAKAACHABAKAACESBwBipFu9QABgsVgEzoLgsVgCBgsVgCBiqVgC8DmuVgC5mIgsVgE1q
-B4pVgEjpF0lVgEEOBcipFw9QA9gPisVgEzoLisVgC+gPisVgCsrKgtVgCnmMisVgCjpF2lVgCEOBcipFy9QA9gPksVgEzoLksVgC+gPksVgCBksVgCnmMksV
-gCjpF4lVgCEQBoBipF09QA9gPmsVgEzoLmsVgC+gPmsVgCihPmsVgCBoqVgCBgsVgEjpF6lVgEEOBcipF29QA9gPosVgEzoLosVgC+gPosVgCihPosVgCluL
-2sVgCjpF8lVQEQBsBipF49QA9gPqsVgEzoLqsVgC+gPqsVgCBqsVgCBqsVgCBugVgCjpF+lVgIIABBCAABNMA6uVA0oVABAyqVA2uVA6/SAoqVCAAYIABBCA
-ABNIAivVA8oVAGA2tVA4uVIABBCAABNIAovVAipVAMA+uVA+uVIABBCAABNKAuvVAopVASAkvVAmrVA+sVIABBCAABNIA0vVAupVAYAqvVAsrVIABBCAABNI
-A6vVA0pVAeA4gUABCAA0BEQB4BipFi/QAtZ0vVgEl7C6vVgEnqC6vVgEzd6vVgEl0F6vVgE5Z4pVgEjpFonVgEEQB4BipFk/QAtZ2vVgEl7C8vVgEnqC8vVg
-Ezd8vVgEl0F8vVgE5Z6pVgEjpFqnVgEEUBoCipFm/QAtZ4vVgEl7C+vVgEnqC+vVgEzd+vVgEl0F+vVgEB+vVgEmD8pVgE5Z8pVgEjpFsnVgEIABBCAABNGA
-owVAiqVA+vVA48QIABEIABBCAABNKAwwVAqqVAmwVAg9QAswVAqqV`,
-  tracepoints: `alarmtimer alarmtimer_cancel 9719 9711
-alarmtimer alarmtimer_fired 9715 9711
-alarmtimer alarmtimer_start 9718 9711
-alarmtimer alarmtimer_suspend 9712 9710
-amd_cpu amd_pstate_perf 6723 6722
-avc selinux_audited 7734 7733
-block block_bio_backmerge 6635 6617
-block block_bio_bounce 6634 6617
-block block_bio_complete 6633 6616
-block block_bio_frontmerge 6636 6617
-block block_bio_queue 6637 6617
-block block_bio_remap 6642 6621
-block block_dirty_buffer 6626 6612
-block block_getrq 6638 6617
-block block_plug 6639 6618
-block block_rq_complete 6628 6614
-block block_rq_error 6629 6614
-block block_rq_insert 6630 6615
-block block_rq_issue 6631 6615
-block block_rq_merge 6632 6615
-block block_rq_remap 6643 6622
-block block_rq_requeue 6627 6613
-block block_split 6641 6620
-block block_touch_buffer 6623 6612
-block block_unplug 6640 6619
-bpf_test_run bpf_test_finish 6965 6964
-bpf_trace bpf_trace_printk 8045 8044
-bridge br_fdb_add 6914 6910
-bridge br_fdb_external_learn_add 6917 6911
-bridge br_fdb_update 6924 6913
-bridge fdb_delete 6920 6912
-cgroup cgroup_attach_task 5056 5041
-cgroup cgroup_destroy_root 5046 5039
-cgroup cgroup_freeze 5054 5040
-cgroup cgroup_mkdir 5048 5040
-cgroup cgroup_notify_frozen 5063 5042
-cgroup cgroup_notify_populated 5060 5042
-cgroup cgroup_release 5052 5040
-cgroup cgroup_remount 5047 5039
-cgroup cgroup_rename 5053 5040
-cgroup cgroup_rmdir 5051 5040
-cgroup cgroup_setup_root 5043 5039
-cgroup cgroup_transfer_tasks 5059 5041
-cgroup cgroup_unfreeze 5055 5040
-clk clk_disable 8822 8812
-clk clk_disable_complete 8823 8812
-clk clk_enable 8818 8812
-clk clk_enable_complete 8821 8812
-clk clk_prepare 8824 8812
-clk clk_prepare_complete 8825 8812
-clk clk_set_duty_cycle 8845 8817
-clk clk_set_duty_cycle_complete 8848 8817
-clk clk_set_max_rate 8833 8813
-clk clk_set_min_rate 8832 8813
-clk clk_set_parent 8837 8815
-clk clk_set_parent_complete 8840 8815
-clk clk_set_phase 8841 8816
-clk clk_set_phase_complete 8844 8816
-clk clk_set_rate 8828 8813
-clk clk_set_rate_complete 8831 8813
-clk clk_set_rate_range 8834 8814
-clk clk_unprepare 8826 8812
-clk clk_unprepare_complete 8827 8812
-compaction mm_compaction_begin 8516 8504
-compaction mm_compaction_defer_compaction 8532 8508
-compaction mm_compaction_defer_reset 8533 8508
-compaction mm_compaction_deferred 8529 8508
-compaction mm_compaction_end 8519 8505
-compaction mm_compaction_finished 8525 8507
-compaction mm_compaction_isolate_freepages 8512 8502
-compaction mm_compaction_isolate_migratepages 8511 8502
-compaction mm_compaction_kcompactd_sleep 8534 8509
-compaction mm_compaction_kcompactd_wake 8538 8510
-compaction mm_compaction_migratepages 8513 8503
-compaction mm_compaction_suitable 8528 8507
-compaction mm_compaction_try_to_compact_pages 8522 8506
-compaction mm_compaction_wakeup_kcompactd 8535 8510
-context_tracking user_enter 9895 9894
-context_tracking user_exit 9896 9894
-cpuhp cpuhp_enter 7965 7962
-cpuhp cpuhp_exit 7971 7964
-cpuhp cpuhp_multi_enter 7968 7963
-cros_ec cros_ec_request_done 10579 10575
-cros_ec cros_ec_request_start 10576 10574
-dev devres_log 10537 10536
-devfreq devfreq_frequency 6732 6730
-devfreq devfreq_monitor 6735 6731
-devlink devlink_health_recover_aborted 10997 10984
-devlink devlink_health_report 10994 10983
-devlink devlink_health_reporter_state_update 11000 10985
-devlink devlink_hwerr 10991 10982
-devlink devlink_hwmsg 10987 10981
-devlink devlink_trap_report 11003 10986
-dma_fence dma_fence_destroy 5749 5744
-dma_fence dma_fence_emit 5745 5744
-dma_fence dma_fence_enable_signal 5750 5744
-dma_fence dma_fence_init 5748 5744
-dma_fence dma_fence_signaled 5751 5744
-dma_fence dma_fence_wait_end 5753 5744
-dma_fence dma_fence_wait_start 5752 5744
-error_report error_report_end 9801 9800
-exceptions page_fault_kernel 9225 9221
-exceptions page_fault_user 9222 9221
-fib fib_table_lookup 6883 6882
-fib6 fib6_table_lookup 7175 7174
-filelock break_lease_block 7704 7689
-filelock break_lease_noblock 7701 7689
-filelock break_lease_unblock 7705 7689
-filelock fcntl_setlk 7698 7688
-filelock flock_lock_inode 7700 7688
-filelock generic_add_lease 7708 7690
-filelock generic_delete_lease 7706 7689
-filelock leases_conflict 7709 7691
-filelock locks_get_lock_context 7692 7687
-filelock locks_remove_posix 7699 7688
-filelock posix_lock_inode 7695 7688
-filelock time_out_leases 7707 7689
-filemap file_check_and_advance_wb_err 7428 7422
-filemap filemap_set_wb_err 7425 7421
-filemap mm_filemap_add_to_page_cache 7424 7420
-filemap mm_filemap_delete_from_page_cache 7423 7420
-fs_dax dax_insert_mapping 4099 4078
-fs_dax dax_insert_pfn_mkwrite 4098 4077
-fs_dax dax_insert_pfn_mkwrite_no_entry 4097 4077
-fs_dax dax_load_hole 4096 4077
-fs_dax dax_pmd_fault 4081 4074
-fs_dax dax_pmd_fault_done 4084 4074
-fs_dax dax_pmd_insert_mapping 4089 4076
-fs_dax dax_pmd_load_hole 4085 4075
-fs_dax dax_pmd_load_hole_fallback 4088 4075
-fs_dax dax_pte_fault 4092 4077
-fs_dax dax_pte_fault_done 4095 4077
-fs_dax dax_writeback_one 4106 4080
-fs_dax dax_writeback_range 4102 4079
-fs_dax dax_writeback_range_done 4105 4079
-gpio gpio_direction 7744 7742
-gpio gpio_value 7747 7743
-huge_memory mm_collapse_huge_page 8623 8616
-huge_memory mm_collapse_huge_page_isolate 8626 8617
-huge_memory mm_collapse_huge_page_swapin 8629 8618
-huge_memory mm_khugepaged_scan_file 8632 8619
-huge_memory mm_khugepaged_scan_pmd 8620 8615
-hwmon hwmon_attr_show 10567 10565
-hwmon hwmon_attr_show_string 10571 10566
-hwmon hwmon_attr_store 10570 10565
-hyperv hyperv_mmu_flush_tlb_multi 6008 6003
-hyperv hyperv_nested_flush_guest_mapping 6011 6004
-hyperv hyperv_nested_flush_guest_mapping_range 6014 6005
-hyperv hyperv_send_ipi_mask 6015 6006
-hyperv hyperv_send_ipi_one 6018 6007
-i2c i2c_read 6695 6687
-i2c i2c_reply 6696 6688
-i2c i2c_result 6697 6689
-i2c i2c_write 6690 6686
-icmp icmp_send 10903 10902
-initcall initcall_finish 7950 7943
-initcall initcall_level 7944 7941
-initcall initcall_start 7947 7942
-intel_iommu prq_report 5740 5736
-intel_iommu qi_submit 5737 5735
-io_uring io_uring_complete 5697 5670
-io_uring io_uring_cqe_overflow 5710 5675
-io_uring io_uring_cqring_wait 5695 5668
-io_uring io_uring_create 5679 5661
-io_uring io_uring_defer 5689 5666
-io_uring io_uring_fail_link 5696 5669
-io_uring io_uring_file_get 5685 5663
-io_uring io_uring_link 5692 5667
-io_uring io_uring_local_work_run 5719 5678
-io_uring io_uring_poll_arm 5703 5672
-io_uring io_uring_queue_async_work 5688 5664
-io_uring io_uring_register 5682 5662
-io_uring io_uring_req_failed 5707 5674
-io_uring io_uring_short_write 5716 5677
-io_uring io_uring_submit_sqe 5700 5671
-io_uring io_uring_task_add 5706 5673
-io_uring io_uring_task_work_run 5713 5676
-iocost iocost_inuse_adjust 5651 5639
-iocost iocost_inuse_shortage 5647 5639
-iocost iocost_inuse_transfer 5650 5639
-iocost iocost_ioc_vrate_adj 5652 5640
-iocost iocost_iocg_activate 5642 5638
-iocost iocost_iocg_forgive_debt 5655 5641
-iocost iocost_iocg_idle 5646 5638
-iomap iomap_dio_invalidate_fail 10186 10176
-iomap iomap_invalidate_folio 10185 10176
-iomap iomap_iter 10192 10178
-iomap iomap_iter_dstmap 10187 10177
-iomap iomap_iter_srcmap 10190 10177
-iomap iomap_readahead 10180 10175
-iomap iomap_readpage 10179 10175
-iomap iomap_release_folio 10184 10176
-iomap iomap_writepage 10181 10176
-iomap iomap_writepage_map 10191 10177
-iommu add_device_to_group 6668 6663
-iommu attach_device_to_domain 6672 6664
-iommu detach_device_from_domain 6675 6664
-iommu io_page_fault 6682 6667
-iommu map 6676 6665
-iommu remove_device_from_group 6671 6663
-iommu unmap 6679 6666
-irq irq_handler_entry 2694 2690
-irq irq_handler_exit 2697 2691
-irq softirq_entry 2700 2692
-irq softirq_exit 2703 2692
-irq softirq_raise 2704 2692
-irq tasklet_entry 2705 2693
-irq tasklet_exit 2708 2693
-irq_matrix irq_matrix_alloc 3136 3118
-irq_matrix irq_matrix_alloc_managed 3134 3118
-irq_matrix irq_matrix_alloc_reserved 3129 3118
-irq_matrix irq_matrix_assign 3135 3118
-irq_matrix irq_matrix_assign_system 3126 3117
-irq_matrix irq_matrix_free 3137 3118
-irq_matrix irq_matrix_offline 3123 3116
-irq_matrix irq_matrix_online 3119 3116
-irq_matrix irq_matrix_remove_managed 3133 3118
-irq_matrix irq_matrix_remove_reserved 3125 3116
-irq_matrix irq_matrix_reserve 3124 3116
-irq_matrix irq_matrix_reserve_managed 3132 3118
-irq_vectors call_function_entry 6043 6021
-irq_vectors call_function_exit 6044 6021
-irq_vectors call_function_single_entry 6045 6021
-irq_vectors call_function_single_exit 6046 6021
-irq_vectors deferred_error_apic_entry 6049 6021
-irq_vectors deferred_error_apic_exit 6050 6021
-irq_vectors error_apic_entry 6035 6021
-irq_vectors error_apic_exit 6036 6021
-irq_vectors irq_work_entry 6039 6021
-irq_vectors irq_work_exit 6040 6021
-irq_vectors local_timer_entry 6031 6021
-irq_vectors local_timer_exit 6032 6021
-irq_vectors reschedule_entry 6041 6021
-irq_vectors reschedule_exit 6042 6021
-irq_vectors spurious_apic_entry 6033 6021
-irq_vectors spurious_apic_exit 6034 6021
-irq_vectors thermal_apic_entry 6051 6021
-irq_vectors thermal_apic_exit 6052 6021
-irq_vectors threshold_apic_entry 6047 6021
-irq_vectors threshold_apic_exit 6048 6021
-irq_vectors vector_activate 6070 6027
-irq_vectors vector_alloc 6064 6025
-irq_vectors vector_alloc_managed 6067 6026
-irq_vectors vector_clear 6059 6023
-irq_vectors vector_config 6053 6022
-irq_vectors vector_deactivate 6073 6027
-irq_vectors vector_free_moved 6080 6030
-irq_vectors vector_reserve 6063 6024
-irq_vectors vector_reserve_managed 6060 6024
-irq_vectors vector_setup 6077 6029
-irq_vectors vector_teardown 6074 6028
-irq_vectors vector_update 6056 6023
-irq_vectors x86_platform_ipi_entry 6037 6021
-irq_vectors x86_platform_ipi_exit 6038 6021
-kmem kfree 7480 7465
-kmem kmalloc 7477 7464
-kmem kmem_cache_alloc 7474 7463
-kmem kmem_cache_free 7483 7466
-kmem mm_page_alloc 7492 7469
-kmem mm_page_alloc_extfrag 7501 7472
-kmem mm_page_alloc_zone_locked 7495 7470
-kmem mm_page_free 7486 7467
-kmem mm_page_free_batched 7489 7468
-kmem mm_page_pcpu_drain 7498 7471
-kmem rss_stat 7504 7473
-lock contention_begin 7988 7986
-lock contention_end 7991 7987
-maple_tree ma_op 11010 11007
-maple_tree ma_read 11013 11008
-maple_tree ma_write 11014 11009
-mce mce_record 2659 2658
-migrate mm_migrate_pages 8605 8602
-migrate mm_migrate_pages_start 8608 8603
-migrate remove_migration_pte 8614 8604
-migrate set_migration_pte 8611 8604
-mmap exit_mmap 8552 8542
-mmap vm_unmapped_area 8543 8539
-mmap vma_mas_szero 8546 8540
-mmap vma_store 8549 8541
-mmap_lock mmap_lock_acquire_returned 6346 6341
-mmap_lock mmap_lock_released 6345 6340
-mmap_lock mmap_lock_start_locking 6342 6340
-module module_free 9630 9624
-module module_get 9631 9625
-module module_load 9627 9623
-module module_put 9634 9625
-module module_request 9635 9626
-mptcp ack_update_msk 9188 9179
-mptcp get_mapping_status 9187 9178
-mptcp mptcp_sendmsg_frag 9184 9178
-mptcp mptcp_subflow_get_send 9181 9177
-mptcp subflow_check_data_avail 9191 9180
-msr rdpmc 10516 10511
-msr read_msr 10512 10511
-msr write_msr 10515 10511
-napi napi_poll 6835 6834
-neigh neigh_cleanup_and_release 6957 6944
-neigh neigh_create 6945 6942
-neigh neigh_event_send_dead 6956 6944
-neigh neigh_event_send_done 6955 6944
-neigh neigh_timer_handler 6954 6944
-neigh neigh_update 6948 6943
-neigh neigh_update_done 6951 6944
-net napi_gro_frags_entry 6822 6808
-net napi_gro_frags_exit 6829 6809
-net napi_gro_receive_entry 6825 6808
-net napi_gro_receive_exit 6830 6809
-net net_dev_queue 6819 6807
-net net_dev_start_xmit 6810 6804
-net net_dev_xmit 6813 6805
-net net_dev_xmit_timeout 6816 6806
-net netif_receive_skb 6820 6807
-net netif_receive_skb_entry 6826 6808
-net netif_receive_skb_exit 6831 6809
-net netif_receive_skb_list_entry 6827 6808
-net netif_receive_skb_list_exit 6833 6809
-net netif_rx 6821 6807
-net netif_rx_entry 6828 6808
-net netif_rx_exit 6832 6809
-netlink netlink_extack 10694 10693
-nmi nmi_handler 7955 7954
-oom compact_retry 8490 8478
-oom finish_task_reaping 8488 8476
-oom mark_victim 8483 8473
-oom oom_score_adj_update 8479 8471
-oom reclaim_retry_zone 8480 8472
-oom skip_task_reaping 8489 8477
-oom start_task_reaping 8487 8475
-oom wake_reaper 8486 8474
-page_isolation test_pages_isolated 6372 6371
-page_pool page_pool_release 6932 6927
-page_pool page_pool_state_hold 6938 6930
-page_pool page_pool_state_release 6935 6929
-page_pool page_pool_update_nid 6939 6931
-pagemap mm_lru_activate 9914 9912
-pagemap mm_lru_insertion 9913 9911
-percpu percpu_alloc_percpu 9926 9921
-percpu percpu_alloc_percpu_fail 9932 9923
-percpu percpu_create_chunk 9935 9924
-percpu percpu_destroy_chunk 9936 9925
-percpu percpu_free_percpu 9929 9922
-power clock_disable 5272 5236
-power clock_enable 5269 5236
-power clock_set_rate 5273 5236
-power cpu_frequency 5252 5227
-power cpu_frequency_limits 5253 5231
-power cpu_idle 5242 5227
-power cpu_idle_miss 5243 5228
-power dev_pm_qos_add_request 5284 5240
-power dev_pm_qos_remove_request 5288 5240
-power dev_pm_qos_update_request 5287 5240
-power device_pm_callback_end 5259 5233
-power device_pm_callback_start 5256 5232
-power guest_halt_poll_ns 5289 5241
-power pm_qos_add_request 5275 5238
-power pm_qos_remove_request 5279 5238
-power pm_qos_update_flags 5283 5239
-power pm_qos_update_request 5278 5238
-power pm_qos_update_target 5280 5239
-power power_domain_target 5274 5237
-power powernv_throttle 5246 5229
-power pstate_sample 5249 5230
-power suspend_resume 5262 5234
-power wakeup_source_activate 5265 5235
-power wakeup_source_deactivate 5268 5235
-printk console 9620 9619
-pwm pwm_apply 6659 6658
-pwm pwm_get 6662 6658
-qdisc qdisc_create 6902 6891
-qdisc qdisc_dequeue 6892 6887
-qdisc qdisc_destroy 6901 6890
-qdisc qdisc_enqueue 6895 6888
-qdisc qdisc_reset 6898 6889
-ras aer_event 7792 7777
-ras arm_event 7785 7775
-ras extlog_mem_event 7779 7773
-ras mc_event 7782 7774
-ras memory_failure_event 7796 7778
-ras non_standard_event 7789 7776
-raw_syscalls sys_enter 3143 3141
-raw_syscalls sys_exit 3146 3142
-rcu rcu_stall_warning 8007 8005
-rcu rcu_utilization 8006 8004
-regmap regcache_drop_region 4334 4305
-regmap regcache_sync 4321 4302
-regmap regmap_async_complete_done 4333 4304
-regmap regmap_async_complete_start 4332 4304
-regmap regmap_async_io_complete 4329 4304
-regmap regmap_async_write_start 4328 4301
-regmap regmap_bulk_read 4314 4300
-regmap regmap_bulk_write 4311 4300
-regmap regmap_cache_bypass 4327 4303
-regmap regmap_cache_only 4324 4303
-regmap regmap_hw_read_done 4318 4301
-regmap regmap_hw_read_start 4315 4301
-regmap regmap_hw_write_done 4320 4301
-regmap regmap_hw_write_start 4319 4301
-regmap regmap_reg_read 4309 4299
-regmap regmap_reg_read_cache 4310 4299
-regmap regmap_reg_write 4306 4299
-regulator regulator_bypass_disable 10527 10517
-regulator regulator_bypass_disable_complete 10528 10517
-regulator regulator_bypass_enable 10525 10517
-regulator regulator_bypass_enable_complete 10526 10517
-regulator regulator_disable 10523 10517
-regulator regulator_disable_complete 10524 10517
-regulator regulator_enable 10520 10517
-regulator regulator_enable_complete 10522 10517
-regulator regulator_enable_delay 10521 10517
-regulator regulator_set_voltage 10529 10518
-regulator regulator_set_voltage_complete 10532 10519
-resctrl pseudo_lock_l2 4929 4924
-resctrl pseudo_lock_l3 4932 4925
-resctrl pseudo_lock_mem_latency 4926 4923
-rpm rpm_idle 6241 6237
-rpm rpm_resume 6240 6237
-rpm rpm_return_int 6243 6238
-rpm rpm_suspend 6239 6237
-rpm rpm_usage 6242 6237
-rseq rseq_ip_fixup 6302 6300
-rseq rseq_update 6301 6299
-rtc rtc_alarm_irq_enable 10555 10544
-rtc rtc_irq_set_freq 10553 10542
-rtc rtc_irq_set_state 10554 10543
-rtc rtc_read_alarm 10552 10541
-rtc rtc_read_offset 10559 10545
-rtc rtc_read_time 10550 10541
-rtc rtc_set_alarm 10551 10541
-rtc rtc_set_offset 10556 10545
-rtc rtc_set_time 10547 10541
-rtc rtc_timer_dequeue 10563 10546
-rtc rtc_timer_enqueue 10560 10546
-rtc rtc_timer_fired 10564 10546
-sched sched_kthread_stop 2839 2820
-sched sched_kthread_stop_ret 2842 2821
-sched sched_kthread_work_execute_end 2851 2824
-sched sched_kthread_work_execute_start 2848 2823
-sched sched_kthread_work_queue_work 2845 2822
-sched sched_migrate_task 2860 2827
-sched sched_move_numa 2886 2836
-sched sched_pi_setprio 2884 2834
-sched sched_process_exec 2872 2831
-sched sched_process_exit 2864 2828
-sched sched_process_fork 2869 2830
-sched sched_process_free 2863 2828
-sched sched_process_hang 2885 2835
-sched sched_process_wait 2866 2829
-sched sched_stat_blocked 2880 2832
-sched sched_stat_iowait 2879 2832
-sched sched_stat_runtime 2881 2833
-sched sched_stat_sleep 2878 2832
-sched sched_stat_wait 2875 2832
-sched sched_stick_numa 2889 2837
-sched sched_swap_numa 2892 2837
-sched sched_switch 2857 2826
-sched sched_wait_task 2865 2828
-sched sched_wake_idle_without_ipi 2893 2838
-sched sched_wakeup 2855 2825
-sched sched_wakeup_new 2856 2825
-sched sched_waking 2854 2825
-signal signal_deliver 7254 7250
-signal signal_generate 7251 7249
-skb consume_skb 6798 6793
-skb kfree_skb 6795 6792
-skb skb_copy_datagram_iovec 6801 6794
-smbus smbus_read 7759 7752
-smbus smbus_reply 7762 7753
-smbus smbus_result 7765 7754
-smbus smbus_write 7755 7751
-sock inet_sk_error_report 6851 6841
-sock inet_sock_set_state 6848 6840
-sock sock_exceed_buf_limit 6845 6839
-sock sock_rcvqueue_full 6842 6838
-spi spi_controller_busy 5763 5754
-spi spi_controller_idle 5760 5754
-spi spi_message_done 5774 5758
-spi spi_message_start 5773 5757
-spi spi_message_submit 5770 5757
-spi spi_set_cs 5767 5756
-spi spi_setup 5764 5755
-spi spi_transfer_start 5775 5759
-spi spi_transfer_stop 5778 5759
-swiotlb swiotlb_bounced 7371 7370
-task task_newtask 7203 7201
-task task_rename 7206 7202
-tcp tcp_bad_csum 6878 6863
-tcp tcp_cong_state_set 6879 6864
-tcp tcp_destroy_sock 6872 6860
-tcp tcp_probe 6877 6862
-tcp tcp_rcv_space_adjust 6873 6860
-tcp tcp_receive_reset 6869 6860
-tcp tcp_retransmit_skb 6865 6859
-tcp tcp_retransmit_synack 6874 6861
-tcp tcp_send_reset 6868 6859
-thermal cdev_update 6710 6703
-thermal thermal_power_devfreq_get_power 6716 6705
-thermal thermal_power_devfreq_limit 6719 6706
-thermal thermal_temperature 6707 6702
-thermal thermal_zone_trip 6713 6704
-thermal_power_allocator thermal_power_allocator 5781 5779
-thermal_power_allocator thermal_power_allocator_pid 5784 5780
-thp hugepage_set_pmd 9953 9950
-thp hugepage_update 9956 9951
-thp remove_migration_pmd 9958 9952
-thp set_migration_pmd 9957 9952
-timer hrtimer_cancel 9678 9651
-timer hrtimer_expire_entry 9672 9650
-timer hrtimer_expire_exit 9675 9651
-timer hrtimer_init 9666 9648
-timer hrtimer_start 9669 9649
-timer itimer_expire 9682 9653
-timer itimer_state 9679 9652
-timer tick_stop 9685 9654
-timer timer_cancel 9665 9645
-timer timer_expire_entry 9661 9647
-timer timer_expire_exit 9664 9645
-timer timer_init 9655 9645
-timer timer_start 9658 9646
-tlb tlb_flush 8599 8598
-udp udp_fail_queue_rcv_skb 6855 6854
-vmscan mm_shrink_slab_end 3823 3798
-vmscan mm_shrink_slab_start 3820 3797
-vmscan mm_vmscan_direct_reclaim_begin 3812 3795
-vmscan mm_vmscan_direct_reclaim_end 3817 3796
-vmscan mm_vmscan_kswapd_sleep 3805 3792
-vmscan mm_vmscan_kswapd_wake 3806 3793
-vmscan mm_vmscan_lru_isolate 3826 3799
-vmscan mm_vmscan_lru_shrink_active 3836 3802
-vmscan mm_vmscan_lru_shrink_inactive 3832 3801
-vmscan mm_vmscan_memcg_reclaim_begin 3815 3795
-vmscan mm_vmscan_memcg_reclaim_end 3818 3796
-vmscan mm_vmscan_memcg_softlimit_reclaim_begin 3816 3795
-vmscan mm_vmscan_memcg_softlimit_reclaim_end 3819 3796
-vmscan mm_vmscan_node_reclaim_begin 3839 3803
-vmscan mm_vmscan_node_reclaim_end 3842 3796
-vmscan mm_vmscan_throttled 3843 3804
-vmscan mm_vmscan_wakeup_kswapd 3809 3794
-vmscan mm_vmscan_write_folio 3829 3800
-vsyscall emulate_vsyscall 9197 9196
-wbt wbt_lat 8800 8794
-wbt wbt_stat 8797 8793
-wbt wbt_step 8803 8795
-wbt wbt_timer 8806 8796
-workqueue workqueue_activate_work 2754 2748
-workqueue workqueue_execute_end 2758 2750
-workqueue workqueue_execute_start 2757 2749
-workqueue workqueue_queue_work 2751 2747
-writeback balance_dirty_pages 10135 10079
-writeback bdi_dirty_ratelimit 10132 10078
-writeback flush_foreign 10101 10069
-writeback folio_wait_writeback 10086 10064
-writeback global_dirty_state 10131 10077
-writeback inode_foreign_history 10092 10066
-writeback inode_switch_wbs 10095 10067
-writeback sb_clear_inode_writeback 10149 10082
-writeback sb_mark_inode_writeback 10148 10082
-writeback track_foreign_dirty 10098 10068
-writeback wbc_writepage 10125 10075
-writeback writeback_bdi_register 10122 10074
-writeback writeback_dirty_folio 10083 10064
-writeback writeback_dirty_inode 10091 10065
-writeback writeback_dirty_inode_enqueue 10147 10082
-writeback writeback_dirty_inode_start 10090 10065
-writeback writeback_exec 10112 10071
-writeback writeback_lazytime 10145 10082
-writeback writeback_lazytime_iput 10146 10082
-writeback writeback_mark_inode_dirty 10087 10065
-writeback writeback_pages_written 10116 10072
-writeback writeback_queue 10108 10071
-writeback writeback_queue_io 10128 10076
-writeback writeback_sb_inodes_requeue 10138 10080
-writeback writeback_single_inode 10144 10081
-writeback writeback_single_inode_start 10141 10081
-writeback writeback_start 10113 10071
-writeback writeback_wait 10115 10071
-writeback writeback_wake_background 10119 10073
-writeback writeback_write_inode 10107 10070
-writeback writeback_write_inode_start 10104 10070
-writeback writeback_written 10114 10071
-x86_fpu x86_fpu_after_restore 9209 9203
-x86_fpu x86_fpu_after_save 9207 9203
-x86_fpu x86_fpu_before_restore 9208 9203
-x86_fpu x86_fpu_before_save 9204 9203
-x86_fpu x86_fpu_copy_dst 9215 9203
-x86_fpu x86_fpu_copy_src 9214 9203
-x86_fpu x86_fpu_dropped 9213 9203
-x86_fpu x86_fpu_init_state 9212 9203
-x86_fpu x86_fpu_regs_activated 9210 9203
-x86_fpu x86_fpu_regs_deactivated 9211 9203
-x86_fpu x86_fpu_xstate_check_failed 9216 9203
-xdp mem_connect 9838 9812
-xdp mem_disconnect 9835 9811
-xdp mem_return_failed 9841 9813
-xdp xdp_bulk_tx 9817 9806
-xdp xdp_cpumap_enqueue 9829 9809
-xdp xdp_cpumap_kthread 9826 9808
-xdp xdp_devmap_xmit 9832 9810
-xdp xdp_exception 9814 9805
-xdp xdp_redirect 9820 9807
-xdp xdp_redirect_err 9823 9807
-xdp xdp_redirect_map 9824 9807
-xdp xdp_redirect_map_err 9825 9807
-xen xen_cpu_load_idt 2581 2515
-xen xen_cpu_set_ldt 2587 2517
-xen xen_cpu_write_gdt_entry 2584 2516
-xen xen_cpu_write_idt_entry 2578 2514
-xen xen_cpu_write_ldt_entry 2575 2513
-xen xen_mc_batch 2518 2495
-xen xen_mc_callback 2528 2498
-xen xen_mc_entry 2522 2496
-xen xen_mc_entry_alloc 2525 2497
-xen xen_mc_extend_args 2537 2501
-xen xen_mc_flush 2534 2500
-xen xen_mc_flush_reason 2531 2499
-xen xen_mc_issue 2521 2495
-xen xen_mmu_alloc_ptpage 2556 2507
-xen xen_mmu_flush_tlb_multi 2569 2511
-xen xen_mmu_flush_tlb_one_user 2566 2510
-xen xen_mmu_pgd_pin 2562 2509
-xen xen_mmu_pgd_unpin 2565 2509
-xen xen_mmu_ptep_modify_prot_commit 2555 2506
-xen xen_mmu_ptep_modify_prot_start 2552 2506
-xen xen_mmu_release_ptpage 2559 2508
-xen xen_mmu_set_p4d 2549 2505
-xen xen_mmu_set_pmd 2543 2503
-xen xen_mmu_set_pte 2540 2502
-xen xen_mmu_set_pud 2546 2504
-xen xen_mmu_write_cr3 2572 2512
-- pelt_cfs_tp 2894 0
-- pelt_rt_tp 2897 0
-- pelt_dl_tp 2902 0
-- pelt_thermal_tp 2903 0
-- pelt_irq_tp 2904 0
-- pelt_se_tp 2905 0
-- sched_cpu_capacity_tp 2908 0
-- sched_overutilized_tp 2909 0
-- sched_util_est_cfs_tp 2913 0
-- sched_util_est_se_tp 2914 0
-- sched_update_nr_running_tp 2915 0`,
+BAgCBghBAgCB8cAgCBqPAgIB0XAgMBUAgEB4cAgMBghBAgEBghBAgCB0XAgCBghBAgE7D6hBAgCBnUAgCB6hBBgEB6hBBCB6hBA+BB8cAgCBoDAgIBiPAggB
+BpUAgEBjUAgQvNGAgMBrUAgoBoNidAgQBKAgEBghBAgEBvUAgEBxUAgEBkMAgEjN8fAgEkN8fAgEB8fAgEB8fAgElN8fAgEB8fAgEmNFAgEpNoiBAgMqNoiB
+AgEBoiBAgEBoiBAgEtNoiBAgEuNoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgE+OMAgEB0gBAgcBzUAgEB9TAggE1K3UA
+gcB6hBAgEB5UAgEBkeAgEBohBAgBBohBAgBBsXAgCBkPAgEB6PAgQCAACEIlQgBBghBABghBgCB6gBgC7DghBgEEGmNYjNigBAkNigBgE1DgbgEGKBEBABCB
+EBGBIEOnNwB6c6MAB+gBgEiECgEjWkiBgCjNmgBgCkNmgBgElNmgBgEEIvLgBB0iBABghBgEBghBgEBghBgEEEBQB2iBABwgBgEEEBIBqiBABqiBgCESBgCB
+ugBABugBgEBugBgEB0gBgEB0gBgCB6iBgCB6iBgEB6iBgEstBCgEE4BBgIBwgBABwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBygBgEBwgBgEBwg
+BgEBygBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEEeBgIBIABkRgImV
+ydgMrKwiBgIBygBgE1oBygBgEBygBgEBygBgEBygBgEB2hBgE1MBgEBDgEBDgEB+iBgEBEgcCAACCAApyEEOBwBB4dABkjBgIBkjBgEB2iBgErKgiBgCBgiB
+gBBBgBCAACEhBBgHjauRAAB8gBAgMB8gBAgEB8gBAgEB8gBAgEB8gBAgEB+gBAgEB8gBAgE7D6iBAgEB6iBBgCB6iBBCB6iBBCB6iBBCBoEA6BBoEAggBBBA
+ggBCAACEIAEhO0hBAB0hBQB0hBQB0hBQFEBEBCAsIohBAECBIoCBACAACEAhRAFEAQBgSArb8dAKAA1xECAACCAAzxECAAgYCAAkYCAA7kKDAAAye8iBECAA
+mHEkBzSoHiKySABlQgCA7QgCB6RgM7lBnRgUoRmegEA9QgEB0bgEnYqVgEoYmVgC7UnQgCBkjBgCBkjBgBiEojBgB7DokBgEAhRgEAlRgcBpRgQCAACCAAvu
+REOB4BBmjBA1DiTgC6nBuOgCBmjBgCBmjBgChlBlOgEBlOgICAACCAAhlHCAA9wEES+NoCyVwfABntBgEBptBgEBrtBgEBsHgEBvtBgEBxtBgEBxtBgEB1tB
+gECAACEIBghCBuTAyVkTgCB8RgCBpRgMCAACCAAn2FCAA/jKEE2OQ6avkBAlDvkBgECAACEQBoBBllDABllDgEBikBgEBikBgBBihBgBBihBQBihBQB6fgBC
+AACHA4OACAACEsB5OokB7WijBAja0TgEBigBgMBulBgIBulBgEmG2TgEBglBgCBglBgCBglBgCBglBgCB6ZgEBtYgEBigBg0MB/BgIBqSgIBgTgQBwSgUlYx
+kBgMBqXgE3CxkBggBBmSgEBhLgUCAACHA6OACAACCAAz2GCAAqEEsBBwSB1uBA9VkUg4BBBgEBrOgEBykBgEwLugBgEBugBgIBugBgIBugBgIBqLgIBugBgw
+DBugBgIBogBgIBugBgIBugBgIBugBgIBugBgIBrOgIBrOgEBBgEB2hBgEuCggBgECAACCAAtuFHABACAACCAApuFDAAAB+kBCCAABE8BB4IvVroDA1D8egEh
+bmTgEB+gBgQBhrDgIBhrDgI8hB+gBgIB+gBgIB+gBgImoBilBgIBilBgCBilBgCBilBgCBilBgCBilBgCBilBgCBilBgC9V0UgCB2bgEgZ+jBgEB+jBgEB+j
+BgEBCgEB+jBgEB+jBgEBilBgEBilBgCBogBgCuCwgBgEB5sBgICAAluNDAAAumBmlBDCAAkEEmBBoFhbuTAB0TgQB0TgM6akmBgMlDkmBgCBkmBgCBkmBgCB
+kmBgCBkmBgCBkmBgC8NkmBgCBkmBgCBkmBgCBuiBgCB0cgEBnYgEBnYgEBrlCgE7lBtPgECAACCAA9uEHABACAACE8DBoeBvjDABxjDgEB9QgE1KzjDgIB1j
+DgEB4TgEB5jDgQB7jDgEBumBgEBRgEBumBgIB6gBgEB8mBgEB2hBgE7W0lBgCBwVgCB/wBgEBpDgEBnDggBBxiDgElYjjBgIB3jBgEB8mBgEBumBgEBumBgC
+B0lBgCB9jDgEB/jDgEjvB0TgEBkTgUB2hBgQBhkDgEBwhBgEB+LgIB1xBgEBwhBgEBtjDgIBumBg8B5Z0lBgCBjkDgCBlkDgEBwhBgEBwVgIBiTgEB4TgsBB
+4TgQBwhBgQBwVgIB0lBgCBnkDgCuCihBgEB+TgIB4TgMB0lBgQBpkDgEBwhBgEBzJgIBzJgEBzJgEB4TgEB4iBgQBrkDgECAACCAAwRESBgCoCBABghBgErU
+inBgE7DinBgEBqNgEB0mBgEB0mBgCBgiBgCB+gBgECAACCAA/5KCAAt9FHABAIABCEGBQBiWAByiBgCBshBgCCAACEKBwB5ZlMAjEmiBgEBqmBgIBujBgCBE
+gCEGmmBYBGABmnBgIBmnBgCEIBgBB2nBA2M4VgEhlBBgEB2nBgECAAzxLECBIBDAEaBgEyV2iBA8nB2iBgC1MBgCxC2nBgEnWiWgE6W4hBgMBunBgEANgEB6
+hBgQ7WwlBgE7D4mBgE/X+jBgBBPgDCAACEIBgB2cFA3GHgErU0jBgEBCgEHABAKAACCAACCAA1oYFGAgBolBUABQA3VKACAAhxLCAABEYB4DBilBArUikBgE
+BikBgEyVikBgEBikBgEzdkkBgEBkkBgE1DsVgEBxmBgQBonBgEofzmBgE2auiBgEEbB4EBUAAofwQAgEl2BEAgE/1BwiBAgEhbuVAgEBuVAgQBqnBAgQjEmj
+BAgEBklBAgIBkkBAgEBukBBgEBukBBCkS8PA+DNCAsnBABCAAECAAENCA+oBAECAACNEA2nBAQA8iBCAACNEAgjBAUAqNCAACNGAkjBAYAkjBAuNCAACNEAu
+pBAcAojBCAACNIA+kBAYAgmBAglBAilBCAACNEA6lBAcABCAABEEBQBn5CAB+lBgECAAGHABAKAACCAABE/FBoYBh7CAABt2BAgkCB4oBAgEB6nBAgCBj6CA
+gCB6kBAgQB4oBAgCBliCAgCBliCAgMBp7CAgMB4oBAgMB6nBAgCBypBAgCBypBAgCB4oBAgCB4oBAgCBz7CAgCAr7CAgEB17CAgEBt2BAgIB6kBAgEB4oBAg
+CB4oBAgCBqYAgCBgqBAgCAv7CAgEBliCAgEB6oBAgMB4oBAgCB0oBAgCB6nBAgCBsnBAgCAx7CAgEB0oBAgUB0oBAgCBgqBAgCBgqBAgEBwaAgEBzhCAgIB4
+oBAgEBypBAgCBklBAgCB0oBAgCBooBBgCBooBBCBooBBCBooBBCBooBECBooBAIBioBAQBioBAgBBioBAgBBgqBAgBBl7CAgEBwYAgEB4oBAgEB4oBAgCB6n
+BAgCB6nBAgCBibAgCBooBAgCBooBAQBioBAQB0YAgBB4oBAgCBiIAgCB6FAgEBsnBAgEB6WAgEBioBAgEBooBAgBB6kBAgBB6kBAgCBooBAgCBooBBQBooBB
+CBooBGCB8lBAMBz+BAgBB+jBAgEB+jBAgEB9sBAgEBgRAgIB77CAgEB77CAgEB77CAgEB77CAgEBt+BAgEB/7CAgEB77CAgEBh8CAgEB6CAgEBmkBAgEBn9B
+AgIBukBAAKAACCAABEZBgCxCgqBAA3a6kBAgE1MCAgIBDAgEBJAgEBoCAgEiauYAgEB4pBBgCB4pBBCB4pBBCB4pBBCB4pBBCEI25BgDjE8kBAB8YgI7zBCg
+EBXggBCAACHABAKAACCAACCAABCAA8eCAAaHABAHABAKAACCAAGCAAEHABAECBwB5ZBADAAAsZ+pBCEGBYB6qBAB4gBgEBBgECAAmhBDAAAirBkqB4BEKBgD
+7zBoBABujBggBBqBgEBBgEBqPgECAA9+VHABACAACGIBEBABCBEBGEEB4Bq6B4jBA5ZUgEEMBwC0nB4lBArUsrBgEBsrBgCBsrBgCBsrBgCBCgCEIBgBBBAB
+urBgEBuoBgEBuoBgECAAyEHABACAAwlBCAAgqBCAAkBHABACAACCAA+jBCAASCAAh3SCAAh3SCAAmgBCAAqYCAAogBEaBwEjEunBABnmDgIAjmDgEv2BplDg
+EBspBgYkXrkDgEAlmDgExS4mBgE7DyrBgEByrBgCB1RgCB3mBgEBrmDgECAABCAAEHABACAABCAAECAAmBEEBQBmnBABqqBgEKAACEEBQq7BqnBAr7B+oBgE
+KAACFEAIBipBABosBAFMAIBBAs7BDABJAt1BiGAB+GABwnBACAAKCAAIEGBQB6jBABqtBgEBqtBgCKAACCAACEEAI6awtBABwtBgCFGAIBguBAACAB0pBAEQ
+BoBBqsBAB+pBQB+pBQB+pBQASwCyV0pBgEAQgEACgEIABgtBIABCEEAABmcAB2lBAFEAOBBAACADAAAiuBktBOEEBQBIAAEgBFEAIBuoBABuoBAEZBoDBwoB
+AABqtBAgEBqtBAgCBQAgCACAgUBuqBBgEBuqBBCBkuBA+BB0rBAgCBDAgEBHAgEBTAgEEOBwBByWABoqBgEB9KgE2ayoBgEBstBgEB2sBgCBhLgCCAACHABA
+CAACNIA0tBA+EABAHAuqBCAABE5BBoHAz9BAABiFAgMA19BAgEB7aAgEA59BAgYBgvBAgI1qByuBAgEByuBAgCB+tBAgCB+tBAgBB+tBAgBBn+BAgBBquBBA
+BquBBCBquBCCBquBBEBquBBCBquBBCBquBBCBquBACAp+BAQlDt9BAgeBt9BAgC6atgBAgExStgBAgEByuBAgElwBqdAgCBt+BAgCKAACCAAiBCAAKHABAHA
+BAHABACAACECBIrCDAEEBQoCBAtCDgECAACCAACEEAI1DseAyVwuBgCFEAIBouBAACAECBIACAEEAI+1B4tBA1qB4tBgCFEAIACAB0tBAEEBQACAxCmoBgEK
+AACFEAQB6qBABBACAAqdFGAQB4qBABYABwqBAEgBBgGB+vBABsagCBagCBDgIBKgEBJgIBLgEBQgQBRgEBXgEBswBgEBqqBgEAGgEBgrBgIBgrBgIBCgIKAA
+CCAAEEsDB4TB0sBABuvBgBB0hBgBBwhBgCBkwBgCBhNgCBhNgEBnNgEBRgEB4ZgEBwqBgEBywBgEAtMgEB2sBgCBmsBgCB6nBgEB6nBgIB6nBgIBmfgIBuvB
+gCB6uBgBB6uBQB6rBQBywBgEBkegEBywBgUBywBgEBgrBgEBmrBgIBrNgIBqvBgEB0uBgCB0uBgBBmrBgBBmrBgIBmrBgIAvMgIBorBgIBorBgEBsrBgEBsr
+BgCBsrBgCBsrBgCAxMgCBvNgEB6ZgEBmrBggDA5MgIBmvBgEBmvBgCBxNgCBzNgEB1NgEBwqBgEKAACCAAEDAAAgwBwvBgBEaBgEBNABNgEh+BVgEBbgEBfg
+EBjBgEBnBgEBnBgEBrBgEBvBgEB9BgEBjCgEBpCgEKAACCAACEgEBguBB0rBABktBgIBowBgCBgxBgCB0sBgEB/NgEBlOgEBnOgEBpOgEBtOgEBgxBgEBgxB
+gEBgxBgEBQgEByegEB4vBgUB6rBgCB+qBgCBzOgEB5OgEB7OgEB/OgEBhPgEB+vBgEBwBgEB0rBgEBlPgIBwLgEBpPgEBurBgEBywBgIBnIgEB7Ng8EB+qBg
+gFB6uBgEBsoBgEBsoBgEB0vBgEBjNgEB+TgEBtGgQBywBgIBgsBgCB8dgCB6wBgQBCgEBnCgEBslBggBBslBgEB4vBgEBvGgCBkdgCBwrBgEByXgEBuJgEBu
+JgYrbmrBgYBodgIB8dgQB4vBgQB0fgYB0rBgEB0fgIB0rBgEKAACCAAENEA+vBAWA4wBCAACNEAiwBABADCAAeCAAsBCAAGNIAqwBAGAkxBAsxBABCAAwBCA
+AENCAwwBAMCAACNCA0wBAsBCAACNCAkyBAwBCAACNEAoyBA0BAuBCAACNGA6uBA4BA6uBAgxBCAACEIBgBB8BABoBgEBkxBgEB+YgENCABADCAAECAABEEBQ
+BEA+9BkCgEKAACCAAKNEAyxBABA2uBCAAGCAAENEAwCAwCABCAAuCCAAEHABAEQBgCBHABHgEB0wBgEBgyBgE7D6yBgCjE8tBgC7WgyBgIBJgENEAqzBABAD
+CAAECAAICAAGCAA+nBHABAHABACAACECBIBBADAAAwyB0yBCIABEGIBEBABCBEBGCAA9yKEwCBg4BBjgBA7Dk0BgkDuX8yBgEB8yBgCB8yBgCB8yBgCB8yBg
+CB8yBgCB8yBgCB8yBgCB8yBgCB2zBgCt2BmMgCBhgBgEhhBhgBgcBzgBgcBmyBg0CBmyBgBBmyBgBBmyBgBwxBrgBgBhlB3gBg4BB4uBgEB0ZgIBBgwDBBgE
+B5gBgEB4uBgEBtgBgIBtgBgMmN2RgMB4uBgMBghBgIBmhBgQBsgBgMB3fgQBpfgEB+uBggKBxgBgCB7gBgKCAACEEBQhlBDABo0BgEHABACAACIAB8vBIAB8
+vBHABAEEAIB2yBAB8uBgBFEAIACAtH20BAEOB4B+1B40BAACgE8DBgEBDgEBy0BgEBsyBgEBsyBgECAAjiFCAAKFEBgBB8uBAxSBADAAA+uB4zBEHABAFEAY
+B4vBABqjBAFEAIBysBABysBAEOA4B+1Bo1BABo1BgE8DOgExkCMgEykC6xBgEzkC8yBgE0kC8yBgEFEA4BBSAACAEEAgBBgwBABkBgIFEAgBBQAACACAAvpH
+CAAQEIBoB1DmuBAyVqzBgEjEowBgEBBgICAA0zBESBwEBikBABEgEB41BgUBkqBgEBmwBgEnY6mBgIziBkqBgEBkqBgEBouBgEEG8lBIiK0wBABy0BgCoYBg
+CDAAA6mB00BAFEAQB20BArbkwBACAAICAAIDAAAsU80BgCEOB4BB+0BAByzBgEBm2BgEB6zBgEB6zBgEBm2BgEBm2BgEEEBQlZ8zBAB8zBgEEGBYjNgxBAkN
+gxBgE1oBgxBgEECBYBCAHA0rBACAACDAAAKq1BCDAAA2Us1BEHABACAACCAA7+DDAAAiX01BQEsDBgNmE81BAvlCy1BgCulCo2BgCBo2BQBs1BwDBs1BgEBs
+1BgEBs1BgEBs1BgEBs1BgEBs1BgEBs1BgEB8ZgEBo2BgQB1aQBy1BwDBy1BgCBy1BgCBy1BgCBy1BgCBs1BgExlCs1BgEylCs1BgEzlCs1BgE0lCs1BgEBs1
+BgEBs1BgEwiBs1BgExiBs1BgEBs1BgEBs1BgEBs1BgEBs1BgE8qBs1BgE9qBs1BgE+qBs1BgEpNs1BgEqNs1BgEBs1BgEBs1BgEBs1BgEBs1BgEBs1BgEBs1
+BgEBs1BgEBs1BgEBs1BgEBs1BgEBy1BgEBs1BgEBs1BgEBs1BgEBs1BgEBs1BgECAACCAA9yHECBIxyBwsBAEIBwBB+1BAB+1BgCBokBgCBsxBgMEKBgDBCA
+BivBgYBEgEBqkBgEBiyBgMEEBQtZsmBABoxBgEECAQ7vBmcAIABCIABq1BHABACAACIAB6oBIAB4oBEEBQB63BAxSDgEHABACAACFEAEBipBABKAFEAEBgpB
+ABKAESg2BwCB23BABm0BgCAEgCACgCB4zBgCBsvBgEBsvBgIBsvBgIBigBgICAABHABAIAB62BESBoCBDABk3BgEBgzBgEBs4BgIB+3BgEB+3BgCBCgCBCgE
+BqyBgEHABACAACHABAKAACNEAu3BAyHAu3BCAACHABAKAACHABAHABAKAACCAAGCAASEKB4J7D64BAB6mBgE8NBgU6TDgM2cFgsDDAAA0Ii4BDDAAAgBk4BD
+DAAAIm4BDNEA05BA6KA82BCAACHABACAACEoBBgFBJABPgEBTgEBXgEBfgEBjBgEBnBgEBrBgEBvBgEBzBgEB3BgEB7BgEB/BgEBjCgEBnCgEBtCgEBxCgEB
+7CgEB/CgEBjDgEKAACNEA04BA+vBABCAABEvBBoDBs3BAABs3BAgEB01BAgEB01BAgEB/eAgEBy5BBgCBy5BBCBy5BBCBy5BBCBy5BBCBy5BBCBy5BBCBy5B
+BCBy5BBCBhfAwBmxB9DAgEu+BqJAgEB44BAgEB44BAgCB44BAgCBy1BAgEBy1BAgEBy1BAgECAAGNEA84BAiiBABCAAqiBCAAENEAi5BAwjBAMCAACNEAq2B
+A0jBAICAACNCA26BABCAABEQB4Bof0iBAyd8jBgEBjgBgEB26BgEBo6BgEBo6BgCBy2BgCB26BgECAAGNMAy5BA4iBAgkBAu2BAs6BAihBAwoBCAACNOA25B
+A8iBAkkBAy2BAw6BAw6BAgxBA80BCAACNEAs2BAokBAs2BCAACNGAq7BAgBA42BA42BCAACNEAm3BAkBAu2BCAACNCAy7BAoBCAACNEAi3BA8MAuMCAACNIA
+u6BA8kBAwBAwBA2HCAACNCAy6BA0BCAACNGA63BA4BAw3BAw3BCAACNGAm8BA8BABABCAAg4BCAAENEAg7BAulBAqyBCAACNGAk7BABAqkBAFCAABE6BBgJl
+wB2EA7Dw8BgIsKw7BgEjE4dgE8D87BgUBi8BgCB9SgCBxegEBvegEBi8BgIBi8BgCm1Bi8BgCBi8BgCBi8BgCBi8BgCBq0BgCBzegEByqBgEB1DgEBukBgEB
+i8BgEBupBgEBs0BgQBq3BgE1DkrBgCBkrBgCB4oBgEBvegQB1egICAA83BCAAINCA68BA0kBCAACNEAy7BAkOA2NCAACCAAkDFEAEBw8BABy8BAFEAQBy3BA
+Bo3BAFEAIBBABFACAA60BNCAs9BAyMCAACFIAIB4WABDAB+5BAB+8BAHABACAACHABACAACEuBBgGBnGABtGgEBxGgEB1GgEB5GgEB9GgEBhHgEBlHgEk2Bp
+HgEBtHgEBlHgEBxHgEB1HgEB7HgEBhIgEBlIgEBrIgEBvIgEBzIgEB3IgEB7IgEBhJgEBlJgEKAACCAACEqCBoZBsYAiE89BgEB89BgEBw4BgEBw4BgIBw4B
+gIBw4BgI+5BwsBgIB24BgCBzZgCB89BgwCB89BgEB89BgEB89BgEB89BgEB89BgEB89BgEBrZgEB08BgYBtZgCBwsBgCBw4BgEBiqBgIBiqBgsBB89BgsBBw
+4BgEmGiGgIBrZgIBxWgYBxWgEBw4BgEBw4BgIBw4BgIBw4BgIBkqBgIBqtBgQAxZgECAACHABACAACCAAn9ECAAz2KCAAj8GEMBgB1D6sBAxMscgE9lBmhBg
+EnYsvBgCslBsvBgCBi9BgCEMBgB/Us+BArU+9BgEB+9BgC/wB+9BgCB+9BgCBg6BgCFGAQB6tBAB04BABg+BACAAg5BIABw4BCAABHABAHABACAACEGBgKoM
+09BAB+rBgEBBgMDAAA2H29BDCAAy4BEyBBoGB9HAB4BgEnrC4BgEBhIgEBlIgEBpIgEB4BgEBtIgEBqGgEBxIgEBxIgEBxIgEBxIgEB3IgEB7IgEBtIgEB/I
+gEB/IgEB/IgEB/IgEBjJgEBnJgEBtJgEBxJgEBxJgEKAACCAACCAAsGCAAoGKAAjtGCAACHABAKAACCAABCAAEKAA5sGCAACCAA/0KKAAv6GCAACCAAxsGEu
+BBgdBu7BABu7BgEBzXgEBkgCgEBg8BgEBo8BgCB+6BgCBuPgEBgPgEBi6BgEB9JgEBi6Bg4LB8+BgEBg8BgCBgWgCBs+BgEB4uBgCB3XgCBmZgEB8+BgEBgt
+BgEBgPgQB7XgECAACHABACAACIABBCAABNMAs8BABAqgCAo/BAk8BAk+BAigCCAABEEBQBIABo8BgENGAq8BA0oBAq8BAu/BCAACNIAq8BA4oBAs9BAs8BAi
+lBCAACNIAu8BA8oBA4gCAw8BAmlBCAACNGA6/BAsSABA0gCCAABHABACAAGNEAigCAopBAYCAACNEA29BAspBA6XCAACNGA++BAwpBAkhCAyhCCAACNEAugC
+A0pBAw2BCAACNEAygCAkRA4pBCAACNEA2gCA8pBAsDCAACNIA6gCAgqBA29BA29BA6gCCAACNGA+gCA+gCAkqBA+gCCAACNGAihCAoqBAihCA2DCAACNMA+9
+BAsqBAw4BAmhCAg+BA2mBAmhCCAACCAAyoBNKAk+BAgcAyqBA8mBAm+BAmiCCAACNKAo+BA2qBAgnBAkcAq+BAqiCCAACNIA0hCA6qBAogCABAywBCAAqECA
+AENIAugCAgrBA6hCA2+BA2+BCAACNEAqjCA4aAkrBCAACNMA6+BAorBA++BAorBA++BA8+BA8iCCAACNMAi/BAsrBAi/BAsrBAi/BAi/BAgjCCAACNEAqiCA
+BAkjCCAA9hHCAAENGAwiCAEA0CAqjCCAACNGAsTAmTAsTAujCCAACNGA6jCAwTAqTABCAA4MCAAENGA+iCA4qBAwTA+iCCAACNGA2GA0TAijCAmgCCAACNGA
+mjCA+TAghCAmjCCAACNKAqjCAkrBA8TAiUA0gCAugCCAACNGAujCAmUAgUAmUCAACNEAyjCAkUAqUCAACNIA2jCAwrBAoUAuUA4kCCAACNIA6jCA0rBAsUAy
+UAkhCCAACNKA+jCA4rBAwUA2UAohCAqhCCAACNMAikCA8rBA0UA6UA0UA6UA8kCCAACNGAmkCAgsBA+UABCAAsNCAAENKAskCAmsBA4SABAujCAmlCCAAy2B
+CAAENGAqhCAqVAsiCAshCCAACNIA2kCAoVABAyjCAyjCCAAjsTCAAENGA8kCAuVA0qBA8kCCAACNKAglCAyVA4VAmuBA6lCAqiCCAACNIAklCA+sBA2VAquB
+AuiCCAACNIAolCAitBA6VA8IAolCCAACNGAslCAmtBAkWABCAA7/MCAAENEAylCAqWAECAACNCAoWA6VCAACNEAmnCAsWA6lCCAACNEA+lCAwWAoNCAACNCA
+imCA0WCAACNCAynCAqWCAACNCAqmCAuWCAACNEAumCAmXABCAA5+CCAAENGA0mCA4WAs9BAukCCAACNEA4mCAyfAwXCAACNKA0jCAgXA8mCA2kCA2jCA4jCC
+AACNKA4jCAkXAgnCAioCA6jCA8jCCAACNCABA2XCAAoQCAAENEA+lCAuXAkVCAACNCAunCABCAABHABACAAGHABAKAACCAACNIA0YAkKA8nCA+oCAijCCAAC
+DAAAgiCgoCDEKBgBxCkpCABkpCgEmGkkCgEBBgEBFgECAAhyEDAAAipCmoCAKAACCAABEqBBgEBCABuJgEBxOgEBwoCgCBwoCgBBtOgBBukCgCB9NgCBzOgK
+B7OgCByjCgEB9OgEBvOgEBonCgEA1OgEBwoCgEBwoCgBBukCgBB/OgCBjPgEBlPgEDAAAspCuoCgIHABAKAACDAAAypC0oCwBHABACAABE7CBwX7zB8fAA1M
+CAggBuI9DAgEB8pCAgE8DpCAgEBjCAgEBtBAgEBgkCAgEBgkCAgEhb+2BAgEB1DAgQBXAgcB/DAg8EBhEAgEBjEAgEB3DAgEBnEAgIBpEAgEB2nCAgEB2nCA
+gEBtEAgEBvEAgEB2kCAgEBxEAgIBtDAgEBzEAAB3EAgEB6oCAgEBmmCAgC7W8nCAgCB24BAgCB2kCAgCi7B1CAgIBwfAgE5GPAgEB5EAgEB7EAgEB9EAgEBz
+DAgEB+lCBgCB+lCBCB+lCBCB+lCBCB+lCBC7DkvBA4BECBEv2B8oCAIABCHABAKAACNCAkpCAMCAACNCA0qCAQCAACGL+zBEBBBABCBEBGGKBEBABCBEBGBI
+HABAErDB4JBUAABsqCBgCBsqCBCB2mCBCB2mCBCB2mCBCB2mCBCB2mCBCB2mCBCB2mCBCB2mCBCB0oCAuB1Du5BAgC3aulCAgC+a43BAgIBDAgQB2mCBgEB2
+mCBCB2mCBCBsqCBCBsqCBCB6rBA4DBuoCAggB1Xi3BAgEB83BAgQBFAgMB0lCAgEzV0lCAgCBsqCDgCBsqCBGBsqCBCBsqCBCBsqCBCBsqCBCB2mCBCBsqCB
+CBsqCBCBsqCBCBsqCBCBsqCBCBsqCAmBBEAgCBGAgCBGAgCBypCAgCBypCAgCBuoCAgEBuoCAgEBuoCAgEBuoCAgEBHAgEBLAgEBNAgEHABACAACCAAvgLCA
+AKNEAorCAkBAipCCAACCAA/qDHABAEwBB4FxCmrCAsxBmrCgEBsBgEB6gBgEB6gBgEB6gBgEBHgEBLgEBegEBagEBagEBagEloBegEtxCegEBPgEBegEBegE
+BegEBagEBRgEBVgEuIXgEBkkCgEBonCANEAmqCAuBABCAABEmBBwExCsrCAuwCTgE3CyjCgEBsrCgEBunCgEBxBgCB1BgCB5BgE6zCkBgE7zCgBgE8zCkBgE
+9zCgBgE+zCJgE/zCkBgEnxCghBgE2zCghBgEj0CLgEBgBgEuI7BgECAAGNEAuqCA2BA4gBCAACNEAyqCA6BA0BCAACCAA0BKAAj/GCAACCAAr/GCAAaHABAK
+AACCAACEei7B4DxCosCA3CukCgEB8hBgE2zC8hBgEBqiBgEBWgEBFgEBLgEB8BgEBgCgEB4hBgEBPgEBTgEj0CQgEuIKgENEAipCAwCABCAA0oCCAAENCA6s
+CABCAAKCAAENCA4mCA8CCAACNGAktCAgDAowBAmwBCAACGGq0CEBABCBEKAApoCCAACKAAnoCCAACCAAj+GEABAHABAGIBEBABCBEBGGIBEBABCBEBGEIB4B
+BsoCABsoCgIBsoCgIoTEgIEEBQByyBAxSBgECAA3nCHABACAAz9GCAA4CCAAmECAAj5GKAA5+CCAACCAAgsCKAA1+CCAACCAAgBCAAx+CCAA/mCHABACAACC
+AAhzTCAAn8GCAAiBCAA6gCCAAk3BCAAstCCAAuFCAAzrGHABACAA2uCCAAENCA81BA41BCAACEKAoBBwkCA4d6qCgEB2vCgEB2vCgEB2vCgEKAACFEAIBwmC
+ABgmCAGGBEBABCBENCAiwCA4kCCAACNEA6uCA8kCAiwCCAACNCA+uCAglCCAACNIAivCAklCAqwCAqwCAqwCCAACNEA42BA02BASCAACNGA82BA42BAywCAy
+wCCAACNCA2wCAwlCCAACNKAyvCA0lCA6wCA4qCAyvCAyvCCAACNCA4wCA4lCCAACNEA6vCA8lCAo4BCAACNEAs4BAgmCAmxCCAACNEAsnCAkmCAqxCCAACEK
+BgBBuxCA2YgxCgEBgxCgCB0sCgCBgxCgECAACDAAA6wCqwCADAAA+wCswCDEIBYBimCA2cDgEBoxCgEyVggCgCKAAnlECAACEIBwNxChcArjBu4BgkG4XqwB
+gE6WGgECAACCAAxsGCAA7gGEuDBgsEBugCAB4gCgCB+sCgCB2xCgCB8wCgCB4gCgCB+sCgCjE4sCgEB4sCgIBwhCgIBwhCgEBodgErjB24BgE4XywBgEBwqB
+gE6WOgMB/UgMB4sCAB6CgIB6CgE3X61BgEBmoBgwBBmoBgEBrbgEB0TgEB0TgEBm9BgEB+vCgEB9OgEB4sCgEBzKgIBtLgMBpMggCBnMgUB9QgQBhNg8BBrQ
+ggMBhRggNBjRgIBtRg0EB5SggEBlTg0DBhTgEBhagEBtbgMkkC1UgEBrTg4BB4vCggNBxbgEBzTgEB7TgUBpUgwCBmoBgUBmoBgEBrUgECAACCAAvjCEIBwB
+6WUArjB84BgM4X4wBgEBusBgECAACEGBMrCowCABowCgCyVowCgCEEAQBBABBgECAAEFEAgCBBAAEADAAAIuxCFEEBoCBywCAAEgEDAAAmwCyxCMDAAAonC0
+xCMDAAAwyC2xCKEABAECAIBunCAIABCECAIg4CCAIABCECAIBCAIABCEOBgUBBABFgkE7DHgkEBiuCgUBDgImG0bgEB2/BgIDAAABoyChBCAA56EDAAAkuCs
+yChBDAAA+xCuyChBHABAEyBBwW1MBAgE2vCgEB2gCgEBDgQBqmCgEBuxCgYBuxCgEBggCgEBuuCgsBBFgIBHgMgvBJgwBBmpCgoCBygCgEB8gCgUB0uCgMB0
+uCgCB2gCgCBuuCgQBFgIB0xCgMBuxCgEBqmCgEBuxCgYBuxCgECAACCAAGDAAA6xC4yCGDAAA2xC6yCMDAAAk0C8yCSEGB4Bt2BosBABm0CgEB+gCgEEaBoG
+mjCigBAnIDgEmGucgE3M8uCgI2M8uCgIB8uCgI7WgzCgI7D6zCgCB8xCgCBivCgEniCwgCgEBqgCgQ1MFgcE9BBwHBvBAABzBAgEB3BAgEB3BAgEB3BAgEB3
+BAgEB7BAgEB/BAgEBlCAgEBpCAgEBpCAgEB+tCAgEBtCAgEBxCAgEBypCAgElGypCAgE5GypCAgEB3BAgEqyCmwCBgEBmwCBCBmwCBC7WizCA8BxCk0CAgCB
+k0CAgEhlBRAgEB2sBAgEB+uCAgMBdAgIBdAgEB8zCAgECAACCAAGDAAACozCOECBYB20BAHABAEIBQBywCABuzCgCBuzCgCBuzCgCDAAASwzCDEWBg8FBitB
+ABs0CgEByzCgCBuvCgCrbgvCgImX2gBgIB0gBggcB0vCgE7Ds0CgCBwmCgCxC2mCgggCCAACCAAKDAAA6gB4zCAEoBB4GxC+mCA2ai1CggBB0wCgE7D00CgE
+B00CgCnIWgC5Z2vCgEBBgI3GqsBgE5GmsBgEBHgEBLgEBisBgEB+rBgEB6rBgEB2rBgEBPgEBTgEsGyrBgEyGqrBgECAAitBNEA6yCAYABCAAGCAAENEAizC
+AeAECAACNGAo0CAiBAIAkzCCAACNGAs0CAmBAMAqzCCAACNCAqBAqBCAACNCA00CAuBCAACNCAk2CAyBCAACNEAo2CA2BA80CCAACNEAg1CA6tBA6BCAACNC
+Ak1CABCAA/3ICAAENCA22CAECAACNEAu1CAisCA6wBCAACNEA+2CAmsCA+wBCAACEGBQmjC4iBAB40CgEBg1CgCEgBBgGiKsrCArhBwuCggBBg3CABsrCgEB
+srCgEBg3CgEBsrCgEBsrCgEBg3CgEBg3CgE1hBwuCgEBg3CABg3CgEBg3CgEsqCg3CgE1MBgECAACEQ7gB4DBk3CABk3CgEBk3CgEBk3CgEB4lCgEzY4xCgE
+BgkCgI1XsjCgQEGBwBzYyhBAB42CgU7cuhCgCEGBwBzY0hBA27C62CgU1D6vCgCGSBEBABCBEBGBIBKBMBOBQEEBQBmyCArWknBgEFEAgBq4C2jCArb0xCAD
+AAA8hBo2CEEIBUB8yCABk3CgEBk3CgCBk3CgCIABBNCA63CAkOCAA/qKEiCBgVBy2CABy2CgCBy2CgCB46BgCzY22CgQB22CgBBswBgBB0XgIB9xBgEB8wBg
+Eie4xCgEBbgE7Dy2CgkGiE63CgEB2kCgEBs3CgQmsCqyBgEB2tBgEBuyCgEB/xBgIB0yCgEBhyBgEBs3CgEBs3CgCBs3CgCB2vCgEB2vCgEBjyBgEBy2CgEB
+lyBgEwDwwCgEBu1CABpyBgECAACHABACAACIABq2CECBIB41CAIAB62CIAB63CFCAIBDAHABACAACCAAcCAAvpGCAA8qBEaBoMB0kBABo4CgEBhBgEBfgEBf
+gkBBfgkBBfgkBBo4CgkBBqnCgCB0zBgCB+kCgIB6kCgQBkzCgECAACDAAAirBy3CAGeBEBABCBEBGBKBOBSBWBaBeBiBBmBBkCBmCBoCHABAGEBEBABCCAAB
+CAA39VEMB4D1D6nCA1sCgCgEB+lCgYBm5CgUBm5CgEBm5CgEIABBNEAozCAu0CAozCIABBNEAy5CAszCAszCEQBoC1DkoCABo4CgCBo4CgCBmnCgEBuzCgEB
+BgEBDgEgbymCgECAAKCAAIIABGCAA1pXEEBI7Wy4CABkoCgCHABACAAnkNHABAEEBQBBABBgECAAEEIBoBB63CAB+4CgEB63CgE/a6CgEHABAFEAgGBqDABq
+DACAAp4PDAAA6uCm5CJCAAICAAl4PDAAAOs5CEDAAABu5CACAAcCAAucEHBI1DwpCAAxSu6CYgC7Du6CIwBHA2qCAEEBQ6aEAlDEgECAAGCAAGDAAAu8B+5C
+AGMBEBABCBEBGBIBKCAAgSHABACAACFEAgEBshCABshCAG6BAEBABCBEBIBMBQBYBiBBsBB6BBiCByCB8CB+CBkDBmDB4FB8FBkGBuGB4GBmHBoIBwIByIB+
+IB+PBsQBuQFGAQBugCABBABDADAAAm4Cu6CIDAAAm4Cw6CEECBQBGAECAQzSBADAAAy5C26CCIABECAAgtBECBIBw4CAEYBoBB+6CAB+6CgCB+6CgCB66CgC
+Bw7CgCBw7CQBw7CQBw7CQB66CQBotCgCB66CgCBCgCEEAEB44CAB44CgBEEAC8D07CAB07CQECAB8D27CAFIBEBGABEAB84CABCAEIB4BBKAB+4CgUB+4CgC
+BCgCEMB4C0hDMA2hDYgU1hDYgIBg5CgI3hDEgCBm7CgCFGA4C0hDOABEABCAECB4CBCAEIBYB6gCABw7CgEBg7CgCBDgCHAjiDACAACHABAHABAHABAHABAH
+ABAHABAHABAHABAHABAHABAEgBBgEBBABBgEBDgEBFgEBHgEBHgEBJgEBLgEBNgEBHgEBHgEBPgEBRgEBTgEBVgEBoOgECAAWCAAOCAAMCAAQCAAOCAAOCAA
+xqLCAAiBCAAiBCAAiBCAAiBEEBQB4sCAB6fgEEGBgBBCABk9CgIBuiCgEEEBoBBqrCAB+4CgQHABAHABACAACHABACAAICAAEEGBU1D4oCAB67CgEB46CgEE
+EBQ1D6oCAtjDBgEDAAA+vC49CCEGBgEBstCABBggBB69CgECAA/wGEkJBgYBEABojCggCBojCgEBojCgEBojCgEBojCgEBBgEBBgEBDgEBisCgE92CHgQBJg
+EBJgEB4+CgEBi7CgCBi7CQBi7CQBu9CQBg6CQB2gBgEBo1BgEBo1BgEBLgEpjDOgEBu9CgEBu9CQBu9CQBu9CQBu9CQB+9CgCB+9CgCB+9CgCB+9CgCBg6Cg
+CBg9CgCBg9CgCB+9CgCB+9CgCBKgCBu9CgKBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQ
+B+9CwBB+9CgCB+9CgCB+9CgCBg9CgCB+9CgCB+9CgCBu9CgCBu9CQBu9CQBu9CQBu9CQBu9CQB+9CwBBu9CgCBu9CQBu9CQBu9CQB+9CQB4+CgCBu9CgCBu9
+CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQB+9CQB+9CgCBu9CgCBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQB+9CQB+9CgCB+9Cg
+CBu9CgCBu9CQBu9CQBu9CQB+9CQB+9CgCB+9CgCBNgCBNgGB4+CgGBm/CgEBm/CgEB+9CgEB+9CgCBRgCBTgEB4+CgEBg6CgCBm/CgCBg9CgEBg9CgCB+9Cg
+CB+9CgCBu9CgCBu9CQBu9CQB+9CgBB+9CgCB+9CgCvjDIgCBg6CgIBi3CgEB+9CgEB65CgEBHgIBg9CgEBu9CgCBu9CQBXwBB4+CgEBXgEB4+CgEBg6CgCBm
+DgCCAAp6GCAAlrFHABACAACCAAhrFCAAhrFDAAAs+Cs+CDKAAvwGCAACCAAtwGHABACAACEkBBgGB8+CABy/CgCBFgCBPgEBVgEBVgEBZgE5WdgEBnBgEBrB
+gEBvBgEBzBgEB3BgEB7BgEBlCgEBpCgEB+rBgEBsqBgENCAmgDABCAAECAAEEoBBwDArjBA2cEgEBogDgElZogDgEt3C7TgEBvjBgEBzBgE7Dk/CgEBo/CgB
+Bk/CgBBk/CgBBi7CgBBg/CgCBogDgCBxjBgEuCu6CgEBo/CgIBo/CgBB8+CgBB9GgCKAACNEABABAg/CCAAGCAAENCAkgDABCAAKCAAENEA00CAKA4gDCAAC
+NCAghDAOCAACNGAkhDASABA4/CCAABE/JBgsCxCizCAAB/dAgIBheAgEBkhDAgEBkhDAgEBkhDAgEiEkhDAgEB47CAgEB47CAgIB47CAgIB47CAgIB47CAgI
+B47CAgIBtdAgI7D2gDAgQBw/CAgEBjeAgEp2C8/CAgEBggDAgCBggDAgBsoD2gDAgBBggDAgCBggDAgBBvKAgBBvKAgEBvKAgEBvKAgEBvKAgEBvKAgEBvKA
+gEB2gDAgEB2gDAgC8DggDAgCBsgDAgBBsgDAQvX8/CAQ1K3QAgCBleAg8CB+7CAgEB+7CAgCBpeAgCBreAgEBveAgEB1eAgEB5eAgEB7eAgEB/eAgEBhfAgE
+BsgDAgEBsgDAQBsgDAQBsgDAQBswBAQBsgDAgQBsgDAQBsgDAQBsgDAQBggDAQBggDAgBBggDAgBBggDAgBB4vCAgBB8/CAgCB7QAgCB7QAgQB7QAgQB62BA
+gQB2gDAgEB2gDAgCBg9CAgCBjfAgEBnfAgEBpfAgEBtfAgEBi7CAgEBvfAgEBxfAgEBzfAgEB3fAgEBo5CAgEBhSAgEB2gDAgEB2gDAgCB7FAgCBkhDAgEB8
+/CAgEB2gDAgCB5fAgCBi7CAgEB7fAgEB9fAgEB3CAgEBswBAgEB/fAgQBy7CAgEB9fAgIB2gDAgEB2gDAgCBzRAgCB2gDAgEB4vCAgCBhgBAgCBjgBAgEB7f
+AgIB3CAgEBngBAgEB8tCAggCB8/CAgUB4vCAgCBg9CAgCB++CAgCB47CAgCB02CAgIx2C/FAgEB47CAABs/CAgIBg9CAQBvdQQBg9CAgBBtTAgCB9VAgEB1M
+AgEBi7CAgEBpdAgEBrdIgCAxdAgCBrgBAgEBvgBAgEBzgBAgElYiXAgEB1gBAg4LBw2BAgQB7gBAgEB2gDAgEB2gDAgCBm/CAgCBm/CAgBB9gBAgDBo/CAgE
+B/gBAgBB4zCAggBB2gDAgJBhhBAgCBjhBAgEBlhBAgEBnhBAgEBg9CAgEB2gDBQ95C2gDBCB47CAuDBrhBAgIBvhBAgEBzhBAgEB1hBAgEB42CAgYBhGAgQB
+hGAABhGAAB3hBAAKAACCAAINEAuhDAs3BAcCAACNCAyhDAwyBCAACNKA2hDAkBA03BA0yBAs/CAu9CCAACNGA6hDAoBA43BA4yBCAACNGAygDA0PA83BA8yB
+CAACE4BBwMoCFAzmBnhBgEB/TgEB+hDgEB+hDgE1DuwCgEmGowCgEBwhDgCBnKgCob2uCgMjlB+hDgUB48CgEBmgDgC8DmgDQiyBmgDQBmgDQ7D4/CQB6rCg
+CBmxBgGBjQgQ7oDrhBgoC2cxhBgEBy8CgEBy8CgIrbk8CgIlYcgImpDnFgEBq0CAKAACNGABAuBAkzBA+7CCAAGCAAENEAsiDA0BAk8CCAACEwCB4FBumCA5
+jDumCgEBumCgE3jDumCgEBumCgEBkhDgEBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBmgDgCB0gDgCB0gDQB0gDQB0gDQBkhDQB0gDgCB0gDQB0
+gDQBsuCgBBo6CgQB0gDgEB0gDQB0gDQB0gDQBkhDQBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBmgDgCBggDgCBkhDgEB0gDgCEGAQ6a+8CA1Di
+xCgE6nBogDgCE0CBgaBwCABEggD7jDDg8C8jDDgEqkD+CgEpjD4DgEBFgEBHgEBJgEBovCgEnkDgkBgUBLgEBk9CgEBgxCgIBkxCgEBq9CgCBwiDgCB4hDgE
+Bs+CQBiiDwBBiiDgCBHgEBHgEBLgEBiDgEBy4BgEBy4BgEBy4BgEpkDy4BgEBgkBgEBkxCgEB2uCgEBk9CgsBBiDgI2nDq9CgEBq9CgCBNgC+nDyCgEByCgE
+hoDiiDgEBCgEBPgIHABACAACCAA1tGCAA1tGCAA1tGCAA1tGCAAl+HCAA1hLEKBoCnakxCABykBgE6nB0iDgEB8gDgCBmuCgCECBI3jDmnCAEEBQzvDCApjD
+uEgEE8CBoJBDAB+TgEBqnCgEBq5BgEBq5BgEBq5BgEBgiDgEBgiDgCB89CgCB89CgIBgwCgIB89CgUB8xCgIB8xCgCB6iDgCB6iDgCB6iDgCBgiDgCBgiDgC
+BgiDgCBgiDgCB6/CgEB6iDgEB6iDgCB6iDgCB6iDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgC
+BgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBojDgEHABACAACGOBEBABCBEBGBIBKBKGQAEBABCBEBGBKBOBUBWESBgIBoUABBgEB0nCgsBBHgEBHgUBLgU
+BHgMBkjDgUBkjDgCDAAABsiDLCAABKAA1mHDAAAByiDFCAAzmHDAAAC2iDDEEBQoCBAtCDgECAACCAACGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcHABAGW
+BEBABCBEBGBIBKBMBOBQBSBUECBEjvB+jDAEMBgCBBAB2iDgcB2iDQB2iDQB2iDQBgkDQDAAAikDojDOEEBMk0DypCAp0DkkDgEECBEjvBmkDAEEBsBB+iDA
+B4RgCECBoBk0D6RAEEBYBu/CAk0D6pCgIEQBoGBQABOgCBKggBBIgGBIgCBGgCm3CEgWBCgWEUBoHB6gDABmjDQBmjDQBmjDQBmjDQBmjDQtsCBwBBDgEBCg
+EBwkDgkDCAAYCAAv9SHABAECBItsCBACAAEECBBByjDAEMBQjjD8mBAB+kDgEB0jDgCB0jDQB0jDQB0jDQEOBwB1X2xCA1DqvCgQBqhDgEB2jDQB2jDQB2jD
+QB2jDQEiCBgaBkgDABgnBgIBgnBgEBgnBgEBgnBgEBilDgEBilDgCB4xCgCBkgDgQBgnBgIBilDgEBilDgCBBgCBDgMBFgYB4xCgMBCgQBkgDgYBy7BgIBy7
+BgEBqjDgEBqjDgCBokDgCBqjDgCBw+CgCgiDypCgEBwFgQBwFggDBk0CggDBwvCgCBwvCgCBk0CgCBsyCgCDAAAigDqkDDDAAAIskDDDAAAolDukDGEMBoBB
+wkDABwkDgCBqhDgCBDgEBgwCgEljD6pCgEHABACAABCAAEEgBBgFB2WAB2WgEB2WgEB2WgEB2WgEB2WgEB2WgEB2WgEB2WgEB2WgEBDgEB00CgEB4yCgEBHg
+UBLgEBwgDgEHABACAACHABACAACHABACAACEEBoB1DqzCAjE+gDgQEUB4CBDABszCgEBHgQBsiDgEByqCgEBimDgEBimDgCBolDgCBolDgCBolDgCHAy3DAC
+AACHABACAACEGBgCBBAn4CDgIywCHgIDAAAqT0lDCDAAAB2lDCCAA5hEDAAA2hD6lDCEABAIABk1CIABm1CFEAIBohDA7lBohDAEFAQACAABojDBgEIABCGK
+AEBABCBEBGBIIABCEIBgCgb20CAB6oBgM7D0nDgErb6hDgEEOBgEiEEA8D2mDgC7D2nDgCof0vCgE98B49BgE2cFgEpbCgQE8BBwHnoDwmDA3C4/CgE5GdgE
+75CjBgEBnBgEBrBgEBvBgEBjBgEyGzBgEB3BgE0G3BgEB7BgEB/BgE9zC/BgEBjCgEBnCgElHrCgEBxCgEB1CgE1G5CgE8G9CgEhHhDgEiHlDgEBpDgEBdgE
+BtDgEBxDgEB1DgEB5DgEBpDgEKAACCAACFEAIm2BwkDAxS8hDAEIAgBByjDAyVyjDgExnCCgEjpD4mDgEIABCIABBCAABNIAgnDABAq5BA6nDA6jDCAAIIAB
+BCAABNEAonDAy+BAy5BNCAqnDABCAAeCAAENGAwnDAEABAwnDCAAs6BCAAENIA2nDAKAEA2nDA2nDCAACNEA6nDAOAOCAACNIA+nDASASA+nDAilDCAACNGA
+ylDAoxCAWA2/BCAACNGAmoDAaAgpDAupDCAACNIAqoDAeAwjDAulDAulDCAACNEAuoDAiBAuoDCAACNKAyoDAmBAyoDAyoDAsCAspDCAACNKA2oDAqBA2oDA
+2oDAwmDAu/CCAACNEAmqDA0hCAuBCAACNGA+oDAyBABA4lDCAA27BCAAENIAkpDA4BAEA+lDAkpDCAACNGAopDAuyCA8BAq/CCAACNKAkmDAgCA2gDAspDAm
+mDAspDCAACNKAomDAkCAgvCAkkCAqmDAqqDCAACNCAgrDAoCCAACNEA4pDAihCA4pDCAACNGA8pDAmhCA6CAgDCAACNEAgqDAqhCA8CCAACNKAkqDAuhCAuh
+DAkqDA+mDAkqDCAACNGAoqDAyhCAoBAinDCAACIABopDEMBoBlJ4hDA2YorDgE1qBorDgC2cFgC7DorDgE2a2rDgEHABAKAACCAACCAAIEEAQoCi9BApCi9B
+gEEEBQoCk9BApCk9BgEFEAQAEAjECAEGBYACAB6qDgI1D66CgCFEAIBi5CABmmDAECBIACAKAACIABgsDFEAIlYuLABwsDAEGAYoC09BApC09BgEACgEFIAY
+ACAB66CAjEonDABg8CAFEAI2Vw5CABqqDAEEAQB4sDABoLgEFGAQACABunDAB6sDAEEAEB6rDAB6rDgBFEAEBopDAACAFEAEBysDABysDAFEAEB2rDAB2rDA
+FEACB0pDABusDAEtDA8BBBAABwsDDABwsDBGBwsDBCBwsDCCBwsDBEBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBBACBwsDBABwsDBCBw
+sDCCBwsDBEBwsDBCBwsDBCBwsDBCBwsDCCBwsDBEBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBksDAWAIAgBnc6
+rDAgCB+rDAgC+1B6rDAgCB2pDAgCBksDAgBAGAgBBorDAgCB6rDAgCAEAgCACAgCBksDAgBBksDAgBBksDAgBjuD2pDAgBBksDAgBBksDAgBBksDAgBDAAAy
+sDgsDAFEA8BAEABEAHABACAACCAAj1HCAA7sGHABACAACECAIk2CybAIABCDAAAytD0sDhCEMBmMBCABCwgB5GCwgBmECwgBBCwgBBCwgBEaBgEBytDABytD
+gCBytDgCBytDgcBytDgCBytDgCBytDgCBytDgCBytDgCBguDgCBytDgEBytDgCBytDgCHABAKAACNGA+sDAkNA+sDA6iDCAACHABAEEBI8DmsDA7WmsDgCEM
+BgClYsNABosDgEysDosDgCBCgC65DguDgEBosDgCECBIlYuNAEQB4BxSwoDABwoDgEBwoDgEBwoDgEBBgEBDgEBssDgE7DssDgCCAAGCAAGEQBoBxS2oDA1q
+B6sDgEB6sDgBBysDgBr8DMgCB2NgE08DysDgE7DysDgCHABAKAACHABAKAACHABACAAEFEAwB8VBAjFDADAAAwtDguDwBDAAA2sDiuDGEcBgEBugCABBgEBH
+gE/aLgExSqpDgEhEsnDgEBNgEnoDutDgEButDgBBmtDgBB+uDgC6nB+uDgCBorDgCAGgECAASNEAouDAygCABCAAGCAAENCAuuDAECAACCAAYHABAHABAHAB
+AHABAHABAHABADAAA2uDgvDAGHBEB//////DBABgBIABCFEAIBuwDAB6kDAFEAIBwwDAB8kDAFEAIBywDAB+kDAFEAIB0wDABglDAFEAIB2wDABilDAFEAIB
+4wDABklDAFEAIB6wDABmlDAFEAIB8wDABolDAFEAIB+wDABqlDAFEAIBgxDABslDAFEAIBixDABulDAFEAIBkxDABwlDAFEAIBmxDABylDAFEAIBoxDAB0lD
+AFEAIBqxDAB2lDAFEAIBsxDAB4lDAFEAIBuxDAB6lDAFEAIBwxDAB8lDAFEAIByxDAB+lDAFEAIB0xDABgmDAFEAIB2xDABimDAFEAIB4xDABkmDAFEAIB6x
+DABmmDAEuBB4FAuBAAsBgEAqBgEAoBgEAmBgEAkBgEAiBgEAgBgEAegEAcgEAagEAYgEAWgEAUgEASgEAQgEAOgEAMgEAKgEAIgEAGgEAEgEACgEHABAEGBg
+BjE0sDAyV4wDgIBigDgEEGBwEB0xDAB+7CgCB0vDgGHAvqDAKAACCAAoQCAAkRGIBEBABCBEBGIABCIABBNCAEABCAA2jCEeBgKlY0RAmpDwLgEisDBABBgE
+7zBwoCgEjxCuxDggBB2yDgEBinDgEB0RgEBDgEBqhDgEBuxDgCB2yDgCiE2yDgE47D2EgYCAAh8DCAAhvHHABAHABAEOBgGByEA2/DBggBBDgE7zB6oCgElY
++RggBmpD6LgEy/DGACAAGCAAGCAAGHABAEEBEyVsxDA2YsxDgBHABAHABACAABNGA0xDAwSA0kCAwSHABAHABAGqBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaB
+cBeBgBBiBBkBBmBBoBEEBQhX6MA1rCBgECAAp8MHABAHAtqDAKAACCAAt9FHABAEsFBwVBFABJgEBFgEBFgEBNgEBRgEBYgEBVgEBJgEBZgEBFgEBdgEBdgE
+BdgEBjBgEBnBgEBtBgEBxBgEB5BgEB9BgEBjCgEBnCgEBrCgEBxCgEB1CgEB1CgEBJgEB7CgEBJgEBgGgEB/CgEBjDgEBnDgEBnDgEBtDgEBxDgEB3DgEB/D
+gEBjEgEBpEgEBtEgEBnDgEBxEgEBFgEBFgEB1EgEB5EgEB1EgEB/EgEBjFgEBnFgEBrFgEBvFgEBzFgEB3FgEB7FgEB/FgEBjGgEBnGgEBtGgEBxGgEB1GgE
+B5GgEB9GgEBjHgEBnHgEBrHgEBvHgEB1HgEB1HgEB5HgEB9HgEBhIgEBlIgEBpIgEBtIgEBVgEBzIgEB7IgEBhJgEBlJgEBrJgEBxJgEB1JgEB9JgEBjKgEK
+AACNCAkzDAqTCAACNCA00DAuTCAACNEAoEA2lCAyTCAACNGAkJA6lCA2TAkJCAACNEAg1DA6TA0zDCAACNEA4zDA+TA+uDCAACNGA8zDAiUA2lCA8zDCAACN
+EAg0DAmUABCAAgmCCAAENIAm0DAsUAgmCAsvDAm0DCAACNEAq0DAwUABCAAsmCCAAENEAw0DA2UAw0DCAACNEA00DA6UABCAABHABACAAGNEAo2DAiVA21DC
+AACNEAs2DAmVABCAAsGCAAENEAqyDAkEAm1DCAACNGAq1DAq1DAoEAwwDCAACNCABA0VCAA8ECAAENGA01DA6VAszDA+0DCAACNEA41DA+VABCAAl5MCAAEN
+KA+1DAkWA+1DAo1DAu1DA2zDCAACNIAi2DAoWAi2DAi2DAi2DCAACNGAm2DAsWAm2DAqzDCAACNGAq2DAwWAq2DABCAAuHCAAENGAw2DA2WAw2DAw2DCAACN
+GA02DA6WA02DABCAA6HCAAENGA62DAgXA62DABCAABCAAoJCAAGNGAi3DAoXAi3DAspCCAACNIAm3DAsXAm3DABABCAAuICAAENIAs3DAyXAs3DAo2DAs3DC
+AACNGAw3DA2XAgFA2yDCAACNIA03DA6XA+2DAsnBAu4DCAACNEA43DA+XAi3DCAACNEA83DAiYABCAA6FCAAENGAi4DAoYA+qBAi4DCAACNIAm4DAsYAsdAw
+3DAo3DCAACNGAq4DAwYAwYA4JCAACNEAu4DA0YA0YCAACNGA4YA4YA8qCA21DCAACNEA8YA8YAgwCCAACNEAuOAgZAuOCAACNEA+4DAkZAyOCAACNEAi5DAo
+ZAmYCAACNEAy6DAsZAqYCAACNOAq5DABAuCAwZA2yDA04DA04DA4KCAA4KCAAENMAw5DAEA0CA2ZA8yDA64DA+KCAACNKA05DAIA4CA6ZA+4DAiLCAACNKA4
+5DAisCAuLA+ZA+ZAwwDCAACNQA85DAmsCAgDAiaAozDAm5DA+4DA+4DAqLCAACNIAg6DAmaABAq5DAuLCAAwMCAAENMAm6DAwsCAo5DAo5DAsaAo5DAm6DCA
+ACNGAq6DAwaAIA05DCAACNEAu6DA0aAy3DCAACNEAy6DA4aABCAAuICAAENGA46DA+aAy4DAy3DCAACNEAi2DAibAibCAACNEAs8DAmbAm2DCAACNGAk7DAq
+bAk7DAm6DCAACNCAo7DAmKCAACNEAs7DAybA2tCCAACNEAw7DA2bABCAA8ICAAENIA27DA8bA27DABA46DCAABCAAqOCAAGNEAkcAkcABCAA2OCAAENGAk8D
+AqcAm7DAm7DCAACNCABAucCAAn8JCAAENGAu8DA0cABAu8DCAApsGCAAENCA6cA6cCAACNEA48DABADCAAsKCAAwKCAAGNGAirDAmdABAk6DCAA+RCAAEGEB
+EBABCGIBEBABCBEBGEEAgBBm5DABm5DgIGEAEBABCFGAIBDABHABLAHABACAACHABACAACHABACAACCAAvyFCAAgLCAA+KCAAsNKAAhiHCAACCAA/hHKAAng
+FCAACHArqDAKAACCAACKAA5qECAACCAA+LKAAx6FCAACCAAgOCAAr5FHABACAACCAAxtNHABACAACCAA94SCAA7gHCAAt6SHABACAACCAAuOCAA7tDCAAsOC
+AAnpMCAAniLDAAABggECCAAiODAAA87DkgEQHA8sDACAACHA9sDACAACHABACAACDAAAm3CygEEHAhtDAKAACCAACCAA+TDAAA6O8gEQCAA8TCAAj4FCAArq
+MCAAk7DKAA1nGCAACKAAznGCAACHA0tDACAACDAAAgPyhEDCAA8SIABBCAABNGAmjEAgrDA6yCAu5CHABACAACNEAgiEAkhBAq0CCAACHABAKAACCAACCAAm
+iEFEAIlYyiBAByiBANCAuiEA40CCAACCAA9mEGaAEBCBEBGBIBKBMBOBQBSBUBWBYBaCAAonBCAAunBEGAgBB2yDAB6iEgCpbkxDgCIABCIAB6iEIAB2iEEE
+AIB4gEAB4gEgCFEAIBEAACAFEAEBgkEABBADAAAujEojECEEAEBihEABwjEgBFEAEBOAACAFEAQBk/DABk/DAFGAIB4kEAB66CABBACAA4lBFEAQBq/DAB8g
+BAFGAEB2jEAB4iEAB4iEAFGAEB6iEAB6iEAB6iEAEzBBoEAWAAAUAgEAOAgCB+jEAgCBmkEAgBBqkEEQBqkEBIBqkEBCBqkEBCB6jEAEAMAgCBDAgIBoXAgE
+BopBAgEBopBAgIB4/DAgIAKAgEBFAgEAGAAB+jEAgIB+jEAgBAEAgBBszDAgCBFAgCACAAE0DBwOggBrBABvBgEv4DvBgEBiagEx4DzBgEz4D3BgE3E7BgE5
+WXgE9zC/BgE24DjCgE34DnCgEB/BgE0GrCgE44DyZgE54DvCgE8G2ZgEiHmagE75CvBgEBvBgEB2cgEBzCgEBXgE+1B7BgEBXgEBXgEB3CgEBXgEB9CgEB2k
+EgEBjDgEBnDgEBrDgEBXgEBXgEByxCgEB06DgEBtDgEBg9DgEBvDgE63D06DgE73D06DgEB+iEgEB+iEgCB8jEgCBghEgCBixCgCB2kEgEBmgEgCB2kEgCB2
+kEgCB+8DgCB1DgEB5DgEBfgE3Ck9DgExCioDgE5Z4/DgQBiagICAACDAAAgkEgkEAEIAYBkgEA1qBikEgC6as2CgClDs2CgEFEAIBBABBACAA6dFEAIBy2CA
+ByzDAFEAoBBqyDABqyDACAArpDDAAABukECCAAnsFNCA+lEA87CCAACNGAg3CAg8CA8kBAg3CCAACCAA/rFFIAIyjDgnBABBABDABHACAA95ECAA32GHABAC
+AACNEAymEAw8CA6jECAACNGAqlEA08CA4dAqlECAACNIA48CA48CAulEAm8DAyiECAACNGAylEA88CAylEA6mECAACNCA2lEAg9CCAACNEAmnEAk9CA6lECA
+ACNKA+lEAo9CA+lEA+lEA4fA4mECAACNKAimEAs9CAimEAimEA8jEA68DCAACNGAmmEAw9CAgnEAunECAACNKAqmEA09CAqdAkjEAqmEAi9DCAACNEAyjEAu
+mEAumECAACNEAymEA89CA2mECAACNGA2mEAg+CABA6jECAA1yFCAAENCA8mEABCAAk+CCAAENEAmkEAEAinECAACNCAqkEAw+CCAACCAA+yCCAAgmEHABAKA
+ACCAAEHABACAACCAABEdBoHBgEAABCAgkCBknEAgEBqnEAgBBqnEBQBqnEHCB8mEAOB61DAgCBHAgU98Bk/CAgEBJAgEB8mEAgEB8mEAgCjvB8mEAgCKAACC
+AACHAioEACAASCAAEEKBQBDA7D2oEgEB2oEQB2oEQB2oEQKAAp5ICAACHABAKAACCAACCAAj3RCAA17OCAA1zRCAA5xRHABACAACGGBEBABCBEGEBEBABCE6
+BB4DBCABqqEgEBqqEgEB8pEgEB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEg
+CB8pEgCBmpEgCBmpEgBBmpEgBBypEgBBypEQBypEQBEgCB8pEgCCAA93ECAA93ECAAz6ECAA73EKAA73ECAACCAA53ECAA53ECAA+xBCAA33ECAA33ECAA33
+ECAArxRCAA13EDAAA+2DgqEAHABAHABAGaBEBABCBEBGBIBKBMBOBQBSBUBWBYFEAIB+pEAB+pEAFEAEBmqEABmqEAFIAIBiqEABiqEABiqEABiqEAFIAIBk
+qEABkqEABkqEABkqEAE3DBgE8DsqEAArUsqEAgCBmqEAgCAIAgEBmqEAgEBmqEAgEBmqEBgEBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBC1GmqEB
+C1NmqEBCBmqEBCBmqEBCBmqEBCxyBmqEBCq7CmqEBCBmqECCBmqEBEBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBC
+BmqEBCBmqEBCBmqEBCmjCmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEaCAGA0BBsqEAgCAEAgCACAgEBmqEAgEBmqEAgEBsqEAgEkZyqEAgCBmqEAgC
+BsqEAgEB2qEAgCB2qEAgBBsqEAgBBsqEAgCBmqEAgCEXAIBoqEFABoqEOKBoqEFcBoqECKBoqEHEBoqEEOBoqEBIBoqECCBoqEDEBoqEDGBoqESGFEBImDqq
+EAACAEZBYn2BsqEAABsqEAgEBsqEBgEBsqEBCBsqEBCBsqEBCBsqEQC8DsqEEgBBsqECIBsqEEE/1BsqEDI/TsqEfGEGAIB0qEAB+qEgCB+qEgBFEBIBwqEA
+ACACAA7mEEIBYz1CmsEABmsEgE1qBuqEgE8DuqEQEuCvVoJ3a8mEAhEokEgIlYoiCgEB2hDgEB2hDgExCisEgE8DgrEgEhxBgrEgCB4hEgCBpCgEBinEgEBg
+rEgCBgrEgCB6rEgCBvCgCBvCgEBzCgEB3CgEB3CgEB7CgEB/CgE/U/CgEgV/CgErGjDgEBnDgEBrDgEBvCgEBzCgEBvDgEBm4CgEBzDgEB3DgEBq7DgEB/Dg
+EBjEgEBjDgEBzCgEBzCgEBnEgEECBoFzUwjEAIABBCAABNIA0sEAwsEAwsEABAFCAABEYlX4FvCIAoCCgE7D0sEgE2aymEgEBIgEBLgEBPgYBLgEB0sEgYB0
+sEgEjEonEgEBFgICAAMGGBEBABCBEIABBCAABNEA2rEAMAGEGBwBBBABBgEB85DgECAAzxCCAAEEGBgB5Zs8DAvCFgIBi2CgENCAstEABCAAECAAEEEBQB8r
+EAzU+hEgEEEBIkmB+rEAkIodgECAACHABAHABAEIBYuqEsrEABqtEgE8+CwsEgCBwsEgCEUAgDuqEurEABurEgEB6tEgEB6tEgEBysEgEyuEysEgC4UysEgC
+7DysEgCBCgCBCgMECAgCynB8uDAECAQByoEAEEAQB0rEAB0rEgEEEAoB6T8BABswDgMEKAYBssEABssEQyTmsEQB4rEgDB4rEgEFMAgDAMAAKAAIAAGAAEAA
+CAEEAQB8rEABg7BgEEEAQB+rEAB+rEgEFEAQAEAACAEYBgGAIAB6jEgwB1WsoEgE3WuuEgEiEmtEgEBm7BgEhqEisEgEACgEBisEgIBisEgEBisEgEBisEgE
+HABACAACNCA4uEABCAAuCCAAENCAytEAqgECAACNEAivEAugEAikECAACNEA6tEAygEA6tECAACNEAqvEA2gEA+tECAACNCAuvEA6gECAACNEAyvEAYAgvEC
+AACNCAquEAcCAACNEA6vEAupDAyrECAACNEA+vEAypDAypDCAACNIA8pEAuhEA09DA2uEA6rECAACNGAutEAyhEABAiwECAABHABACAAGNCAivEA8qECAACN
+EAmvEA+hEAiuECAACEGBYjEmrEA1DkpEgIBkwEgCHABAGNBEBHBFBDBBBABCIABBCAABNGAgxEAsiEABAslECAABEwBBgIB0uEA27C0uEgEBRgEqtB+EgEBk
+FgEB0uEgEl1B0uEgEBTgE8D0uEgEkI0uEgEBNgEgZ0uEgE7W0uEgEB0uEgEBPgEBuDgEB0uEgEByDgEByDgIB0uEgIp1B0uEgEmjC0uEgEB0uEgEB0uEgECA
+ArpDCAAQCAAxtCHABACAACEEBQh/Du/DAzdgvEgEEEAIxMovEABovEgCEEAIjWqvEA/TqvEgCCAA8DCAAgEEIBI8DywEA7D+wEgBB+wEQxMuwEQHABACAA/s
+CCAA/sCCAA/sCGIBEBABCBEBGCAAKEIBwB5ZysEAjE4sEgI8D8wEgI4SDgEHABACAACGQBEBABCBEBGBIBKBMBONCAkxEAulDCAACHABAEQBoCBsyEA6zCws
+EgEBwsEgExuEDgEBFgEBJgEBmtEgEBEgINGAsxEA2lDAKAysECAACCAAINCAstEA8lDCAACFEAIxC4yEA7SsmEAFEAIhE+sEAmG6tEACAAQNEA8xEAmmDA0k
+ECAACCAAmpECAAoiDNCAkyEB0qCNIAmyExCozE7NozE7DkyExSqtEMABCNCAqyEBkwENCA4zElJ2pENCA6zEgfw5CMABCGWAEBgggIBgggQBggggBBggggCB
+ggggEBggggIBggggQBgggggBBgggggCBgggggEBgggggIFEAgDBBAB8zEADAAAyyE2yEYEtCBgJBqzEAABqzEAQBqzEAQBqzEAQB4yEAQBBAgCBqzEAgKBqz
+EAQBqzEAQBqzEAQB0yEAQB4yEAgCAEAgCB+lEAgwBB8lEAgIByzEAggBB4yEAgCB4yEAgCB4yEAgCB4yEAgCB4yEAgCBg0EAgCB0xEAgEBiyEAgEBiyEAgBB
+iyEAgBBiyEAgBBiyEAgBBiyEAgBBiyEAgBBiyEAgBBiyEAgBBiyEAgBBiyEAgBB8vEAgBB6xEAgBBoyEAgCByzEBQDAAA2yE6yEFGIBEBABCBEBGKAAsrECA
+ACKAA0pEKAAkpEGKAEBABCBEBGBICAAoiEHABACAACCAAoiEHABAKAACCAACGaBEBABCBCBEBGBIBKBMBOBQBSBUBWGgDBEBABABCBEBGBIBKBMBOBQBSBUB
+UBWBYBYBaBcBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CGMBEBABCBEBGBIBKGKBEB
+ABCBEBGBIHABAGCAEBgBGKBEBABCBEBGBIG+GBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BB
+gCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEB
+wEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GGIBE
+BABCBEBGHABAHABAHABAHABAEMB4CrjBq8DA4Xm0DgE6WikCgEBBgMB6rEgQB0xEgEEEBgBBitEABitEgIDAAAk0E00ECCAA2zECAArEGKBEBABCBEBGBIGW
+AEBABCBEBGBIBKBMBOBQBSBUG3BBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBgCBiCGKBEBABCBEBGBIGQBEBABCBEBGB
+IBKBMBOGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcGUBEBABCBEBGBIBKBMBOBQBSCAAkCCAA3gBCAAqCNCAyyEzUmrENCA82EzL8rEKAAgsEHABAIABCKAA
+CHABAKAACIABm3EECAIBCAIABCNAAs3ENCAy3EAu3ECAACCAAOCAA4uECAAYCAAYCAAgBCAABKAAjBCAAzNCAAYCAAqxEGiBAEBABCBEBGBIBKBMBOBQBSBU
+BWBYBaBcBeBgBDAAAg3Eg3EQNCAi3E8Di3EHABACAACG9LBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4
+BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBo
+EBqEBsEB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8HB+
+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBu
+KBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMBqMBsMBuMBwMByMBuOBwOByOB0OB2OB4
+ONCAq3EAk4ECAACNCAu3Ev2BmqENCAw3EjWq4ENEAy3Ev2BqqE7Dy3ENGAs0ElY8uC3VOm2Bu1ENEAi5Ev2BuqE7D23ENCAk5Ev2BwqEHABAEUBoDB+2EAB4
+2EgCB42EgEB42EgEB42EgEBBgEB+2EgcB+2EgCBm3EgCBm3EgBDAAA62E+3EHEIBghQB82EAB64EgExgBBgEBBgkgEDAAAq5Ei4EhgBEEBggUBIA5JEg0BG0
+BBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggBBggggCBggggEBggggIBggggQBgggggBBgggggCDAAAu
+zEo4ECCAAo3ECAAw/DCAA+NNCA85EjWw4EIAB40EIABBCAABNCAk6EABCAABEmCBgOBlBABHgUB+xEgcBIgE0wBdgEB25EgEB25EgC8uB25EgCB25EgCB25E
+gCB25EgCBk6EgCB25EgEB+0EgCB84EgC1D2yEgCBiuEgCBqCgEBqCgEBhBgEBkuEgEBk6EgEB+0EgEBmnEgEB25EgMB25EgCB25EgCB25EgColB6qCgCrbq0
+EgE7zB+vDgIBgnEggBB84EgQ3CkyEgExC+5EgEKAAuxEHA5JACAAEEQ9kF4B4sEm4EA+qD+5EgCBs6EgCBjBgEBnBgEt1Ck/DgEBsEgEBq0EgECAABNCAq4E
+Au0EGGBEBABCBEIABCEqBAgEB44EAB+4EgBBo6EgBBo6EgCBo6EgCBo6EgCBo6EgCBo6EgCBo6EgCBo6EgCBo6EgCBo6EgCBo6EgCBo6EgCBo6EgCBo6EgCB
+o6EgCBo6EgCBo6EgCBo6EgCBo6EgCIABCIABBCAABNEAKA25EA80EEaBgEBGA6qD+0EgEB+0EgEoCBgEBGgE3RswEgEBBgE+qDy6EgE7Dy6EgCBg7EgCBg7E
+gExC66EgEolB2rCgECAACHABACAACHABAEM8kFoBB86EA5Z86EgCBo1EgCBDgEBqvEgEBqvEgEEZjnFoD+qD+6EAAB+6EAgClYsxCAgCBJAgEknFvBAgIBg5
+E6BgEBg5EG0DB+CAMBzBAgEBq1EAgEBu5EAgEBtBAgECAACCAAGHABACAACEGBMAXAAZgCAbgCENAEBy5EIABy5EDQBy5EBG/Ty5ECCBy5EBEBy5EBCFEAEA
+CAB05EAECBEACAIABCEPAEB65ECAznF65EBEB65EBCB65EBCB65EHCB65EIOB65EMQENAEB85ECAB85EBEB85EBCB85EBCB85EPCB85EMeFEAEAEAACAECBE
+ACAIABCEFBE/Tk6EIABk6EYQIABCFEAEBo6EABGAFEAEBq6EABEAFEAExSs6EAsZUAFEAEBu6EABu6EAEPAIB+6EBAB+6EDCB+6EDGB+6EBGB+6EBCB+6EBC
+Bo8EAuBFEAIBg7EAB22EAEGBYAGABEgCACgGCAA0BNEAi9EAwBA82ECAACNAA86ENCAo9EzU0xEGGBEBABCBEHABACAACGIBEBABCBEBGGGBEBABCBEIABys
+EHABACAA7qTCAAEHABACAACGUAEBCBEBIBQBgBBgCBgEBgIBgQBggBEGBMBoMA/XYgEBs1EgCEKBgC3pFqMAq2By9EgEBy9EgCjF6jEgC4pFu1EgYEGBQ3pF
+sMAjF05EgE4pFw1EgEEIBY3pFuMAtZUgExSi4EgE4pFy1EgEEGBM3pFwMABagE4pF01EgCEKBU3pFyMAB69EgEB69EgCB69EgC4pF21EgCEKBgB3pF0MAq2B
+89EgEjF85EgEBcgE4pF41EgCEIBY3pF2MABqzEgEBu1EgE4pF61EgEEIBY3pF4MABqzEgEBu1EgE4pF81EgEEIBY3pF6MABmzEgEBu1EgE4pF+1EgEEKBgB3
+pF8MABwGgEBwGgEBsHgE4pFg2EgEEMBoB3pF+MAzL4zEgEl1B0+EgEmqFyzEgEnqF21EgE4pFi2EgEEMBgB3pFgNAzL6zEgEB2+EgEuXo+EgEzqEy6EgC4pF
+k2EQEKBY3pFiNA0qF4+EgEuXq+EgEzqE06EgC4pFm2EQEIBY3pFkNAzL+zEgE+I6zEgE4pFo2EgEEGBQ3pFmNAl1B8+EgE4pFq2EgEEMBoB3pFoNABw+EgEz
+Li0EgEl1B++EgEt9B++EgE4pFs2EgEEIBY3pFqNAi4D86EgEBg/EgE4pFu2EgEEKBgB3pFsNABuHgEB69EgEvkC28EgE4pFw2EgEEIBY3pFuNA9qFuHgE+qF
+89EgE4pFy2EgCEGBQ3pFwNAl1Bm/EgE4pF02EgEEMBgB3pFyNAvkC88EgE9qF0HgE+qFg+EgE8Dg+EgC4pF22EgCEIBY3pF0NAl1Bm5EgE9D8+EgE4pF42Eg
+CIABBCAABNEA0/EAu5EAqCIABEIABBCAABNGA8/EA25EAuCAq/EIABBCAABNEAigFA85EAw7EIABBCAABNGAogFAi6EA0CAi6EIABBCAABNEAugFAo6EA+CI
+ABBCAABNIA0gFAu6EAigFAigFAigFIABBCAABNIA6gFA06EA2gFAo8EAoDIABBCAABNGAghFA66EA61EAy3EIABBCAABNGAmhFAg7EA+1EAo3EIABBCAABNG
+AshFAm7EA+1EAy3EIABBCAABNIAyhFAs7EAsJAsJAkKIABBCAABNKA4hFAy7EA42EA0hFAy2EAq4EIABEIABBCAABNKAgiFA67EAg3EA8hFAuhFA49EIABBC
+AABNIAmiFAg8EAiiFA0hFA+9EIABBCAABNGAsiFAm8EAs3EAo3EIABEIABBCAABNEA0iFAu8EAwiFIABBCAABNKA6iFA08EA8KA63EA2iFA2iFIABBCAABNG
+AgjFA68EA4+EA8iFIABBCAABNIAmjFAg9EAuLA6hFA2gFIABBCAABNIAsjFAm9EAyLAgiFAwLIABBCAABNEAyjFAs9EA8LIABBCAABNKA4jFAy9EAgMAsiFA
+w9EAsiFIABBCAABNGA+jFA49EA29EAsjFCAAwYDAAAyhF2iFACAAi2EIABqiFECAB8DsjFAEEAC8DujFABujFQECABxuEwjFAFIACByjFABGABEABCAEPBgB
+rcBAAB+jFBgErU0jFAQACAQBqiFAgBBJAgCBkjFAgECAAMNEA0kFABAg5ECAABEWBgE6xBi/EAjEo/EgIB0kFgIl1BGgEBukFgE2YmkFgEBDgEBJgE/rFSgE
+BIgE7DuiFgQCAAGIABBCAABNEA0jFAKAs5EIABBCAABNGAmlFAQAy5EAilFNEAolFzU05EB8jFMABwONEAslFzU45E4JolFNOAulFzU65E4J2iFpxE8hFwsF
+qlFBikFBikFl1Bo/EMABCNOAylFwsFmkFysFmkFpxEgiFzU+5E4J6iFzsFmkFl1Bs/EMABCNCAqkFl1BylFHABAHABACAAq+ECAA2yEHABAEQBgCxC4lFAB2
+kFgEB2kFgCB89EgCjF89EgEBygFgEBg5DgIBg5DgEDAAA+/E4kFANCAujFzU6RMABCECAImDkjFAIABCEmBBoE7D+jFAB67EgEB67EgEB67EgE4LilFgEhKq
+mFgEBqmFgEBqmFgEBBgEB8hFgEmjCilFgEBilFgCBilFgCBilFgCtZFgCBogFgEmXkyDgEBugEgEwjC8lFgECAAsiFNCAmlFAsgFCAACEYB4DB+jFAB+jFgE
+BmkFgEBmkFgEBmkFgEBmkFgEBmkFgEBKgEB+jFgEB+jFgEuf+jFgEBwyEgEHABACAAMCAAENKAmkFB6mFB6mFBq8EB6mFBq8EMABCNIAqkFBwmFxvC4mFBGB
+2lFMABCNEAukFB0mFjuFKMABCNEAykFxvCgnFjuFOMABCMABEMABqBMABsBMABuBMABwBMAByBMAB0BMAB2BMAB4BMAB6BCAA+TNCAkoF6T+hFMABCGOBEBA
+BCBEBGBIBKBMIABgmFEEBQuImiFAB6jFgEIABBNEAknFA49EABCAADESB4BBPA2XRgE8nBTgEBVgEBioFgErUioFgCBioFgCBioFgCBioFgCKAACIABBNGAu
+nFAi+EAIAOIABBNMAynFAm+EAMAsoFAsoFA2iFA2iFIABBNGA2nFAq+EAQA2nFCAAMCAAKCAAaCAAKHABAKAACCAA2DCAAENCACxyB8+EMABCNCA4pFBg/EM
+ABCNGAwoFBk/EjvFwoFmD4pFMABCNGA0oFuvFo/EkmB0oFl1B8pFMABCNIA4oF4Hw7E1qB4oF8D4oFxqE4oFMABCNKA07EuvFw/E1qB8oF8D8oFl1BkqFxqE
+gmFMABCNGAsqF4H47ExSqZzU4+EMABCNCAkpFxCmqFHABAOAB8/EBGIBEBABCBEBGHABAEmBBwD3pFgZABqoFgEBqoFgEoTqoFgEl1BqoFgEBqoFgEBqoFgE
+BqoFgEkIqoFgEBqoFgEBqoFgEjWwoFgEBwoFgCwyEwoFgCBwoFgClI+oFgCB+oFQB+oFQ4pFkiFQIABBCAABNEAgrFA6kFABCAAKCAABNEA6pFAglFA28CCA
+ABNEA+pFAklFA6oFNEAgqFu+By6DofmzENCAurFxnColFNCAwrFBg4EMABqONCA0rF+8B0lFMABCMABENCA6rFB6lFMABCNCA+rF3aweKAA4xEGKBEBABCBE
+BGBICAAENCAmsFjW0rFKAAonFDAAAuqF+qFMCAAihFDAAA+pFirFEHABAKAACHABAKAACCAACHABACAACHABACAACCAAQDAAAorF4rFEHABAHABAHABACAAu
+oFGcBEB+fBggBBigBBkgBBmgBBkoBBmoBBooBBqoBBsoBBggCB+/CBggDBigDIABg2DHABACAACNKAytFofw1El1BytF1qBytFy1CytF7DytFNCAwpFlY0jD
+ECBI0wBFANCA8tFABCAAECAAEFEAIvCuWABHANCAkuFABCAABEMBoBoCCAiEkuFgEyV+oFgEBgqFgCAGgCxSkuFgECAAGEEBwBBouFABq7CgECAA2jFEIBQ3
+pF2cA+qDktFgEBmsFgC4pF6lFgCEIBQ3pF4cA+qDmtFgEBmtFgC4pF8lFgCEGBM3pF6cABiuFgE4pF+lFgCEIBY3pF8cABwoFgEvCwoFgE4pFgmFgEIABBCA
+ABNGA8uFA2oFAwtFA2TIABBCAABNIAivFA8oFA2tFA8TA2tFIABBCAABNEAovFAipFA2uFIABEIABGIABBCAABNGAyvFAspFAsBAspFIABECAA28EMAByDMA
+B+WNCA8vFpwF2BNCA+vFg4CgCMABCMABGNCAkwFkmByvFMABCMABEMABGMABqwFMABswFMABuwFMABwwFMABywFNCA2wFBusFMABCMAB4wFKAAsrFIAB6qFH
+ABAEqBBgKByrFAjEyrFgIhb69EgIB2vFgQB2vFgCB4rFgCBdgEByrFgEByrFgIByrFgIBXgIB2vFgEB2vFgCBZgCBNgEBhBgExCTgErbkrFgM7DwwFgcBNgE
+BjBgEHABAIAB0wFECBQ01B2pEAFEAQ3a6rFAB0rFAEgBBgFACABy9EgIB49EgEBDgEB6wFgElrB8rFgExyB0mFgIy/DHgE5Z8rFgEBoxFgI7D6wFgE7WgwFg
+CBgwFgCvkCJgCBs9EgOB49EgEEaBgIy/DFApbu9EgE2yFiwFgE3yFiwFgCmGiwFgCBiZgCqyBiwFggBBiwFgCB+rFgEB+rFgIB+rFgIBy9EgIrbwrFgQCAAC
+EsBBgY1DgqFAjWmwFgC5ZmwFgC7WmwFgC7DgxFgCBuxFgEBmwFgEBisFgEBmwFgIBmwFgCBisFgCBm+EgIBm+EgUBFgUBHggIBisFgEBq1EgIBKgEBJgIB8r
+FgEmGmwFgIrb0rFgECAACDAAAoxFqwFYDAAAksFswFgCCAAOCAAYHABACAACHABACAACDAAAW6wFAEOBoB3pFugBA1XisFgEkbisFgEB+vFgEB8wFgCjW8wF
+gC4pFypFgCEGBQ3pFwgBA1XksFgE4pF0pFgEEIBY3pFygBA1XmsFgEkbmsFgE4pF2pFgEEIBY3pF0gBA1XosFgEkbosFgE4pF4pFgEIABBCAABNIA0yFAusF
+AoxFAkBA6+EIABBCAABNEA6yFA0sFAg/EIABEIABBCAABNGAizFA8sFAo/EAu/ECAAsrECAAmCCAAq/ECAA2gFCAAozECAAyCNCAwzF1X2/ENCAyzFrbytFN
+CAsvF1X6/EMABCNIAsyFgbO/XmzFBsyFzSytFMABGNCAwyFB2tFMABCNEAg0FpzFmC1XmgFMABCNIA8vFjW4yFpbkgF6sCcBg0FMABCNGAgwFjW8yFpbogF1
+XugFMABCNGAs0FjWgzFpbsgF1XygFMABCNCAw0FxyB4pFIABiyFKAAkyFIABmyFEABAIABBCAABNEAyzFAmqFA4uFDAAA6zF0zFBHABADAAAy0F4zFDECBQs
+nB2vFAGeBEBABCBEBIBQBEBGBIBKBMBOBQBSBUBWKAACKAAo2EEsBBg5B9VkwFABkwFgCrbwvFgCBqpFgIloBqpFgEBi0FgEBi0FgCBqpFgCBkwFgEsvB9Ig
+EB1IgMB+yFgMBkoBgEB8tFgQBi0FgCBi0FgCBkwFgCBkwFgCBqpFgEBvIgEBq1FgsZBxJgEEmC9uBgO2uB2yEA7zF+0FgIB+0FgCB+0FgCB+0FgCBgzFgCBg
+zFgEBsjFgEBsyEgIoCsyEgEBsyEgEBsyEgEB+0FgEgvByyEgQBjJggBBs1FggBB4yFgEB4yFgEBs1FgEBgzFgEBsyEgEB/GgEmvBk0FgEBgwFgEBwxEgIstF
+k0FgEBk0FgCBizFgCBgzFgEBgzFgEBgzFgEBgzFgEBk0FgEBk0FgCBgwFgCE0BzKwGB9JAB9JgEB1JgEBhKgEB9JgEBlKgEBpKgEBtKgEBzKgEB3KgEBlKgE
+B7KgEBpKgEB/KgEB1JgEB1JgEBjLgEB9JgEB2qFgEB2qFgEBpKgEBpKgEB9JgEBnLgEB1JgEB2qFgEEaBgU0gBohDAwK7IgkD9uB9IgEBw1FgEstFo0FgE1t
+B8pFgQrb2vFgEjEkwFgI1M0xEgIBkwFgE2MkwFgIhsB2+DgIB5IgEEUBgKBq0FAv2FjMgEBlMgEBnMgE01BkuEggCgb2iFgIBswFgMBswFgCB+/DgCA9LgcE
+mBBgE1DmuFABozFgEBozFgEBozFgEBozFgE/lCuzFgEhmCuzFgCBozFgCBozFgEBozFgEBozFgEBozFgEBozFgEBozFgEBozFgE3mCuzFgE5mCuzFgC8mCuz
+FgCinCuzFgCHAhsBAGNBEBBBABCBEBGBIHABAFEAQ2a6vFArbiwFAE8CB4J1MBAsvFBgEnxCFgEB+1FgEB+1FgEBw1FgEBw1FgCBw1FgCBw1FgCB20FgC7D2
+0FgCuX20FgCB+1FgEBw1FgEBw1FgCBw1FgCBw1FgCBw1FgCByzFgEB+1FgEByzFgEBegEBegGBegGBegGBegGBegGBegGBegGBw1FgGBw1FgCBw1FgCBw1Fg
+CBw1FgCBw1FgCBw1FgCBw1FgCBw1FgCBw1FgCBw1FgCBw1FgCxCwyFgCACgE9fHgIBw1FgE31Fs8EgECAACHABACAACCAAMHABACAAs5EECBwCBBADAAAi0F
+m1FKIABBCAABNCA42FABCAABHABAHABACAACDAAA40F21FCHABAECBEB61FAKAACEUB4BrU61FAB61FgCB01FgCBg2FgEu6F61FgCB01FgCB01FgEB01FgEB
+61FgEB61FgCKAACE3BBgNx1CksFAABq3FAgEzLusFAgEuIq3FAgEBq3FAgEB82FBgEB82FBCB82FBCB82FBCB82FBCBo/EA4DBo/EAgEofo/EAgEzNgBAgEB
+i2FAgEB82FAgCBi2FAgCBi2FAgCxvCk3FAgCBk3FAgEBk3FAgEB82FAgEBi2FAgCBq3FAgCBq3FAgEBw3EAgEm2B0tDAgIEIBc3pF2lBA1NqpFgExMszFgI4
+pF6uFgCEGBM3pF4lBA3xFm2FgE4pF8uFgCEKBgB3pF6lBA1XuxFgEkbuxFgEpzFuxFgE4pF+uFgEEIBY3pF8lBA1XwxFgEkbwxFgE4pFgvFgEEIBY3pF+lBA
+1XyxFgEkbyxFgE4pFivFgEEMBkB3pFgmBA1N0pFgExM2zFgIsKu2FgCBu2FgC4pFkvFgCESBgC3pFimBAB2pFgEB4zFgIBw2FgCBk1FgCB2pFgEB4zFgIBw2
+FgC4pFmvFgCEOBoB3pFkmBA1N4pFgExM6zFgIsKy2FgCBy2FgCBy2FgC4pFovFgCEKBgB3pFmmBA1N6pFgExM8zFgIsK02FgC4pFqvFgCEKBgB3pFomBA1N8
+pFgExM+zFgIsK22FgC4pFsvFgCEMBwB3pFqmBAB+pFgEBg0FgIB+pFgCBg0FgI4pFuvFgCEKBU3pFsmBAB81FgExMi0FgCBi0FgC4pFwvFgCEKBoB3pFumBA
+1NiqFgExMk0FgI70F41FgE4pFyvFgEEMBwB3pFwmBA1NkqFgExMm0FgIuvB61FgE5uB61FgE4pF0vFgEEMBkB3pFymBA1NmqFgExMo0FgIBg3FgCBg3FgC4p
+F2vFgCEIBc3pF0mBA1NoqFgExMq0FgI4pF4vFgCESBkB3pF2mBAxMs0FgEyMs0FgCBs0FgCBk3FgCBk3FgCBk3FgCBk3FgC4pF6vFgCEYBwB3pF4mBABu0Fg
+EBu0FgCBu0FgCx8Fm3FgCy8Fm3FgCBu0FgCBu0FgCBu0FgCz8Fm3FgC08Fm3FgC4pF8vFgCEGBM3pF6mBAjWo3FgE4pF+vFgCIABBCAABNEA64FA0yFAiuFI
+ABBCAABNEAg5FA6yFA03FIABBCAABNGAm5FAgzFAmCAsCIABBCAABNEAs5FAmzFAyCIABBCAABNGAy5FAszFA4CA+CIABcIABeIABgBIABBCAABNKA+5FA4z
+FA21FAmvFAmvFAs5FIABBCAABNGAk6FA+zFAsvFA44FIABuBIABwBIAByBIABBCAABNEAw6FAq0FAu4EIABBCAABNGA26FAw0FA+vFA+vFIABBCAABNIA86F
+A20FAkwFA42FAmkBIABBCAABNGAi7FA80FAqwFAy4FIABEIABGIABIIABBCAABNIAu7FAo1FA2wFA+4FA+4FIABcIAB6CIABBCAABNIA47FAy1FAgxFAs6FA
+s6FIABBCAABNKA+7FA41FAmxFAy6FAmxFAy6FIABEIABkDIABBCAABNEAo8FAi2FAi5EIABBCAABNEAu8FAo2FABCAABEyE52FgmDBg1FA7zFg8FgCBg8FgC
+Bg8FgCBg8FgCBu8FgEBg8FgEBqrFgQBg8FgQBo3FgCBg8FgCBi6FgEBiHgIxKlCggHyKpCgwa62Fi3FgwBBg3FgIBu8FgEu2F6xFgEstF6xFgEgV6xFgEBu8
+FgEByxFgEBg8FgE9Wi6FgEBi6FgYBi6FgEBu8FgEBi6FgEBi6FgEBo3FgEBi6FgEBm7FgEniBm7FgCBVgC45BuGgEBu8FgEBu8FgEBxCgEB27FgEB27FQBu8
+FwDBm7FgEBm7FgCBlBgCjWm7FgYloBm7FgCBi3FgCB05EgkBB05EggBBi6FggBBi6FgEBu8FgEBi6FgEBi6FgEBqlEgEBi6FgEBu8FgEB65FgEBqrFgQBu9E
+gQBopFggBB65EgEB66FgQBg8FgEBg8FgCBg8FgCBg8FgCBg8FgCB3CgEBg8FgEBg8FgCBlBgCIABIIABKIABMIABBCAABNEA+8FA42FA65EIABUIABBCAABN
+GAm9FAg3FABA+4FCAA6HIABkBIABQIABBCAABNGAy9FAs3FAiBAm8FGKBEBCBEBGBIBKIABiXEKBwBjEo4FAtZCgIq1B09FgExnCy3FgE/aBgECAAxkMEEBQ
+yVy4FA4sE4xFgEEEl2F4yBBBABqzFgoZDAAAE08FlDHABAEI81FY1Dy2FArU48FgCBgyFgC6+CBgECAAEEEBwyBxgBg+FAz8CBgIDAAA64F+8FkDEGsvBY1D
+62FAB87FgEB87FgEEkBi4FwH1D82FA27CkrFgEB+7FgEuvB+7FgE3D+7FgEB+7FgEBg8FgEstFy8FgEBy8FQBy8FQx+Cq/EgDBq/EggBB+4FggBBi9FgIBi9
+FgCBi9FgCB+7FgEB+7FgECAAs7ECAAs7EEKAgC1Di3FAkmBo9FgC1tBw+FgC3tBw+FgE2tBw+FgEEEAIu2Fq9FAoCq9FgCEaBg1B8nBQABm+FgoZBm+FgCBC
+gCBm+FgEBm+FgCBs9FgCxLyJgEBs9FgIBs9FgCBo8FgCBo8FgEBm3FgEEEAQu2Fq8FAoCq8FgEEUBgDhlB4sFABq+FgIBCgEBq+FgIihGw9FgCB4sFgCBs8F
+gIBs8FgEBs8FgEBs8FgEHABACAACHA2+FACAACNCAm/FA2CCAACCAAxpDEGBQ7Do/FAB0KgEq+F6+FANGAu/FA+CA20FAi+FCAACNEAq7FAiDA60FCAACNCA
++0FAmDCAACNEA6/FAqDAi1FCAACNGA+/FAuDAm1FA27FCAACNGA2+FAyDAq1FABCAAYCAAENGA8+FAw1FA8+FA8+FCAACNEAsgGA01FAg/FCAACNGAwgGA41
+FAyoBAm+FCAACNEAkEA81FAkECAACNEAmgGAoEAg2FCAACHABAHABAECBIoCBACAACEEBQrCCAv2FCgEEGBQjEGA7D0gGgEB6/FgCHABAEGBY8NBAxgBi5Fg
+EB4gGgECAAEHABAEEBQBBAB+gGgECAAEEEAgC9a+wFAB27FgEE4CBgoBAZAAdggBBSggFBkhGgIBs9EgEBzBgEB2uFgEBm8FgMByhGgIBkhGgEBkhGgCBk6E
+gCBs/FgIApBgIAvBggBAxBggCBLggBB+2FgMBhBgEBlBgEB1BgEB1BgEB4tFgEBgxFgsBBm8FgEBmwFgIBm8FgEB5BgI7lByrEgEB22FgEBgxFgEB4tFgEB6
+tFgsBBm8FgQBwuFgIB0KgQBu9FgEBm8FgEBkhGgIBkhGgCBugGgCBugGgBB6nFgDB6nFgEKAACCAACCAA5nHDAAA4pFygGQHABAEKBYBgnFABgnFgEBmgGgE
+BmgGQB69FQEEBQ6aDAv2FDgEEoBB4GA7BA/rFqgGggBBqgGQBkgGQ7D0hGgBB1BgC8VnCgIxyBu3FgEBRgEA9BgEAhCgEga88FgEB88FgCBxBgCAlCgIBpCg
+IBg8FgE1rCBgEB89EgE1XgBgECAACEOB4CBqBABmBgE1rCGgIBi+FgIBi+FQBihGQ3Og9EgDHABAEEBQjE68FAB8hGgEEZAgCgayqEAABBAgI7D+hGAgEB6X
+AgCB+hGBgCB+hGBCB+hGBCB+hGBCB+hGBCB+hGBCB+hGBCB+hGBCCAASEoBAgKBsvFABs2FgQBBgEBiiGgEBiiGgC1jGDgCBohGgE5hGq9FgCBqBgCBiiGgM
+BiiGgCBFgCBKgEBJgsBBi7EgEBk9FgIBkBgIBk9FgIBGgIBGgICAA6BCAAjjDCAABCAAhjDCAAjjDEOAgCBBABBgEBuiGgEBuiGgChkGDgCBgwFgEBuiGgMC
+AAkCCAAYEMAgEB2xFABiCgEB2BgIB++FgIBwyFgEB29FgEEKAgCB4xFAB+9FgCB49FgCB49FgIB2iGgICAAhiHCAAziDHABACAACIABBCAABNEA2jGAuBAun
+EEE3jGQ5ZgzFAvCGgEFEAE7DqiGAmuFuiGAEGBQBmiGAkqFyiGgEACgCEEBgCof4rFAxSBgEDAAAmjG0iG4BFEAgCof8rFABEAFGAIBoBABBABmBACAA9hDF
+EAIBoDABsgGAEEAQB6hGAB6hGgEFEAQo0F2+FAACACAA4CCAA9gHCAA6FCAAiaCAAsNCAAsNCAAuPCAAyxFCAA4zFCAA6NCAA6NCAAgONIAygGBs8Em2B0hG
+B0gGB2gGNCAolG0gB2wDNCAqlGuvFy6FMABCNCAulG72FuhFMABCMABENCA0lGB0/FMABCNEA4lG72F4hF1M4hFMABCNCA8hF1M8hFMABCMABuSMABgmGMAB
+imGMABqtBMABstBMAButBMABwtBMABytBNCAwmG52FgKNEAymGuI67FBmlGMABCNEAqlGuI+7Fz7FqlGMABCNCAulGuIi8FMABCNCA+mGuIm8FMABCMAB8gB
+MAB+gBNEA6lGxMijGpwFyrFMABCMABkhBMABmhBMABsnGNCA4kGjvB4kGMABCMABynGNCA2nG/XqmGMABCNCAumGpxEwnGMABCNCAmlGByzBMABCMABgoGMA
+B+hBNEAulGxMikG4sEg8FMABCMABkiBNEA0lGxMokGBuwBMABCMABqiBNGAmnGB8DB8DBgoGMABCMABwiBMAByiBNGAimGxM2kGonGkE7DooGMABCMAB4iBM
+AB6iBMAB8iBNGA4nGxMglG4K4nGBkEMABCNEAopGuIw+FB8nGMABCMABuCMABwCNGAkoGuI4+F4KkoGynGuEMABCNEAooGuI8+F3V8EMABCMABEMABKNCA4p
+GjWwoGMABCNCA0oGuIozBMABCMAB+jBNEAmqGuIu/F0nGunGMABCNIA+oGu2FgX/X4pGB+oGzSkkGMABCMABsqGMABuqGMABwqGMAByqGMAB0qGMAB2qGMAB
+4qGNCA8qGBqqGMABCMABkxBMAByXMABirGNCAupGuIugGMABCMABorGNAA0pGMABwEMAByENEAyrGuI6gGB4kBMABCNEAqqG8tFyrGuI+gGMABCMABslGNKA
+wqGjjDkwFsGwqGB2lGBmwFBgwFNEAyqGuImhGiEsrGMABCMABoFNGA4qGuIshGvCqXxnC+lGMABCNGA8qGuIwhGiE2rGgoG8qGMABCMABwyBMABghBNIAwsG
+52FgQuI4hGgoGkrGBsMMABCMABENEA2sGjWqrGgV+hGMABCNCAurGxS0mGNEA8sGuIkiGBqsGMABCNEAgtGuIoiGBi1BMABCNGAktGuIsiGlpGm1B7D6qGMA
+BCMABONIA6Q52F6Q/oGmNuIyiGjpG+rGMABCNGAutG52F+QuI2iG7DisGMABwDMABEMABGNCAytGuI+iGNCAwpGuIgjGMABCNCA0pG52FsRMABCMABk0BMAB
+yHNCAkuG6agJMABCNEAouG6akJxyBwjGMABCMABENCAsvFobmvFMABgINEAiSuI6jG/oGuOMABCMABooGNCAgkGwK0rFMABCNCA8uGpwFkkGMABCNCAuuGuv
+FokGMABCOABySBOA9X6gBBOAn6F4YBNCAqvGB67FHABAHABACAAEEMBY3pF49BABgvGgEBgvGgCBgvGgCBgvGgC4pF8mGgCEOBc3pF69BABouGgE/pGivGgC
+gqGivGgChqGivGgCiqGivGgC4pF+mGgCEYBwB3pF89BAkqGquGgEjWkvGgCloBurGgCBkvGgCBkvGgCBkvGgC/pGkvGgCgqGkvGgChqGkvGgCiqGkvGgC4pF
+gnGgCIABBCAABNEA8vGA2pGABCAAQIABGIABIIABKIABBCAABNGAqwGAkqGA+uGAMIABBCAABNKAwwGAqqGAkvGA+vGASAgBIABEIABGIABIIABKIABMIABO
+EIBgCkmByvGA6EuvGgCBovGgCjFBgEDAAAqvG0vGGEGB4CBmvFA6TwvFgQ2oB2vGgYEIBgC3pFq/BA7WsuGgEjF62FgE4pFuoGgYEIBY3pFs/BA7WuuGgE3x
+FuuGgE4pFwoGgEIABBCAABNGAsxGAmrGA4lGA0uGIABECAAOMABq0BNCAwxGxCqxGHABAHABAHABAEEBQBowGABowGgEECBgDBBADAAAE0wGGCAAKCAAGNIA
+6wGBEB43BBs8EBCMABCIAB8uGKAAmuGEEBgBBypGABypGgIEIBwCjEgtGA7DkxGgI6T+wFgE4X6wFgYGKBEBABCBEBGBIGEBEBABCEMB4D5Z4zFAobyzFgQk
+bFggB8DEgEiEqxGgCxSwsGgCNEAEABAu/FCAAECAAEHABAIABmpFCAABHABACAAGCAAKCAAcNCAszGBKMABCNEAkyG9rGOlYspEMABCNEAoyGu+B6iFBu7FM
+ABCMABENGAixGgsG07F2lGozGxnC2zGMABCMABENEAkwGgsG67FgbaMABCNIAwvGgsG+7Fm2BywGyVyvG4oGo4FMABCHABACAACKAAyrGEEBoCobq1FAxyB2
+pGggBEGBYjEHAB4xGgEBJgEHABAIABqyGHABAECrPIoCBACAACHBBAHABACAAEHABACAACCAAYCAAq/BCAAeCAAWMABovBNKA4yGunCEB+0G7D+0GjvBylGk
+ZqxGMABCMABuvBMABwvBNOAgzG+YwpGq2Bs0GmDuzGjvB8QhZwpGBuzGBuzGMABCMAB2vBNEA4vGxMy0GmkG2xGMABCMAB8vBEEBQwHuzGABuzGgEHABACAA
+BHABACAAGMABm5BNAAIMABCGKAEBCBEBIBQBgBNEAq1GBkuFj4CwwGNCAwyGxyBgsGCAABNGA82GA2wGA2wGAw1GKAAyyFHABAEsBBwFxC42GABwyGgE7Dw2
+GgEBvBgEB1BgEB5BgEB9BgEB9BgEBjCgEBnCgEBrCgE5WrCgEBvCgErGzCgEBjBgEB3CgEB/CgEBlDgEBpDgEB0xGgE1rCyxGgEB2vGgIEQBgCxC62GAB62G
+gE8D41GgEBFgEBJgEBPgE3CTgEBXgENCABAusGCAAulECAAENCAs3GAECAACNEAk2GABAICAASCAAENCAk+FAOCAACNCASASCAACHABAHABAKAACHABAIABB
+CAABNEA+2GA8zFAkyGHABACAAwBNCAk3GAm4GCAACNCAo3GABCAASCAAENCA64GAECAACNEAy3GAw0FAICAACNCA23GABCAAYCAAENCAo5GAECAACNCAs5GA
++0FCAACNEAw5GAiBA+wFCAACNGA82GAmBAi2GAi1GCAACNCAikFAu5GCAACNEAw4GABADCAA8BCAAiCCAAGNGA44GABA8zGA+zGCAAmCCAAENGA+4GAEAi0G
+Ai0GCAACCAAgkBNIA81GofqiGm2Bm6GyV+1G4oG0+FNEAm5G6nBgyFj4Cs0GMABCNEA26G6nBkyFj4Cw0GNGAy0G6nBmyFj4Cy0GtvC8+FNCAu5GBskBIABw
+5GIABy5GIABEIABEEcBgE1D0pGAB82GgC7W45GgCzSEgCnYisGgCoY+rGgCBisGgCB+rGgC/Xi3GgC6nBg7GgEoR+0GgEBu9FgErbm1GgE9VqpGgIHABAKAA
+CE8CoOwfB+5GAojBhBgCiEZgCBZgC+vB46GgCr8C+5GgCB+5GgCrYuyGgEBmnGgIBy4GgQsK64GgEB+5GgEB7BgEB+5Gg4IB61GgEB43GgIowByoFgEB/BgI
+B/BgEk8BhCgEB42GgEBm3GgEnYosGgCslBosGgCqlBosGgCulBosGgCoYksGgCtlBksGgCrlBksGgCvlBksGgC7Lm7GgE6E+5GgEBm3GgCBosGgCBosGgCB4
+6GgCBg5GgCBktGgCBlCgIBlCgEB61GgEB+5GgI8D+5GgCA5BgCBk4Gg4BBfgEKAAqnFEGBY7D45GA/X45GgEB45GgEHABAEeBwDjEi2GAxCkgEgIBm6GgEBq
+3GgCkYi5GgClYy3GgE/Xw3GgCnYwsGgCoYssGgCmYy3GgCBo5GgCBVgCBg7GgS8D26GgCBq3GQEEAgEBstFA4pFBgBDAAAo7Gq6G+DFEAgEAEABy1GAECBgE
+ACAEKBgCBm5GABm5GgEBm5GgEBm5GgEBBgEDAAAo5Gy6GEHABACAAlsRGGBEBABCBEFEAIB07GAm4CkoFAEKBkBBmoFABmoFgEACgEBmoFgEBmtGgEEEBQ1q
+B+6GAp9C44GgEGGAEBABCBEEEA4B6pFi7GAjFgtDgEESAoBnYutGAoYqtGgC/Xu4GgCzvGm6GgCBk7GgCBk4GgCBi4GgCBu4GgCBs8GgCEEAoCBwBABWgEEE
+AI0wGyBABo7GgCEIAoB0wG0BABk4GgEBk8GgEB6zGgEEGAoCBs7GA/X24GgC3VcgCEEAoBxM24GA/iCSgCEEAImuFw7GA7Dw7GgCECAEk7Fy7GAECAIxCu5G
+AEEAwDBkLABm0GgwBFYAwDBWABUABSABQABOABMABKA1GIAB2BABGAhEEAgZCADAAA0B67GFHABACAACCAAyBHABACAACCAAuCCAAmCCAA6BCAAwCCAA4pFC
+AA8BNCA+9GBonCNCAg+GxCyiEKAAs3FHABACAACCAAGNKA25GBkmG4oGuiGx7By3F1qB45G7D49GNEAs+GBGB69GNEAu+Gx7B23Fm2BsyDNEAk9Gu+B2tFBq
+mGNEA26GtxGsmGgbsLNCA6kGB2kGCAAozCG+BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BHABA
+HABAEoDBoyHjEu5GAxCs7GgIBDgEBDgUB26GgUB6+GgEBquFgEBirGgEB0xCgQBXgQBXgEB+3GgEBy9GgCBy9GgCBy9GgCBZgCBZgs4BBy9Ggs4BBy9GgCBy
+9GgCB26GgCBy9GgCBs+GgCB+sCgCBs+GgEBiuFgC7Ds+GgQBs3GgCBu5GgEolBquFgIBquFgEBquFgEBquFgEBbgEBu5GgEzYu5GgIBghCgIB6yGgEB6yGgE
+g/Cy9GgEBy9GgC2coyCgCBXgEBXgEBu5GgEBu5GgIBu5GgIBy9GgIBy9GgCBu5GgCBdgIBfgEHABAEKyyGoBBktCA2oGqhCgExSFgEBy8GgEjW29GgEHABAH
+ABACAACHABAIABBCAABNEAo7GAytCAq5GHA9zGAHABACAASDAAA6hCs+GjOCAAQCAAKCAAKNEAggHotGu3FuI65GNGA85GotGw3Fj4C85GtvCmkGNEA+5Got
+Gy3FtvCokGNIAy7GtxGgoGy7B8/GyV07G4oGqkGNIA07GtxGioGy7B28GyV27G4oGskGEGBQ3pFwuCAkmB++GgEjF0mGgEEGBY3pFyuCAkmBg/GgE3xF09Gg
+EIABBCAABNEAm/GAs6GAs6GHABAHABACAACCAAGHABAHABAHABACAACHABAKAACCAACCAABCAAOCAASCAAGNCAyhHBYELBIthD6gHAAB6gHEQB6gHEIgmGyg
+HAIBqgHAgBKAACEEBQBigHABogHgEGKBEBABCBEBGBIGgCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB
+6BB8BB+BGgCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BG6CBEBABCBEBGBIBKBMBOBQBSBU
+BWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CEcAoCBygHABygHgCBygHgCB
+ygHgCBygHgCBygHgCjxCygHgCB8zGgCBygHgIBygHgCBygHgCBygHgCBygHgCBsgHgCFEAIp9CugHABugHAEIAgBB2gHAzSwgHgEACgE7DwgHgEEQA4BBygH
+ABygHgE/kCygHgEBygHgEyV4gHgE84G4gHgCBygHgC7DygHgEFEAEB6gHAB6gHAEyBAwEB8gHAB8gHgCB2gHgCB2gHgEB8gHgEB8gHgCB2gHgCB8gHgEB8gH
+gCBm0GgCB8gHgIB8gHgCB8gHgCB8gHgCB2gHgCB8gHgEB8gHgCB2gHgCB8gHgEB8gHgCACgCB8gHgCB2gHgCB2gHgEB8gHgEEGAQB4gHAB+gHgEB+gHgCEKA
+UBghHABghHgC30GghHgCBghHgCBghHgCEeAwCBihHABihHgCBihHgCBihHgCB8gHgCB8gHgEBihHgEBihHgCBihHgCBihHgCB8gHgCB8gHgE7DihHgEjWihH
+gCBihHgCFKAEBkhHABkhHABkhHABkhHABkhHAEGAMACABmhHgCBmhHgCEGAQ85GohHABohHgC6TihHgCEOAoB+5GqhHA30GqhHgCBqhHgCg6GqhHgCBkhHgC
+BqhHgEBkhHgEEEAQxCmhHAi6GshHgEEKAgBBohHABohHgEBuhHgEBuhHgCBuhHgCESAwBxMwhHAmuFwhHgC7DwhHgCBwhHgCm2BqhHgCw6GwhHgEBwhHgCrq
+EqhHgCBqhHgEFEAE+5GyhHAByhHAEEAQBuhHAB0hHgEECAIiXwhHAEKAgB7D4hHAj8C4hHgCpEyhHgCByhHgEByhHgEEEAQB6hHAzhG0hHgEFKAgBo7G8hHA
+AIAiVGABEABCAEKAwBi6G+hHAAMgC30G+hHgC7D+hHgCACgCEIAQBgiHABgiHgC7DgiHgCBgiHgCECAEr7GiiHAECAE8DkiHAEEAIr7GmiHA7DmiHgCEGAMi
+6GoiHA84GoiHgC7DoiHgCFmBBwEA4BAA0BA5iCyBAAuBAAsBAAqBABoBAAkBA6TiBABgBABeAAcABaABMABKABIABGABEABCAKAACGMBEBABCBEBGBIBKEEB
+IBwiHAzkCwiHgCEIBQh8GyiHAByiHgCByiHgCByiHgCEIBIthD+iHABqjHgBBqjHQB0iHQCAACGGBEBABCBEEIBgB5mFFABJgEkXNgEoCDgENEAgjHABA44G
+CAAECAAENGAmjHAEAukHA+4GCAACNGAugHAIAOA25GCAACEABAFEAErUsjHA8DsjHAEGBMBujHA6TujHgCACgCKAACIABBCAABNKA2iHA2iHA2iHA2iHA2iH
+A2iHCAABEGBgBBdAmjCvJgExyBxJgIIABBCAABNEA+kHAo/GABCAA8DHABAKAACEyCBoKBHABRgEBVgEBZgEBdgEBZgEBhBgEBnBgEBrBgEBnBgEBnBgEBnB
+gEBhBgEBrBgEBvBgEBzBgEBvBgEBvBgEB3BgEB7BgEB/BgEBlCgEBmrCgEBpCgEB1CgEB9CgEBhDgEBpDgEBtDgEBxDgEB1DgEB5DgEB/DgEBjEgEBpEgEBt
+EgEBxEgEB5EgEB9EgEBk7GgEB/EgEKAACNCAwkHABCAAkCCAAEEiCBgI2chFABFgEoR8/GgEu4GmEgEv4G4jHgCw4G4jHgCx4G4jHgC64GyjHgCy4G4jHgEB
+2kHgCBjFgCB2kHgE7W4jHgCjxC2kHgC34G4jHgC44G4jHgC54G4jHgC76G3EgCzhBurEgExC83GgEBlFgImG0gHgEB0gHgEA/EgEB6yGgQB0gHgQBy0GgE3C
+nFgEB6hHgEoM6hHQB6hHQBssCgDzhGyjHgEKAACNCABAICAAGCAAENEAsmHAEAmuGCAACNCAwmHAICAACNGAolHAMAugHAugHCAACNEAygHAQAygHCAACNGA
+wlHAUABAeCAAiDCAAENIA2lHAaA8gHA8gHAykHCAACNEA6lHAeAghHCAACNGA+lHAiBAkhHA6kHCAACNGAohHAmBAohHAklHCAACNGAshHAqBAsvGAmmHCAA
+CNGA2nHAuBAwhHAujHCAACNEAumHAyBABCAAoGCAAENGAgoHA4BA6hHAu/FCAACNIA4mHABADAHAHCAAiCCAABKAAriNCAAsDCAAKNEAknHAoCABCAABEgEB
+4hBmGmjHABqmHgEBqmHgCBqmHgCBqmHgCBqmHgCBqmHgC7WqmHgCBqmHgCBqmHgC25GqmHgCBqmHgCBqmHgCBqmHgCBlCgEB/DgEBs1GgEBwhEgQBhEgEB2G
+gEB0GgCBskHgCBskHQBskHQBskHQBskHQBskHQBskHQBskHQBkmHQBs1GgEBIgQBqoHgEvCjEgEBuiHgEBlEgEBnEgEBpEgEBqmHgEBnDgE2crEgsJBtEgEB
+s1GgEBvEgQhXwhEgE7lBwyFgEBkmHgEBqmHgEBonHgCBxEgCxCu6GgIoRuiHgIBzEgE76GlCgEx5G1EgEB3EgEB5EgEBm2GgEy5GqmHgEBqmHgCBqmHgC1Eq
+mHgC2Em8FgCAtCgECAAGNEA4oHAwCAGCAACNIA8oHA0CAymHA4hEA4hEE1BBoCm1B8mHAAB8mHBgBB8mHBCB8mHBCB8mHBCB8mHBCB8mHBCB8mHBCB8mHBCB
+8mHBCB8mHBCB8mHBCB8mHBCB8mHBCB8mHBC8DgHAGu5G+GAgC1qB0mHAgCB0mHAgCB7EAgC1K/EAgG8nBq+GAgE8SwDAgE9uGMAgEBjFAgEA5EAgEKAACCAA
+GNGA4nHAeA06EA6mHCAACNGA8nHAiBA4mHAg9GCAACNEAgoHAkDAi+GCAACNGA0lHAoDAqxGA4/FCAACNGAooHABAujHAqnHCAA13ECAAENGA6pHAEA0jHAw
+nHCAACNCABA4jHCAA2iGCAAENGA4oHA8DA6nHA0nHCAACNEAgmHAiCAiCCAACNGAgpHABADADCAAx7CCAAx7CCAAGNIAopHAsEAyFAukHAkoHCAACCAAiFCA
+A7/MHABAHABAHABAFEAgB1Xm3GArbklHACAAqFCAAKCAAKCAAKCAAsCG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBoQB2QB4QB
+6QBgRB+////HECBIBFAKAACNGAoqHAwkEA2EA2FCAACHABAEIBaB+pHAB+pHQBw/BQBw/BgGEMB4S/U4rHAt9B4rHgExCBgEBsmHggIB0gGgIhX0nHgYDAAA
+wrHyqHgQFEAgBrbimHA1Xk4GAEMBgVB8lHAz/GGgEBk0FgsJB8lHgIB8lHgEACgEEGAwBBKAl1B+lHgQB8nHgEEYB4F6xBwmHAy8Cw/CgIhb+4GgEmGs6GgQ
+7D8pHgCzS2pHgCvCCgEBilEgYBwmEgEBusEgMBBgIq6BikHgECAAGHABAHABAEGBM2YkqHABgBgCy6GkqHgCKAACEEBQ76G4BAhEukHgECAAECAAQCAA0lEC
+AAOCAAryECAAryECAAuBCAA6GCAASDAAA+G6rHCCAAwBCAAqJCAAiBCAAsJEEAABq7GAl5GBADAAAuJmsHAEEAABu7GABBADAAAiMqsHAFEAAAIAAEADAAA+
+rHusHIEIBgBj8Cs6EABs6EgEBs6EgEB46EgECAACHABACAACFEAQ6/GBAiX0rHADAAAB6sHCCAABEOBoDAdA18GhBgEzSyMgEB6oHgIB6oHgI5Zs8GgIrbso
+HgMEEBYhXonEAAIgEKAACEEBQrbyoHABBgIDAAAGmtHACAAGEEBIB8JAiXmsHAGGBEBABCBEEEAQ/Uw6FABgNgEEEAI8DEAxMysHgCE+BBgMBZABdgE7DsuH
+gE87D0sHgC2cjBgCBlBgE+1BopHgEB0sHgI1M0sHgC8uBytHgCB4tDgEBnBgEBpBgEBrBgEBytHgEmGk9GgCB0iEgKBVgMBRgMBPgI3CytHgKiE6uHgCB6uH
+gEBi8DgEB0iEgEBu9GgoBBu9GgCrbgpHgCmpD0nEgIBynHABtBgUHABACAAm8DEGp3BgBmGq9GArbmpHgEhXgoEgIHABAFEAIm2BBABipHACAAECAA75MEKB
+Uq5D+tHAB+tHgCB+tHgCB+tHgCB+tHgCEGBQBg8EABg8EgE1iHs8EgEHABAEIBY6aygGAlDygGgEq5DkuHgE1Dk+GgCNGAquHA0gGA68DA+8DCAACNCA4gGA
++8DCAACHABAKAACCAACCAASCAAzoTCAAYCAAcDAAA0tHgvHACAAQNIA8rHofq4G2oGmwHyV+rH4oG00GECAE84GivHAEGAQjjH6OABkvHgCB+uHgCEGAMrwE
+mvHAxMmvHgCBmvHgCFGBQ18GGAmjCEAxyBCAGWBEBABCBEBGBIBKBMBOBQBSBUGmNBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsB
+BuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8D
+B+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsG
+BuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8I
+B+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsL
+BuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMBqMBsMBuMBwMByMB0MB2MB4MB6MB8MB+MBgNBiNBkNEEAQBovHABuvHgEEGAM30GwvHABwvHgCo7Gw
+vHgCEEAQokHsvHA30GyvHgEECAEx6G0vHAFCAE18GCAEEAQokHyvHAjjH4vHgEEEAIrwE6vHAxM6vHgCFEAQmjCEAxyBCAEIAgBB4vHAB+vHgEAIgCACgCEE
+AIBgwHA30GgwHgCECAEp2CiwHAFMAgBx7GWAq7GUAmjCSABGABEAy3CCAEIBwB8DmwHA7WmwHgCw6GmwHgCACgEIABmqEKAAwMGkCBEBABCBEBGBIBKBMBOB
+QBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBmQBoQBuQB2QB6QBkRB4QBoggigEBoggQB+////HGkBBEBABCBEBGBIBKBMBOBQBSBkQBmQBoQBqQBswC
+BsQBwQB+////HHABAKAACNEABAoBA4GCAAECAAEEMBgCmG8sHA7WgwHgE8DwBgC2cHgChXmrEgEAqGgEKAACEOB4B5GJABJgEBJgEBNgEBRgElHXgEBdgEKA
+ACCAACNCA0yHABCAAMCAAENCAuxHAECAACNGAyxHAIA6rEA6rECAACNEAizHABAwqGCAAYCAAENEA8xHAEABCAA0BCAAEEIBY1rCYAofo7GgEmuFiyHgE7Wk
+xHgCIABBCAABNGAoyHAwsEABAsOCAA+CIABBCAABNCA8zHA0OIABBCAABNEAi0HABAwrGCAAqCIABBCAABNEA+yHAGAgBIABkCEUB4CmvEk0HABegEBWgElH
+QgEytHIgEBCgE4+GkyHgEBkyHgC8+GDgCB2JgMKAACDAAAkImzHCFCAI6nBisGAEGBYACABmyHgEBmyHgECAACEGBgBjEqvHABBgIy6GwyHgECAAMEGBoD1r
+C0CA9uG0PggBBBgQCAAGNEA2zHhX+tE8V8uHMABCNEAiuEBOB+wHMABCNCA+zH1rC0CMABCNGAi0H3VwOonG2DhXquEMABCNEAm0H1rCuC6ToCMABCNEA21H
+1rCyC6nBktGMABCNGAu0H1rCkDB2uEB2uEMABCNCA+1H1rCoDMABCMABENEA+DBoFhX4KMABCNCAgyHhXkvEMABCNCAs2HjuHwBMABCNCAk1HjuH0BMABCNI
+AgyHofu+Gm2BizHrUiyH4oG46GEEBQrCDA1DkvHgEECBIoCBACAACEEBYBBABGgECAAIGKBEBABCBEBGBIEIBYjEyxHAjWg1HgI8Dm1HgBg/Cm1HQEIBgEBB
+ABg8GgYByxHgE1DyvHgEDAAA2xH61HDHABAEEBgGp1EGABBggCCAAEIABBCAABNEAqzHAsxHABCAASFEAgGBMABBACAAUEMBgIAEABMggDB0xHgEBo3HgEBo
+3HgCkFyzHgCHABAFGAAp9CovHAB6xCAB6xCAEKBgK18G+RAB21HggEB21HgC9uGBgCACgECAAGGaAEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIGEA
+EBCBEGIAEBABCBEBGGGAEB//////DBggggggCBQGeBEBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBgggggCBgggggEBiggggEBgggggEE
+GBQxSoyHArUk2HgE2Yk2HgCGGBEBABCBEEWBggMrWwlHA1XorDgM4sEi2HgQm1B2+GgEo1Bm3HgE8ZgxHgcBozHggBBu4Hgg9BBu4HgggCBu4HgExS8vHg8/
+BEEBgK18GySAnWBggECAAEEEBI1qBu2HABu2HgCCAAMNEAw3H18G0SzS2yHNIAy3H18G2SzS4yHp9C4yH7Du2HNEA6yH18G4SzS6yHNCAi5H18G6SNCA8S3V
+mTEEBQhXiyEAlwBsnHgEEUBwtBhbgmHAvCizHgQn4CBgEB83HggM/hHizHgEBizHgEB+2HgEz/GsNgEB6sHgsJBizHgEDAAAE+3HwBEEBIrUi3HA/hH0rHgE
+GGBEBABCBEFEAI2Y63HAkI63HAEGBgBoTo4HAtrEBgCACgKDAAA44Ho4HUGKAEB+PBgQBggBBggCBggEIAB6wHEGBYzUBAxS4oDgEv2BmrHgECAAEEIBQBmD
+A+1B03HgEkmB03HgCxS81CgCEKBgK18G+TAB6zHggE7uHkDgEB23HgMhjDBgEDAAAB24HACAAGGIBEBABCBEBGEPAIBy4HBABy4HBCBy4HBCBy4HBCBy4HBC
+By4HBCBy4H6BCFEAIhxB04HAACAE0BBgiBmE84HAB84HgC1D84HgCzd84HgC2Y64HgCB24HgEB24HgEACgEBm5HgEBm5HgBB84HgBB24HgCB24HgErU84HgE
+xrE84HgCB24HgCB24HgE/vGBgEB24HgwOB24HgEB24HgEB24HgEB24HgEB24HgEB24HgEjwE24HgEDAAA05Hi5HgdGsBBEBCBEBGBIBKBMBOBQBSBUBWBYBa
+BcBeBgBBiBBkBBmBBoBBqBBsBEkCBwI9V4oHAuC00HgEo1Bm5HgIBm5HgCBm5HgCyGo1HgC6aqnFgCBg6HgEzYqnFgEtyCqnFgEBqnFgEq7C63HgE3rE63Hg
+EBipHgE8hBi1HgEmWo1HgIBu6HgEBukGgEBqnHgEgzH63HgQBg6HgEB63HgEBu6HgEBm5HgEBm5HgCBo1HgCBu6HgEwtEwpHgEB4oHgEBm5HgCBkoHgCBs0H
+gEBFgEBu0CgECAAihFIABy0HCAAMCAA87FCAA6oHNCA4iHmuFs6HNKAo4HBmhDxM82HjW05HB05H7D86HMABCMAB+0CMABsiDMABkiDMABoiDMABuiDMABsi
+DMABuiDNCAy7Hx1CowHNCA07H6a01HNGAq6HmuFq6HtxGwjHBq6HNEAs6HofyjHx1CuwHNGAi5Hof0jH2lGo7HxnC27HNEAg4Hof2jHgb2oBNIAq3Hof4jHm
+2Bs4HyVs3H4oGigHMABs8GEOjSgDhlBujHApcwpHgE9V42HgUB+7HgEB+7HgE1MujHgEna+pHgEECAImDg8HAIABCIAB27HIAB6hHCAACHA7OAHABAHABAEC
+Bwbv2BBADAAAy8Hq7HuDCAAIGOAEBEBIBQBgBBgggEBgggIBgggQGOBEBABABCBCBCBEBEGSBEBABCBEBGBIBKBMBOBQIABBNEAgzHAgzHA+8HIABBNEAm9H
+AkzHAi9HGIBEBABCBEBGESBgC3kBBAByjDgEygBmkHgE4dixCgEjjH87HgCBm9HgCByyHgEBy6HgEBCgECAAuiHHABACAA2iHHABACAACEGBM3pF8rDAwmGq
+8HgE4pFg1HgCEKBU3pF+rDAwmGs8HgEBs8HgCjjHs8HgC4pFi1HgCEMBgB3pFgsDAwmGu8HgEv2Hu8HgCjjHu8HgCB29HgE4pFk1HgEEIBY3pFisDAjjHw8H
+gEx2H49HgE4pFm1HgEEGBQ3pFksDAB69HgE4pFo1HgEEWBwC3pFmsDABwqGgEB63HgEwmG08HgEBo7HgEx2H89HgEB89HgEBo8HgEB89HgEnc08HgE4pFq1H
+gCESBgC3pFosDA22HyqGgEwmG28HgE32H83HgEBq7HgEBq7HgEj6G28HgE72Hq7HgE4pFs1HgEEUB4B3pFqsDAB48HgEjjH48HgCBg+HgCBg+HgEBg+HgEBg
++HgEBy9HgEvd48HgC4pFu1HgCEIBY3pFssDA0qFi+HgEB68HgE4pFw1HgCEeBgD3pFusDAwmG88HgEi3Hk+HgE02Hk+HgEBk+HgEBk+HgEBk+HgEBk+HgEB2
+9HgEB29HgCBk+HgCBk+HgEnc88HgEn3H88HgC4pFy1HgCESB4B3pFwsDAwmG+8HgEk3Hm+HgEqyBm+HgEBm+HgEBm+HgEnc+8HgEn3H+8HgC4pF01HgCEKBY
+3pFysDAwmGg9HgEjjHg9HgCx2Ho+HgC4pF21HgEEMBY3pF0sDAwmGi9HgEBi9HgCBi9HgC+pFi9HgC4pF41HgCIABylCIABBCAABNIA2+HAw4HAq9HAq9HAq
+9HIABBCAABNKA8+HA24HAw9HAw9HAw9HA85HIABBCAABNGAi/HA84HA29HAi6HIABEIABGIAB28CIAB48CIAB68CIABBCAABNQAy/HAs5HAisGAgsGA68HAu
+/HA69HAu/HAm+HIABBCAABNOA4/HAy5HAosGAs+HAs+HAg9HAg9HAg9HIABBCAABNSA+/HA45HAy+HAy+HA6/HA6/HA6/HA6/HA2DAy+HIABBCAABNEAkgIA
++5HA6lGIABBCAABNOAqgIAk6HA++HAmgIAmgIABA++HA++HCAA6DIABBCAABNQAygIAs6HAm/HAugIAugIAugIAugIAm/HAm/HIABBCAABNIA4gIAy6HAs/H
+As/HA47HIABo+CIABBCAABNKAghIA66HA0/HA0/HA0/HA0/HHABACAA6DCAAmECAAkECAA8DCAAKNIAuhI1kBymHx2Hu8HjjHigIg3H4mHMABCNCAmgIuIs7
+HMABCNGAqgIBqFjjHqgIg3HqgIMABCNIA2hI3kBuEjjHugI4d68Hm2HioDMABCNEA6hI3kByEBSMABCNEAiiIt4H2Fw4HWMABCNEAmiIskB4nHw4HaMABCNE
+AqiIotG45Gj4Ck8HNGA49H7zBk4G3V0Fm2B6+HNKA8hIB88Ht4H8nHw4HiBtsCiCBm+HMABCNGAuiIBgvG2iCivGncmhIMABCIAByiIIABywHMAB86BNCAkg
+I7DwhIMABCMAB68CNCA2hI7D2hIMAB+8CMABg9CMABi9CNGA+hI/UmjI1qB4+H7DUMABCCAAqxHCAA67GNIA++H7zBq5G3V6Gm2BojIyVg/HMABCMABqBNCA
+w/HgfupGGGAEBABCBEIABmhIIABCKAAw/HKAA81GIAB4iIIABCCAA82GCAAKCAAKNEAijIBosHBosHMABCNEA+/HB41Gn2Bq1GMABCNEAqjIu5H81GyV6oHM
+ABCNGAujIof0sHtvCqgIyV+oHMABCNMAmiIByjIBipHByjIBipH1qBsgI7DskIMABCMAB8+CNMAwgIr5H+sHB0gIs5H+sHB0gI1qBygI7DykIMABCMABEMAB
+k/CMABm/CNKA6gIBikIBikI4oGypHyV8gIsqC+gIMABCMABs/CMABu/CMABw/CMABy/CMAB0/CMAB2/CNKAqhImuF6lI5xFm4GB6lItvCuhI7D4BMABCMABE
+NIAwhImuFgmI5xFs4Gn6HgmI7D+BMABCMABENKA2hIofkuH5xFy4Gn6HmmItvCuqH7DkCMABCMABENIA8hIofquHxrHo3G4oG0qH7DqCMABCNGAgiIofuuHu
+5H63GxrHs3GMABCNIAkiIofyuHxrHw3GtvC8qH7DyCMABCMABMMABKMABINKAuiItxG8uHxrH63G4oGmrH8D2lI7D8CMABCMABghDNIA0iImuF2mIm2B+mIy
+V2iItvC4iIMABCMABmhDNIA6iImuF8mIm2B8jIyV8iItvC+iIMABCMABshDNGAgjImuFinIm2BqnIyVijIMABCMAByhDNGAmjImuFonIm2BokIyVojIMABCN
+IAqjIof4vHm2B0nIyVsjItvCisHMABCNIAujIof8vHm2B6hIyVwjItvCmsHMABCMABENIA0jIofiwHm2B2kIyV2jItvCssHMABCNIA4jIofmwHm2BmiIyV6j
+ItvCwsHMABCMABENIAmnIBmnIofswH4oGoEyVgkIMABCMABwiDMAByiDNGA8EmuFooI2Y8EBooIMABCNGAukIof4wH2YukIn7HynIMABCMABEMABGNKA2kIo
+fgxH2Y2kIn7H6nIB2kIB2kIMABCNGA6kIofkxH2Y6kIs7H6kIMABCECAgEB8mIAIABCIABCHABAKAAypHEWBgWyVukIABwlIgCB22HgCBXgMBTgEytCo4Hgs
+BBmpIgCB2uHgCB2uHgEB2uHgE45GZgEIABwnIECAI2oBBADAAAEyoICIABEEIBgCtxG8xHAzSmmIgEgbu3HgEB25GgUEOBwTBk3BAjjDDgIBs/HgEB4oIgEj
+pD4oIgCB4oIgCBFgEHABACAACDAAAI+oIJEMB4BB6pIAmuFBgEBkiIgEBkiIgEBkiIgErbukIgECAAoyHCAAEDAAAsyHmpIgCHABAHABAHABAHAsqDAHABAG
+IBEBABCBEBGEMAwBqxG4iIAB4iIgEB4iIgEB4iIgEB4iIgEB4iIgEIABCCAA6iDCAAwBCAAoBCAA2BCAA6BCAAq1BCAAONQA6oIjvFmqIBOBOBOBslIBKB+2
+B8DUMABCNKAqqIjvFqqI88HS98HS+8HSBMMABCMAB0lDMAB2lDNCAmpIwMu7HMABCNGA2qImZ67HnZwrIBuwHMABCMABgmDMABimDNKA+qIjvF+qI88He98H
+e+8Heo9H2wHMABCNGAirIjvFirIrvGeo9H6wHMABCIAB4pIHABAHABAHABAHABAKAACHABACAACCAAhLCAABNEA6rIA+7GAqkGNGAu8GAg8GA4qIA+qICAAC
+CAA46GCAASNEAopIu+B28GBopIMABCNCA0tI+9Bg9GMABCNEAssI+9Bo8GpxEm8GMABCNIAwsI+9Bs8G1qBqtIpxEytIxCk8GMABCNCA4pIu+Bm9GNCAiuIu
++Bo9GNEA4sIof+1H8VutGNGAypI+9By9GjE0qIrU0pINGA8sIyiC20H+9B09G3V0oGNKA+sIyiC40HziCq7GtsCwoGBgsI36G4tINGA49GolBy9G+9B49G7D
+6tINGAkuI+9B69Gu+B09G/aoqGMABCNIAmtItxGs2HxnC6rIBwrG/1Bk8HMABCNEAiqIu5H8/GxrHu/GNIAstIofy2H/UoqIt9BoqIBstIMABCNEAwtIBquI
+BssIMABCMABINKAu+GB69Gz9HiCB2tIB2tIB4BMABCMABENIA0qIofi3Hm2B+uI1qB2qI4oGszHMABCMABENIA6qIofo3Hm2B8rI1qB8qI4oGyzHMABCMABm
+kDNKAouIu+B6+Gofu3H+tGwkD2XskDBqvIMABCMABskDNIAmrIof03Hm2BosIrUorItvC+zHMABCNGAssIof43Hm2B0vIrUsrIMABCNEAiwIof83HjvFwrIM
+ABCNKAyrIqsEgqIyV0rI4oGq0Hn2B+pImqG0rINKA0rIqsEiqImqG2rI4oGs0Hn2BgqIyV2rIMABCMABGNEAuwI1CiDyV6lIMABCNGAmvI8DuxG1CmDyV+lI
+MABCNGAqvIsIu/GBywI8NoDMABCNOAuvIof04Hyd85HtvCqsI1qBowIBowIlJ4mIB0qIMABCNMAyvIof44Hydg6HtvCusI1qBswIBi3H6+Hw+HMABCNEA2vI
+of84Hgf42GMABCNGA6vIyiC03H+9BygHg2ByrGMABCNMA+vIyiC43HBwgHB2gHBwgHB2gH7D4wIMABCNIAiwIg/H0gHh/H6gHi/H0gHj/H6gHMABCNIAyxIg
+/H4gHh/H+gHi/H4gHj/H+gHMABCNEAqwIolB8gH+9BihHMABCMABENCAwwI+9BohHMABCNGA0wIh/HshHolBmhH+9BshHMABCMAB4mDNCAmyInxEqpGNEAoy
+I+9B0hHuxFigHMABCNIA4tItxGm6Hm2B6uIB6tI4oGw2HMABCMABsEMAB0JMABonDMABqnDMABsENCAuxI+9BqhHNEAwxI+9BoiHm2BgrGMABCMAB2EEWB4D
+6WohGAhlBFgMjEytIgEByhIgIrjBw5HgE4XsxHgE6nBywIgEyGggIgEv2BywIgMBwyIgEBwyIgCHABAE2B1CgKBwtIABBgIByiHgE0iC2gHgEAHgQBLgIB2t
+IgEB2tIgIB2tIgIB8yIgIB2tIgEB2tIgIB2tIgIB2tIgIB2tIgIBBgIrwBghGgEBNgEAJgEB2tIgIB+0GgIB2xIgEuY6xIgCB6xIgCB6xIgCBytIgCBytIgE
+CAACHA+/HAEIBoBB2tIAB4iHgIB4tIgEBgyIgEFEAQBwtIAB2iIAFEAQB6tIAB6tIACAAICAAINEA+wIm2BkwIrUyzIMABCMAB0tDNGAqwI+9BsiHm2BqwIB
+wyIMABCNGAuwI+9BsjH2oGuwI8gI0yIMABCNGAywIziCkhHm2BywI8gI4yIMABCMABECAAwjHNCAgzIofm8HNEAizIziCuhH4sEizIMABCIABBNIAozIA6jH
+A6vIABAozICAABEaBoDB00IABCgEB2qIgEB+vIgEBmwIgEBmxIgEBu0GgEBHgEByuIgEBovIgEB69HgIBuvIgEBojIgCGqBBEBQBSBUBWBYBaBcBeBgBBiBB
+kBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BIABBNEA+0IAIAyzICAAEHABACAASCAAENCAyrGjFCMABCNCAs1I1vC2rGCAABHABACAABESBoC4sEk0IAmG6jIgC
+vXGgCBkwIgE1DkkIgIB+vIgEBs3GgIBk0IgE7Di1IgCCAABHABAHABACAACNCA+1IBMMABCNEAi2IvXUBMMABCNCAm2IvXYMABCNEAq2IyiIYvXcMABCNMAi
+1IBc4sEk0Iu+B0lHolB0lHxC2kHzhGk0IMABCNEAm1IvXkBv2BcMABCKAAk1HGYBEBABCBEBGBIBKBMBOBQBSBUBWHABADAAAi2Iw1IcCAA25HCAAGCAAMMA
+B+wDMABgxDNGA81IB81I4sE8jD7D81IMABCNEAs3IotG6uHBm/HMABCMABybNEAm2IBSBQMABCMAB6bMABssDNCA63IgO6yHMABCECAImDu1IAIABCCAA5uK
+HABAHABAEYBwC3pFumEAkYk4IgE9Rk4IgE+Rk4IgEhSk4IgEz1Ck4IgEy1Ck4IgEBk4IgElYo0IgE7D23IgCB82IgC4pFyvIgCEQB4B3pFwmEAkYm4IgEhSm
+4IgEz1Cm4IgEBouIgEBkyIgElYq0IgE4pF0vIgCEUBgC3pFymEAkYo4IgEhSo4IgEz1Co4IgE91C01IgEB81IgE+jImyIgElYs0IgEsGg3IgC4pF2vIgCESB
+4B3pF0mEAkYq4IgEhSq4IgEz1Cq4IgEy1Cq4IgElYu0IgE7D83IgC7jIi3IgC4pF4vIgCEQBwB3pF2mEAkYs4IgEhSs4IgEz1Cs4IgE+jIqyIgElYw0IgEsG
+k3IgC4pF6vIgCEMBoB3pF4mEAkYu4IgEBu4IgEBu4IgElYy0IgE4pF8vIgCEMBoB3pF6mEAkYw4IgEy1Cw4IgEBw4IgElY00IgE4pF+vIgCIABBCAABNKA64
+IA0yIAgoHA8+HA24IAu3IIABEIABBCAABNKAi5IA8yIAooHAk/HAgvIA8yIIABEIABBCAABNMAq5IAkzIAwoHAs/HAy2IAqBAkzIIABBCAABNIAw5IAqzIA2
+oHAy/HAk4IIABEIABGIABIIABKIABBCAABNIA+5IA4zIAkpHAggIA4zIIABBCAABNIAk6IA+zIAqpHAg6IAg6IIABEIABGCAAkCNIAg5IgbinD/X65I20Fg5
+IBm0IMABCHABAHABANEAo5I+9BgqH3Vg1GNCAq5IoxGgkEMABCCAABNEA86IA0pHA20ICAA0gHNGA05I/1B60Ig4CynD7vBynDHABAHABAHABACAAECAAENG
+A4qH+9B4qHxyB0wIBk1INGAi6IyiC8hIu+B0qH4sEi6IMABsNNEA+qH+9B+qH7Dg7IMABCMABKNCA47IxM25HNIAu6IotGozH6Ws+HxM45HxyBixIMABCMAB
+EMABGMABINGA46IxyBsxIotGyzHB46IMABCMAB4hCMABsgBMABgxDNIA63IofokIm2Bk8IyV83I2YygINEAk7I+9B8rH7D+7IMAB4JMABENEA28IxyB+xIu+
+B8rHMABCMABwONGAisHj+H0rHxyBkyI/X64IMABCNCAg9IB2BMABCNIAk9IxyBsyI/Xi5IBogIBmgIMABCNGA87I+9B0sH2oG25I8gI87IMABCMAB+OMAB++
+BMABiBMAB8mCMABk/BMABoBMABinCNGAq5Iof0lI2Yq5IBu8IMABmnCMABwCMABmCMABoCMABqCMABsCMABuCMABiWCAAqwFGGBEBABCBEMABu+INIAm9Iyn
+Gg7ImDg7I7pGo+IxnCs4INGA87ItxGumI2lGi+IxnCw+IE6BBojBBDABovIgwKBq9IgIBk+IgCBk+IgCBk+IgCB+oHgCB+oHgUBk6IgUBk6IgEBy+IgEBq9I
+gEBq9IgCB4pIgCBisHgMBk+IgEBk+IgCBk+IgCBk+IgCBk+IgCBk+IgCBoiIgCB0iIgwBBoiIgEB0iIgwBrjBklIgE4Xg9HgE3gI+tIgE6W8sGgEEQBgHyUs
+9IA6nBw9IgCpcmsIgCBg3HgUBs9IgMBs9IgC06Gs9IgCB4gIgEDAAACu9IDGWBEBABCBEBGBIBKBMBOBQBSBUIABBCAABHABAHABADAAAq9I69IgQNCAo/Iz
+S66HNEA+9IzS86HB0mCGmEBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCB
+qCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkENEAi+IAktGAi+ICAACNEAy/IAotGAm+
+ICAACDAAA6+Iq+IGEGBOBCABCgDBk8IgDDAAAk8Iu+ICDAAAi/Iw+IGHAqqDAHABACAA3hHCAAEKAAw8IHAynEAHABACAACCAAIDAAA0/Ik/IIGOBEBCBEBG
+BIBKBMBUKAA2kGEKBcBu/IABi9IgBBg9IgBB4kGgCBm/IgIECBEBi9IAEIBQByyHABm9IgBBCgBkpDKgCEEBuDB0yHABBgBDAAAwgJy/IsDCAAMNGA2/I42B
+q4FnnF22FrU2/INGA4/I42Bs4Fl1Bm4F2qD4/INCA6/I42Bu4FHABACAA78DHABAHABACAACCAAGCAAohJMABmuDDAAAu/IsgJDHABAKAACCAACKAAwgJDAA
+A4/I2gJECAAEHABAHABAEMBgB8uB4hJAB4hJgCB4hJgCBi+IgC18GBgC8hGg6IgECAAEEgClzCwIvjHs7HABy3EgEBvBgEBkqGgEyhGZgCxgHihJgCBihJgC
+jvB8hJgCB8hJgCB09IgC1vC44GgEB44GgEAdgEBkiHgIB+/IgEB+/IgEB+/IgEBmhJgEBmhJgBBmhJgBBmhJgBBmhJgBBmhJgBiEbgBg/Ck9IgCvvBqiJgEA
+fgEAhBgIApBgMArBgQBnBgQBo8IgEENB4T8D3BAABq8IAgE7zBm4HAgEz0BovIAggBvjG+hJBgQ+1B4wDAgEHAvzBAHABAEOBgGA7BAjWkiJggBB9BgCB/Bg
+Gz8C07HgMBhCgE7zBs4HgEHABAHABAHAu0BAHABAHABAGEBEBABCIABBNEAEA24EAgrGIAB4hJGGBEBABCBEFEAQB89IAB84EAFEAQ+1B49IAB2yIAFGAYja
+yxIAB01HABq9IAEEAYB6rHA/1B+pEgEEGAgB6nBijJAjEk+IgEBBgICAASFEAgBBGA4GEAFEAgBvoB0yIABqhJAEgCBgQAFA3mB+vIggB4R43IgsBBwiJgEB
+wiJgC7D4jJgCB29IgEz8C68HgEv0B24EgExwC29IgEByBgEBg5EgQBqjJgE8D0iJgCB0iJgB/rIHgBBsyIgEBoxIgEBy+IgUB64EgEB64EgEB4jJgEB4jJgE
+jxCqjJgEBqjJgCqyBy+IgCBm+IgE79Cm+IgI7zBy5HgI+0BozHggB/0BozHgEBs+IgECAACGEBEBABCEGAgC1DyyIABy+IgEiE+jJgICAAo5EGeAEBCBEBIB
+QBgCBgEBgIBQBCBABCBEBGBggUBQCAABHABACAABHABAHABAEEAgC1DizIABstBgEDAAAsjJojJDDAAAYqjJDCAAIGGBEBABCBEHABACAAirICAAENCA2jJ1
+vCs7GNMA4jJvjHi+H52F06EBEy7B++I1qBglJ4dkgJMABCHABANEAyiJB+jJB+jJMABCMABo/DNGA4iJnuIkkJouIkkJ2rIkkJMABCMABu/DHABAKAA8kDCA
+ACHABAHABAHABAHABAHABACAAwkJIABBCAABNIAsmJAmgJAmgJAglJAkgJNKAumJg4CogJ7vBogJrU8hJBG/1BmgJMABCNGAymJ/aqqHB+hDq6Bu+IMABCNC
+AuiJ/auqHMABCNIA6mJ/ayqH2uImiD7Dy+Iq6B2+IMABCNEA2iJ/a2qH7D2+IMABCNCAinJwgBozIIABgnJHABAIABBCAAEKAAkmJHABANGAkmJB0yI0wBsn
+JxSqhJNCAynJlY26DHABAKAACCAABHABACAAGCAABHABAMABivEHABAKAACCAACGEBEBABCKAA86DCAACHABAHABACAACHABACAACCAAKHABACAABHABACAA
+BHABAGIBEBABCBEBGCAABHABANCAgoJyIkBCAA5CHABACAACCAAl0MDAAAopJqoJggBNEAgvE+qDsoJ7pGyjJMABCEGBY1DqiJAyVqpJgCzaskJgCCAABHAB
+ACAA3+QHA0sBANCAmqJ2oB4nINCAoqJB8oJMABCNCAsqJBgpJMABCNIAkpJB0CrCkpJv2FkpJBkpJMABCNCAopJ8vI4CMABCMABINCA6qJgsB+zHNGAwpJgs
+Bg0Hm2By7GyVwpJMABCNGAgrJBoD/U8qJyV0pJMABCHABACAACHAk0CAHABAMAB83DHABACAACNCAyrJ98Dw8HHABAHABAHABAHABACAACCAABNGA0qJAEA8
+hHA8hHGQBEBABCBEBGBIBKBMBONCAksJB8nJMABCHABANGAqsJAkmJA4rJA4rJCAACEKBU3pF06EA1xFkqJgExuE8rJgCmD8rJgC4pF4jJgCEMBY3pF26EA1
+xFmqJgExuE+rJgCBmqJgCBkrJgC4pF6jJgCEKBU3pF46EA1xFoqJgExuEgsJgCyVmrJgC4pF8jJgCEKBU3pF66EA1xFqqJgEBqqJgCBqqJgC4pF+jJgCEIBQ
+3pF86EA1xFsqJgEkuFqrJgC4pFgkJgCEGBM3pF+6EA1xFuqJgE4pFikJgCEKBU3pFg7EA1xFwqJgEn2BosJgCqsEosJgC4pFkkJgCIABBCAABNIAgtJA6mJA
+yDAusJAusJIABEIABGIABBCAABNKAqtJAknJA8DA4sJAinJA+rJIABEIABBCAABNIAytJAsnJAkEAgtJAmsJIABEIABGIABIIABBCAABNIA+tJA4nJAwEA0t
+JA0tJIABBCAABNGAkuJA+nJA2EA8pJIABEIABYIABBCAABNEAuuJAooJAgFIABEIABGIAB2BHABACAACHABAHABACAACCAAGCAABHABACAABHABACAAwuJCA
+Ay9CHABAHBBADAAA4uJmuJiBHABAHABACAAklJCAABHABANEAyuJ98D8gI6TENEA0uJ98D+gI+8BqgGNEAq1E+qD2uJ6qD8pJKAA+uJIABgvJEYBwCBlEABy
++IgEB2vJgEB2vJgCBi8HgCBnEgEBi8HgEBnEgEB2vJgEB2vJgCBpEgCBgsJgEEkBBgGB3EAB7EgEB/EgEBjFgEBjCgEBpFgEB3EgEBvFgEB3EgEB3EgEB1Fg
+ExCkiJgE3CmoJgIjE6qJgEzSguJgI7DguJgC3EqqFgC5GqqFgEHABADAAA6sJivJCHABAEWBoH2ZmwGAn2B4tGg4BBmvJgEBxDgCBxDgKB00GgKBiwFgKBou
+JgEBirJgEBpDgIBqvJgEHABAHABAECBIrCysGAECBEBg/IAHABAGmEAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBgBBiBBkBBmBBoBBqBBsBBuBBwBBy
+BB0BB2BB4BB6BB8BB+BBgCBiCBkCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBg
+EIABkjIHABAEcBgK7DqwJABqwJQBqwJQBqwJQB8vJQB8vJgBBiiIgBB2kGgEBywJgEB6uJgCB6rJgCBywJgCB+qJgCBBgEDAAAG6vJRGmBAEBCBEBIBQBgBB
+gCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQEEBYjE6rJAyV+vJgIEiBBwMB8rJAiEoxJgIqtBgwJgEBgwJgCBoxJgCyGFgEBgwJ
+gElYmwGgEBHgE98DqiIggDB8rJgEBgwJgIoboyIgEtpD8rJggBB2rJgI65D6wJgI3R0mJgENEAiwJABAiwJCAAECAAEDAAAKowJIHABAHABAEGAEB4vJAB+v
+JgBB+vJQEyBBgYy2IssJABylGgIBqxJgMBqxJgCBqxJgCBBgEBFgEBg/FgEB6iCgEB6iIgEBylGgEBCgMBqxJgEvoB0gJggBBBgQjWqxJgEBqxJgCBqxJgCB
+ylGgE9jHQgMBsgJg4GBwwJgCBwwJgCijG6iIgEB0gJgICAACHABACAACHABAHABAG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBB
+sBBuBBwBByBB0BB2BEhBBQB0uJAAi3C0uJAgCBuxJAgCBuxJAQBuxJAQnrGuxJAQBuxJBQBuxJBCBuxJBCBuxJBCBuxJBCBuxJBCBuxJAGBuxJAQBuxJAQ4p
+F0gHAQNEAsyJAqoIAiwJCAACEjBBUB8uJAAB8uJAgB6nB6uJAgBB6uJAgCBqxJEgCBqxJEIBqxJBIBqxJBCBqxJBCBqxJBCBqxJBCBqxJBCBqxJBCBqxJBCB
+8uJACqoDqCAgBB8uJAgBKAACEIBIj5IgvJAk5IgvJgB1qBgvJgBqoDuCgBEEBEBivJABivJgBEEAM/pIiTAgqIiTgDFEAMACAm7GCAEIBSACABovJgG05Iov
+JgB15IovJgBEEAI1hDovJA2hDovJgCFEAIACAm7GCAEVBUBoyJEAmEoyJEIBoyJAIBuvJAQ7WuvJAgBBuvJAgBBoyJAgBjuDoyJAQqoD8CAQACAgBKAACEEB
+CBsyJABsyJQEEAgB1hDq3GA2hDq3GgIFEAgBACAm7GCAEPBoBncyyJEAmEyyJEIB0hHAIB4vJAwB/5IyyJAgBByyJAQACAQEWBYBiyJAlqC6vJgCBoyJgBBo
+yJgBBoyJgBBoyJgBBoyJgB7DoyJgBBoyJgBBoyJgBBoyJgBCAAEEbBwF2ZmzGAAioDmyJAg4BBgzJAgCBsyJAgCB4yJAgBB4yJAQBmyJAQB2xJAgCAHAgCBo
+xJBgIBoxJfCBiuJA+BBJAgICAACHABACAAEFEAQBkwJAB83GACAA1wHEIBYm6IyyJAB0BgC7D8xJgIt6I8xJgBCAAeFEAYBEABUAEEBUl1Bm4GAB4yJgICAA
+qDECBIBwDAHABAEEBQ1D8iJAB0DgECAAGCAAGCAAGDAAAyqIozJAGMBEBABCBEBGBIBKHABAKAACEgBBoCBsyJAByyJgEByyJgCB2yJgCB2yJgCBkyJgCByy
+JgEByyJgCBkyJgCBwzJgEByyJgCByyJgCByyJgCB0wJgCB0wJQB0wJQKAACNCA2yJA+qICAACNGAk1JAirIA6yJA6yJCAACNEAo1JAmrIAszJCAACNEAs1JA
+qrIAWCAACNEAw1JAurIABCAAYCAAENEA21JA0rIABCAAaCAAENIAqxJA6rIAyzJAorJABCAAj8MCAAECAAyoICAAwmJCAAgGCAA+pGCAAoFCAAoDCAA6DCAA
+gECAAgENKAynI9oDw2Jg9Bw2JBo1JBgsJ4d0xJMABCNCAs1J98D2nINCA4nI98B4sIMABCNEAy1J98B8sI98D8nIMABCMABwLNEAioIBioI6pDsrGMABCNEA
+ixJ98DmoI1qB22JNEAq3JjEiBBooIMABCNCA82JhlBy8BNCAuoIjEoBMABCNCAuH98DyoIMABCNIA+zJ98Dy7G2Ys2J1qBs2J55D+zJMABCNKAw2J98B6tIl
+J6tJ2Yw2JrUqzJ7Dw2JMABy5CMABYMABaMABcNIA62J98DkpIB62JB62J4dmzJMABCNEAopI98Dk8G4dqzJMABCNEAspI98DspI4duzJMABCNCAy4JBoCMAB
+CNEAq3J38IsCrUk0JMABCMABoNNEA84J98D6pI+pFwZMABCMABuNMABwNMAByNNIAkqIrU04J4dm0J7D63J5Z63JMABCNEAoqIxSkzJs8D44JMABCMABENCA
+w5J98BuvIMABCKAAsnHHABAHABACAABNGAw4JA6qIAu+FA+pGHABACAACCAAONEA+zJ6nByxItvCo+INGA64JBkrI+8D4+Fg9DoqGNGA84J98DmrI+8D6+Fg
+9DqqGNEA+4JBi4G98DorIMABCMAB2DHABAHABAGGAEBCBQBgBGEBEBABCHAuqDAE8BB4U98B4wIAB4wIgEBw4JgEBw4JgCBw4JgCBy2JgCB5FgCn4CzFgEB1
+EgQBw4JggEBw4JgCBwuGgCBq1JgMBqpJgIiE26JgE1rCq1JgEBqpJgImGgpJgCB60FgCB60FgEBm0FgEB60FgEB60FgExmE0yFgEBw1FgEBynJgEB3FgQ1X8
+mJgEB4wIgsBB4mJgEEEBIpwFy4JAj4Cy4JgCECBYsIBADAAAE05JDEMBoBB+xFAB+xFgE1DypJgEq5D25JgCB25JgC8Vk7GgEEQBwCB0pJABo5JgCB64JgCq
+5D61JgCB61JgCBgyFgEBgyFgEBCgEHABAHABACAACCAAGEaB4B7D86JAl1B43JgC+6IBgCB86JgE91Ci6JgC2Z86GgCy1Iy5JgE95I06JQ65Is6JQncg7JgB
+z1Io6JgBB+4JgB85Dk5JgECAAmJEEBwE0nBEAB4+GgcEEAEBu6JABu6JgBE/BBgf98ByxIAABDAgkMBg4JAgEB06JAgCBw6JAgBBKAgBBs2JAgEBi4JAgC65
+I86JAgBB86JAQB86JAQB86JAQB86JBQB86JBCB86JBCB86JBCB86JBCB86JBCB86JBCB86JBCB86JBCB86JBCB86JBCB86JAMB86JAQBq6JAwBBq6JAgCBg4
+JAgCBFAgE49IEAgEBCAgoCErCBgF1hD6/GAAB3CAgIB4aAgMB4aAgEBi4JAgEs8Do6JAgCBy6JHgCk6I26JJOw/Iy6JBSBy6JGCB26JJMBs6JASBs6JAgCB9
+CAgCs/Iy6JBgBBy6JBCBy6JBCr/Iy6JDCyTy6JBGBy6JDCBy6JBGBy6JBCBy6JBCy/Iy6JBC1/Iy6JBCBy6JBCB+6JACB+6JAQBi4JAwBBo6JAgCBhDAgEBl
+DAgEBpDAgE+6IOAgEB2sIAgEB2sIAgE49I5CAgECAACCAA7nEHABAKAACCAABNEAk8JAiyIA6zFFEAoBB6oJAB6oJAESAYjDu7JABu7JQBu7JQBu7JQB46JQ
+jvBk8JgCB46JgEBi7JgCBi7JgBELAQB+6JAAB+6JAgCBg6JfgCgEg6JB+BBg6JACEjCBgtBBWAABoBAgwPBDAgoBBHAgEBo8JAgEBgpJAgEBgpJAgUAGAgUB
+86JAgUB86JAgCB86JAgCB86JAgCBw8GAgCBJAgEBPAgEBm2JAgEB+JAgEBTAgEBy7JFgEBy7JBKBy7JBCBy7JBCBy7JACBy7JAQBy7JAQBy7JAQBy7JAQBm7
+JAQBEAgBBCAgMBi6JAgIBi6JAgCBVAgCEYBoCBwuGABi7JgEBm7JgCB27JgBB27JQBstJQBwgHgCB44JgIBm7JgCBm4JgB5Z42JgDB62JgICAACHABACAACC
+AAWHABAKAACCAACNEAs8JA8yIA06JCAACDAAAy6J27JNHABAEEBIB86JAB86JgCEjBBYB87JAA/nE+6JAgCB+6JAgCB+6JAgCBm7JBgCBm7JBCBm7JBCBm7J
+BCBm7JDCBm7JBGBm7JECBm7JEIBs7JBI7pGs7JHCBs7JAOBm7JAQBm7JAgBERBYB66JAA57Ig7JAgE5iJg7JAgCBg7JAgCBu7JAgCBu7JFQBu7JBKBu7JBCE
+GAQ57Ii7JA6nBi7JgCgZ86JgCEGAQBk7JA6nBk7JgCgZ+6JgCEEAIBm7JABm7JgCE9IBonCBmBAABw7JAgwW01Iw7JAgBB85JAgBBi7JAgCBo7JAgEBo7JAg
+CBo7JAgC69Io7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBi7JAgCBi7JAgEBo7JAgEBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBi4JA
+gCBi4JAgIBo7JAgIBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBIAgCBw7JAgMB27JAgBB27JCQB27JBE7pG27JFCBo7JAKB6bAgCB27JCgGB27JBEB27JB
+CB27JBCB27JBCB27JCCB27JEEB27JBIB27JBCB27JBCB27JBCB27JACB27JCQB27JBEB27JBCB27JBCB27JBCB27JBCB27JBCBo7JACBo7JAgCBi7JAgCBi7
+JAgEBi7JAgEBo7JAgEBo7JAgCBo7JAgCBo7JAgCBo7JAgCB0CAgCBo7JAgMBo7JAgCBo7JAgCBo7JAgCBw7JAgCB27JAgBB27JAQBo7JAQBo7JAgCBo7JAgC
+BKAgCBo7JAgMBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgC07Io7JAgC17Io7JAgC+zHo7JAgCBo7JAgCBi7JAgCBi7JAgEBo7J
+AgEBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBo7JAgCBu+IAgCBu+IAggBBwuIAggBBwuIAgEBwrJAgEBwuIAgEBBAgEBDAgEBDAgQBwuIAgQBm
+8JAgEBo7JAgCBo7JAgCBo7JAgCBo7JAgCBm8JAgCBi7JAgCBo7JAgEBo7JAgCBg9JAgCBg9JAgCBm8JAgCB27JAgCB27JBQBw7JAQBo7JAgBBo7JAgCBGAgC
+BEAgIBCAgIBo7JAgEBq5JAgCBHAgCBq5JAgEBNAgEBRAgEBVAgEBu0FAgEioEi0FAgEDAAAOo8JBDAAAQq8JENCAw5JAu1FCAACHABAKAACCAACHABACAACH
+ABACAACHABAKAACCAAEEEBUByiHABk9JgIEGBQ+6IoDAk6I28JgExgJ28JQEfACo6Iu9JBABu9JBCBu9JBCBu9JBCBu9JBCBu9JBCBu9JBCBu9JBCBu9JBCB
+u9JBCBu9JBCBu9JBC4gJu9JBCBu9JBCBu9JBCFEAC5RCABw9JAHABACAACHABACAACHABACAACHBBACAAaEOBoBBw9JAikHw9JgEB2+JgEB2+JgCB2+JgCB2
++JgCB2+JgCEOB4BBHABLgE84DPgEBTgEBXgE1DbgEBbgENEAg+JABAqwICAABEaBgI98Bu1IAB09JgE8zH09JQB09JQB09JQB09JQB4sGgCBuwIgEB++JgEB
+yrJgE1X0rJgsB1KIgQ+8BGgUCAAGNEA0/JAGAywICAACNGAs+JAKAq3GAw3GCAACNEAw+JAOAw+JCAACNEAggKASA0+JCAACNCAkgKAWCAACEOBgU/U+9JAu
+2F+9JgCt9B+9JgCrU+9JgCB+9JgCBmlJgExSBgEDAAA4uH++JTEUBoWBEAxSm6JggKv8Dm6JgE09Ii+JgE19Ii+JgC7Di+JgC98DqxIgEz9Iq2IgE98Bq2Ig
+EjE86JgEEIBgBBq5GABq5GgEBq5GgEBq5GgEHABAEEBI1qBo+JAgmGo+JgCCAAICAAGCAAsENEA6gK98B42IB24FMABCMABEMABwHMABkKMABKMABMNEA8/J
+98Bm3I4pJk5FMABCMAB8HNEAigK59IgC98DsyIMABCNEAmgK59IkCBmgKMABCNEA2hK59IoC98D0yIMABCMABqINGAwgK4pJ45F98D6yIBwgKMABCNEA0gK4
+pJ85F98D+yIMABCNEA4gKn2Bg6F98DizIMABCNGA8gK98Bm4I4pJk6FnnF0BMABCMAByBMAB+uENCAwiK4pJs6FMABCNCA+B4pJw6FMABCNEA06F98B24I5Z
+shKMABCMABsvENKAyhK4pJ66F98D8zIgmG0gK1qB0gKB2+JMABCNOA2hK98Dg0IgmG4gK1qB4gK4pJ+6F98Bg5InnFuCxqJ6+JMABCNCA++J98Bk5IMABCNK
+A+hK98Bo5I4pJm7FnnF+4G1qB+hK7D+hKMABCNIAiiK98Bs5In2Bm0InnF6CikHkhKMABCMABENGA0jK98By5InnFgD1qBoiKMABCNGA4jK98B25InnFkDik
+HuhKMABCMABENEAyiK98B85InnFqDMABCMABENIA4iK98Bi6InnFwDsxG6hKB8/JMABCNGAokK98Bm6InnF0DikH8iKMABCMABENKAijK98Bs6I2Z6D1Z6Dg
+mGkiK1qBkiKMABCNIAmjK98Bw6InnF+D1qBmjKBmjKMABCNCA2kKlYwjHNEAkhK98D21IlYyjHEGAIBokKAB4iKgCB4iKgBEEBcACAxSorCgENIAiyGBiyG2
+cw0C87DskKg9Dg1GMABCNEA2jKvjHmyG87DwkKMABCNEA6jKorJqyG98Dk2IMABCMABENCAslKorJwyGMABCNGAkkKorJ0yG+6ImtGg9Dy1GMABCMABEGYAE
+BABCBEBGBIBKBMBOBQBSBUBWKAA2hDGsBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBmBEGBMy8GskKA8DskKgC2YskKgCKAACE+CB4s
+HB2jKAB2jKgChX8+GgC2cbgE6a7CgEmtF0kKgEB4hKgCB4hKQBvCwBB9CgE8jGzCgE0/G/CgE2/GhDggIw+G2jKggQx+G2jKgCB2jKgCB4hKgCB4hKQB4hKQ
+B4hKQB4hKQs+G4hKQB4hKQB4hKQBjDwCBlDgEBJgEBnDgsQBpDgogCB5CgsJB2jKgMB2jKgCB2jKgCB2jKgCB2jKgCB2jKgCBwjKgCB2jKgEB2jKgCB2jKgC
+B2jKgC45Go0CgCB2jKgIBwjKgEB2jKgEB2jKgCB43JgCEYBwrBzUjCAB2kKg0UB4jKgCB4jKgCB4jKgCB6hKgCBvBgEB6hKgIB2kKgCgalCgCB2kKgEhKnCg
+EGEBEBCBEEEAQ76Gs7CAy6G8jKgEHABAEKB4gBuXgkKA4lG0cgCy7B4iKgiQBgkKgEBgkKgCCAACHABAKAACCAAKCAAouCEGB4C1rCs0CABghKggBzhGmkKg
+IEYBw2BBDA3EHgEBNgEBRgExuEkgFgEB21JgE8Ds+CgEBs+CgExCumKgEBTgEzkCukKggaBukKgCKAACCAAMNCAylKAk8CCAACNEA2lKA2+CABCAAmBCAAEN
+IA8lKA8+CAEAihKAghKCAACDAAAy7CgmKgCECBEmDimKACAACEEBQp9CilKA4sEilKgEGMBEBABCBEBGBIBQEEAQBuhDABslKgEEEAI8DovCABwjKgCEEAQB
+2nKAB2nKgEFOAQtjDwmKAAGAA2BABylKABEA+vECA7tJylKAEmBB4D8Dw8CAgmG4lKgCACgC7W0lKgIB0lKgCBMgCBwlKgIBwlKgEBulKgEBulKgEB4lKgEB
+4lKgCB0lKgCB0lKgC1MBgC6tJ0lKgEB4lKgCorBKgCB2jKgCCAACHABAHABADAAAI6mKLCAAECAAIEEBIBimKABimKgCHABACAACHABACAACHABAEOBQ/Uum
+KAggHumKgC1+G2mKgCBwkKgBn/GwkKQBwkKQBwkKQEGAYBm+JABm+JgEBunKgECAAv2BCAAKDAAA4iD0nKgCDAAAw8C2nKgCCAAOCAAuDDAAAQ8nKhIDAAAe
++nKrCCAAyCNCAupKBojKMABCNCAmoKgwJsjKMABCNIAqoKpwFqhDByCgwJwjKBujKMABCNQAuoKktJuD76GyhDpwFuhDgmGuoKrUuoKB2DBy9JkuFmDMABCN
+KA2lKgmGyoKrUyoK8D6DhXy+C6TsDMABCNCA2oK76Go/CMABCHABAHAytDAHAztDAIABwoKIABsoKIABmoKHABAHABAEOBwBB6oKAB6oKQqxGwpHwD28HwpH
+gE98B0gJgEk2Cs4HgEB2oHgENCA4qKk2Cu4HNCAupKk2Cw4HNEAwpKsIqiJj4C2kKMA66CCNEAgrKsIuiJj4C6kKMA96CCNGA+kKsIyiJj4C+kKtvCovJMA8
+6CCMA76CkRHABAKAACHABAKAACCAACCAAINEAqqKBEjuD6qKMABCNEAuqK3wJGjuD+qKMABCMABIMABGKAAuoKGYAEBEBIBQBgBBgCBgEBgIBgQBggBBggCB
+ggEBggIKAA4PKAA2PEfBoHBknGAAB6qKAgkCBqrKAgCBurKAQB2oKAQB4rKBgBB4rKUCB4rKDoBB4rKIGBgqKAQBgqKAgCB+4JAgEB6PAgUB2PAgEB0mKAgE
+KAAiYIABBNKAmqKAuSAqsBAscAqsBAOEEAQ1hDyrBA2hDyrBgEESBwBnoDyqKAjuDyqKgBshDgpKgBrhDyqKgBB2ZgBBCgEByiJgIBqqKgEBsoKgCCAAMCAA
+MCAASCAAOCAAYCAA+iJNCAitKyjD6tHMABCNEA+tHyjD+tHB0sKMABCNCA+rKyjDiuHMABCNCAisKpnEmuHMABCNMAytKpnEquHxCotKButKBmsKButKButK
+MABCNEAqsKB4oG98B0jJMABCMABqUNGAwsK98B6jJ1hD2nKnoDwsKMABCNGAwZ98B2lGk2C+TriJ0sKMABCNKAwR6asBk2CiUriJ8sKqiJ4sK98B6lGMABCN
+KAgqKBuBk2CmUriJgtKqiJ8sK98B+lGMABCMAB8UNCAitK98BskJMABCNGAqqK98BwkJBwkJBqyIMABCMABENQA2kJk2Cu8HyjDwvH1hDyuBshD2C2hDyuBB
+0sKBqtKBqtKMABCMABqjBMABuVNUA+kJk2C28HyjD4vH98D+/In5I0tK1hD6uBshDsrK2hD6uB3yJ0nB4yJytK5yJytKMABCNUAilJk2C68HBya98DigJn5I
+4tK1hD+uBshDwrK2hD+uB3yJ4nB4yJ2tK5yJ2tKMABCNSAmlJk2C+8H98BmlJ98DmgJn5I8tK1hDyrKshD0rK2hDyrK3yJguKBsCMABCNEA6apnEkwH98Bql
+JMABCMABgWNIAyvK98BwlJvyJiTB+SriJquKMABCNEAurKkzJ8C98BsnGMABCNEA6vKB07IvyJmTMABCNMAqTnzJ47Ik2C09H6aubriJ2uKqiJyuK98B0nGM
+ABCNIA6rKvyJkDk2CgWriJ6uKqiJ2uKMABCNEAmwKnzJg8IvyJ2TMABCNKA6TnzJk8Ik2Cg+H6a6bB+oBqiJ+uKMABCNKAkuKk2CsWBowBBqgB14IowBBsEM
+ABCEEAE7W+sKA7c+sKgBEEAE/mGgtKAsoDgtKgBFIAEBEABgtKABCA/Tw1JAEIBI8D+vKAthD+vKQBygBQBCgBKAAweEEAQByVAB6hJgEFEAQByVAACAEZBg
+IB6nGAAkjJ+uKEg0DljJ+uKEI/iJ+uKBIijJ+uKBChjJ+uKBCB+uKBCB+uKBCB+uKBCjjJ+uKBCB2uKAkBACAgCGKBEBCBEBIBQBgBEaBwJ8zJEA4nJFggEB
+0uKgEB8sKgE1nJ8sKQB8sKQB6uKgBB6uKgCB6uKgCB6uKgCnkJ6uKgC7jJ6uKgCBovKgCHABAKAACCAACKAA6TEQBoIBkFABkvKg0DBkvKgCBkvKgCBkvKgC
+BiwKgCBkvKgCBgTgCGgBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeFGAQjFwvBABovKABwvBAESBgC98BynJAACgEByiJgI98DyiJgEBurKgEq2B4vKgEB4
+vKQB4vKQBkvKgDHABAEEAI6nBuvKAu0JuvKgCFEBIACABqvKADAAAkvKwwKDGIBEBABCBEBGGGBEBABCBEEEAEBgwKABgwKgBFEAEB0wKAACAENAY+7I2wKB
+A17I2wKUC7pG2wKLoB07I2wKAWsmJ2vKAgCtmJ2vKAgEFEAYBCAiUmeAEZBwB6nB6wKAA5iJ6wKAgCAGAgCBwxKAgCBwxKAQBwxKAQBwxKBQBwxKBCBwxKBC
+7pGwxKFCl5I6wKAKACAgEKAAoTHABAGEBEBABCCAAuVHABAFCAInuH+9CAFCAIBBACAA0tGEGBYAGAAEgEnYwuKgECAAsVCAAmCCAAu2HCAAWCAA82HCAAUC
+AA+BCAAg0BCAAiBMABuzKMABu9CNCA0zKButKMABCNEAsyKy2JytK9uGwuDMABCNGAwyKnuHk/Cu2JiBnYwvKMABCNCAg0KBuuKMABCMABqJMABuJNEAgwK9
+8B+rGB8yKMABCMAB25DMAB85DMAB45DMABuaNCAyqJ6nBisJMABCNEAm0K6nBmsJB4HMABCMABINGAyzKxrH2BBs0K7D+vKMABCNCAi1KxrH6BMABCMABw6D
+MABw6DMABmbNEAmvK6nB6sJtvC8wKMABCMABgcMABkHNEA01K98ByrJ98Du5HMABCMABgfNGA61K98D4mJBufBofMABCMABsqBMABifNGA6xK98BgsJ98Dgn
+J+pF2CMABCMABufMABqfNIAo0K98BosJv3JqiBw3J6fzhGiqKMABCNOAssJ98BkuG98DsnJ8zJqtG2Z81HBqtGBm6IBsaMABCMAB0fNIAi2H98BquG98DynJ
+++IyyG8zJwtGMABCNIAs1KBmzKzSyX98BuuG98Dy6HMABCNKAw1KB4D2hDmzK1hDmzKw3JqgB/lGw1KMABCNIA01K98B+sJB01KBuvH24I01KMABCNMA41K9
+8BitJl1B2DnoD41KBo1KB41K7Do1KMABCNSA81K98BmtJl1B6DnoD81Kl4Js1Km4J81K7Ds1KB+nIBs1KBoyKMABCNEA+Y98BivGBivGMABCNMAiZ98BmvGl
+1BiEnoDk2Kl4J01Km4Jk2K7D01KMABCNCA03K8zJwuGMABCNOAs2K98BuvG2Zm3H++I2zG8zJ0uGBmFB4Ft1J2oJMABCNGA83K98ByvG98D6oJ8zJ4uGMABC
+NYAg4K98B2vG98D+oJ6nB21Ks5I21KB21KB21KB21KB02KzSyZB02K65Ik2Kr0J21KMABCNEAk4K98B6vG98DipJMABCNEAo4K98BmuJ98DmpJMABCNEAg3K
+98DqpJ6Ti2KMABCNEAw4K98BuuJ6nBm2KMABCNGA04K98ByuJ6nBq2KusEs0KMABCMABofNGAu3K98B4uJ+Y8vH2qDu3KMABCMABENGA03K98B+uJB+uJB6y
+KMABCNEAqHk2Cif98D+8HMABCKAA08HHABACAAECAAEMABwpBMABsfNKA05Kk2CqnIv2Bo4K8Do4Kp2Co4KBo6HMABCNQAs4K98D2qJp2Cs4Kp5Js6HBu3K6
+nBu3Kv2Bs4K7Dm5K8Ds4KMABCNGAw4KlY24HB0qHg9D+pHMABCNGA04KlYynHt5J4qHg9DiqHMABCNGA44K98DirJlY2nHB63KMABCNEA21KlY6nHw5J+3KM
+ABCMABsqBNGAi5K98DsrJBugBjFgBMABCNKA82Kk2CooIBm6G2Z82KB82KBm5KMABCNGAg3KlYooH2Zg3K45Jq5KMABCNIAu5KlY05Hm2Bo3K1qBu5KrUu5K
+MABCMAB2gBMAB4gBNGAihB25J26GBs3K4sEs3KMABCNGA65K25J66Gg4Cw3K7vBw3KMABCMAB80KMAB4/CNEAuhBk2CkpIl1B43KMABCNCAy7K05JyhBMABC
+NCA0sJvjH48HMABCNIA67KvjH88H6a4sJB01KBy3KMABCNGA41KvjHg9H98D8sJ1M8sJMABCNIA26KvjHk9H98DgtJ2Y26Kt9B26KMABCNEAo9HpjDq9HzSg
+2KMABCNCAq8KvjHs9HMABCMABglBMAB8gDNCAy8Kv0B09HMABCMABo2KNEA48K+kIy2KxnCy2KMABCNCA88KtjIk+HMABCNCA07KtjIo+HMABCHABAEiBBgk
+BBwhBABi9KgwPjD67KgEBs8KgCBs8KQ1qBg8KQz1Ig8KgBBg8KgBBg8KgBB00HgCBDgEB00HgEBm3GgEBHgEBLgEB8wHgQB67KgMNGAo9KAmzJAmuJA28KCA
+ACNGAquJAqzJA63KAquJCAACNGAk8KAuzJAuuJAk8KCAACCAAONGAq8K98B0zJ4pJy1GBu5KMABCMABs3KNKAw8K98B6zJnnFwzH1qBq5K7Dw8K2qDozKMAB
+CMABEKAAshICAA1oDKAA6qBCAAiqBCAAECAAKNEAu+K98Bs0J2Z89HNGAk9Kk2CmsI98Bu0J98DuvJMAB6TMAB6TEEBEBi7KA7ci7KgBELBE/To9KFABo9KB
+KBo9KBCBo9KBCyjFo9KYCEPBEk6Ig+KAA/Tg+KDQBg+KCGBg+KBEBg+KBCoqGg+KBCBm7KACFMAEBBABuuBAB2jKABGABEABCADAAAo7Ky9KBEIBIBm+KABm
++KQB6uBQBEgBEUBoC8Du7KAB66KgBlY89HgDmpD43HgEvCFABJgEBNgEB4sIgEB84KgEjEy5KgENIA49KAiwJA+9HABA+9HCAAECAAENGAq/KA45KAEAk+HC
+AACNEAm7KAIAs1JCAACCAAksBMAB8oBNIAq+K98D0wJlYw+Hi8HQBw+HMABCNCA6/K6ao6KHABACAACNMA0+K98D+wJ+6IO8Dk+KthDk+K2Y0+K6Tq8KNEAi
+gL98Bg2JjvBq9KMABCMAB4RHABACAABNMAg/KAm6KA68KAg/KAg/KAg/KAqxJNGAi/K98Bs2JnnFi2H1qB87KNIAk/K98Bu2JnnFk2H1qBk/K2qD81KFCAIB
+DAEaB4Br6Iu/KABu/KgBBu/KgBB6/KgBB6/KQB6/KQB6/KQBg9KQshDg9KgBrhDg9KgBARgB7Dk/KgQigJ+8KgCCAACFCAI98BDAEcBwCBq/KAnoDq/KgC8D
+q/KgCjuDq/KgC85Dq/KgCncq/KgCBq/KgCBk1KgCBq/KgIBm9KgCBq/KgCBk1KgCiEq/KgIBw/KgCCAACEkCBgG1qBu/KAh6Du/KgC85Du/KgCj9Bu/KgCju
+Du/KgCv6Du/KgCm7Du/KgCl7Du/KgCncu/KgC9xJu/KgCp2Cu/KgCj7Du/KgC+8B4sGgC+1Bu/KgKmrJu/KgCxSu/KgCv8Du/KgC65Du/KgCnoDu/KgCBu/K
+gCBu/KgCBo1KgCBo1KgIBu/KgIBu/KgCw8Du/KgCAMgC2Vo/KgEBu/KgE01Iu/KgCAGgCz1Iu/KgEBkgLgCr5Do/KgCGKBEBABEBOBgIBiIEEAIBs9KABs9K
+gCEEAgBBu1KABu1KgIFEAgBAEAACAHABAEGBwBBucAw8Dk7KgQv8Dk7KgENEAqyJ98DqyJ6pD01HNEAigL98DsyJr6IigLNEAuyJ6a+7K98DuyJHABAHABAH
+ABAHABACAACNCAwgLlY2gINCAygLrU0/KEgCBgIlY83IAB6gIgEBw8KgEBwwKgIlwBmwKgCBJgC1XkuKgEBwwKgQ8jGw8KgEB2/KgIB+/KgCv0BHgKBHgEB0
+0FgEBNgEBPgEBw/KgEBw/KgEB2/KgEB2/KgCB2/KgC28D2/KgCB2/KgCB2/KgCB2/KgCBkgLgCB49KQB49KQB49KQm7G67KQBwwKgEBRgEHABAHABAHABACA
+ACCAAGHABACAACCAAODAAAEmhLAHABAHABAHA32CAGWBEBABCBEBGBIBKBMBOBQBSBUNCAwhLzL83KMABw8KCAA48KNCAijL7pG88KIABqiLIAB8gLCAAECA
+AEEGBM3pFyxGABihLgE4pF26KgCEIBY3pF0xGAB+gLgEB+gLgE4pF46KgEEIBY3pF2xGABghLgEBghLgE4pF66KgEIABBCAABNEA2jLAw9KAshLIABBCAABN
+GA8jLA29KAshLAshLIABENCAgkLuIq/FIAB8hLHABAIABCKAACHABACAACCAAGCAAKMAB08EMAB28EGGBEBABCBENIAsjLAw8KAu8KAsjLAy+KCAACNKAwjL
+A0oJA08KAo6KAwjLA2+KCAACNKA0jLB4oJB48KBs6KsG0jLxS6+KMABCMABEMABGMABINQA+jLxSk/KjjDypKsG+jL2oGk/K3oG0pK4oGupKBmlLBmlLMABC
+NIAikL//Jm9KggKk9KsGikLxSo/KMABCMABSNOAokLjjD8pKsGokL2oGu/K3oG+pK4oG4pKBaxSu/KMABCNQAskLBy/KjjDgqKsGskL2oGy/K3oGiqK4oG8p
+KqgKexSy/KMABCNQAwkLsgK2/KjjDkqKsGwkL2oG2/K3oGmqK4oGgqKqgKexS2/KMABCMABSMABiBMABkBNEA+hLAmgLAggLCAACMABomLNEAkiLxyB07K+8
+BsgLMABCNEAoiL+8BwgLxSqgLMABCNEA0gLxyB87KvC+rDMABCMABINGA6gLxyBi8K4zCSxS0gLMABCNGAylLxyBm8K1X+gLBo8FMABCCAAm9BNEA4lL/vBC
+jvBskLNCA6lL/vBENCAonL/vBGMABCMABIMABIMABINCAynL/vB4yGMABCMABEMABGNCAumL/vBgzGMABCMABEMABOMABIMABKMABMMABWNEAwzG/vBwzGiE
++mLMABCNGA0zG/vB0zGyV2lLiE8nLMABCNEAyoL1DqwGmDomLMABCMAB0oLNCAguGvkCyuGMABCMABEMABGNEAgpLvkC6uG0wB6tGHABAHABAMAB29FMABmp
+LNEAqpL6aqjLvCs4FMABCNCAupLpnEw7FMABupLNEAmoLlZ2kF/Xo0FMABCNGAqoLlZ6kF62HmnL/Xs0FMABCNIAuoLlZ+kF62HqnL/Xw0FizG0lLMABCMAB
+4jGMAB6jGNGAqnLB42K/X40FkZ23EMABCNCAunLB25KMABCNEA+oLpwFk1E/Xi1FMABCNGAuqLBo1EizGomL/Xm1FMABCNEAyqL/hKs1E/Xq1FMABCMABo8E
+MAB2qLNCA6qLlYw2EMABCMABwBNIAgrL5nBurKB23K7D8qLBuqLMABCNCA8mLobqmFMABCNGAorLobgsKizGinL/Xg2FMABCNCA8oLBymFMABCMABgwKNCAm
+qLobqsKMABCMABENIA4rLobwsKBu4KBopL/Xu2FMABCNGAspLob0sKmiKy4K2Dy4KMABCNEAgsLob4sKB4nLMABCNCA64K5nBysKMABCOAB4sKBKAA85ECAA
+CKAACCAAgrKMABsmGMABumGNGAqrLnuIqrLp9Cs5EBs5EMABCMABs+EMAB2mGNEAyrLnuIyrLp9C05EMABCEQB4B9W8hCA4sEyqLgEByqLgEB4qLgEjrI4qL
+gCByqLgC0nB45KgEByqLgEEuBB4IBCABCgcB0qLgcBgtLgEBokLgEB65KgIB65KgEB65KgEB+qLgEgoBysLgCBorLgCB65KgEB0qLgEBokLgEB0qLgIB0qLg
+EB2qLgEB0qLgEB0qLgEB2qLgEB6qLgEB6qLgCB6qLgCMABolFMABqlFMABslFMABulFMABonGMABqnGMABsnGMABunGMABwnGMABynGMAB0nGMAB2nGMAB4n
+GMAB6nGMAB8nGMAB+nGMABgoGMABioGMABkoGGGBEBCBEBIHABAGIAEBABCBEBGHABAGOAEBCBhggggQBjggggQBlggggQBnggggQBpggggQBrggggQEKBU3
+pF88GAhlBqtLgEB0sLgC1xFssLgC4pFgmLgCEMBgB3pF+8GAhlBstLgEuXstLgC7WosLgCBusLgE4pFimLgCEQBoB3pFg9GAButLgEButLgCBqsLgCxMutLg
+EBwsLgCBwsLgC4pFkmLgCEOBgB3pFi9GAhlBwtLgEuXwtLgC7WssLgCilKysLgEmDwtLgC4pFmmLgCIABBCAABNEAivLA8oLAi6IIABEIABGIABBCAABNGAs
+vLAmpLAi7JAivLIABEIABGIABIIABKIABMIABBCAABNKA8vLA2pLAy7JAyvLAklLA0rLIABEIABBCAABNIAkwLA+pLA67JA6vLA4uLIABECAA6BMABgrFNEA
+swLsvF0lLyoGypGMABCNEAkvLsvF4lLyoG2pGMABCMAB8mGNIAqvLotGkoK6WozKxM0uKuvF+lLMABCNCA6wLobq9KNCA8wLmXy8JNGAyvLxyBmmLm2BstL8
+gIssLMABCNCAixLj+H6/JNEA4vLnxEooJynGy1INEA88JxyBumLhlBm8IMABCEEBQgagsLAoCBgECAACEKBwBADA0Z2gLgIBFgEBqxLgEBqxLgEHAgmKAFEA
+Q7uHIArb0rLACAAEIABBCAABNEAuwLABAmmLCAABEEBwB5ZQAxSopLgYEOBoFtEotGA5mFKggCBKgEB0wLgEpsF0wLgC/yHutLgCBMgEMABiOGQBEBCBEBIB
+QBgBBgCBgEBgIGqBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBNEA8wLA2xLAwsLCAACMAB+rLNCAixLg0GwgHNIA8tLtxGq6Ky7BmyLj
+8C+tL4oG02KNIA+tLtxGs6Ky7BgvLj8CguL4oG22KMABonGMABm0EMABGMAByyEMABi3DNKAquLof46K4oGi3Kx7BmsK1qBsuL7DsyLMABCNEA6uLx7BqsKm
+2BgnIMAB4nGNEA6xLofg7K7Ww0JMABCMABizENEAwvLtxGm7K7rGmgFMABCMABg1EMABmoGMABkjEMABqoGMABi9EMABwxDMAB6zEMAB6zENCAg0Lg0GiiHN
+MAi0Lg0GkiHB4zL2lG4zLB8rL8DmyLtvCgyLMABCMAB6oGMAB4BNCAq0Lg0GkuLMABCMABipGNEAkzLg0GyiH2XowLMABCNEAkyL2oG82GB62GMABCMABspG
+MABk+EMABwpGNIAqwLtxG48Ky7B00Lj8CswLBi5KMABCNEA2zLg0GkjHB40LMABCMABw+EMABKMABMMAB82EMAB+CMAB+CMABiDMABiDNKAixLtxGw9K4oG6
+5Kx7B+uK1qBkxL7Dk1LMABCNEA61LrxG03EyuEo1LMABCMABsDNCA00LtxG69KMABCMAB4CMAB6qGMAB43EMAB6DMAB6DMAB+DMAB+DMABiENEAo1Lg0G2kH
+m2Bq2LMABCMABqwLNGAmyLg0G8kHrU22L8sBu1LMABCMABsEMABwEMABwEMAB04EMAB24EMAB2EMAB+rGMAB8EMAB4gFMABq3ENEAm2Lg0G0lHBurLMABCMA
+Bu3EMAB6uDMAB03EMABwsGMABysGMAB0sGMAB2sGMAB05EMAB25EMAB45EMAB65EMAB85EMABg9KMABg6ENCAy4LotGgwKNEA04LxrHumHjWo3LMABCNCAm4
+LBm4LMABCMABskGMABukGNGAg5LpCouLoCouL7D03LMABCNEAk5LxyBsuL7D43LMABCMABm5LMABqFMABq5LMABs5LMABu5LNCAy5Lm2BwnHMABCNCA25LBo
+sHMABqzLMAB45LMABuHNGAy4Lg0GgoHB4zLwtGy6EMABCMABg6LMAB2zLMAB4HNCAi0Lg0GqoHMABCNEAs6Lg0GuoHvqKm0LMABCMABu6LMAByGMABIMAB06
+LMABq0LNCAq4LjWu5LMABuIGGBEBABCBEEIBQ3pFmpHAiE24LgE8sB24LgC4pFqyLgCEKBU3pFopHA8sB44LgEiE44LgCB62LgC4pFsyLQEKBU3pFqpHAB45
+LgEB64LgCB45LgC4pFuyLgCEWB4B3pFspHAB84LgEB84LgCn2B84LgCqsE84LgCB24LgCB24LgEiwF24LgE5qE84LgEB84LgC4pFwyLgCEKBU3pFupHAB+4L
+gEB+4LgC8sB+4LgC4pFyyLgCEOBc3pFwpHABg5LgEBg5LgCBg5LgCBg5LgCv2B+5LgC4pF0yLgCEKBU3pFypHAxrKi5LgEyrKi5LgCjpDg6LgC4pF2yLgCEK
+BY3pF0pHA0wBk7LgEmDi6LgE/Um3LgC4pF4yLQEIBY3pF2pHA1xFm5LgEiEg5LgE4pF6yLgEEKBgB3pF4pHA1xFo5LgEiEi5LgE8sBi5LgE4pF8yLgEEKBgB
+3pF6pHA1xFq5LgEiEk5LgE8sBk5LgE4pF+yLgEEGBM3pF8pHAp9Cw5LgE4pFgzLgCEKBU3pF+pHA0wBagEBs6LgCBs6LgC4pFizLgCEKBU3pFgqHA1xFw5Lg
+E8Dm+FgCB05LgC4pFkzLgCEKBU3pFiqHAB03LgEouGq7LgC0vJq7LgC4pFmzLgCIAByvCIABBCAABNIAk8LA+1LAy7LAy7LA83LIABBCAABNIAq8LAk2LA+6
+LAg8LA+6LIABBCAABNUAw8LAq2LAm6LAm6LAm6LAm6LAg6LAg6LAg6LAm6LAm6LIABmwCIABBCAABNEA48LAy2LA+zCIABBCAABNIA+8LA42LA6yJA08LAy7
+LIABBCAABNGAk9LA+2LAgzJA47LIABBCAABNIAq9LAk3LAg9LA+7LAi5LIABBCAABNGAw9LAq3LAm9LA+8LIABEIABBCAABNIA49LAy3LAu9LAm9LAm9LIAB
+EIABGIABIIABBCAABNEAk+LA+3LA+7LIABEIABGIABBCAABNIAu+LAo4LAwDAi9LAi9LIABEIABBCAABNIA2+LAw4LAs+LAihGAw8LIABEIABGIABBCAABNI
+Ag/LA64LA46LAu+LAu+LEEBIy8Gy9LA8Dy9LgCGaBEBABCBEBGBIBKBMBOBQBSBUBWBYEIBQh8G29LAzkC29LgCB29LgCBCgCHABAHABAHABAEIBoBB0zEAz
+uHk9LgO00Go9LgC2Ys9LgCNEAk+LBi1EBk+LMABCNCAo+LxtKm1EMABCNCAw7LhXs0EGIAEBABCBEBIFCAI18G05EAFCAIzS45LAFCAIp9C65LAEIBgBAstB
+AAGgEAEgEACgEEGBwBBBAx9CDgE1XosLgECAApxMCAApxMEEBQ6ayvCAyD44LgEFEAgI7uHwpEAvdyoEAEeBga18Gs6EABKggEBKgYhjDBgYjyHo6LgEACgM
+BFggEltB2qKgEyVk7LgUBm8LgCkyHk+LgC3vHk+LgCBk+LgCBi5LgCBJgCCAAGEIBwBALAANgI+1Bo+LgMzS83LgECAABCAAEDAAAk2Ls/LIFEAIhyHiqEAB
+EAEEAQyT26LAACgEFEAQo0F68IAACAFEAYB66LAB+pEAMAButBMABstBNGA6/L18G+6E3Vo6EonGo7EGEAEBCBCEKBoFx9CLAjE27LggC3Ck7LgErbs7LgE1
+D45LgIEKBgK18Gq7EAhjDDggEBi/LgE3vHq/LgCBq/LgBHABACAACEEBIB83EAxS6zLgEEKBgEB+7LAB+7LgIBq6KgIrb27LgEBCgMDAAABqgMQCAAGCAAGM
+AB6oEMAB6oENCAg4E3C67LMABCGKBEBABCBEBGBIFEAEmuF6gMA7W2gMAEEBIB4gMAhgHCgCHABAFEAQBigMABumJAEEBUBkgMAACgCEQB4B7DmgMABmgMgC
+Bq8LgC18Go8EgEx6GmgMgEu4G0gFgCBmgMgCBCgCHABACAACEEBgK18G08EABBggECAAECAAQEEBgI18G68EA0vHouCggEMABupCHABAMAB88GMAB+8GNIA6
+hMmuF6hM2Y2+L1qB2+LB6hMMABCNIA+hMofkrL2Y6+L1qB6+L2vK+hMMABCMABENGAwjMB4oKBg/LB++LMABCMABu9GNGAi/LmuFqiM2Ym/LyVk/LMABCNGA
+6jM6vKipKgfwpKB2jMMABCNEA+jM6vKmpKgwK6jMMABCNGAikM6vKqpKlqCkpJBwjMMABCNEAmkM6vKupKBikMMABCNGAqkM6vKypKlwKmkMBmkMMABCNCAu
+kMB2pKMABCNCA++Ku+B4zKMABCNEA2kMB2yLB2yLNGA4kM5Zu5LpCu5LhlBqhEMABCNGAy5L5Zy5L/U4kMv2F4kMMABCNGA25LhlByhE/U8kMv2F8kMMABCM
+ABINEAmlM5Z85LhlB4hEMABCMABEMABWNKA2iM/UqlMo1BqlMB8kMm1ByrLBi5GNOA4iMzLw6L/UslMo1BslM1wK+kMm1B0rL2wKk5GiD86LNIAmkM/UulMo
+1BmkM1wKglMm1B2rLMABCMABIMABINIAijMx1Cw6L/U2lMt9B2lMiDm7LMABCNKAmjMl1B6lMB6lM8vK6lM7D6lMB6lMMABCMAB8/GNIA66Ll1BgmM7wKgmM
+8vKgmM7DgmMMABCMABigHMABkgHEcBwDB2jMABBgEByjMgMByjMgEByjMgEByjMgEByjMgEByjMgEBmlMgEtjHmlMgBByjMgDByjMgEB8kMgEB29LgCDAAA0
+jMilMDIABosKCAACCAAINEA+jMBsmMBqlMMABCMAB0gHMABsvHNCAmkMxxK0mMMABCMAB8gHE0BB4mIBNA7DiiMgEBgnMgErUymMgEBymMgCBHgC2YymMgEB
+ymMgCBymMgCBLgCs7CLgCBkiMgC9V4lMgCBi2LgEBymMgEkvFymMgCBymMgCxC6mMgEjE0hMgE7zB68KgI58CgnMggBBymMgEB6+LgEknEymMgElnEymMgC5
+ZPgCKAACHAhnEACAACEGBIotGilMABwlMgCBwlMQEKBgB7uHg1LArwEqnMgEhnEEgEBEgE1D2kEgEECBEtH+mMACAAEDAAABomMggBCAABHABACAAUNGAwmM
+njCgzL0wB4nMxnC2hMNEA+nMsI4zKtH4hMMABCNGA8hMsI8zKBijM5Z2mMMABCNKAgiMsIg0KuyKmjM5Z6mMB0jMq1BioMMABCNGAkiMsIk0Kvd6kEuyKqjM
+MABCNEAoiMsIo0KuyKujMMABCNMAsiMsIs0KuyKyjM5ZmnMl1BuoMBgBwyKgoMMABCMABwiHNIAsnMyd6xL2ZuuK1ZuuK/X00KNCAykMx1Cw9LMABCGIBEBA
+BCBEBGNCA0nMj+H43KMABy1HMABiYNGA6nMnxEqgKBIBi8DMABCNEA+nMj+Hi4KnxEugKMABqYMABsYMABg2GMABwYMABk2GMAB0YNEA4pMtjI+uDxnCyjMM
+ABCMAB6YMABwkBMABmuENEA2oMx7BqjLBwpMMABCMAB2rFNCAoqMx7BwjLMABCMABEMABokHMABqkHNEAmpMB+/L7DmpMMABCNEAqpMmuFigM7DqpMMABCNE
+AupMkqFsgE7DupMMABCMABWNAAokLMABCMAB2vLMABwvEMAB8/GMAB4sFMAB4sDMAB8mENEA8mMu5H28KqsEo8KMABCMABmtFMAB0YMAB2YNEA6rMBilLBil
+LMABCMAB2BMAB4BNIA2qMyiCwyL+9Bu7K3VumKB43DMABCNEA6qMu+Bg5K2Y2nMMABCHABACAACNCAmoM0iC65KMABCNCAysM0iC+5KNKA8pMiuForMziCqs
+M7DisMonGIqnGioMMABCMABymHNEAiqMBwsMBwsMMABCMAB4mHNEA4oMBg6KBg6KMABCMAB+mHNGAuqMB6rM7D0sMB0sMMABCMABknHMABmnHNIAo7J7DqtM
+6Wo7JrjB8zLB6oLMABCNKA6qMsxBotMBotMBotM7DutMBsnMMABCNKAqsMsxBstMziCg7K/0KstM7DytMg1KwnMMABCNEA6tM0iCm7KBooMMABCNIAysMB26
+Ds6Bq6DziC+6KxiCysMMABCNEA2sMBs7KBs7KMABCNEA6sMBw7KBw7KMABCNEAquMxgI07K0iC27KMABCMABooHNEAo7Dn1K67KBktMMABCNIAotMBs7DBs7
+DBg7DBsqMMABCNCA4uM0iCw7DNCAm8KziC67KMAB2oHMAB4oHNEA0tMziCq8K7D0tMMABCNCA4tMotGw8KNEAmvM6Wg9JB+7DMABCMABQNCAkrMziCs8KMAB
+CNCA88K0iC88KMABCMABiDNCA2vM7pG87LNIAk9KxgIo+K8D0wKxCuvMxSypMMABCNIAo9K8D4wK7DwuMxCyvMxS2pMMABCNCAs9KnxEknKMABCNGAkwM1M8
+8Ds6Bw8D0iC88DMABCNGAowM0iCg9Ds6B08DBg9DMABCNCAksM+9B4/KMAB0BNEAo9D0iC89K+9B8/KMABCNCA0wMofu4LMABCMABmEMABu8DMAB4BNCAswM
+0iC29DMABCNCA2vM0iC69DMABCMABuCMABmxMHABAHABAHABAEYkuC4DwtF6uMAxtF6uMgEytF6uMgEztF6uMgE0tF6uMgE1tF6uMgE2tF6uMgE3tFkrHgE4
+tF6uMgE5tF6uMgEuf6uMgE6tFy1FgEHABACAAGCAAKCAAOCAAICAAMCAAyrHNEAovMlYuxM+hDMMABCNEAsvMmuFyxMm2BOMABCNEAwvM75G+xMm2BSMABCN
+EA0vMlY6xMy7BUMABCMABqsHNGA6vMmuFgyMBguMm2BYMABCMABwsHNEAgwMmuFmyMm2BcMABCMAB2sHNGAmwM75G0yM42KsuMm2BkBMABCMAB8sHNEAswM7
+5G6yMm2BoBMABCMABitHNEA+xMBurKuIwBMABCNEAiyMh3KyrKuIyBMABCNEAmyMziCygLm2B2rKMABCNEAqyM+9BijLB4BMABCNCA6zMBk/DNGAivMyd+8L
+vnCivMB4+DMABCNEA0yMu+BmjLrUwvMMABCMABqjEMABMNCA8yMu+BujLNEAiwMyds9Lgfg6KNCAgzMydu9LMABGNIAkzMxCm0My8Cm3K/1BquM7DkzMMABC
+NIAu8LxCq0My8Cq3K/1BuuM7DozMMABCHABAMAB0uHMABiMHABAHABAKAAs3KHABAKAACCAAGCAAECAA03KNEAi0MolB0kLu+B0kLMABCNIAm0MyiCg8Lu+B
+4kLB63K8Dm0MMABCMABqFNQAs0M5mF+1KyiCm8L7pGklLu+B+kLxCu1Mp9CwvMrUmxM7Ds0MMABCNMAw0M5mFi2K7pGolLu+BilLxCy1Mp9C2vMrUqxMMABC
+NIA00MrjBu8L33KY2oG6vMrUuxMMABCNGAs4KBy8Lp9C8vMrUyxMMABCNGAinMyiC28L93K28LBeMABCNGAqnMyiC68L93K68L/3KiBMABCNIA44KyiC+8L9
+3K+8Lp9CowMrU+xMMABCMABMMABKNEA42Mp9CywMrUmyMMABCMABENIA+2MqsEs9Ln2Bs9Lp9C4wMrUsyMMABCNIAi3MyiCw9Lu+B8jLp9C8wMrUwyMMABCN
+IA61MyiC09Lu+BsmLBwqK33K6BMABCNIA+1MolBwmL/X0qKB+B33K+BMABCNGAi2MyiC89Lu+B0mL/XszMMABCNEAm2M33K65Kp4K8qKMABCNIAq2MyiCk+L
+u+B8mL33KuCBq2MMABCNEAi6K/X4zM7D6yMMABCNEAy2M33K2Cp4KorKMABCNEA22MrjBw+L33K6CMABCNEAu6K33K+C7DmzMMABCNEAy6KyV+2M7DqzMMAB
+CNEAu4M33K26KyVi3MMABCHABACAACMABwyHNGAg2MBs3MBEBs3MMABCNEAw3MojB2yM+9BooLMABCMAB6yHNGAq2MziCimL64KOuYuuMMABCIABo2MMAB8t
+HMA66C0iGEEBY6a8zMA1D8nMgIHABAESBoEt2BuxLA7D+4MgEB4xLgEBm3MgMBm3MgCBopBgCBg0MgEBumMgIB+mMgMHABACAAICAAIMAB0rENIAu4MyiCog
+MolBgpL+9BmpL/X41MNCAipLj+H0oLEKBwB0gIu0MABm3MgIBs1MgEoCDgEoR4zMgEHABACAACCAAGNCAm6MnnFCKAAyoGHABAGQBEBABCBEBGBIBKBMBOCA
+Ai/FCAAICAAk8KCAA26LCAAMKAAu+JCAApDCAArFCAAGHABACAACNIA45Mof+iMBg7M3wJg7M7Dg7MMABCMABy1HNEA+5MzLqwMm1By4MMABCNKAi6MBi6MB
+q7MBq7MBq7MBq7MMABCNEAm6MuI6wM0nGm6MMABCNEAq6MuI+wM2rIq6MMABCMABg1GMABi1GNGAy6MouGwlH0vJ03L7Dy6MMABCNGA26MyiCwiM+9BurLxC
+47MMABCNKA66M+9ByrLxC87Mp9C+1MrU03M7D66MMABCNEA+6MoxG0lIofkkMMABCNIAi7MyiC8iM+9B6rLBu5BrU83MMABCNKAm7MyiCgjMu+B4rLxCo8M2
+oGkqM8+Cq4MMABCNEAq7MyiCkjM+9BisLMABCMAB+qENKAw7MouGumH0vJy4Lm4CuCowGuCnwGuCMABCNIA07MmvEoyMm4Cm/FowGm/FnwGm/FMABCNCA47M
+1MsyMMABCNEA87MsvFwyM/X28MMABCNEAg8MnrG+iIB8CMABCNIAk8MzNm5LB+jM/iCk8MB+8MMABCHABAHABAHABACAACCAAGCAAKHABACAACHABAHABANG
+A88M42Bw1JuX88Mi4J88MNEA+8MBwD98DovLHABACAACNEAk9MtjI+1LuIq4MMABCMABozHMABqzHMABszHMABuzHMABqkGMABskGMABukGMABwkGMAB4zHM
+AB6zHMAB8zHMAB+zHMABg0HMAB8kGMAB+kGMABglGMABilGMABq0HMABs0HMABu0HMABw0HMABslGMABulGMABwlGMABylGMAB60HHABAGCAEBCNGAg/M98B
+i4I98DqxL8zJo3INEAugN98Bs2L1M23JNGAk/M42B43J98DuxLjoEo0MNIAm/M42B63Jj4Jg9M24I+1M1qBggNNEAo/M42B83JBo/MNIAq/M42B+3JnnFq2J
+rUq/M7Dq/MNEAs/M42Bg4JBg4JNEAu/M42Bi4J9jHu/MNGAw/M42Bk4Jz1C+3JBw/MNKAy/M42Bm4JnoDy/M8Dy/MjuDy/MBy/MNIA0/MnoD0/M8D0/MjuD0
+/Ml8K0/MNEAihN98B44Ip8Ig3LNEAkhNuIs2MjoE80MNCAmhNjoE+0MNGA8/MxC+gNp9Ci7MrU28MNEA+/Mn1KquLo1KquLNEAggN0iC4uL7DggNNKAigNsx
+BkhNziCuuL8DkhN7DqhNxSo7MNGAkgNx1Cm2M95KshN3wJshNNEAmgNofspM2lGghNNEAogNofupM4sEogNNCAqgNziC2uLNGAsgNziC4uLnY2yMoYyyMNEA
+ugNziC6uL/X49MNGAwgNh/HoxLi/H8uLj/HoxLNGAygNolB+uL+9BqxLB0hNNIA0gNolBgvL+9BsxL/X+9MlYuhNNEA2gNolBivL+9BuxLNGA4gNolBkvL+9
+BwxL/Xi+MNIA6gNzN89L6W0oM/iC6gN76K0hNNEA8gNxyBw3M8tFkiNNEAqiNouG8rH0vJg+LNGAghNouG+rH0vJi+Lq4Js9MNEAihNzNgsHq4Ju9MNCAwiN
+zNisHNEAmhN1M63MsvF63MMABCNCA2iN1X28MMABq8MNEAuhNotGo6LuI08MEMB4EziHu2HAB4uMgQB4uMgQB4uMgQB4iNgQBDgEHABADAAA4vK0hNCNEAij
+Nu+BoyLtsCo9KHABAHABACAAECAAEHABAEcB4C3pF0xIABkhNgEBkhNgCmiK+gNgCB+gNgEB+gNgEhvE+gNgEB+gNgEnN+gNgEqtBkhNgEiyKkhNgCB+gNgC
+B+gNgE4pF46MgEESBwB3pF2xIA08KmhNgE18KmhNgCmiKghNgCBmhNgEBmhNgCBghNgCBghNgE4pF66MgEEWB4B3pF4xIA08KohNgEBihNgEBihNgEBmiNgE
+BohNgCBohNgCBohNgCBmiNgCBmiNgC4pF86MgCEWBoC3pF6xIA08KqhNgE18KqhNgCmiKkhNgC28KkhNgEBqhNgEBkhNgEBkhNgEBkhNgEBkhNgE4pF+6MgE
+IABBCAABNOA6jNA09MAQAwjNABAqhNAqhNAqhNCAAQIABGIABBCAABNQAkkNA+9MAaA6jNAIA6hNA6hNA0hNA0hNIABEIABGIABBCAABNOAukNAo+MAmBA+h
+NAm4MAkiNAijNAijNIABBCAABNSA0kNAu+MAqBAqkNAYAqiNAkiNAkiNAkiNAkiNNEA2kNBg6I1vCg7KCAABHABANIAwjNzSs5M0mBqgNBs5MlYEMABCNMA0
+jNlYInYw5MB4gNB4gNB4gNB4gNMABCNKA4jNlYMxSwwH2Y0iNrU0iNnY61KMABCNGA8jNlYQjjD+1KB4iNMABCHABAHABAEOBoB3pF2zIAmuFkkNgE8Vq/Mg
+EykGmjNgEjlGmjNgC7DmjNgC4pF68MgCEOBoB3pF4zIA8Vs/MgE/rFglNgEBglNgCBglNgC3xF6iNgE4pF88MgEEMBoB3pF6zIA8Vu/MgE8zJu/MgE0lGkjN
+gEmuFokNgE4pF+8MgCEUB4B3pF8zIA8Vw/MgE8zJw/MgE0lGmjNgE/rF6jNgE7DklNgC1XBgCBqkNgEBsjNgC4pFg9MgCCAAykHEOBoB3pFg0IA8V0/MgE8z
+J0/MgExSikNgE/rF+jNgEr+KwjNgC4pFk9MgCEKBgB3pFi0IA8V2/MgE8zJ2/MgEB2/MgE4pFm9MgEEIBY3pFk0IA8V4/MgEBykNgE4pFo9MgCEQB4B3pFm0
+IA8V6/MgE8zJ6/MgE0lGokNgE/rFkkNgE1rC6/MgEr+K2jNgE4pFq9MgCESB4B3pFo0IA8V8/MgE8zJ8/MgE0lGyjNgEkqF2kNgEBwlNgC8lGyjNgC9lGyjN
+gE4pFs9MgEEUBwB3pFq0IA8V+/MgE8zJ+/MgE0lGskNgE/rFokNgE7D6jNgCB8hNgCB8hNQr+K6jNwB4pFu9MgCESBwB3pFs0IA8VggNgE8zJggNgE0lGukN
+gE/rFqkNgE4sE6kNgCzY6kNgCr+K8jNgC4pFw9MgCEQBwB3pFu0IA8VigNgE8zJigNgE0lGwkNgE/rFskNgE4sE8kNgCr+K+jNgC4pFy9MgCEmBBgD3pFw0I
+A8VkgNgE8zJkgNgE0lGykNgE/rFukNgE7DukNQ2rIukNQgmG6jNgDl1B6jNgE1qBgkNgEBgkNgCzjGokNgC7LokNgBBgkNgBB6jNgCB6jNgEjpD+kNgEr+Kg
+kNgC4pF09MgCEOBoB3pFy0IA8VmgNgE0lG0kNgEkqFmkNgEz+KikNgCBmgNgC4pF29MgEEKBY3pF00IABogNgEyV8lNgEB8lNgC4pF49MgCEMBoB3pF20IA8
+VqgNgEpoKgkNgEBgkNgEBgkNgE4pF69MgEEKBY3pF40IA8VsgNgEyVmlNgEi/KgmNgC4pF89MgCIABBCAABNMA4mNAygNAslNAygNAukNAukNAukNIABBCAA
+BNMA+mNA4gNA4gNAsmNAsmNAsmNAmkNIABBCAABNGAknNA+gNA8kHA4lNIABEIABBCAABNEAsnNAmhNAklHIABBCAABNGAynNAshNAqlHAqlHIAB6wGIABGI
+ABBCAABNQA8nNA2hNA2hNA2hNAslNAwmNAqnNAslNAslNIABBCAABNGAioNA8hNA6lHA6jNIABBCAABNIAooNAiiNAgmHA8mNA8mNIABoBIABBCAABNIAwoN
+AqiNA2iEAomHAknNIABBCAABNMA2oNAwiNAwiNA+mNAwmNAsmNAwiNIABBCAABNIA8oNA2iNA2iNAqoNAqoNIABBCAABNKAipNA8iNA8iNAymNAymNAymNIA
+BBCAABNIAopNAijNAijNA8nNA2oNMABkjIMABmjINMA2mNmuF8oNBknNBknN7DknNBmjNB8kNMABCMABsjINKAwpNtxGuxMl1BwpN1qBwpNy1CwpN7DwpNHA
+l4FAHABAKAACHABACAACCAAGNEA2oNlYm9HxS8jNHABANGAunN6ToiE2lG0pNxnCiqNMABCMABoqNMABqqNMABsqNNGA4nNtjIqyM2lG+pNxnCsqNNGAmpNg
+sB2zL2lGgqNxnCuqNMABCNCAqpNgsB6zLHABACAACNCA87KlY4gLNCA+qNBEMABCEOBwB3pFo5IAByoNgEByoNgEByoNgEByoNgEB4oNgE4pFsiNgCEUBgC3
+pFq5IAB0oNgEB0oNgEB0oNgEB0oNgE6nBgrNgEwgL6oNgEB6oNgCB6oNgC4pFuiNgCIABBCAABNMAqrNAklNA6/DA6oNA6oNA6oNA6oNIABBCAABNQAwrNAq
+lNAggEAshLAgpNAgpNAgpNAgpNAsrNNCAyrNnnForNHABANIAqqNlYyhLB6/DtZ4/DB4/DMABCEMBY3pFg6IAyrKwpNgEBwpNgCojBorNgCBorNgC4pFkjNg
+CIABBCAABNEAgsNA6lNAo9DIABEIABGIABIIABKIABMIABOEGBM3pF06IABirNgE4pF4jNgCEQBoB3pF26IAphLkrNgEBkrNgC/XssNgCB+rNgEB+rNgCoTk
+rNgC4pF6jNgCEMBgB3pF46IAphLmrNgErhLmrNgC/XusNgCBqoNgE4pF8jNQEKBY3pF66IAphLorNgErhLorNgCnnFy9DgC4pF+jNgEEOBgB3pF86IAphLqr
+NgErhLqrNgCnnF09DgCimKksNgEBksNgC4pFgkNgCEQBoB3pF+6IAphLsrNgErhLsrNgCBy9DgC1qBsrNgEBuqNgCBuqNgC4pFikNgCIABBCAABNEA+sNA4m
+NAg+DIABEIABBCAABNGAmtNAgnNAm+DA6rNIABBCAABNGAstNAmnNAs+DAkpNIABBCAABNEAytNAsnNAw+DIABEIABGIABBCAABNGA8tNA2nNA6+DA2+DIAB
+ENCAguN1Xm3HEYB4B3pFo8IAB2sNgEB4rNgCB4rNgCB4rNgCB4rNgCBwpNgEB4rNgEB4rNgCB2sNgCB8rNgC4pFslNgCESB4B3pFq8IAhiL4sNgEiqJ+rNgC
+B+rNgCuI2rNgEsxG2rNgEyI2rNgE7oD+rNgE4pFulNgCIABBCAABNWAquNAkoNAilEAiiNAgsNAiiNAgsNA4pNAgsNAgsNA+sNAksNIABBCAABNQAwuNAqoN
+AolEAqsNAqsNAisNAisNAisNAqsNHABAGIAEBABCBEBGEEBI7DqtNABqtNgCGGBEBABCBEHABAEEBQ1qB0tNAkX2qGgECAACCAA4uCCAAQNGA4tN98BilMl1
+BmmK2qD4tNMABCNEAgrNuIipNrNkvNMABCNEAguNnoDguNjuDguNMABCMAB4kDMAB4kDMAB6kDNEAquNk2Cs9K3wJsqJMABCNEA6vN98BwnJr8DyjNMABCMA
+Bu2DNKA0uN42BonKuX0uNi4J0uNj4JuoK24IuvNMABCNIA4uN42BsnKnnF4lKrUyrN7D4uNMABCNKA8uN42BwnKuX8uNi4J8uNj4J2sN24I0lNMABCNKAgvN
+98BqmMnnFgmK1qBgvNuXgvN8DgvNMABCNEAwwN98BumMkuFo+DMABCNIAovN42B8nKBuqNBssNBssNMABCMABo3DNEA6wN98B4mMBuvNMABCNEA+wN42BmoK
+98B8mMMABCNGAixN42BqoK98BgnMnYgiNMABCNEAmxN98BknMob29MMABCMABENGAsxN98BqnMob89MlZoxNMABCMABg4DMABi4DMABk4DMABm4DMABo4DMA
+Bq4DNKAotN98B6nMlJ6nN2YwwNrUqtN7DwwNMABCNKAstN42BopKlJ+nN2Y0wNrUutN7D0wNMABCNGA4wNof+5M42BspKx1C6mNMABCNIA8wN42BwpKotG8n
+K1qB2tN7D8wNMABCNGAgxN98BqoMotGgoK1qB6tNMABCNGAkxN42B4pKotGkoK1qB+tNMABCMABgSMAB8RNGAsxN42BgqK2lGmyNxnC0yNMABCNGAwxN42Bk
+qK1hD+pKBwxNMABCNIA0xN42BoqKj8KoqK7D0xNl8K4uNMABCNEA4xNBsqKBsqKMABCNIA8xN42BwqK1hDqqK1qB8xN7D8xNMABCNGAgyN42B0qK1hDuqK1q
+BgyNMABCNEAkyN98BupMmDkyNMABCNGAoyN98BypMB8qJ98Du3KMABCMABo6DMABq6DNEA0vN98B6pMB49DMABCMABw6DNGA2yN98BgqMnnF2pKBiFMABCNM
+AklM98BkqM9oDi0Ng9Bi0NB6yNi8IypNh8I6yNMABCNGAq0N98BoqMr8DkuNrU+yNMABCMABENIAquN98BuqM1ZouNrUkzNncwvNMABCNGAuuN98ByqMrUoz
+Nnc0vNMABCNGA2lM98B2qMrU00Nnc4vNMABCMABqpENIA8lM98B8qMrU60N09HyzNnc+vNMABCNCA+0N98BgrMMABCNCAkmN98BkrMMABCMAB4pEMAB6pEMA
+B8pEMAB+pEMABk3CMABk8DNEA0rM98BstJncupIMABCMABq8DMABs8DMAv5Bu8DNKA+rMk2C2jLnoD00NncgxN3wJ2wJl8K00NMABCNGAisM3wJ6wJnckxNn
+oD40NMABCMABgGNKA+0N98BosMuX+0Ni4J+0Nj4J4uK24I4uKMABCMABuGNKAk1N98BusMuXk1Ni4Jk1Nj4J+uK24I+1NMABCNCAsyN/iCo1NNEAuyN6Wk9M
+/iCq1NNEA42N98B2sMmDu0NMABCNEA82N98B6sMmDw1NMABCMABw9DNGA21N98BgtMi4J21NBsIMABCNGAm3N98BktMi4J61NB+yNMABCMAB69DNEAs3N98B
+qtMB+0NMABCNEAw3N98ButMncm1NMABCMABk+DMABm+DMABo+DMAB00DNGAw2N98B6tMp2Cw2NB0zNMABCNEA02N98B+tMp2C02NMABCNEAy3K98BiuMzhG6
+1NMABCNGA82N98BmuM98DmpM+pF8kDMABCMABuhENIAi3NB2vJj4J8wK24Ii3NBm0NMABCNIAm3NBwJj4JgxK24Im3NnmLq0NMABCNGAq3NukL+1Nj4JwyNn
+mLu0NMABCMAs5Bq/DMABs/DMABu/DNEA40N98B2wJ/iC03NMABCMABENGA+0N98B8wJrjB0/M/iC63NMABCNKAq5NBkjE98DoqMBw1NBi1Nk3Ci1NMABCNKA
+u5NxmLojE98DsqMn2Bg5EqsEg5EzmLm1NMABCNKAy5NxmLsjE98DwqMn2B81NqsE81NzmLq1NMABCNCAu1Nl1B4wKMABCNKAu4Nk2CwnLByrM1Zw5NriJw5N
+l1Bu8GMABCHABAHABAHABAFCAI98BiwMAEIBgBAwnDAAq6BgEACgEAm6BgECAAGCAAKMAB+zNNCAu6N9uGm1GMABCNGAm5NhXuzK9/G8mG9uGq1GMABCMABi
+nDMABgnDMABkgHMABqgHNIAy5NnuHmmG18G20G98B8wMp9C40NMABCMABqgHMABghENEAs5B6TeBs5BMABCNKA+5NBgB98BoxM98DosMB+5NBgzNMABCNCAk
+BBmsKMABCNCAy7NqnLoBMABCNKAm5N18Gm5N98Bm5NBm5NBm5NBm5NMABCNKAq5N18Gq5N98Bq5Np9Cq5N7Dq5Nx2Hq5NMABCMABm8BMABg6BNGAi8NzuKsy
+G3C81NrU45NMABCNGA66NzuKwyG3Cg2NrU85NMABCMABUMABSNEAi7N98Bk0Jp8IsyMMABCMABujGMAByjGMABmjEEGBE28Jk5NA18J86NgByT86NQEHACB4
+6NMAB46NBYB46NDCFEACACAm7Do5NAEIBIACABq5NgBBq5NgByT86NgBEEBI1Zq5NA2Zq5NgCEEBgB1ZkhLA2ZkhLgIEEAE1Zw5NA2Zw5NgBFEAEvhDw5NAA
+CAECBEACAEGBE7Wo7NA7Du7NgBolBu7NQMAB29CNEAsuM98DsuMk2CkrLMABCMABi/CMAB8mEMABm/CNGA49Nk2CurL98D2uMjuDs8NMABCNEAq9K98B6zMs
+oDy7NMABCNEAu9K98B+zM++I+5JMABCNEAk+N98Bi0M+Ym1KMABCMAB4kENIAo0M98Bo0MsvFo0M8zJm1J53Ji6NMABCNGAs0M98Bs0M8zJq1JsvFs0MMABC
+NGAy+N98Bw0M8zJu1JsvFw0MMABCMABowDMABolEMABqlEMABslENGA80M98B02J8zJ01Jnc2yIMABCNGA66N98Bg1M8zJ+1JjvB++NMABCNEAm/N98Bk1M8
+zJi2JMABCNEAi7N98Bo1M8zJm2JMABCNEAq2J8zJq2J98Bs1MMABCNEAm+N1Mo3J8zJu2JMABCNGAk/K98Bs3Jp8I01M8zJs2JMABCNGAo/K98Bw3JB4sD8z
+Jw2JMABCNEA+/N98B81M1qB6/NMABCMABymEMAB0mEMAB2mENIAogO98Bm2MB2sNB2sNB2sNMABCNIAq2M98Bq2M7Dg/NiqJ41Nl8Kk8NMABCNEAk/N98Bu2
+MszJo/NMABCNEA0gOvyJkkE98By2MMABCNKAw8N98Bu4JriJs/NqiJs/NBw8NBw8NMABCNKAw/N98By4JvyJ+zDkzJi0DwpL08NxpL08NMABCNMA48N98B24
+JkzJm0Dx4B+xNwpL48NB48NxpL48NMABCNMA88N98B64JBi3Mx4BiyNwpL88N0pL88NxpL88NMABCNGAohO98B+4Jt7C02Nu7C02NMABCNGAshOk2CqnEt7C
+42Nu7C42NMABCNCAo9N98Bm5JMABCNGAs9N98Bq5J2pLq5JBs9NMABCGUAEBgggCBgggBBggQBggIBggEBggCBggBBgQBeBgPGKBEBABCBEBGBICAAyxECAA
+2kENGA0gO1M+3MsvF+3M98D+yMMABCNKAi4M98Bi4M98DizM8zJg5JB89NB8lMMABCNGAm4M98B+5J8zJk5J98DmzMMABCNEAsiO98Bq4M2Z0hLMABCNGAwi
+O8zJs5JBm6J2Z4hLMABCMAB0uDMABmpENGA4iO98B24MiEshOukLshOMABCNGA+wDBm2D98D6zMw3JqsEMABCCAAomENEA2hO98Bg5MxC4iOMABCMAB2pENG
+AojO98Bm5MlmE+9JBo9JMABCNEAsjOm2B6/NB6+NMABCNCAwjOBQMABCNCAoiOgrLUMABCHABAHABACAACNEA85M6nBs7M98B85MEGBIw8J+hOAB+hOgB7D2
+hOgBECBEigJ4hOAECBEBugOAECBEzSwgOAFGAgBBoHABmHABCAECBgBACAEEAC8DwiOAthDwiOQEEBEACA7WsiOgBESu8JwCBQAB4HgEhtIOgCByHgCByHgE
+prLMgEvhDoHgC20DCgCm7GGgCNCAmjOtHqwKNCA0kOtHswKHABAKAACHABAHABAKAACCAACCAAKNCAklOuImlDMABiVNGA8jO42Bw8KnnF86KrU2gOMABCNG
+AgkO42B08K+Yu8KlkLgkOMABCNGAkkO42B48K+Yy8K2qDkkOMABCNIAokOk2CqzL42B88KjuDokOl8KokOMABCFCAIxK+iLAEEBQAkzDAACgENGAwkO98B67
+M2lGwkOxnC4lONKAykO98B87MuXykOi4JykOj4JsiO24Iq7NIABwjOFKBQxoJs6NAkIsiOA8hDmqLAqxGqlFABkqLAEMBUB07DAB07DgCB07DgCB07DgCB47
+DgC7D47DQEWB8BBBAiE67DgUB67DQB67DQB67DQB27DQB27DgCB27DgCB47DgCB67DgBB67DQDAAAE8kOCECACriJ2iOAECAC7W4iOAECACzS6iOAFOBCxoJ
+8iOA00DGA10DGA20DEA40DGAm3CGA50DCAEKBQBBAiEm8DgBBm8DQosLm8DQBSgCDAAAo8DolOCEKBQiEoiLAB8mFgC3E2wJgEosL6kOgB7D6kOQEEBIBmmO
+AjvBmmOgCEcB4HBg2EA1Dq1NgCjvBwkOgC1kBwJgCBRgCoT2mOg4BB84KgEBkhOgEB00NgIB2oDA85Dq8DgEo7Dq8DgCBTgClmEPgEEEBoB1ZBA2ZHgKEGBU
+BcA+hDOgIBw8DgBEEAC8D08DAthD08DQFOACxoJujOA00DYA10DYA20DCA40DYAm3CYA50DUAEIAUktLiBA+hDCgIB48DgBolB48DQEEB4BBijLABKgIECBI
+BknOAFMBgC40DYAm3CUA00DkBA10DCA50DSAB4mOADAAAGgmOCCAAt7HEEBIB+mOAB+mOgCEGBMvtLgnOAwtLgnOgCBgnOgCFEBMBEABCAGGBEBABCBEHABA
+CAACEsBBgFBDABqnOgEg6IqnOgCBgnOgCBgnOQB0mOQBqnOgBB0mOgCBqkOgEBqkOgEBwmOgEBqnOgCBqnOgCBmzIgEpCqkOgEBqkOgE98D64MgEBo2NgEB0
+mOgEmE0mOgBB4nOgDBw0NgEHABACAACFEAgFB6/NABGAEUBwGBEA6aynOgEBynOgCBynOgCBynOgCBynOgCBynOgCBynOgCB6/NgEACgEHABAHABAEuBBgyB
+98Bm+MABBgkM1KWgEBGgIBGgoDB+mOgoDB62NgCBi1NgC7DmoOgQp2C+mOgEB2kOgCBDgCBQgEBy8NgEBUgEB4nOgCB4nOgCB4nOgCBk1NgCBknLgQq3IukK
+gEBopDgcwtLgjOggCCAAGCAAGNGA0kOofqwN42B4/Kgbq1HNIAmnO42B6/KnnFm+K1qBgkO7DmnONGAonO42B8/KnnFo+K1qBikOHABAHABACAAigLCAAm3D
+CAAGNEA0nOB++MiqJ0nOMABCNCAkpOwvLi/MMABCNGAkgK2c6/JzqLm/MBglONCAilOk2Cg3LNGA4nOBipOBssN0nB6oOMABCNGA4mO0vLmpO1vLwsN0nB+o
+OMABCNGAwpO0vLqpO1vL0sN0nBipOMABCNGAgoO0vLupO1vL4sN0nBmpOMABCNIAkoOBypOBqlO1vL8sN0nBqpOMABCEMBoB3pFm4JA5qFupOgEzLg/NgEl1
+B8pOgEt9B8pOgE4pFqhOgEEIBY3pFo4JABynOgE3xF2oOgE4pFshOgCEIBY3pFq4JA/vL0nOgE3xF4oOgE4pFuhOgCEIBQ3pFs4JA5qF0pOgExnF6oOgC4pF
+whOgCEIBQ3pFu4JAjW8oOgExnF8oOgC4pFyhOgCIABBCAABNGAuqOAokOAwyJAuyJIABBCAABNGA0qOAukOAkoOAopOIABEIABBCAABNGA8qOA2kOA+yJAwp
+OIABBCAABNGAirOA8kOA2pOA2pOEGBM3pFq5JAxnF4pOgE4pFuiOgCEMBY3pFs5JA+qD0qOgExnF0qOgCjW0qOgCB0qOgC4pFwiOgCEOBc3pFu5JA+qD2qOg
+ExnF2qOgCjW2qOgCB2qOgCB2qOgC4pFyiOgCEIBQ3pFw5JA+qD4qOgE3xF+pOgC4pF0iOgCEMBY3pFy5JA+qD6qOgExnF6qOgC/TknOgC3xFgqOgC4pF2iOg
+CEKBU3pF05JA+qD8qOgExnF8qOgC3xFiqOgC4pF4iOgCEMBQ3pF25JA+qD+qOgEBonOgCBonOQBonOQ4pF6iOQEKBQ3pF45JA+qDgrOgEywLqnOgCBqnOQ4p
+F8iOQEKBU3pF65JA+qDirOgEBsnOgC3xFoqOgC4pF+iOgCEMBY3pF85JA+qDkrOgEjWkrOgCxnFkrOgCywLunOgC4pFgjOQIAB6yIIAB8yIIAB+yIIABgzII
+ABizIIABkzIIABmzIIABozIIABqzIIABszIIABuzIIABwzIIAByzIIAB0zIIAB2zIIAB4zIIAB6zIIAB8zIIAB+zIIABg0IIABi0IIABk0IIABBCAABNKAot
+OAinOA2sOA2sOA2sOA2sOIABBCAABNMAutOAonOA8sOA8sOA8sOA8sOA8sOIABEIABBCAABNGA2tOAwnOAktOAqsOIABEIABBCAABNKA+tOA4nOAstOAstOA
+2pOAysOIABBCAABNIAkuOA+nOAytOAytOA4sOIABBCAABNKAquOAkoOA4tOAiqOAiqOAiqOIABEIABBCAABNIAyuOAsoOAguOAqqOAqqOIABBCAABNIA4uOA
+yoOAmuOAwqOAstOIABBCAABNKA+uOA4oOAsuOAsuOAsuOA2qOOABk0JBNCA2tO+qDwuONKAgvOtxG+2NB+uO1qB+uOy1C+uO7D+uOMABCMAB0lBMABkpJNCA
+svOnrG4zNMAB0zFNEA4sOh6KkuOi6KsvONEAyvO0yKwnJ9tHgvOMABCMAB0vOHABACAACNCA8vO2lGqsONEA+vOsKyuOByuOMABCMABgwOMAB2pOMABqkINE
+AowOotG2nNzLolOMABkqJNIAu2JxSmqOB0jJrUu2JkvFu2JMABCHABAIABCHABACAAECAAENGAuvOuvFimOl1B2wOxS2wOMABCMABEMAB6qJNIA2vOsvFqmO
+lzCquOl1B+wOxS+wOMABCNGA6vOsvFumOsUixOBgrOMABCNGAmxOsvFymOzU2lO6TSMABCNIAiwOxyB2mO8zJiwO8D8wOBmtGMABCNGAmwOsvF6mOl1BuxOx
+SuxOMABCNIAqwOuvF+mO1ZkuO2ZyxO1qBqwOMABCNIAuwOuvFinO1Z2xO2ZouO1qBuwOMABCMABwrONIA0wOxyBonOlzCovOl1B8xO7D8xOMABCNEA8tOxyB
+snO/XyxOMABCNEA8wOsvFwnOBguOMABCMAB89INKAixOuvF2nOl1BqyOm2BosO1qBixO1wK8xOMABCMABssJMAByyOMABwsJNEA2wNkmBsxO6Wq1NNCAs1Nu
+vFioOMABCNGA6uOxyBmoO8D21N6Ww1NMABCNCA+uOxMgxNMABCNEAivOxMkxN6W41NMABCNEAyoOxMoxN8Di2NMABCNEAsxNxyB2oO8Dm2NMABCNCA6oOkmB
+uvOMABCNCA+oOByvOMABCNEAipOkmB2vO6Ws2NMABCMABUNEAg0OxyBopO8D42NMABCMABENCAkyNkmB6yOMABCMAByBNGAqyN6W+2NotF8tJptF6vOMABCM
+AB44FNGAy0O4X8yNv2F8yN8Ds+JMABCHAgQAGIBEBABCBEBGHABACAACNEAyzO72F+wNstFmyOMABCNEA2zO72FixNg4F+0OMABCMABouINCAo1O9uBiyNNE
+Aq1O52F64IuIyqOMABuuINGAu1O52F+4Iu2F2qOjtIi0OMABCNEAm0OBi5I/oGu1IMABCNKAq0OBq0Oj0Lm5I45By/IstFkgKBirOMABCMABkoINEA81O52F
+s5IpCkrOMABCNGAorO52Fw5IpCorO/oG81IMABCNGAk2O52F05IuIsrOgoG40OMABCMABqvINGA+0OuIyrOtwL+0OgoG+0OMABCMABgpIMABipIMABkoIMAB
+moINEA22O9uBwzNpCyzNMABCNEA2zN9uB0zNu2F2zNMABCNEA+2O9uB4zNwK6zNMABCNGAi3O9uB8zNwK+zN7D21ONGAk3O9uB+zNwKg0NB41OMABCMABGMA
+B00BNIAs3OBg2OBg2Om1Bg2O7Dg2OMABCNEAw3OuI4sOBozOMABCNGA03OxtK4CB80OB80OMABCNGA43OxtK8CuIgtOBg1OMABCNCA4zOuIktOMABCNCAu3O
+uIotOMABCMABEMAB2xIMA93FgDNEA61O9uBk1NwKm1NMABCMABgyOMABu4OMABkyONCA04OzuG6kOMAlgLCNEAs3Ot1Cs9N3lFm4OMABCMABEMABGMAB+JMA
+BgKNCA43OmrGinIMABCMAB4hKNCAq5OBm5OMABCNCAi4OnrGg/JMABCMABmKMABg6NMABi6NMABsKHABACAACCAA4+HCAA2nIMAB8zJMAB+zJNGA64OB6nI7
+D64O6hK4/JMABCMABk0JNEA03O81Lm2OBQMABCMABq0JMABs0JMABu0JMABw0JNEAg4O81LsoIB2oIMABCMAB20JNEAy5O81LyoIB8oIMABCMAB80JMAB+0J
+MAB81IMABi1JNCA+5OobioIMABm1JMABo1JNIAk6OBmpIBk6OBmoIBmoIMABCNIAo6OBsoI7Do6OBqoIBqoIMABCNCA47OobwoIMAB01JMAB21JMAB41JNEA
+06Ow2L2pIB2oIMABCMAB+1JNGA66O81Lg4Ov2BoCBmCMABCNCA+6OBipIMAB+tINEAi7O12LmpIBi7OMABCNCAy8O12LqpINEAo7O81Lu4O7SghOMABCNCAu
+pO81Ly4OMABCMABINCA0pO81LyqIMABCNEA27O81L2qI7SuhOMABCMABEMABUMABWMABYMABWMABcNEAm8O81LmrIpwFwrIMABCNEAq8O81LqrI7SojKMABC
+MABiBMABoBNGA0qOkZ45OwiK0qOB2oIMABCMABg+OMABi7DNEA68OjW68OvoBo5IMABm+OMABEHABACAACNIA47O3am2JBm2JBC7Dm2JMABCMABu4JNIAq9O
+3ay+O73Ly+O83LqoI7Dy+OMABCEEBQ3C22OA2XDgEEGBIj8Cy8OA7Dy8OgCBFgCCAACEEAI7W28OA7D28OgCDAAAC29OAMABouDNEAm/OmX8qNjW69OMABCM
+AB0uDMABm6IMAB8kIGKBEBABCBEBGBIMABw/OMABy/OMAB0/OMAB2/ONCA6/O2cu+OMABCHABACAACNIAigPA85OAy1KAi8OAo7OCAACNIAmgPAg6OAw2MAm
+8OAs7OCAACNGAqgPAk6OA02MA4/OCAACNIAugPAo6OAs5NA8/OAm8OCAACNEAygPAs6OAw5NCAACNEA2gPAw6OAg3MCAACNGA6gPA06OA45NAk3MCAACNEA+
+gPA46OAu2KCAACNIAihPA86OAy2KA8oMAwgPCAACNKA6/OvjHk6NxC09OlYm9O4qC8gNBmBMABCEUBoB3pFwvKA1xFg/OgE7D+/OgC3yC+/OgC4yC+/OgC9y
+C+/OgC6yC+/OgCgzC+/OgCzV+/OgC4pF04OgCEKBgB3pFyvKA1xFi/OgEkIohPgE3xFggPgE4pF24OgCIABskDIABukDIABwkDIABykDIABBCAABNIA6hPA0
+7OA23MA2hPAugPCAABNGAygPAqxNA89OA47ONEA0gP75G2hP7D0gPMABCNEA4gPrjI6/O75G6hPMABCEEBQAyvEAAsiDgENIA+gPnuHytH18Gi8HzSk8Op9C
+k8OMABCNEAihP9uGquH6TkvHMABCNEAyiP9uGuuH6nBg6NMABCNEAqhPnuH+tH18Gu8HMABCEIBoBv2Bm0OAB0qOgEB0qOgErb88OgEMABovEMABmvEMAB+p
+HMAB+pHNKA0gP18G0gPxyB0gPxnL0gPynL0gPznL0gPMABCNKA4gP18G4gPxyB4gPp9C4gP7D4gPx2H4gPMABCMAB8uJMABuhDEEBIp2CgiPAhgHqhDgCHAB
+AHABAEOBgK18G09HABBggEjEm+OgE52CilNgIBmyOgE8iHkjPgCkyHshPgCCAABCAAGGCAEBCEGBMBuiPAr8CuiPgCBuiPgCEEBIsGwiPABwiPgCFCAIj4J8
+9OAFCAIB+9OAEOBoBAujEAAEgEACgEuX8iPgEi4J8iPgC24I8iPgCj6G8iPgCEGBQ+iHu/HAB01HAj6G8iPgEEIBgB98Bo6NA+Ys7LgEB6hPgEBk+OgEEUBo
+C6aqoOAjjD0oOgEBm+OgEB6/OgEBm+OgE8vK6/OgEBgjPgEsGgjPgC4oGwoOgCg6L8hPgEEQB4B98Bs6NAj4J+4OgE75L+4OgEuXoiPgEi4JoiPgC24IoiPg
+C1vF25OgEg6L+hPgEEGBwC1rCmyHAmjCmwNggB8DwiIgENGAmjPB28HBqgPhXm5HNKAqiP8Dw+EhIi/Hp6L48HhXw9LBs4ONEAqjP3V49HonG4+HNEAsjP3V
+69HhX09LMABovHMABmvHMAB0vHMABivHMABkvHNEA4jP3Vm+HBmjINCAmlP5/G6jPMABCNEAqlP25GgjP5/G+jPMABCNEAkvK30GujI25GkjPMABCEGBM3pF
+4zKA8sBsjPgE4pF88OgCEMBoB3pF6zKABwlPgEBwlPgEBwlPgEBwlPgE4pF+8OgEIAB+sJIABBCAABNKA8lPA2/OA4lPA4lPA4lPA4lPMAB4/JMABoiHMAB4
+xCNGAkmPgf6rNydmvOB4kPMABCNEA8kPydqvOBmsNMABCMABENCAumPydwvOMABCNEAmlPyd0vO7DgmPMABCHABAIABBCAABNGAwlPAi2NA+kGA2gPEEBQhl
+B80OA1Dq1OgEEcBoY1Dw1OABumPgC7D8mPgCB8mPgEB8mPgEB8mPgEBwhPgEBwhPgI4KCgIB0tCgIB2hPgMBk+OgEBumPgIBq2NgEHABAGKBEBABCBEBGBIC
+AABNEA8lPAu2NAihPCAA2iPCAAMCAAMCAA2tONGAw9Oyd0wOzdunPq4JyiPMABCNCAqmPx1Cs8OMABCNIA0vO0iCm1NxCwnPrUqjP7D2nPMABCNGA4vOxC0n
+PrUujP7D6nPMABCMABEMABykHMAB6lHMABmoPMAB60KNEAgnPyduxOlJq+OMABCNCAwoPlTqiPMABCMABy6GMAB06GMAB8uCMAB02GMABs1KMAB0/CMAB+3D
+NEA2nP6nBwgOhlBu4NMABCMAB21KNEA8nPnxEsgNxSijPMABCMABo4DNIAioPu+B04NB4lL1qB6+O1M04NMABCNIA+4Nj+Hq4Nz9Hy8Gk+HmoPl+HmoPMABC
+NEAqoPkY84NBwjPMABCNCAm5NsvFm5NMABCNGAqlP+9Bq5N2oGsmPrUslPMABCMABq0CNMA4oP5mFqqN7pGw5Nu+Bq5NxC6pP2oG+jPrUylPMABCNGA8oPu+
+Bu5NBqoGBikPMABCNGAgpPyiC6wO+9B45NByjNMABCNEAkpP+9B85N/8L2jNMABCMABm8GMABo/JNIAspPyiCmxOolB+5N+9Bk6NBuqPMABCMABy5GMABo5G
+MABq5GMABi5GNKA4pPyiCyxOolBq6N+9Bw6N/XinPB8mPMABCMABuxCNIA+pPyiC4xOolBw6NofkzO/XonPMABCNKAiqPyiC8xOolB06N+9B66N/XsnPlYun
+PMABCMAB24GNIA8oPofuzO/XoqP2YknP1qBknPMABCMAB6iHMABqgDMABi7GMABg7GNQA0qPBghPB4gPB2gPB8rPB8rPB4nPB4nP8+HkyOMABCNKAq7Nj+H8
+6NolBq7N/XioPlYkoP7DgsPMABCMABwwHNGA+qPofk0O1D+qP4X0qOMABCNEAwzOx1CkhPl1BqsPMABCNEAmrPx1CohPB0zOMABCNKAysPofw0O+YysP1qBy
+sPy1CysP7DysPMABCMABmuINIAwrPu+Bi8Nzd4sPB+xGB4FMABCNQA0rPu+Bm8Nzd8sPl+LiyGm+L8Fq4JgoPx1C2hPuxGizOBwFMABCNOA4rPu+Bq8Nzdgt
+Pl+LmyGm+LgGq4JkoPx1C6hPo+L0FMABCNIA+yNq4JooPu+Bu8NzdktPBgpPMABCNGAizNq4JsoP6TgGzdotPMABCMABENIAozNr/CsxHq4JyoP6TmGzdutP
+MABCNEAqsPlJ0jPi7L0zNMABCNCAusP8DotPMABCNEAysPu+Bk9N8DstPMABCMABggHMAB8/GMAB8/GNGAouPu+Bu9NB4pPB4pPMABCNIAsuPu+By9N2+L8p
+P3+L8pPBkqPMABCMABiINCAuuPx1CojPMABCNGAyuPyd43O/UyuPt9ByuPMABCNMAutPgfw0Nyd83Ozd2uPB0oPq4J6pPB6jPMABCNEAmsPj+H29Nw4Hs7NM
+ABCMABENGAgvPB2Hw4Hy7NBgvPMABCNIAgrPx1C+jPu+Bu+NzdkvPBgrPMABCNEAsvPu+By+Nm1B0sPMABCNEAorPu+B2+Nm1B4sPMABCMAByhHMAB8mDGKB
+EBABCBEBGBICAAi8NEKBY3pFi+KAzL8kPgEBytPgEsG0rPgC4pFmnPQEMBY3pFk+KAzL+kPgEz/L0tPgEsG2rPgCB2rPQ4pFonPQIABBCAABNIAkwPA+pPAk
+lPA6vPA8rPIABEIABBCAABNKAswPAmqPAslPAiwPAksPAksPMABoqKMABqqKMABsqKMABuqKNIAqvP/UywP1qBksP3wJywPBqvPMABCNMAuvPB24Kx1CwlPt
+CukK/U2wPt9B2wPB2wPMABCMABiuEHABACAACNKAsuPjtF4vP5xFsjOn6HysPB4vP7DywPMABCMABirKMABkrKNIAgwPzLsmP/UoxPB6sPkgMgwPMABCNCAq
+rPrUsxPNGAmwPlJwnPx1ComP5ZmwPMABCMABwrKNIAswPzL4mPo1B0xPm1B4uEoTknPMABCNOAwwPn2BqsPB2wHB0wH2a4xP/X49N+pFwwPBypPMABCMABop
+DEKBgB3pFogLAB+xPgEB+xPgEB+xPgE4pFspPgEIABBCAABNIAoyPAisPAkyPAkyPAkyPEK16GU74K+wPA/XouPgCB+wPgCB+wPgCB+wPgCKAACCAACMABg0
+IMAB0qJMABusKMABwsKNEAsxPtxGy6O7Wi0NMABCMAB2sKNIAmwPiuFyxPxvC0yPi8Kq1IqnGsuPMABCMAB8sKMAB+sKMABgtKNIAwwPiuF8xPxvC+yP7D8x
+P/XmvPMABCNGA0wPiuFgyPxvCizPi8K41IMABCNIAq7OhlBwgOxvCmzP7DkyP/XuvPMABCNGAu7OxvCqzP7DoyP/XyvPMABCNEAsyPziC4gOofy7OMABCNGA
+wyPtjI27Ou+BijO3G8xNMABCMAB6tKNGA2yPmuFwzP7lB2vPvX0vPMABCNGA6yPofg8O7lB6vPvX4vPMABCMABkuKMABmuKMABouKNKAkzPiuFkzPxvCm0P7
+lBkwPvXiwPkuFkzPMABCNGAozPziC0hO7lBowPvXmwPMABCMAByuKMAB0uKNGAwzPiuFwzPxvCy0P/X6wPMABCMAB6uKNEA2zPof88O/XgxPMABCMABszCMA
+BivKMABkvKMABmvKMABovKMABqvKMABsvKNIA8yPiuFo0PxvCq1P/Xo0P7Do0PMABCMAByvKNIAu0PmuFu0P/Xu0P2YqxP1qBqxPMABCNIAy0Pof49O/Xy0P
+2YuxP1qBuxPMABCMAB8vKNGAszPmuFy1P91C0xPB40PMABCMABiwKNEAyzP75Gg2P91C6xPMABCNEA2zPziCujO91C+xPMABCNKAm1PyiCg9O+9B+lO91Ciy
+PBg2PtxGs+OMABCNGA22PgsG87H2oBq1PBq1PMABCNGAi0PmuFo2P2lGo2PxnCwuKMABCMAB4wKNIAo0PmuF01P2lGu2PxnC82PtxG6+OMABCNCAouPu+Bqm
+OMABCMABmpHNGAq3Pu+BwmO7D42P4sE42PMABCMABspHNEAozPyiC+9Ou+BqkOMABCNIA03PyiCi+Ou+B6mOolBukO/XyzPMABCNGA43Pu+B+mO/X2zPmY4z
+PMABCMAB0jDMAByjHNCAg4PziCglOMABCNEA8zPziCklOu+BqnOMABCNGA82Pu+BunOgZ08O7D82PMABCMABEMABsqHMABokDNEA4nOj+HqnOkYu4PMABCNK
+A8nOj+HunOBy4Pv7GwR2XwRxSwyPMABCNKAgoOu+BgoO/iM24Pv7G0R2X0RxS0yPMABCMABi/CMABk/CNIAqJBwzPvdoJBsnPxnC8yPMABCMABkrHMABmrHM
+ABorHMABqrHMABsrHNEAk4Pj+HooOu+B2oOMABCMABy5PMAB05PHABACAACNEA85Px7LogDBmgDMABCNIAs1Pu+BmpOx7LsgD2oGu2PrUu1PMABCNMA44Px7
+LwgDxC65Pp9C8zPrUy1P7D44PB6SMABCNIA84Px7L0gDxC+5P2oGi0PrU21PMABCNEA2gDp9Ck0PrU61PMABCNGA81P+9B8pO2oG+2PB+1PMABCMABu0KMAB
+w0KMABy0KNGAu5P75Gw6PxCw6P5gMo6PMABCMAB40KMAB60KMAB80KNIAw2P75G66PjEy3PrUy2P5gMy6PMABCMABi1KMABk1KMABm1KNKA62P75Gk7PxCk7
+Pp9Co1PrU82P5gM86PMABCNGA+2PyiCgiPyI+qO8V4BMABCMABw1KMABy1KMAB01KNMAw6P75Gy7PxCy7Pp9C01PrUq3P7Dw6P5gMq7PMABCNGA06PyiCuiP
++9BsrO8VmCMABCMABigDMABguHNKA03PyiC2iP+9B0rOxC+7Pp9Ci2PrU23PMABCNMA43PyiC6iP+9B4rOxCi8PBs/OB63P7Ds3PMABCNMAk7PyiC+iP+9B8
+rOxCm8Pp9Co2PrU+3P7Dk7PMABCMABu2KMABw2KNGAg6PiuFm8PxvCu8PpwFuxHMABCMAB22KMAB42KMAB62KMAB82KMAB+2KNGAu6PiuF67PxvC88PB4xHM
+ABCMABk3KNIA06PiuFg8PxvCi9PB4hP7Dg8PMABCNEAk8PziCwqO9kM8hPMABCHABACAACNEAs8PofylPBCMABCNMAs5PB2lPBs5PB2lPBs5P1qBs5PBq9PM
+ABCNMAw5Pr5H6lP45Hw5Ps5H6lP55Hw5P1qBw5PnlMu9PMABCMABENMA68Pr5HgmP45H25Ps5HgmP55H25P1qBqiPnlM09PMABCEKBwBiausPABorPgEyV08
+PgM7D49PgE7W+8PgCMABm4KMABo4KNEAk9PyV+9P7Dk9PMABCNCAykNofumPMABCNCA2kNmuFs9PMABCNCA2mPmuFw9PMABCMAB0nHMABykJMAB0zDNGA69P
+8VklNgb8rKj8Cg5GMABCNEAq/P8VolNj8Ck5GMABCMAByjIMABk0KNCAy/P8VwlNMABCNEAg+P8V0lNjvFg+PMABCNGAk+P8V4lNjvFk+P4sEo/PMABCMABy
+0KMAB00KMAB20KNKAggQzLk1P9f83PB83PxS83PB83PMABCNCAkgQzLo1PMABCMABkwBMAB4yKEaBgIBslJABqoPggCBsgQgEBsgQgEB43PgEB43PgEB43Pg
+EBu+OgEBu+OgEB6+OgEB41PgEpnBg7PgE6WsuNgICAAu5GMABu6KNCA+9PBk9PMABCMAB06KNKAk+PBw/P0mMq9PBw/PBKB4gQMABCMAB66KMAB86KNGAs+P
+zSkmJrUy8P4mM4/PMABCNEAohQ6WkvNB2jJMABCGCBEBAHABAHABACAAykPCAAGCAAu1PCAAIHABANGAwgQiE4hHxSuvP1qBmmPMABCMABENGA2gQiE+hHB4
+/PBgkDMABCNGA6gQiEiiHpnMkkDonM+1PMABCNEA+gQiEmiHB4hQMABCNCAihQiEqiHMABCMABENIAohQ4KyiHi7Bi/PBiBBs2PMABCNGAshQ4K2iHBmBBw2
+PMABCNKAwhQiE4iHBygQBygQBygQB02PMABCNIA0hQiE8iHonM2gQB2gQB42PMABCNEA4hQiEgjHzd6gQMABCNGA8hQiEkjH1qB+gQ/4G04PMABCNIAgiQ4K
+qjH1qBk3PB6B/4G0zGMABCNEAkiQiEsjHj+HoyOMABCNKAoiQiEwjHBqjQziCqjQByhQonMs3PMABCNKAsiQiE0jHBuhQBmgQBiCBw3PMABCNKAwiQiE4jHt
+1C6hQB29Pk8KyhQB03PMABCNGA0iQiE8jHxCugQB43PMABCNIA4iQiEgkHsxB6jQBoiQsoM83PMABCNIA8iQiEkkHB4hQBmiQsoMg4PMABCNIAgjQiEokHju
+DwiQriJqiQsoMk4PMABCNIAkjQiEskHxSq+P1qB+/PB8CMABCNKAojQiEwkHBqiQBqiQxgJyiQsoMs4PMABCMABENMAujQiE2kH4oMwiQ5oMwiQxgJ4iQBwk
+QsoMy4PMABCNMAyjQiE6kH4oM0iQ5oM0iQxgJ8iQ49BmzOsoM24PMABCNQA2jQiE+kH4oM4iQ5oM4iQBgjQB4iQ8oM4kQsoM64Pl8K6gQMABCNIA6jQiEilH
+B8kQB8iQonM+4PMABCNMA+jQiEmlHipMglQjpMgjQonMi5PBgjQx2HqgQMABCNIAikQiEqlHipMklQonMm5Pq4JugQMABCNKAmkQiEulHipMolQjpMojQonM
+q5Pq4JygQMABCNOAqkQiEylHipMslQjpMsjQonMu5PlpMsjQx2H2gQ09HqkQMABCNIAukQiE2lHonMwjQipM6oPjpMy5PMABCMABEMABGNMA2kQiE+lHonM4
+jQipMipPjpM65P09H2kQB2kQMABCNCA8lQonM8jQMABCNEA+kQiEmmHlJ4iQMABCNKAumQiEqmH4oMkkQ5oMkkQxgJskQBwoDMABCNMAymQiEumH4oMokQ5o
+MokQ/oMwkQxpM0oDB4oDMABCNMA2mQiEymH4oMskQ5oMskQ/oM0kQvwC6kQB6oDMABCNGAulQiE2mHBwkQ8nMwkQMABCNKAylQiE6mHB0kQB0kQB0kQ/oM8k
+QMABCNKA2lQiE+mH5pM4kQ6pM4kQ7pM4kQxgJglQMABCMAB4ENQA8lQq2B+mQB4lHziCo0O7D8lQ2oG2jQxCi/PB6oDlzC+kQMABCNCAgmQB0oJKAA2wLNEA
+kmQ1MCsvFCMABCEKBgB3pF61LAlY0jQgEB6iQgErUijQgE4pF++PgEEOBoB3pF81LAlY2jQgElqM8iQgEBknQgEBq/PgCBslQgE4pFg/PgCEQBwB3pF+1LAl
+Y4jQgElqM+iQgEnqMmnQgEjpDsmQgCoqMs/PgCpqMulQgE4pFi/PgCESBgC3pFg2LAlY6jQgElqMgjQgEnqMonQgEikHonQgCoqMu/PgC1N05PgEpqMwlQgI
+4pFk/PgCEOBoB3pFi2LAlY8jQgElqMijQgEnqMqnQgEjpDwmQgCoqMw/PgC4pFm/PgEEOB4B3pFk2LAlY+jQgElqMkjQgEnqMsnQgEoqMy/PgC1N45PgE4pF
+o/PgIEGBY3pFm2LA1N65PgE4pFq/PgIEIBc3pFo2LAB2mQgE1N85PgC4pFs/PgIEOB4B3pFq2LAlYkkQgElqMqjQgEBqjQgEoqM4/PgE1N+5PgE4pFu/PgIE
+QBwB3pFs2LAlYmkQgElqMsjQgEnqM0nQgEBmkQgCBsjQgCoqM6/PgE4pFw/PgEESB4B3pFu2LAlYokQgElqMujQgEnqM2nQgE0qMokQgC1qMujQgCB2nQgEo
+qM8/PgC4pFy/PgEIABBCAABNEAuoQAoiQA4zHIABEIABynBIABwnBIABynBIAB4nBIAB6nBIAB8nBIABioBIABooBIABqoBIABsoBIABuoBIABwoBIAB2oBI
+AB8oBIABipBIABopBIABupBNCA0pQ3OokPMABCMABEMABu0HMABw0HNGA2lQvjH8iP1vCogO47BspQMABgvHNCAiqQ52Fy/LEGBQwHyoQAxH0oQgE/vG6oQg
+CEwBBgIB2oQAB2oQgCBwoQgCB2oQgEB2oQgCB2oQgCBgpQgCBm1KgBBwoQgBBwoQgEBwoQgEBwoQgEBCgEBCgIBCgIBCgIB2oQgIB2oQgCB2oQgCB2oQgCBw
+oQgCB2oQgEB2oQgCBBgCDAAAyoQ8oQMCAAEHABACAACHABANGAmpQ+hDqjHj4CqjHBmpQMABCNEA+nQpxEsqQyV+nQMABCEOBoB3pFg5LAB8gDgE27CqoQgE
+BqoQgEBwiHgEgEymQgC4pFkiQQIABBCAABNGAgrQA6kQAihDAghDIABENCA4pQB4pQMABCEIBQ3pFu5LAoY8pQgExrK+oQgC4pFyiQgCEGBM3pFw5LAxrKgp
+QgE4pF0iQgCEKBgB3pFy5LAB8oQgEB8oQgErU6mQgE4pF2iQgEEKBgB3pF05LA6sM+oQgErU8mQgEB8mQgE4pF4iQgEEMBgB3pF25LAxrKmpQgEyrKmpQgC6
+sMgpQgC7DkqQgE4pF6iQgCIABBCAABNGA2rQAwlQAqqQAyhOIABEIABBCAABNEA+rQA4lQA6hOIABEIABBCAABNIAmsQAgmQAisQAgnQA0nQIABBCAABNIAs
+sQAmmQAosQA6nQA6nQIAB2qBGEBEBABCHABACAACNGA2sQwmGqrQlsECojBGMABCHAttDAKAAu9GKAAq9GEQBY3pFm7LAB0rQgEB6rQgCl1B6rQgB7D6rQgB
+1qB6rQgB6wI2qQgB4pFqkQgCEOBU3pFo7LAstM2rQgEttM8rQgCl1B8rQgB7D8rQgB1qB8rQgB4pFskQgBEQBY3pFq7LAstM4rQgEttM+rQgCl1B+rQgB7D+
+rQgB1qB+rQgB6wI6qQgB4pFukQgCEKBQ3pFs7LAstM6rQgEBgsQgC3xFksQgB4pFwkQgBIABBCAABNIAstQAmnQABADAgsQCAAQCAAUIABIIABKIABBCAABN
+IA6tQA0nQAMAusQAusQHABACAACEMBY3pFm8LAB2rQgE7W0sQgCB0sQgCx1J0sQgC4pFqlQgCEIBY3pFo8LA/wI4rQgEmvE+tQgE4pFslQgEEMBY3pFq8LA4
+tM6rQgE7W4sQgCB4sQgCB+kHgC4pFulQgCEOBoB3pFs8LA/wI8rQgE5qEiuQgEB8rQgEB8rQgCzwC8rQgC4pFwlQgCEMBgB3pFu8LA/wI+rQgE5qE2tQgCBk
+uQgCzwC+rQgE4pFylQgCIABBCAABNEAuuQAooQAmlHIABBCAABNGA0uQAuoQA8lHAwuQIABBCAABNIA6uQA0oQAylHAutQA0lHIABBCAABNKAgvQA6oQAomH
+AiBA8uQA2sQIABBCAABNKAmvQAgpQAumHAivQAivQA8sQEYBoC3pFu9LABkvQgEBkvQgEBkvQgE5qEwtQgEqrKwtQgErrKwtQgEiwFwtQgE8sB2uQgE1TgrQ
+gCBgrQQ4pFymQQIABBCAABNWAuvQAopQAqvQAqvQAqvQA+sQA+sQA+sQA+sQA8uQAmrQAmrQHABACAACHABACAACEOBwB3pF+9LAButQgE5qE0vQgEB0vQgE
+/tM0vQgEguM0vQgE4pFinQgEEOBoB3pFg+LA5qE2vQgE/tM2vQgEguM2vQgEBovQgExuMwtQgC4pFknQgCIABBCAABNIAgwQA6pQAKA8vQA8vQIABBCAABNE
+AmwQAgqQAQKAAu9MHABAHABACAAGMAB2wFMAB2uFMAB8rBMAB86IMABm7IMABk7IMAB+6IMAB07IMABi7IMAB0nFNEA4vQjvF0/GB80OMABCNEAgtQjvF4/G
+B8vQMABCNEAgwQB8/GwgGgwQMABCMAB46GMAB4xFNEAowQlYuwNy3C20MMABCMABg7GNEAuwQ98D4iPq9BytQMABCMABwoFMABo7GMABq7GNEA4wQzrDgrN9
+8DijPMABCNEAoyQ98DmjPzrDkrNMABCNGAiwQ98DqjPy3Cg1MzrDorNMABCNGAkxQ98DujPjWkxQBmqQMABCNEAoxQ98DyjPx/DuxNMABCNIA2jPrC2jPlYy
+xNz8DyxM3xFkoQMABCNCA8yQvjHggNMABouGNEA0xQlY6xNg9DijNMABCNEA+xNk2C6gOp2C4xQMABCNEAiyNk2C+gOxC+yQMABCOA/2IwhHBGKBEBABCBEB
+GBIIABCNEACnvMiiH98DwkPMABCKAAy8PEMBgB3pF+hMABytQgEBytQgEjuDwyQgE+pFs0HgC4pFirQgCEGBQ3pFgiMAlwM0tQgE4pFkrQgEEIBY3pFiiMAl
+wM0tQgE1qBwyQgE4pFmrQgCIABBCAABNIAi0QA8tQAglPA8tQA20HIABBCAABNEAo0QAiuQAmlPIABBCAABNGAu0QAouQAo4NAizQEmBBgC3pF2iMA1xFmyQ
+gEj9BuyQgClwMouQgCBowQgEl7DuyQgBm7DuyQgBjuDuyQgBk6D0yQgB1qB+zQgCg9B+zQgCBkzQgCBowQgCBkzQgCy1I0yQgCz1IuyQgB01IuyQgB31IuyQ
+gB4pF6rQgBEMBgB3pF4iMAlwMsuQgE1qBg0QgEBmzQgC1xFoyQgC4pF8rQgCEKBU3pF6iMA1xFqyQgEyrKqyQgCq8DozQgC4pF+rQgCEKBY3pF8iMAlwMwuQ
+gE1qBk0QgE1xFsyQgC4pFgsQgCEqBBwC3pF+iMA1xFuyQgE65Dm0QgCj9B2yQgClwMwuQgEtwMwwQgEl7D2yQgBm7D2yQgBjuD2yQgBk6D8yQgB+1BuyQgCm
+6DwwQgC1qBm0QgCg9Bm0QgCu9Bm0QgCBwwQgCu7DszQgCx1I8zQgCz1I2yQgB31I2yQgB4pFisQgBEGBM3pFgjMA3xFuzQgE4pFksQgCIABBCAABNGAg1QA6
+uQA64NAyiNIABBCAABNKAm1QAgvQAkmPA6zQAg0NA00QIABBCAABNGAs1QAmvQAm0NAg0QIABoBIABqBIABsBIABBCAABNEA41QAyvQAy5NIABEIABGIABII
+ABKIABk9KIABm9KIABo9KIABq9KIABs9KEMBgB3pFykMAnvM8kHgExuMi0QgE1Xg1QgCBg1QgC4pF2tQgCIABBCAABNIAy2QAswQAilHAm1QAm1QEKBU3pF6
+kMArnEo1QgEu9Bi2QgCn3Bo1QgC4pF+tQgCEWBgD3pF8kMAxCw5PgE8mE6kGgQnqG+zQgM73Dq1QgErnEq1QgC63Dq1QgCBq1QgCBq1QgCrtKq1QgC4pFguQ
+gCEaBoC3pF+kMABwwQgEBs1QgEBs1QgCshDy1QgCrhDy1QgBnoDy1QgBjuDy1QgB1hDy7PgB2hDy7PgCBu7PgCBu7PgI4pFiuQgIEWB8B3pFglMAjpDu1QgE
+shD01QgCrhD01QgBnoD01QgBjuD01QgB1hD07PgB2hD07PgCzxMw7PgC0xMw7PgI4pFkuQgIIABBCAABNGAg3QA6wQA+sPA+nPIABBCAABNKAm3QAgxQAktP
+A8xMAu0QA61QIABBCAABNIAs3QAmxQAivMA+1QA+1QIABBCAABNEAy3QAsxQAovMEIBQ3pF6lMAywMo2QgEvzJu2QgC4pF+uQgBIABBCAABNGA63QA0xQAu2
+QA4tPKAAmkHEYBwC3pFkmMAlwM2xQgEwxM2xQgEiEy2QgEshD42QgCrhD42QgBnoD42QgB1hD48PgB2hD48PgCzxM08PgC0xM08PgI4pFovQgIEWBoC3pFmm
+MAwxM4xQgEshD62QgErhD62QgBnoD62QgB1hD68PgB2hD68PgCzxM28PgC0xM28PgIBq2QgJ4pFqvQgEEWBoC3pFomMAwxM6xQgE8zJ6xQgEshD82QgErhD8
+2QgBnoD82QgB1hD88PgB2hD88PgCzxM48PgC0xM48PgI4pFsvQgIEiBB4D3pFqmMA1hDohIgE2hDohIgOshD+2QgOrhD+2QgBnoD+2QgB85D02QgCg9B+2Qg
+C9jJ02QgCjkJ02QgCjmJ02QgCtyI02QgCtkJ02QgCB02QgCwmJ02QgC+xMu2QgE4pFuvQgEEKBoC3pFsmMAlwM+xQgE1hDqhIgE2hDqhIgO4pFwvQgOEWBgC
+3pFumMAwxMgyQgEshDi3QgErhDi3QgBnoDi3QgB1hDi9PgB2hDi9PgCzxM+8PgC0xM+8PgIBu3QgI4pFyvQQIABBCAABNGAu4QAoyQAkwMAo8NIABEIABBCA
+ABNEA24QAwyQA0uPIABEIABGIABBCAABNGAg5QA6yQA2wMA2vMIABkCIABuDIABBCAABNGAq5QAkzQAovPAs3QEiBBsC3pFynMABi3QgEiqJg4QgC34Jg4Qg
+Cm6Ig4QgClmEw3QgC65Iy4QQ45Jy4QQ7Dy4QQ1Zm+PQ2Zm+PgCBm+PgCBi+PgCshDq3QgIrhDq3QgBxCmrQgB4pF2wQgIIABBCAABNKAy5QAszQAo3QAmgGA
+BAm4QCAA4BEUBgC3pF8nMAisD6mNgEz8DoJgEjkHq4QgElwMwzQgEp2Cq4QgEojHs3QgC1Ms3QgCBy5QgE4pFgxQgEEQBwB3pF+nMAisD8mNgEz8DqJgElwM
+yzQgEp2Cs4QgEojHu3QgC1Mu3QgC4pFixQgCEMBY3pFgoMA2gLw3QgEBw3QgC1Mw3QgCojHw3QgC4pFkxQgCEMBY3pFioMA2gLy3QgE3yMy3QgC1My3QgCoj
+Hy3QgC4pFmxQgCEKBU3pFkoMA2gL03QgE3yM03QgC1M03QgC4pFoxQgCIABBCAABNKAk6QA+zQAonNA2JA44QAirPIABBCAABNIAq6QAk0QAunNA8JAorPIA
+BBCAABNEAw6QAq0QA0nNIABEIABBCAABNIA46QAy0QA2qJAy5NAu4QHABACAACHABACAACHABAEOBc3pFqpMABo5QgE2gL64QgCl1Bu7HgCBi5QgDBi5QgB4
+pFuyQgBEMBY3pFspMAB84QgE2gL84QgCl1Bw7HgCkzMk5QgD4pFwyQgBEMBY3pFupMAnzM+4QgE2gL+4QgCl1By7HgCkzMm5QgD4pFyyQgBEOBgB3pFwpMAn
+zMg5QgE2gLg5QgCl1B07HgCkzMo5QgD7Dm7QgB4pF0yQgEIABBCAABNMAw7QAq1QA4gNAq6NAwzQAu5QAu5QIABBCAABNKA27QAw1QAWAaA2zQA05QIABBCA
+ABNGA87QA21QAcABCAAcIABBCAABNMAk8QA+1QAkBAoBAk0QAi6QAg8QEOBoB3pFsqMAy/DBgEp4Fg6QgEB85QgC5G85QgCj8C25QgE4pFwzQgECAAyIEMBo
+B3pFwqMAy/DCgElJ+oMgE5Gg6QgE0qFm8QgE4pF0zQgEEMBoB3pFyqMAy/DEgElJgpMgEvzMi6QgE0qFo8QgE4pF2zQgEEKBY3pF0qMAy/DGgEBi7QgEBi7Q
+gC4pF4zQgCIABBCAABNKA08QAu2QAMAu6QAq6QAq6QIABBCAABNIA68QA02QASAupMAw6QIABEIABBCAABNGAi9QA82QAaA27QESBsB3pFqrMAnoD66QgE2g
+L66QgC9D47QgCBo7QgCBo7QQBgwLQB0vQgC4pFu0QgIEoBB4E3pFsrMAnoD86QgE2gL86QgCB2yQgCBq7QgQ7Dq7QQiuDq7QQ8Dq7QQiyBq7QQmG67QgC8zM
+giQgC9zM8hQgC9tDi9QgI+tDi9QgEjlBi9QgEB2yQgEBq7QgQB86QgCxM86QgC4pFw0QgCEiBBwD3pFurMAnoD+6QgE2gL+6QgC/zM4yQgCg0Ms7QgQ7Ds7Q
+QiuDs7QQ8Ds7QQiyBs7QQmG87QgC8zMiiQgC9zM+hQgC9tDk9QgI+tDk9QgEjlBk9QgEiqJ+6QgE4pFy0QgCIABBCAABNMAu9QAo3QAk6MAo8NAm3QAirNAm
+5QIABBCAABNMA09QAu3QAs7NAquOA47QAq7QAq7QIABBCAABNGA69QA03QAy7NAu8QIABEIABGIABIIABKMABs5GEMBYxS28QAv8D28QgCw8D28QgC9xJ28Q
+gCB28QgCB28QgCFEAIAw9FAzhGy8QAEUBoCACAnoD68QgEjuD68QgCh9J68QgCj9J0yQgCl9J26QgIi9J68QgCk9J0yQgCm9J68QgI9xJ68QgCEEBIy6Gi8Q
+ABi8QgCEIBgBu8J49FA98DoiOgExSm4QgEv8Dm4QgEEGBM3pF2sMAiqJk9QgE4pF61QgCIABBCAABNEA2+QAw4QAi0QHABAHABACAACHABAHABAHABACAACH
+ABAHABAHABAHABAHABACAAy+FCAAECAAICAAMCAAQCAAUCAAYCAAgBCAAgBCAAqBMABigRNCAmgRuIiBMABCNEAqgRr8D6xO1qB++QMABCNEAugRr8Do6Q1q
+Bi/QMABCNEAygRr8Ds6QBm/QMABCNCA2gRuIkBMABCNCA6gRuImBMABCNCA+gRuIoBMABCNCAihRuIqBMABCNCAmhRuIsBMABCNCAqhR98D6BMABCNGAqCme
+yBg4CigR7vBigRMABCNCAyhRuI+2QMABCNEAi3QuIyCBogRMABCMABENEAo3QuI4CBugRMABCNCAgiRuIiCMABCNCAkiRuIkCMABCMABiCNAAqCMABCNCAqD
+Bm6QMABCNCAw4P98Bw4PMABCNGAqhR98B04Pg4CsgR7vBsgRMABCNKAqgR98B44Pg4CwgR7vBqgR0yKwgRyIqgRMABCNEAyhRg4CyhR7vBq4QMABCNCA2hRx
+nCmEMABCMABENMA8hRg4C4gR7vBi9Q0yKkiRyI8hR/3Ki9QtjI4gRMABCNKAgiRg4C8gR7vBm9Q0yKoiRyIgiR/3K8gRMABCNIAkiRg4Cq9Q7vBijR0yKkiR
+yIghRMABCNGAoiRg4CmjR7vBoiR0yKkhRMABCNEAsiRg4CsiR7vBohRMABCNCAwiRg4CwiRMABCNMA0iRhX88N8V69Qo6G2hRj6G43QgZ43Qy3C4/QMABCNK
+A4iRhXg9N8V4mNo6G6hRu6G6hRgZ83QMABCNKAggRpwFmEB8iRo6G+hRiqJ05Qp6Gg4QMABCHABAKAACHABAHABACAAECAAIMAByqHNGAmxHk2CwyOB4xG98
+Bw8MMABCNGAqxHk2C0yOjpL8xG98D4oOMABCMAB4uDMAB0uDMABmuGGQAEBCBEBIBQBgBBgCBgEB+HGEAEBCBEGEBEBABCGKBEBABCBEBGBIKAACHABACAAC
+CAAonHCAAyoHNEAukR98Bw9M8zJ28MMABCMABusHNEA0kR98B+7P/2C0kRMABCMAB0sHNGA6kR98Bk8PB6kR/2C6kRMABCMAB6sHMAB8sHMABg4GNMAu3P98
+Bm+M2Z+lO8zJs9Mw4J+zGx4Jw0Gt1Ju3PMABCMABm4GNEA2mR98B08Pnc2hRMABCMABqtHNEA8mR98B68PrUwlRMABCMABwtHNGA2lR98Bg9P98Dg4PB2lRM
+ABCNEAmnR98Dk4PBgrOMABCNCAglR98Bo9PNEAsnR98Bq9PB6mRMABCMABguHNEAqjR98Bw9PBqjRMABCNKAujR98B09P63MknR/kJqmRBqmRq4J2iRMABCN
+EA6nR98B49P8DqCMABCMABENEA2lR98B+9P63MunRMABCNCAynR98Bi+PMABCNEA2nR98Bm+PB+lRMABCMAB8uHNEAinR98Bs+P7nEinRMABCNEAmnR98Bw+
+Pl4MmnRMABCNGAqnR98B0+P98D05P1qBsmRMABCNMAunR98B4+P92MuD98D45P1qBwmR63MooRq4J6jRMABCNEA+oR98D85PB85PMABCNGAipR98Bg/P98D8
+sOB2nRMABCNGAmpR98Bk/P98Dk6PB2mRMABCMAB86KMAB69HMABspRMABgwHMAB25LMABkwHNIAkpR98B0/P98D06P76KiEBgEMABCNGA6pRw3JqzH7S82G7
+6KmEMABCNQA+pR98B0hNByoR7nEuoRwmJomNwkJomNhjJyoRljJ06HBuoRMABCNEAiqR98BggQ62H8nRMABCMAB+xGNCAoqR7Sq3GMABCCAAw1HMAB+wHNKA
+wqR98BugQ07ImoR+zHmoR9kJomRBEMABCNGA0qR98BygQ98Dy7Pi5MIMABCMABwyGECBExSqpRAEGBof26JmvHAkXCgwPByoRgCNEAypR98B8gQiqJypRHAB
+ACAACMAB2kRMABsgHNKA8pR98Bo+GnoDgqR8DgqRjuDsqRk2C+4OMABCMAB+pGMAB+qGNAA6nRMABCMABkqGMABqqGNEA4rR98B2hQyxMsqRMABCNEA8rR98
+B6hQiEwqRMABCMABy9GMAB+mDMABgnDMABu5DNGA8qR98BmiQ2lG2rRBmBMABCMAB05DMAB6rEMABs8DMABy6DNCA0sR42B8jOMABCMABwnDMABs+GMABwnD
+MAB+5DNIA0rR42BokO+YikO2qD0rR7D0rRMABCNKA4rR42BskO+YmkO2qD4rR7D4rRB4rRMABCMABIMAB6nDMABmsIMAB6nDMAB2sEMABk/GMABk0HNEAm9N
+98D0+PlYwsOEiBBkD3pF+7MAvyMurRgEiqJssRgC34JssRgCm6IssRgC65I+sRgC45J+sRQ7D+sRQ1ZuyQQ2ZuyQgIshD2rRwIrhD2rRgBlmE8rRgBx6I8rR
+QxCy/QQBuyQgI4pFilRgIIABBCAABNKA+tRA4nRA8zHA+oDA+qOAyvGNEA0sRnuHo5JxKmrOMABCHAorDACAABEkBBggB98BkkQABgsGggNlYitOgE+9J+rG
+gEB4oRgEy/Dq7NgIh+JmsRgEBgqRgBiEBgBh2JgsGgGB4oRgE89D4rRgIB4rRgEB4oRgEB48QgIhbg7QgEBgsGgQBgsGgEGGAEBABCBEHABACAACMABopMHA
+BACAA4sQCAAEMAB6mLMAB8mLNGA0qRzUojRBGB4uRMABCMAB6oMMAB8oMNGAssRn2BgvRjvLgvRB4tRMABCMABmvRKAA8oMCAACMAB+/CNEAkuRuI4kRjFEM
+ABCOABk2MBNEA0jMjWquRxrHugQMABCNEAuuRwyEuuRmEuuRMABCNCAsmRhS6vRMABCNCA6rRlJgmRHABAHABAEMBwB3pFu+MAxMksRgE1NiiRgC8tFkwRgK
+2sBkvRgE4pFynRgBEMBwB3pFw+MAxMmsRgEBkiRgCBkiRgI2sBmvRgI4pF0nRgBIABBCAABNGAwwRAqqRA4lRAswRIABBCAABNGA2wRAwqRA+lRAswRCAAyu
+QCAAUCAAYMAB4qMNCA0vRB8wRMABCMABixRNEAuuRBKrU0sRMABCMABkrMNKA0uR8tFoxR9tFoxR+tF4mRguF4mRntFoxRMABCMABqrMMAB0pLMAB2pLNGAy
+tRtZirMxnCwrR7DyxRMABCMABENCA4tRjFirMMABCNIAonRxM+vQB0wR5Z0wRjFmrMMABCNEAouRof+5QBsoQMABgsMNEAoyRuvFwnRzLonRMABCMABENEAu
+nRxyB2nR/X8xRMABCNCAynRxyB6nRMABCMAB67MMAB87MNAA6nRMABCNGA+nRzL+nRuImoRrjBs5QMABCMAB4tLNEA4xRzLkoRBkoRMABCMAB+tLMAB43JNC
+AioR9lIioRMABCNCAmoRzLwoRMABCOABwzRBESBwB3pF8hNA2oBqyRgEBqyRgCthDqyRgC1NwlRgCxMyvRgIvXqyRgC7jIqyRgC4pFgrRgCEOBoB3pF+hNA2
+oBsyRgE88MsyRgCthDsyRgCtqB0zRgEuqB0zRgE4pFirRgEIABBCAABNMA+zRA4tRAyyRAunGAmpRAyyRAyyRIABBCAABNIAk0RA+tRA4yRA0nGAwFMABguM
+MABiuMNCA+yR2X+gMMABCMABwsLMABquMMABsuMMAB2sLMABwuMMAByuMMAB0uMNEAwzRBuwGBswGMABCMAB6uMNGA2zR2oB2zRBuGBuGMABCMABgvMNIA8z
+RyMkxRxMkxR2oB8zR6TsvQMABCMABmvMNGAi0RxMqxR2oBi0R6TyvQMABCMABsvMMABuvMNGAq0RyMyxRxMyxR2oBq0RMABCNIAu0RyM2xRxM2xR2oBu0R6T
+qpGMABCNIAmzRjtFy0R2oBy0R6TolD7Ds1RMABCMAB8vMMAB+vMMABgwMMABiwMNGA+0RnuIkrJ6TuwQnrG87MMABCMABowMNCAw2R2XkjMMABCMABuwMNGA
+q1Ri8Kq1R2XqjMBqjMMABCNCA62RB0rJMABCNCA+2Rk+MyjMMABCNCAq0RynGymRMABCMABovLMAB+xLNGAq3RB+1RB6lLB+1RMABCNCAmzRr+M+lLMABCNC
+AqzRysFm2RMABCNEAq2R3Lq2RBy3RMABCNIAu2RysFu2R3Lu2RBu2Rw+M23RMABCNGA+3RuvFmtRB2zRy+My2RMABCNEA6zRuvFqtR2oB22RMABCNGA62RxM
+k2Q2oB62R/1B62RMABCMABENGAg3R2oBg3RthDg3Rl1BmyRMABCNCAw4R2oBk3RMABCMABENGAq3R2oBq3RuI+tR/1Bq3RMABCNGAu3R2oBu3R6TqsGuIiuR
+MABCNGAy3R2oBy3R6TusGxM60RMABCNKA23R2oB23R88M23Rl1Bu4QxMg3QzN40QMABCNGA63R2oB63R6T2sGxMk3QMABCNGA+3R2oB+3R6T6sGBo3QMABCN
+IAi4R2oBi4R6T+sGuI2uR8Dm8QMABCMAB4yLNCAo4R6TktGMABCMABKNIAu4R2oBu4R6TqtGpwFivR8Dy8QMABCNKAy4R2oBy4R6TutGpwFmvR8D28Q09H21
+RMABCNGAi6R2oB24RuIqvR8D68QMABCNGA+1R2oB64RuIuvR09H+1RMABCMABurLNEAs6RpwF0vRiE65RMABCNIAk5RuvF4vR4sEknM6T00Q8DyjJMABCNEA
+06RpwF8vRBo5RMABCMABomMMABikLNEA86RxyBkwR4sE46RMABCMABwmMNEA62RxyBqwR4sE+6RMABCMABk7RNEA85RouG6kMu+BuqQNEA+5RouG8kMjoEg5
+RNCA+kMB0wRMABCMAB2gLNCAy7R0vJo3QMABCNCAs3QouGs3QMABCMABghLNEAw6RuIkxR8tF47RMABCNAAylMMABCMABEMAB82LNGA86RuIwxR4K86R3Vw3
+LMABCMABq8RMABg2RNCAw8Rz+Fo/LMABonDMAB21LNGA28R52FmgMuI+xRjtIq7RMABCNEA68RBs5Q7Du7RMABCMABg2LMABy2RNGA64RpwFqyRjNyuPkNyu
+PMA0oBCNCA26RpwFuyRMABCNGAq9RuIyyRB6uPh3K6uPMABCNEAu9RuI2yRBi8RMABCMAB2xLMAB4xLMABgBMABuoDNCAy5R8gGo5LMABCMABwvLMABy3RMA
+B0oDNCAk+RiEwlNMABCMABm+RMABo+RNCAs+Rz/Fi/LMABCMABw1GEOBwB3pF4sNAxuMo8RgE5wCi8RgEvrD05RgErUg6RgE09Hq6RgE4pF81RQIABBCAABN
+IA4+RAy4RA00PA65RAm6RNKAi8RB26RB26R8Du9RB2+RB2+RMABCMAB44MMABizJMAB8kDMAB+kDMABk/RMAB2iDMAB08EMAB0jDNEAu/RobmsLBksLMABCN
+IAm+RobqsLBm+RouGosL0vJosLMABCMABs6LMABu6LMABwkDMAByjDNEAy+R9WytL7SqkRMABCNEA2+R9W2tL7S0lNMABCMABkjDNEAm+Q9W8tLBg8RMABCN
+EAsgSB0PB89RMABCHABACAACCAA2rLMABo6RMABu7LMABw7LMABy7LMAB07LNCAghSvjHMMABCNCA4/RvjHQMABCNCAohSBWMABCNCAavjHYMABCNEAkgSk5
+Io1Rn2Bo1RMABCNIAogSBs1R+Ys1RBq/RjrGq/RMABCNEAkBjiNmBzS4sLMABCNIA2sLgZg9LjvB2sL7DwgSBs/RMABCNCAuBzSgtLMABCMABiiSNEAmiSBu
+/RB6gSMABCMABk8MHABANGAihSsIu+MkIqiSBqiSMABCGqCBEBABCBEBGBIBKBMBOBQBSBUBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB
+4BB6BB8BB+BBgCBiCBkCBmCGCBEBAEtCBoH8DmhSAA7WmhSAgCxgHunRAgCBmhSAgEBmhSAgCBghSAgCBghSAgE3/GghSAgEBmhSAgEBmhSAgCBghSAgCxCw
+0RAgEp2CmhSAgIkgHmhSBgCBghSAgCwrHghSAgEBmhSAgEBmhSAgCBghSAgCBghSAgEy6GmhSAgEw5GmhSAgCx5GghSAgCBmhSAgEBmhSAgC05GghSAgCBgh
+SAgEBmhSAgEz5GmhSAgCBmhSAgCBmhSAgCBghSAgCBghSAgEBghSAgEBghSAgE4/GmhSAgEBmhSAgC25GmhSAgCEeB4C8DohSA7WohSgCv4GohSgCw4GohSg
+Cx4GohSgCy4GohSgCxCy0RgCp2CohSgI54GohSgCmkNihSgCwrHihSgEy6GohSgE34GohSgC44GohSgC64GihSgEEMBgB76GkhSA96GqhSgE7WqhSgCxCkhS
+gCxvGqhSgEBqhSgCEGBQ+iHi+KAiXsgSABw7QgEEIBwD1rCo8HA30G+gLgsB9tEo2KgEB67OgEEEBoC1rC2wKABk2QggBEEBoC1rC4wKAl5L8qRggBMABgtK
+NGA6hS2lG6hS3Vo9KrU0iSMABi9MNGA+hS2lG+hSonGyxKrU4iSMABCNOAiiS3Vw8KonGw9Kw6GkhSh7GkhSm2BkjSrqE+gSi7G+gSMABCNIAmiS3V08KonG
+09KmmBuwM1D8xRMABCNCA2jShXy8ONCAsiShX08OMAB0iGMAB2iGMAB4iGNGA0iS2ZugS1Z2jSrUujSMABCNIAw/RtxG+rRm2B6jSt/Hy/R4oGooRMABCMAB
+8xJOAB+iSBECBEl4J8iSAFEAEruDCAl4J+iSAEEBEACAxSk3OgCEKBoBrb0+RAsvFBgIl4JoiSgI7DoiSgCxS62RgCDAAABojSCCAAEEMBgK18G2+KAhlBCg
+gEBmgSgEBmgSgE/yHmgSgE1DozRgECAAu/KEEBIy8GsjSAmDyjSgCEGBM8DujSABujSgC4mBujSgCEOBoB3pFmzNA0qF8kSgE6+B8kSgEzd8kSgEwgCghSgE
+jjHkkSgC4pFq8RQEKBY3pFozNA6+B+kSgEwgCihSgEButQgC4pFs8RgCEOBoB3pFqzNAof+sRgE6+BglSgEwgCkhSgE0vJwtQgCouGwtQgC4pFu8RgCIABkl
+KIABmlKIABBCAABNGAulSAo/RAwuRA6tQIABBCAABNGA0lSAu/RAutRAguQNEAuhSgfsrQq4J2gSMABCMABohKMABqhKNEAqhSu5Hk3QsxG22QMABCMABwhK
+NKA6rQydmvRzdgmSBy/Fof+tRq4JkhSMABCMABwqKMAByqKMAB4nLNGA0sRuxGwsRBqmSBqmSMABCMAB+nLMAB+3JNGAiiSu5H83QxrHu3QBiiSMABCNGAul
+Su5Hg4QxrHy3QBwlKMABCNGAylSof4uRimNsgGgf0sQMABCNIAinSydkwRzd+mSsqC+mSumN4lKMABCNKA0mSydowR/U++Rt9BinSxgHg2MumN8lKMABCNIA
+4mSydswR/Ui/Rt9BmnSumNgmKMABCMABENIAmtQydywRzdsnSBkmSq4JwiSMABCNIAomSgbq0M/XinS20FomSxnCuhSMABCNEA4nSB6wRB6wRMABCMABENEA
+0tQq4J+iSjjHsnSMABCNIA2mSydkxRgf4tQzd+nSq4JijSMABCNKA6mSydoxRgf8tQzdioSq4JmjSB41RMABCNGA+mSydsxR2+L6jS3+L6jSMABCNGAmkSyd
+wxRB+jSB+jSMABCMABm0FNGAonSyd2xRhnNkkSinNkkSMABCMABEMABMMABw0FNGAynSydgyR/UukSt9BukSMABCMAB20FMAB8iDMAB60FMABu1NNEAqpSyd
+syRgfgvQMABCMABEMAB+tKMABiyNMABkyNNCA2pSl1BujSMABCNGA0jSrUolS7D6kS5ZuoSMABCNMA6pSof4xRl1B6pS1qB6pS3wJ6pSkuF6pS2Y6pSMABCN
+MA+pSof8xRl1B+pS1qB+pS3wJ+pSkuF+pSy1C+pSMABCNEAmqSx1C8+RofgyRMABCMAB0iDESB4B3pFy4NABoqSgE+kIkkSgEB6lSgEB6lSgEx2HoqSgE5Zg
+pSgEBkmSgC4pF2hSQEQB4B3pF04NA6nNqqSgE+kImkSgE7nN8lSgE8nN8lSgEx2HqqSgE5ZipSgE4pF4hSgCEIBY3pF24NA6nNsqSgE+kIokSgE4pF6hSgEE
+KBgB3pF44NA6nNuqSgE+kIqkSgE1xFooSgE4pF8hSgCEIBY3pF64NA0qFwqSgEjjHiqSgE4pF+hSgCEGBQ3pF84NA0qFyqSgE4pFgiSgEEMBoB3pF+4NA0qF
+0qSgEjjHmqSgEx2H0qSgEBspSgE4pFiiSgCEMBgB3pFg5NA0qF2qSgEjjHoqSgEkoNupSgCBupSgC4pFkiSgCEKBY3pFi5NA0qF4qSgEjjHqqSgEkoNwpSgC
+4pFmiSgCEQBoB3pFk5NA0qF6qSgEBypSgEBypSgCBypSgCBypSgCBypSgC4pFoiSgCEMBgB3pFm5NABuqSgEu2FuqSgCjwJ0pSgCrUooSgE4pFqiSgEIABBC
+AABNMAmrSAglSAirSA+kSAg3QAmmSA6pSIABBCAABNOAsrSAmlSAorSAklSA6mSA6mSAsmSAgqSIABBCAABNGAyrSAslSAurSAqlSIABBCAABNIA4rSAylSA
+0rSAwlSA+jGIABBCAABNGA+rSA4lSA8hSAsrSIABBCAABNEAksSA+lSAiiSIABBCAABNKAqsSAkmSAoiSA4rSAqnSA+qSIABBCAABNKAwsSAqmSAuiSA+rSA
+krSAkrSIABBCAABNIA2sSAwmSA0iSAksSAqrSIABBCAABNMA8sSA2mSA6iSAwrSAwrSAwrSAwrSIABBCAABNIAitSA8mSAiiSA2rSAqqSNEA+mSrUyoS7Dko
+SNGAgnSsIg5QuyKmoSrU0oSMABCNCAqtSBinSMABCMABKMAB2DMABk7DNKAosSzL0iSl1BwtSm2BunS1qBosS1wKitSMABCMABENKAusSx1CwiSl1B2tSm2B
+0nS1qBusSsGusSMABCNIAk0Rx1C0iSz1C6tS7DstSzUqiSMABCNGAo0Rx1C4iSz1C+tS7DwtSMABCMAmwIyvLMAB0vLNGAquSuxGs0RlJokSl1BmuSMABCNE
+A00RuxGw0RlJskSMABCMAB+vLMABgwLMABiwLMABkwLMABmwLNGAwtSx1CyjS/U2pS1qB4uSMABCNGA0tSx1C2jSm1Bk1RjvL8uSMABCMABENGA6tSx1C8jS
+l1BivSlJklSMABCNIA+tSx1CgkSl1BmvSm1Bu1RjvLinSMABCNIAuvSx1CkkSz1CqvSrUqvSBs+CMABCNKAyvS//Lu3NB+6Nx1CokSBuvSBuvSMABCNEAquS
+39LskSBskSMABCNGA4lSx1CwkSl1B2vSiJ8lSMABCNGA01Qx1C0kSl1B6vS6IwmSMABCNGAgmSx1C4kSl1B+vS6I0mSMABCNKAmwS//Li4N1pNy7Nx1C8kSB
+iwSBiwSMABCNGAqwSzLqlSjwJ+uSyVytSMABCHABAKAACCAACNEA0wSlJymSjjHiwSMABCNIAu2Qq4J4rSjjHmwSBsvSm2Hg3NMABCNIA6mSq4J8rSjjHqwS
+kqNwvSm2Hk3NMABCNGAgxSjjHuwS4dgsSBOMABCNIAinS4dksSjjHywSB4vSnqNSMABCMABUOAjxC+vSBNEAgwS1ZimS2ZimSMABCNEAunSq4JwsSjjH+wSM
+ABCNKAq3Qq4J0sSjjHowSx1CqmSl1BwxSBstSMABCMAB+oGMABgpGMAB2rNMAB4rNMAB6rNMAB8rNNIAsvS/UgyS1qBgySvgBgyS7DgySMABCMABisNNMAyv
+S/UmyS1qBmyS/XixSBixSBy4N7DmySMABCNIAixSzLunSn2BqmNqsEqmN7DixSMABCNGA6vS/XqxS7DqxSugB64NMABCNEAqxSx1CsnSB45RMABCHABAHABA
+MABu0LEqB2NoHziCogRAv2F6iRgIhlBogRgIu+BmiRgI7DuySgEiEuySgC6nBuySgCBuySgCBuySgCBuySgCB0xSgC8uBuySgCB0xSgChKFgEBHgExCy3Pgw
+BBwuRgEBuySgEiuF0xSgCB+jSgCB+uSgCEQBgCBw5RAg/HoiRgEh/HuiRgEBw5RgEi/HoiRgEj/HuiRgEo0K4+JgE7DwySgEEIorNwB1rCsgRA/a27QgIxC6
+ySgI6nByySgECAACDAAAE8xSCCAAINGAizS+9B4iRu+ByiRuxFmvQMABCNEAmzS+9B8iR/aqvQMABCMABs2JMABwtNMABytNMAB0tNNKAwySBwySn2Bu4PBw
+ySqsEu4P7DqzSMABCNCA0ySz+FWMABCMAB+tNMABguNNKA8yS1rN8yS0vJ64P2rN8ySouG64P7D8ySMABCNKAgzSh/H4jRyiC66RolByjRj/H4jRo0KigKMA
+BCMABquNMABsuNNGAozSn2Bm5P2rNozSqsEm5PMABCNIAszSyiCm7RolB+jR+9BkkRBu0SMABCMAB2uNMAB4uNNEA0zSiuF0zSxCy5PMABCNIA4zSyiCy7Ro
+lBqkR+9BwkRo0K6gKMABCMABivNMABKNGAg0SyiC67RolBykR+9B4kRMABCMABqvNMABsvNNGAo0SiuFo0SxCm6P/XyxSMABCMAB+7FMAB0vNMAB2vNNIAy0
+SiuFy0SxCw6P/X8xSlYs1SMABCMAB0qDNGA+9RhlBkjRxC61Sq2B2jDMABCNGAi+RiuF80S75G66Pq2B6jDMABCNGAm+RB8xRq2B+jD7D61SMABCNKAq+Ryi
+C+8RBwjR/XuyS74Kk1SzNmyRMABCNIAo1SyiCi9R1sN0jRofu+R/XyySMABCNIAs1SyiCm9RziC4jR3gMs1SkuFs1SMABCNIAw1S+9BomR/X6yStjIg1DxnC
+2wSMABCNKA01SyiCu9RolBmmR+9BsmR/X+ySB4ySMABCNEAwmRBwmRBwmRNKA61SiuF61SxC82S7D02SziCwkRBysSMABCNCA+1SziC0kRMABCNKAi2S+9B6
+mR0iC6kRxCk3S7D82SziC4kRMABCNMAm2SxvCk8P7Dg3S1M8kRv2FgmR8D+sShlBykRMABCNGAq2SxCs3S7Dk3SziCglRMABCNGAu2SzsNqzR7Do3S1MklRM
+ABCNKAy2SiuFy2SxCw8P7Ds3SziColRhlBolRMABCNGA22SzsNyzR7Dw3SziCslRMABCNEA83SzsN2zR7D03SMABCNEAg4SzsN6zR7D+2SMABCNEAk4SzsN+
+zR8Di3SMABCNGAo4SzsNi0R7Dm3S+9B+nRMABCNCAioRzsNm0RMABCMABk3FNCAw3SzsNs0RMABCNCAg5SzsNw0RMABCMABkhDMABmhDMAB69JMAB89JMABs
+7LNCAg+PxvCk5SMABCMAy4DENGAm+PxvCq5S7Do4S+sNgvSMABCMAB25SNIAi0Sj4C0zS6am7QjWmvStvC+9RMABCNGAm0S6aq7QjWqvStvCu1SMABCNGAq0
+Sj4C8zS6au7Q4oGm+RMABCNEAu0S6ay7QtvC21SMABCMABEMABKMABIMABKNGAg1Sj4Cs0S6ag1S4oG2+RMABCNEAk1S6ak1StvCm2SMABCMABEMABKMABIM
+ABKNQAi7SotGwyRB46SB25SB25SB25Sm2B60S1qBw2SB62SMABCNEAm7SotG0yR0yK46SMABCNGA+5S6nB4yRxSi1S1qB42SMABCNGAu7SotG8yRBk7SjvL6
+5SMABCNIAy7SotGgzRtuNo7Sj4C65SBg7SMABCNGA27SotGkzRtuNs7SjvL+5SMABCNIA67SotGozRtuNw7SjvLi6SvuNo7SMABCNEA+7SotGszRsI07SMAB
+CMABcNGA46StxG+jS2c+sQB46SMABCMAB8wNNGA+6SotG4zR+9B2rRBg8SMABCNIAi7SotG8zRziCupRhlBupR4uNk8SMABCNGAm7SotGg0RofskS4uNo8SM
+ABCNGAq7SotGk0RziC2pR4uNs8SMABCNGA68SotGo0RtjIw8SB4mOMABCNGA+8SotGs0RtjI08SA+8SMABCNGAi9SotGw0RtjI48SjF8pNMABCNKAm9SotG0
+0R1Z88S1qB04S7D08S4uN88SMABCMAB+xNMABu0KMAB4uKMAB8mLNEAm8SofslSq2BsuQMABCHABACAACIABBNGAw8SAk3RA6xPAEIABBNEA08SAo3RAICAA
+ECAAKMABg4NNIAw7SqxGimS28HimS1qB25S7D29SMABCMABm4NNIA27SmuFi9SB2wR47Bq+S7D89SMABCMABs4NNGAo9Sx7B83Rm2ByyP45BcMABCNMAg8Sq
+xGymSz5H8iS28HymS15H8iS1qBm6S7Dm+SMABCMABENKAm8SqxG4mSBm4R2YijS1qBs6S7Ds+SMABCNMAq8SqxG8mS4oGmjS28H8mSBmjS1qBw6S7Dw+SMAB
+CNEA69Sx7Bu4R45BuBNGA06SqxGinS45BwBsvCmBMABCNKA08SqxGmnS4oGwjSx7B04R1qB66S7D6+SMABCNKA86Sx7B44R28HqnS4oG0jS1qB+6S7D++SMA
+BCMABENMAi7Sx7B+4R28HwnS4oG6jS1qBk7S7Dk/SsvCyBMABCMABUMABoBMAB0hMNCAggTrxG6hMMABCNEA4+Sx7B8hMrxG+hMMABCNEA07Sx7Bw5RrxGii
+MMABCNCAsgTotGktKMABCMABq6NNKAm/SBm/S7DggT4sE8+SiuFm/S75GogTMABCNEA+9S7DkgTBkgTMABCMAB06NNEAw/SBiwRof2oSEMBgB3pFkvOA6+B6
+gTgEwgC+8SgE8DigTgC8V4iRgC4pFo4SgEEaB4C3pFmvOA++IoiRgE6+B8gTgEwgCg9SgEBoiRgEBqiRgEBugTgEBugTgCBkgTgCBw8SgEBw8SgE3xF0/SgE
+4pFq4SgCEWBoC3pFovOA++IqiRgE6+B+gTgEwgCi9SgEswNqiRgEtwNsiRgEvwNwgTgEwwNmgTgCB+gTgCB+gTgE4pFs4SgEEUBwB3pFqvOA6+BghTgEB4/S
+gEB4/SgCB4/SgCwgCk9SgCtwNuiRgCvwNygTgEwwNogTgC4pFu4SQESBoB3pFsvOABg7SgEBg7SgEB0gTgEB0gTgCBqgTgCBqgTQB+8SQ4pFw4SQIABBCAAB
+NIAshTAm7SAywRAggTAmjRIABBCAABNIAyhTAs7SA4wRA6iRAmgTIABEIABGIABIIABBCAABNGA+hTA47SAkxRAmjRIABEIABGIABIIABKIABMIABBCAABNI
+AuiTAo8SAm+SA2jRA2jRMABw0KNEAmhTtxGsqS++I6jRMABCNIAqhTtxGwqS2lGkiT++I+jR/uE+jRMABCMABINEAkgTmuFqiT2lGqiTMABCMAB68NNIA2hT
+txG8qSxnCqgT7wNggR/1B0wSMABCMAB00KNGA8hTtxGirS++IwkRBwkRMABCNGAgiTu+ByyRlzC0kR2xN0kRMABCNEAwjTtxGqrS++I4kRMABCNEAs/SB8kR
+B8kRMABCEM/vBgCBsiTAB2hSgE1DoySgEBo+SgEBo+SgIBg7SgIHABAESBgIB4oMABk7SggC/xNs+SgEgyNs+SgIBs+SgIBwiTgIBwiTgCBqjTgCBBggBDAA
+AGyiTACAAEMAB4+MMAB+9NMABg+NMABi+NNIAyhTB+iTB0pGB4jTjvBgvMMABCNIA2hTvyNijTwyN4pGxyN8jTjvBgqOMABCNKA6hTvyNmjTB8pGxyNgkTjv
+BkqO6WuyQMABCMABw+NNGAsjTBYBsjTxO0/MNIAujT3yNa0yNkqGxyNujTxO2/MMABCMABGMAB6+NNGAqiTzSiqMB2jTB2jTMABCHABACAACESBkB3pFwzOA
+BgjTgEBgjTgCBgjTgC7jI+jTgCBgjTgCBgjTgCBgjTgC4pF08SgCIABBCAABNKAwlTAq/SAmkKA+hTA+hTAmlTNCAmkTBgiTNCA0lT8zJk7OHABANGAgjT2Z
+miT1ZulTyVgjTMABCEKBU3pFi0OABqlTgEqxGwkTgCiqJwkTgC4pFm9SgCEKBU3pFk0OAszNslTgE+tGykTgCp9CykTgC4pFo9SgCIABBCAABNIAkmTA+/SA
+ylTA4kTA4kTIABENGAm5NsmIm5N6qDm5NBgiTMABCNGAglTBs5N7Wq5NBkiTMABCMABu8FNCAmlTmDgjTMABo9JHABANCA4mTpuEq5OMABi5NHABANCA8uKu
++Bk2RMABCNCAinTBgvKMABCKAA23JESB8B3pFu1OAstM8lTgEl1BimTgC7DimTgBBumTgB1qBumTQjuD4lTwBm2B23JgC4pFy+SgREQB8B3pFw1OAstM+lTg
+E7DkmTgCl1BkmTgB+zNwmTgBjuD6lTgCm2B43JgC4pF0+SgRESB8B3pFy1OAstMgmTgEl1BmmTgC7DmmTgB+zNymTgB1qBymTQjuD8lTwBm2B63JgC4pF2+S
+gRESBY3pF01OAstMimTgEl1BomTgC7DomTgBj7H0mTgB+zN0mTQkqFsmTQjuD+lTgB4pF4+SgCIABBCAABNQA0nTAuhTAm6CAylTAsmTAmnTA4lTAomTABCA
+AQIABBCAABNOA8nTA2hTAu6CA6lTA0mTAunTAgmTAwmTIABBCAABNSAioTA8hTA06CAgmTA6mTA0nTAmmTA2mTAMA2mTIABBCAABNQAooTAiiTA66CAmmTAg
+nTA6nTAsmTA8mTA8mTNGA+mTyzNo/JlYs/Jzd+mTMABCEgBB3BB+lTA5ZsmTgEBsmTgBhEsmTgBmwFsmTgBswCsmTgBBsmTgBg+KsmTgBBsmTgBB+lTgBB+l
+TgEB+lTgEBsmTgEBsmTgBBsmTgBBymTgBKAA2mTKAA8BEUBoD3pF62OABqmTgEB4mTgCB4mTQBkmTwBB4mTgEBk7NQBqmTwJxSGgC4pF+/SwbEcBgC3pF82O
+ABkoTgEBsmTgCBsmTgCB0mTgC6/I6mTgBB8mTQB8mTQB8mTQz1C+lTwDB6mTgEB+lTgEBsmTgE4pFggTgCEOBoB3pF+2OABomTgEBomTgEBumTgEBumTgCkn
+F8mTgC4pFigTQEQB4B3pFg3OAB06SgE50N06SgI60NwmTgI20N+mTgC1qBwmTgC6wIwmTgC4pFkgTgCEOBkB3pFi3OAxuMymTgEoTymTgCBgnTgCBgnTQB6m
+KwB4pFmgTgIEKBY3pFk3OA0qF6oTgE8DynTgE7jIynTgC4pFogTgCIABBCAABNMAkpTA+iTAq5EA6mTA2gKA6oTAonTIABBCAABNaAqpTAkjTA2oTAgpTAgp
+TA8nTAsnTAaAaAaAmpTAsnTAmpTAgpTIABBCAABNEAwpTAqjTABCAAgBIABBCAABNOA4pTAyjTAqhKAqhKAupTA6nTAu6QAsnTIABBCAABNMA+pTA4jTA0pT
+AynTAgoTAgoTABCAA8/FIABBCAABNIAmqTAgkTAiqTA6oTA6oTNIA2lTAgkTA2lTAikTAg7RCAACNIAgpT98Dq7R2YgpTn2Bk7R1qBgpTMABCNIAkpT98Dqu
+Q2YkpTqsEo7R1qBkpTMABCNIAimTl1BskTikHimTxSukTsxGs7RMABCNOAspT98DyuQ2YspTqsEw7R1qBspTBwmT+8BOxSykTMABCMAB0yINGA87R98B8gS7
+DsqTiqJqgTMABCNKAg8R98BghSB60J7DwqTgmGugTiqJugTMABCNEA6pTk2C84QvX6pTMABgxJNMA+pT98DkvQlYkqQBwpIg9Ds7PvyJizPoT+pTMABCNGAi
+qTlYoqQp2CiqTg9Dw7PMABCKAAg9PHABAKAACCAACCAAIEOB4Bp8B2lTAq8BwqTgEB0nLgEB6oTgEm8B2lTgEw8B6oTgEv8BqrTgEEEBgCBCA3wGsrTgcHAB
+AHABACAAECAAICAAMCAAINEA0pTBgrTjFkgTMABCNEAwsTnnFkiQBGMABw/INCA0sT4qL+/IMABCNGAigJ98BukPB6nPiEqrTMABCNGA8sT4qLmgJ98B6iSy
+jD0tQMABCMABMMABOMABQNEAmtT4qLwgJyjD+tQMABCMAB6zJMAB++MMAB+hOMAB02FNCAytT8zJokPMABCMABmiOMABo0JMABq0JMABsiOMABu0JNEA0sT9
+8B+jSB4pTMABCNEA6rT98B6lPB6rTMABCHABACAACMABquTMABu6IMAB2jJMAB0+JMAB8jJMAB4+JMAB4+JNEAutTnnF4/RBQMABCNKA+uT98B8kS7nE8sTz
+hGs8IB2qTB8sTMABCNGAivT98BglS7nE49SzhGw8IMABCNEA+qT8zJimP2Z0uQMABCMAB61JMAB81JNGAkB98BslS2Z8uQ0rCmrTMABCKAAovKFCAIBgyIAE
+IBgBAg9IAACgEnYqrTgE8tKquTgECAAq0JCAAIMAB6vTMABq8IMABo8INIA2uTnuHq7L53NuyInY2rT8tK2uTMABCMABslJMABizONEAqwTjjDgqPxCgwTMA
+BCMAB41MMAB+1MMAB81MMAB81MMABy2JMAB6sFMAB8lCMABsoFMABgrFMABirFMABy6FNMA4vT98BinSuX4vTi4J4vTj4JypQ24IywTBgqPMABCMAB43JMAB
+y6JMAB06JNGAiwT98DsiSBkrPlmEiwTMABCNGAmwT98BwnS98DwiSBk7JMABCNEAutT98B0nS2ZkxQMABCMAB86JMAB+6JMABu4JNEAgyT98B+nSB+vTMABC
+MAB04JNEA6wT98BkoS7D6wTMABCMABw5IMABw0INEAixT98BsoSB+pQMABCMAB2sFMABmkJMABm5JMABo5JMAB87JMAB06INIA+yT98B8oSrUsyTqyKyxTB2
+uTMABCMABm7JMABwmCMAB4yINGA8xT98BmpSnnF8oQz1I+hTMABCMAB+kJNGAiyT98DskSjpLsgJ49I2DMABCNKAyzTBqvT98DwkS1hD8vT2hD8vT1qBmyTM
+ABCMABm6JMABs7IMAB4zTMAB6zTMABwjJMABwzFNGA2yT98BgqSszJ6yTBwzTMABCNIA6yTk2C8hRjvLgzTB6zK98BkqSMABCNMA+yTk2CgiRjvLkzTBwExg
+BisT98BoqSktJ4zTMABCMABs0TMABiuTNEAy0T98BwqSBg/JMABCNEA20T98B0qSi0M6yTMABCMABwtCNGA80T98B6qSs5IyyT+zJyyTMABCNEAg1T98B+qS
+v2BqgKMABCMAB07JHABAEaBggB98BkrSAl1BJgkMziCwiSgEBgiTgIBgiTgQlkLmrSgQBmrSgEBLgE1D4jTgEBwtQgEB0iTggBBHgUBmmSgICAACEGBImGyj
+TA1qBg0TgCxCBgCDAAAy0Ki0TAEEv6NQBmwTABs1TgECAAGCAAOMABg4IMABi4IMAB+3IMAB61TMABwnJMAB49IMABwqKMABs/JNGAm2T98DknSruD83Iw3J
+0/JMABCMABs/JMAB+/INEAu2Tp8IssS98BkuPMABCMABgrKMAB2/JNIA00T98B0sSv3JmjKw3JmgKzhGuqTMABCMAB++IMAB4+INcA+2T98B0uP98D8nS6nB
+00Ts5I00T04J00T14J00T24J00T34Jy1TzSw4Jq5Iy1TxgJi1T/pMozTnc00Tr0J00TMABCMABugJMABsgJMABmgJMAB8/IMAB2/IMAB0/IMABu3IMABg+JM
+AB4+IMAB6+IMABy+INUA2tSk2CulRyjDw4Q98D2oSn5Is2T1hD42KshD2rJ2hD42K3yJswK4yJq2T5yJq2TMABCNQA6tSk2CylRyjD04Q1hD82KshD6rJ2hD
+82K3yJ41T4yJu2T5yJu2TMABCEGBgK18G+xMA1DwmTggEz7NBgEDAAA8pC22TANQA42TsIu5MluN63TmuN42TnuN42TouN42Tm2B8xT1qByzTpuN8zTMABCN
+IA82TsIy5My7B20T/U2zTj8C82TMABCNGAg3TsI25MziCslS4uNi4TMABCNGAk3TsI65Mr8DoyT1qB+3TMABCMABENEAq3TsIg6M0yK63TMABCNEAu3TsIk6
+MpxEw4TMABCNGAy3TsIo6Mt+H04T9uN8iPMABCNEAi5TsIs6MB44TMABCNGA63TsIw6Mt+H84TAm5TMABCNGA+3TsI06Mt+Hg5TjFkmOMABCNEAi4TotG8wS
+sI46MMABCNGAu5TqsEszTn2BqzTjvFu5TIABozTEGBM3pF8nPABs3TgE4pFgxTgCEGBQ3pF+nPAvCEgE4pFixTgEEIBY3pFgoPAvCGgE3xFu4TgE4pFkxTgC
+IABBCAABNEAg6TA6zTA25TIABBCAABNEAm6TAg0TASIABBCAABNGAs6TAm0TAYAg5TNCAi5TtZaMABCMAy8Mw6TMABi8KEKBgB3pF8oPA5mFw0TgExiKo4Tg
+EBq5TgE4pFgyTgCIABBCAABNIA86TA20TA20TAu4TAw5TMABw0TNGA05T0nB86TrU86T8Du6TMABCNIAk7TxuEy6T0nBg7TrUg7T8Dg4IMABCMABm7TNIAq7
+TxuE46T0nBizTrUizT8Di4IMABCNGAi6T0nBq7TrUq7TBi6TMABCNIAm6TsIgzS6Wk+SxMw5SuvF6wTMABCOABq6TBOAB07TBNCA27TBu6TMABCMABukPMAB
+8zOMAB+zOEMBgB3pFqqPAjWy7TgEmvE46TgCyuE46TgCB+1TgE4pFuzTgEEMBgB3pFsqPAjW07TgEmvE66TgCyuE66TgC+8Ng2TgE4pFwzTgEEMBY3pFuqPA
+jW27TgEiE86TgCyuE86TgC3xF86TgC4pFyzTgCIABBCAABNKAu8TAo2TA87TAi7TAi7TA2jPIABBCAABNMA08TAu2TAi8TAo7TAo7TAqqIA82TIABBCAABNK
+A68TA02TAo8TAu7TAu7TAu7THArtFACAACCAAqtKNAAwoRMABCMAB+3NMABsmPMABumPNCAs9TpzFsmOMABCMABENCAq5T6sCSMABCNCAu5T1X8mOMABCNEA
+y5T1XgnOBy5TMABCNGA25TpzF+mO6sCe70F69TMABCMABiwGMABkwGMABINGAo+TpzFonO6sCoB70Fk+TMABCMAB8yONEAm6TpzFunO1X0nOMABCNGAy+Tpz
+FynO1X4nOtvCg5TMABCNIA2nOjWq9T7Dk+TBs+TA2+TMABCNGA6nO7Do+T29Nw+TA6+TMABCNIA+nOjWy9T7Ds+T29N0+TjF4rOMABCNCA29TB84TMABCNGA
+m/TpzFmoOxC8+TzS28PMABCNCA+9Tp8Gy0TMABCMABENCAw/Tp8G40TMABCMAB8xNNEA2/Tp8G+0TjWq+TMABCNIAi1TBm5OxS05TjWo/T29Nw/TMABCNEA+
+/TuIm1TjWs/TMABCNEAigUuIq1T4sEkoPMABCNGAmgUuIu1TjW0/TiE0/TMABCNKAy1Ti+N25OxSk6T5Z++T29NggUAqgUMABCNKA21Ti+N65OxSo6T5Zi/T
+29NkgUjFotOMABCNCAm/TBs6TMArtFCNEA2gU7qCukTthD+9TMABCNCA6gU7jIi+TMABCMAB8gUNCAghUnjCiEMABCNCA+6TxyBs2TMABCMABEMABGNCAk9T
+BklSMABCMABimTNCAq9Tp8G62TMABCMABomTNIAg/TBsgUBsgU2lGmhUxnCy7TMABCMAB27OMAB8hUMABkyFEIBY3pFowPAB87TgE7DwhUgE4pFs5TgCEIBY
+3pFqwPA9+N+7TgE3xF4gUgE4pFu5TgCIABBCAABNGAqiUAk8TAk8TA4hUIAByrNNCAihU1Dw8OMABCNCAyiU1D08OMABCMABIMABKMABMMABOMABMMABOMAB
+QNCA4hU7DyiUEGBQ3pFsxPAsI8iUgE4pFw6TgEEIBY3pFuxPAB+iUgEnnF+iUgE4pFy6TgEIABsJIABBCAABNGAwjUAq9TAmjUAmjUNKAyjUBojUkmGy9T5l
+LujUBujU0yKujUMABCHABAHABANCAihU/1L+pFMABCMAB49ONCAohUB+xNMABCMAB+9OMABg+ONEA8iUpmL6pP46K4pHMABCMABm+OMABo+OMABq+OMABs+O
+MABu+OGGBEBABCBEE1BBgHB0lTAAB0kUAggBBCAgEBmkUBgCBmkUBCBmkUBCBmkUBCBmkUBCBuxTA4BBuxTAgEB0kUAgEB0kUAgEB0kUAgEBuxTAgEBuxTAg
+EBuxTAgEBuxTAgEBuxTAgEB0kUAgE0yCoiUAgEBoiUAgEroBoiUAgEBuxTAgEoNu/TAgEB0kUAgEBmkUAgECAACNEA2+Tofq8S2YgpTCAA2+SNEA0jU+Y44T
+7DukUMABCNIA4jU+Y84T7DykUgZogOB4jUMABCNOA8jU+Yg5TjiN2kCzSowNBKxyBw6TB62OB8jUMABCMAB2uNNKA2iUBikUBikUBqlUBklU7DqlUMABCMAB
+s/ONEA0lUuvF86TwiNokUMABCNEAskUsxG+0StjIytTMABCMABw6OTGAIB//////DAB//////DABA///fGCAEBCEGBYkCskUAgEskUgE7nBskUgEECBAjF41
+QAEGBQ+kIggUAzkC2kUgE7D2kUgCGIAEBCBEBIBQEEBQzS8hTABiiUgEEGB4FzU0sMAhqE2kUg0Cl1B2kUgEEGBM3pF00PABkkUgE4pF49TgCIAByMCAAIMA
+B28JNGAqlUB8tMB8tMBEMABCNCA6mUBIMABCNCAM7WukUMABCNEAQ+vB4kU7DykUMABCMABo7ONKA4kUxyB4kUxnL4kUynL4kUznL4kUB4kUMABCECBEmD8l
+UAEABQEABQEEBIxMimUAyMimUgCFEAgBrb2hUAB4zTAEOBoEobyoTABsiUggB18GuhNgEhXygRgEBwhUgEp9CwhUgEACgEEEBQobBA1DMgECAAENCA21MzuH
+g3MNKAulU+kIulU2YulU1qBulUxnLulUynLulUMABCNKAylU2ZylU2YylU1ZylU1qBylU7DylUMABCNKA2lU2Z2lU1qB2lU1Z2lU2Y2lU7D2lUMABCNKA6lU
+xS6lUrU6lU7D6lU+kI6lUxnL6lUMABCNCAuoU+kI0vMMABCNKAyoU+kI4vMxSsiU8DiwM2YomUrUomUMABCMAB4mJNCAumU+kI+vMMABCNKAsmU2ZsmUrUsm
+UBsmUuvFsmU7DsmUMABCFCAIhX8hRAEEBQAs2JAACgENEA4nUnuHs0MhXgiRMABCEIBgK18GmjNA1D43TggEhlBm3TgEjE4jUgENCAqpUBi7MMABCNGAupUg
+jOm7MmjCk1S8DunNMABCMABINEAs7MhXwiRBmrLMABCNEAsoU9uGmhNBwjNMABCEQBY3+H2oUAmEipUgB7DipUQi9BsoUQBsoUgCBsoUgCBsoUgCBsoUgCGG
+AEBABCBEECBEBwoUAFCAIxS8jUAFCAIv8D+jUAEWBwCAEAACgEnoD2oUgEh9J2oUgCi9J2oUgCj9Jw+TgCk9Jw+TgIl9J2oUgIm9J2oUgCrU2oUgCAupJgCF
+CAIBspJAESB4BAIAAGgE1qB6oUgEB6oUgCB6oUgCB6oUgC+1B6oUgCAypJgEACgEEUBoCB8oUAB8oUgCB2+TgCB8oUgInoD8oUgC8D8oUgCjuD8oUgCB8oUg
+CB2+TgCA0pJgKFGAQjF4+TAq1J+oUAr1J4+TAFCAIBqkUAFCAIu1JskUAEwCB4Gq2BkpUAAGgCnoDkpUgIh9JkpUgCi9JkpUgCj9J++TgCk9J++TgIl9JkpU
+gIm9JkpUgCv1JkpUgCjmJkpUgCxlJkpUgCsnJkpUgCiEkpUgC2lJkpUgCimJkpUgC7jJkpUgC9jJkpUgCjkJkpUgCvkJkpUgC8lJkpUgCumJkpUgCvmJkpUg
+C3lJkpUgC4lJkpUgCnnJkpUgC5jJkpUgC6jJkpUgC+jJkpUgC/jJkpUgC0mJkpUgC1mJkpUgCg4BkpUgC4jJ+oUgChkJ+oUgEA8pJgEAEgEACgEBkpUgEBkp
+UgCEoB76GwGxSwkUA8sFHgEBu+TgEBu+TgEBsqUgEBwkUgEruDagEBsoUgMBsoUgC/yHsoUgCmG84TgC7WsoUgCrb4kUgEBLgIBNgEB8/MgEv6GsoUgEBsoU
+gCxCm/SgC4kNumUgcEQB4B98D27SA98B2gTgE8xJ2gTgEzjO2gTgEv8DykUgE+1BuoUgEBuoUgC3jOwmUgCHABAHABACAABCAAimNCAAICAAIGEAEBABCE4D
+BoiHBqqJABk8SggDBqqJg0DBk8SggDBqqJg0DBk8SggDBitDg0DBy8QgMBqqJgcBk8SggDBuqJg0DBkhTgoBBcgkMB+mFgkBBqqJgQBk8SggDBqqJg0DBk8S
+ggDBqqJg0DBk8SggDBqqJg0DBk8SggDBUg0DB05JgsDBqqJggBBk8SggDBiBg0DB8qKgoBBqqJgkLB6sDggDBwxMgQBqiUg0CBypUg0CB4oUgEB8EgEBuxMg
+8CBkFgMB4oUABkFgEB4oUABilUgEBilUgEBqnFgEBqnFgGBonFgGB8mFgEBinFgkBB6mFgUBegcBQgcB+sDgcB0+JgkBBilUgYBilUgEBilUgEBilUgEBilU
+gEBilUgEBilUgEBilUgEGCAEBCNCAknUy6GipUMABCMABs1MNEAmqUBmlKhXmgNMABCNEA2rUhXqgN8S8mCMABCNCAuqUBioSMABCMABwlUNCA0qUouG2nTM
+ABCMABqzPMABszPMABkzPMABwzPNEAgrU3VyyP8DgrUMABCMABklENCAysU9uGgkNMABCNCAqrU9uGkkNMABCMAB4zMNCAwrU18G0mNMABCMABopCNEA2rU1
+8G6mNB+nUMABCMABgqCNCAotUBinUMABCNIAgsUjoEirUBirUq2BirUonOmnUMABCNCAksUB0vNMABCNKAosUqnOqrUq2BqrUBiqUonOm7Tq4J0oUMABCNEA
+ssUzSqpTB4wTMABCNGAwsUB+uLzNypTBgvLMABCMAB4uLNGA2sUzS0pTzN4pT7D+tUMABCNGA6sU98Dk/SjoE+hUB6sUMABCNGA+sUtHi6QBuoQBszHMABCN
+EAitU8Vo6KBksUMABCMABgqGMABgqGNGAqtUtHu6QBw6KjoEssUMABCNEAutUtHy6QB+zHMABCNCAytU8V46KMABCNCAivU8V86KMABCNEA6tUBg7KB+wJMA
+BCNGA+tUBixJioOu0Hq4JqqUMABCMABkxHNGAwvUj7K20H98BulTp8IulTMABCNIAouU98BylTi4JouUz1C2mRk8KouUMABCMABuxHNCAuuUoR0pUMABCNEA
+yuU98B8lToR4pUMABCMABIMAB2pUNCAmwUoRgqUMABCNCA+uUoR89TMABCNEAuwU8zJknQ6nOo9JMABCMABwwUMABywUNCAqvUjoEsuUMABCMABy4JNEA8wU
+p8I6mT8zJynQMABCMAB0wHMAB0wHNEAkxU98BinTjoE8kUMABCMABmwHMAB63KNGAgwU98BqnTnoDgwUncssUMABCMABgxHMABgxHMAB26KMABixHMABwzHM
+AByzHMAB2wLMAB4wLMABqxHMABgxLMABsxHMABsxHMABsxHMABuxHNEAgxUB0pRB0pRMABCMAByxHMAByxHNEAoxU42B8pR07J8pRMABCNGAsxU42B2oT07J
+2oTp8I2oTMABCNGAwxUu+BiiT8VugUB0mUMABCNGA0xU+9BsiT8V6sU2pO2wUMABCNGA4xUu+BqiT8V+sU2pO6wUMABCMABmlMNEAqzUB4vUBgxUMABCNGAi
+yU7pOkzU8pOkxUjoEmnUMABCNGAmyUjoEoxU7pOy2T8pOqnUMABCMABmpPMABwyHNGAuyUuIipUxCwzUp9C62TMABCNEA+zU+9BqjTu+BkjTMABCMABk9KNI
+A4yU7Uy2N0yNu5HxyNyzUB4yUMABCNEA8yU7U22N2lG8yUMABCNEAgzU7U62N9yNgzUMABCNCAw0U7U+2NMABCNCAozU7Ui3NMABCNGAszU7Um3N0mMmxU4m
+MszUMABCMABUNEAyzU7Us3N4mMyzUMABCMABSMABQNKA6zU7U03NnnFi7HmvEuqU8DuyU/X6zUMABCNGA+zU7U43NnnFm7HB+zUMABCMABmBNEAk0U7U+3Nx
+qOk0UMABCMABkBMABiBMABy7HNCAu0UnnF27HMABCNEA+1U/mMs4NjoE2pUMABCNEA20U/mMw4NkuF+0UMABCNCA60UzN8xTMABCNEAq2UuIyrUu+BwlTMAB
+CMABg7HNIAk1UuI4rU6TgqJ2oBk1UzNmyTMABCMAB6vOMAB8vOMAB+vONGAu1UuIisU2wFo2UBm8HMABCNGAy1UzN0yTB0yT7Ds2UMABCMABowOMABu7HMAB
+07HMABk2HMABk2HMABywOMAB0wONEAk2UuI4sUBszUMABCNEAo2UouGmhP0vJqzTMABCMAB67HMAB87HNIAw2Uof2/Tm2Bq0UrUszU7Ww9HMABCNGA02Uof6
+/T7W09HB4zUMABCNIA42Um2By0UrU0zU7WisLykCy0UMABCNEA82U7WmsLzrOg0UMABCMAB6yBMABm9CMABm9CNEAy4U0yKo0TjoEqsUMABCMABs2HMABs2H
+MABq2HMABu2HMABukPMAB42HMAB2kMMAB4kMNGA63UuvFuuUB0+H2oB63UMABCMAB2oINGAg4UofmhU2lG64UxnCo5UMABCMAB+3HMABi4HMABw+HMABg0PM
+ABMMABOMABopIMABylMMABs4HNEA24UBgyTt2BgyTMABCMAB2vPNEA84U1Z0pTouG6/NMABCNEAs6Uu+BypTjoEkuUMABCNGAk5Uu+B2pT2oG+2U3jM+1UMA
+BCNKAo5Uu+B6pTxCq6Up9Cs0UrUi2U7Do5UMABCMABm+HMABk+HMABgpMMAB8+HMABkpMNEA25U+9BuqTxC46UMABCNKAm7U+9ByqTxC86Up9C+0UrU02U7D
+65UMABCMAB6+EMAB25HMAB6gMNEAk6Uu+B2qT4sEk6UMABCNGAo6U+9BgrTu+B6qTrbs3UMABCMAB8pMMABsqMNIAw6UolBirT+9BorT/X63UlY83UMABCMA
+BqqMNGA26UolBorT+9BurT/Xg4UMABCNGA66UolBsrT+9ByrTm8K87UMABCMAB0qMNGAg7Uh/H4rTolByrTj/H4rTMABCMABONGAm7Uu+B4rTxC6qTBspTMA
+BCNMAq7Uu+B8rTolB8rT49B+qTxCw0Up9CoqU1qBghUMABCMAB4uMMAB0oINGAy7UziC+pT4sEu6UBs8UMABCMABs7HMABs7HMABs7HNKA87Ug/HoqTh/H0s
+Ti/HoqTj/H0sT7D28UMABCMABw7HMABw7HMAB67HMABy7HMABy7HMABy7HMAB27HNKAu8U+9BmtT/Xu8UxCosT0vJw5TouGsnPMABCNMAy8U+9BqtT/Xy8Ux
+CmsTB41U8VwrU2pO2xUMABCNEA28Uq1KirTr1KirTMABCNIA68UB4qQB+sTsvKi+UB+1UMABCNIA+8Uj+HitTBk4UsvKm+UkuOi2UMABCMABk9HMABk9HMAB
+k9HMAB4sMNEAq9UotGk2Tj+HutTMABCMAB61INEAw9Uj+H0tTmuO24UMABCMABENEA29U9lIw7UmuO0sUMABCNCAm/UmuOg5UMABCMABouJMABquJMABu2IM
+ABsuJNEAm+UnxE22SB22SMABCNEAq+UnxE62SBuuTMABCMAB8hOMAB+hOMABolMMAB2jIMABslMMAB6kIMAB6iIMAB6nQMABuuMNIAg/UBg/U8Dg/U7Wg/Uj
++HkvTMABCMABq+HMAB2jIMAB0jIMAByjIMABwjINGAu/Un2Bw8TqsEw8Tof0oUMABCNEAy/Un2B08TqsE08TMABCMABENCA4/UB68TMABCEKBgB3pFuvQAxM
+k9UgE1NizUgC2sBkgVgI4pFy4UgBEUB4B3pFwvQA5Z+/UgEB+/UgCjjH+/UgCBmhVgEmqGmhVgEBmhVgEB+/UgEBi9UgC4pF04UQEWBoC3pFyvQAxMggVgEo
+lKi/UgCyiBohVgCBohVgEBohVgEBohVgEnYg9UgEBohVgE2sBogVgE4pF24UgBEGBM3pF0vQAxMigVgE4pF44UgCEGBM3pF2vQAxMkgVgE4pF64UgCEGBM3p
+F4vQAxMmgVgE4pF84UgCEGBM3pF6vQAxMogVgE4pF+4UgCEQBgB3pF8vQAjjHqgVgEncqgVgC7jIqgVgCBqgVgCBqgVgC3xFu9UgC4pFg5UQIABgpPIABBCA
+ABNQA+hVA47UAukNAygVA6hVA6hVA6hVAygVA29UIABBCAABNGAkiVA+7UAs3UA49UIABopPIABqpPIABspPIABupPIABBCAABNOAyiVAs8UAmhVA2lNA0lN
+AmhVAmhVAq+UNEA8/UjtFohV7DiiVMABCMABy8PNCAy+UB2hNMABCNEA+iVswO6hNw+M0iVMABCMABqsOMABqyJNEAugVuIu4Un2HijVMABCMAB+6FMAB+8U
+MABg9UMAB07INCAyjVBmiVMABCEMBoB3pF8xQAzgMyjVgE0gMyjVgEi3HyjVgEk3HyjVgE4pFg7UgEEIBY3pF+xQAB0jVgEB0jVgE4pFi7UgEEOBwB3pFgyQ
+AB2jVgEB2jVgEB2jVgEB2jVgE20Fy/UgE4pFk7UQEQBwB3pFiyQA9wO4jVgE+wO4jVgE/wO4jVgEgxO4jVgE20F0/UgEoTwiVgC4pFm7UgCEKBgB3pFkyQAj
+jHyiVgE4d6jVgEsKyiVgE4pFo7UgCEMBY3pFmyQAwmG0iVgEyuEqpUgCjjH0iVgC3xF0iVgC4pFq7UgCEQBgB3pFoyQAwmG2iVgEyuEspUgCjjH2iVgCBwjV
+gCBwjVgCB2iVgC4pFs7UgCEGBM3pFqyQAwmG4iVgE4pFu7UgCEKBU3pFsyQAwmG6iVgEjjH6iVgCg3HwpUgC4pFw7UgCIABu+FIABw+FIABBCAABNGAwkVAq
++UA8mNA+jVIABBCAABNKA2kVAw+UAinNAykVAykVAugVIABBCAABNMA8kVA2+UAonNA4kVA4kVA0gVAwjVIABBCAABNIAilVA8+UA2jVAigVA2jVIABBCAAB
+NIAolVAi/UAsqUA8jVA8jVIABEIABBCAABNGAwlVAq/UA0qUAkkVIABEIABGIAB4sPIABBCAABNIA8lVA2/UAwkVAwkVAmrUIABEEUBoC3pFm0QAl1B8lVgE
+yiB8lVgE7D8lVgE91C8lVgEmyJ8lVgEnyJ8lVgEB8lVgEB8lVgE4pFq9UgEEKBgB3pFo0QA1pNuxQgE/U+lVgEt9B+lVgE4pFs9UgEEMBoB3pFq0QA1pNwxQ
+gEx1C66UgE9RgmVgE+RgmVgE4pFu9UgEEIBY3pFs0QAzLm7UgE1pNyxQgE4pFw9UgEIABBCAABNGAsmVAmgVAomVA44PIABBCAABNIAymVAsgVA+xQAumVAu
+mVIABBCAABNGA4mVAygVAkyQAu7UIABBCAABNEA+mVA4gVA+7UMABkwQMABmkKNEA8iVx1CwwQBkyQMABCNGAonVzLo8U7DykNBwkVMABCNEAgmVzLs8Ux1C
+i8UMABCMAB0wQNEAmmVl1BunV1qBunVMABCNGAqmVl1BynVlzCynV7DynVMABCNKAumVBizQx1Cw8Ul1B2nV1qB2nV7D2nVMABCNKAmlV/U6nVrU6nV3wJ6n
+Vy1C6nV7D6nVMABCMAB8hQMAB+hQNEA6mV/UioV1qB0jVMABCNGA+mV/UmoV1qB4jVBikVMABCNMAqoVofowUl1BqoV1qBqoVhS4lNy1CqoVB8iVMABCNIAm
+nVzLy9U/UuoV1qBgkV0yOgjVMABCNMAqnVsyO+zQzL29U/UyoV1qBkkV0yOkjVyyOukVMABCNOAunVsyOi0Qx1Cw9UzL69U/U2oVt9B2oV0yOojVyyOykVMA
+BCNIAynVzL+9Ux1C09Ul1B6oVBynVMABCMABENOAkpVzLk+U1pNw0Qx1C69UpC69UoC69U/UgpVt9BgpVMABCNEA+9UzLo+Ul1BkpVMABCNGAi+UzLs+Ul1B
+opVtCg9PMABCMABIMA9G87PMABggIMABigINCA0pV6Tk8PMABCNEAwoVx1Cy+UgSqgVMABCMAB6jQNMA+pVl1B+pV1qB+pV3wJ+pV7D+pVmuF+pVy1C+pVMA
+BCNQAiqVofgyUl1BiqV1qBiqV3wJiqV7DiqVy1CiqVB+hV0yO0kVMABCNWAg/UzLq/UpCg/Ul1BmqVt9BmqVhSmqVjS2xUofkyUy1CmqV4KsxUqSiyU+f4xU
+MABCNMAipVsyO21Qx1Ck/U/UqqVt9BqqVy1CqqVoCk/UMABCMABmDNEA0qVx1Cq/UsyO81QMABCMABENCAioVgjB2qVMABCMAB4kQMABuvNEIBY3pFo5QA+p
+F2pVgEm1B+qVgE4pFsiVgEIABBCAABNGAorVAilVA8pVAkrVESB4B3pFw5QABmrVgEq+MmrVgEBmrVgEBmrVgEBmrVgE/Xm3TgE+pF+pVgC4pF0iVgCEIBQ3
+pFy5QA/Xo3TgE+pFgqVgC4pF2iVgCEKBgB3pF05QAl1BqrVgE6IqrVgEjjHiqVgE4pF4iVgCIABBCAABNQA0rVAulVAwrVAwrVAwrVAwrVAwrVAw3TAoqVIA
+BBCAABNGA6rVA0lVA23TAuqVIABBCAABNIAgsVA6lVA8rVA8rVA0qVIABENEA8gVzLkhVz1CgsVMABCNEAgoVx1C+gVBwpVMABCMAB69FMAB89FESBwB3pF2
+6QAzLwhVgE0qFssVgE5YooVgEBkrVgCBkrVgCoTkrVgCBkrVgC4pF6jVgCEKBY3pF46QAzLyhVgEBmrVgEoTmrVgC4pF8jVgCEOBgB3pF66QA0qFwsVgEk0O
+orVgEj0OorVgC5YsoVgCoTorVgC4pF+jVgCEMBgB3pF86QAzL2hVgEBqrVgEj0OqrVgC3xFqrVgC4pFgkVgCEQBoB3pF+6QAzL4hVgE0qF0sVgEn8FuqVgEB
+srVgCr/CsrVgC7jIsrVgC4pFikVgCIABBCAABNQA+sVA4mVA+hVA8iVA2oVAyrVAyrVAyrVAyrVIABBCAABNIAktVA+mVAkiVA4rVA4rVIABBCAABNMAqtVA
+knVAojVA+rVA+rVAipVA+rVIABBCAABNKAwtVAqnVAwiVAksVAksVAksVIABBCAABNOA2tVAwnVA2iVA0jVAw1UAqsVAqsVAqsVEkBtsCwEB+qVAB+qVgEB+
+qVgEBmtVgEBmtVgCBmtVgCBmtVgCB+qVgCBirVgEBirVgEBirVgEB+qVgEB+qVgEB+qVgEB+qVgEB+qVgEB+qVgE/mGBgEDAAAkrVusVDHABAKAA2+UHABAC
+AACCAAGCAAOCAAMNEAquVu+Bw9TikH6pVMABCNCA+pVu+B09TMABCMABIMABKNEA+rVmuFkuVjuFUMABCNIAisViuFouVxvCwuVjuFYkuFutVMABCNEAmsVx
+vC0uVjuFcMABCMABEMAB+oQNKA6tViuF6tVxvC4zS7D0uV4sE0uV2oG8kFMABCNEA+tVtsCmB2oGglFMABCMABopQMABqpQNIAmuViuFmuV75GovVm2BgsVB
+muVMABCNEA+sVmuFkvVjuFwBMABCMAB0pQNIAktViuFwuVxvCyvVjuF2BkuFwuVMABCMAB6pQNEAqtVxvC4vVjuF8BMABCMABgqQMABGMABkqQNEAgvVtsCy
+qTjuFmCMABCNEA4tVmuF+vVjuFoCMABCMABuqQNEA+tVxvCswVjuFuCMABCMAB0qQMABGMAB4qQNIA0vViuF0vVxvC2wVtsCmrT7D0vVMABCNKA4vViuF4vV
+xvC21S7D4vVtsCqrT59H6uVMABCNEA8vVmuF8vVtsCurTMABCNIAgwVziCs+TtsCyrT59HivV36G6wVMABCMABEMABwuINGA0xVyiCi4Uu+B6gUtsC6rTMAB
+CEKBYBovVABqvVgEBwwVgEB8wVgBj+BipVQNMAytV8VkxTxCwxVBuwV2YqtVkYqvVu2OoxVMAB2rQMABEMAB6rQMABIMAB+rQMABikNHABAMABksQMABmsQM
+ABosQNIAkxVmuFkxV2YguV/lGguV7D+xVMABCMABusQMABwsQNEAsxVofy6U99HsxVMABCMABkkNMAB4sQMABw/PMABkrPMABizVNEAmzVj+H+hUxnCgtVMA
+BCMABqqJMABmhNNEAiyVnxEyqTByqTNCA0qTm3O0qTMABCMABsqGNIAqyVnxE6qTzSszVp9CszVBkvVMABCMAB2iKMAB4iKNOAyyV4sEuyVxS2tVByyVolBk
+jUBmiUu+BkjUzhG0xVMABCEEBMzYmwVAxSsyVgCEEBMof+7UAmuF4yVgEHABACAACEUB4DADAB6uVgMoCBgIBGgEBiwVgGBCgCBHgEB0uVgEBopTgIv2BIgE
+CAACFEAYBwiVArbwuVAEgBBoGBohVApbuhVgQBuhVgMBgvVgM1DgjVgIBsiVgEBEgI63OupTgE7lBs+TgEofq8UgEs3CgyVgEga8uVgEB0yVgE9V2iVgCrby
+uVgC65D+zVgICAACCAASMABwuQMAByuQMAB0uQNIAwzVBwzVzYIBwzVqsEo5UMABCMAB6uQNKA2zVm4O2zVq2B2zVmuF2zVBOB6wVMABCMABgvQMABivQMAB
+oyNNEAg0V43Oa8uBg0VMABCNIAk0VByiV/X+0V20Fk0VzSqvVMABCNCA01VBoBMABCNCAs0Vz4OsBMABCNGA81Vof29UBwlUi8H2iPMABCMABoiQMAB2+MMA
+Bo6NMAB6qQNCAo2V43O2BMABCNEAs2V43O6Bz4OgCMABCNEAoyV43O+Bz4OkCMABCNCAsyV43OiCMABCNEA42V43OmCBmxVMABCMAB0nINKAy1Vg/HkmUh/H
+qmUi/HkmUj/HqmU7Ds2VKAAs0KCAACMABu8MNMAi3VBg/Ul1Bi3VBE3wJ61V8D61VBi3VMABCMABENCAg2VBo3VMABCMAB0rPNEAy3VloCo/TiIq+TMABCNE
+A23Vj+HumU8Dq2VMABCMABg8MNKAw2VotGqvU6Wu6UxM61UxyBktVmlIw2VMABCMABm8MMABqtGMABgtGMABs+IMAB6sGNIAwnUj+HinUolBklU/Xo0VlYq0
+VMABCHABACAACNGA61VAsyVAu+IAg0VCAACNGA+1Vk5IwyVnnFy+IBk0VMAByyQNKAi2VBu3VBKBo0VBi2VBu3VMABCNMAm2V55Oy3Vm2B4yV35Os0V85Om2
+V95Oy3VBKMABCMABMMAB+yQNIAu2V55O63V65OW75O00V95O63VMABCNKAy2V55O+3VBy2VBkzV75O40V95O+3VMABCMABozQMABqzQNEA62VzSy+O95Om4V
+MABCMABs6MNKAg3Vh6Ku3Vi6Ku3Vj6Ku3Vk6Ku3Vl6Ku3VMABCMABmjPMABojPNIA04V3yNu8O0yNq/IxyNu5VlqO04VNEA24V3yNw8O2lG24VNEA44V3yNy
+8O9yN44VNCA64V3yN08ONGA84VB28O0mM22V4mM84VNEA+4Vu6O48O2lG+4VNEAg5Vu6O68O4mMg5VNCAi5Vu6O88ONKAk5VB+8OnnFsgJmvE4vV8D43V/Xk
+5VNGAm5Vv6Og9OnnFugJxqOm5VNEAo5Vv6Oi9O2lGo5VNEAq5Vv6Ok9OxqOq5VNCAs5Vv6Om9ONEAu5V98B4wUwnMw4VMABCNEAy5VszGs3VmuOwoVNIA05V
+zN22Uu+BmqUwnM24VBu5MMABCNEA45Vu+BqqUBwqUMABCNIA85Vu+BuqU+9B0qUlpM+4VonMgvVMABCNCA05Fu+ByqUMABCNCAk6V/qIm7VMABCHABAKAACC
+AACNGAu6VBy2C5xFCBw7VMABCHABAHABAIABBNEA83VABA+1VCAAGIABBNEAq8VAEAk2VCAAKCAAGNIAw8VBKieq2VBEBCMABCHABAEaB4D3pF8qRAxCw/Ug
+EBo6VgQBm6VgEBm6VgEBo6VgEBo6VgEBo6VgEBm6VgEBm6VgEBo6VgEBo6VgE4pFg0VgEEIBwB3pF+qRAxCy/UgEB08VgQ4pFi0VgEESBwC3pFgrRAxC0/Ug
+EnnFw8VgQBu7VgEw5I28VgEBo8VgEBo8VgCsqCo8VgC4pFk0VgCEMB0B3pFirRAxC2/UgEoTq8VgQz7Ow7VgCp4Fq8VgC4pFm0VgCIABBCAABNGAi9VA82VA
+u3UAiyRIABBCAABNGAo9VAi3VA03UAk9VIABBCAABNQAu9VAo3VA63UAk9VAi8VAq9VA88VA88VA88VIABBCAABNKA09VAu3VAg4UAi9VAo8VAi9VMABg5IH
+ABAHABAEGBM3pFisRA1xFy7VgE4pFm1VgCEIBY3pFksRA1xF07VgEB69VgE4pFo1VgEEKBgB3pFmsRA1xF27VgEs7C89VgEsqC89VgE4pFq1VgEEIBQ3pFos
+RA1xF47VgEB47VgC4pFs1VgCEIBQ3pFqsRA1xF67VgEB48VgC4pFu1VgCEKBU3pFssRA1xF87VgEjvL09VgCB09VgC4pFw1VgCIABBCAABNEAs+VAm4VA40M
+IABEIABGIABIIABKIABMIABOIABQIABBCAABNGAg/VA64VAs1MA8+VIABEIABGIABIIABBCAABNIAs/VAm5VA41MAo/VAo/VIABBCAABNGAy/VAs5VA+1MA+
+1MIABEIABBCAABNGA6/VA05VAm2MAu+VIABEIABBCAABNGAigWA85VAu2MAw2MIABEMABkgWMABmwMMABw1MMAB8sQMAB01MMAB2kOMABgiPMABkiPMABmiP
+MABm8NMABq1JMABstQNEA+gWotGs4Uof4oVNIAs8VgsBkqUof6oVm2Bg5VkmBu8VHABAMAB26VMABwlOMAB42INEA28V08BwyUxrHiyUMABCMABEMABGMAB2
+lOMABu7QMAB6oRMABo6MMAB+oRMAB6hWNCA+hWB0hWMABCHAoxCAMABo3IMAB2oMNGA8gW98Bm4U7D8gWiqJ8gWMABCNEAghW98Bq4UmmL05RMABCMABuiLM
+ABGMABkpMHABAGGAEBCBEBIEKBIBm/VABm/VgBB+hWgBB+hWQBm/VQHABAGEAEBCBEGCAEBeGIAEBgBBgCBgEBgIGCAEBCGGAEBEBIBQGCAEBgBGIAEBABCB
+EBGGOAEBCBEBIBQBgBBgCBgEGEAEB+PBwDGEAEBCBEGEBEBABCGEBEBABCGGBEBABCBEGEAEBABCFEAQBqiWABk4VAFEACB2iWABogWAFEAQBuiWABo4VAEO
+BsBBwiWAAGgCBmjWgIBmjWQAEQBwiWgBACgCEKBcByiWAByiWgCnoD8iWgChtL8iWgBAIgBE0BBwDjmJ0iWAxlJ0iWgC2lJ0iWgCimJ0iWgC7jJ0iWgC9jJ0
+iWgCjkJ0iWgCvkJ0iWgC8lJ0iWgCumJ0iWgCvmJ0iWgC3lJ0iWgC4lJ0iWgCnnJ0iWgC5jJ0iWgC6jJ0iWgC+jJ0iWgC/jJ0iWgC0mJ0iWgC1mJ0iWgC4jJu
+iWgChkJuiWgEikJ0iWgE07I0iWgC17I0iWgC9hJ0iWgCEIAM1hDwgWA2hDwgWgCshDygWgCrhDygWgBEIAkB1hDsoTA2hDsoTgIshD0gWgIrhD0gWgBFEAkB
+j3CEAk3CCAECBkBACAECBEh+J+iWAGOAEBy+BB0+BB2+BB4+BB6+BB8+BB++BGCAEBCGKAEBCBEBIBQBgBGUAEBABCBEBGBIBKBMBOBQBSFEAC75IyjWAByj
+WAFGAE65IgkWABkhWABqjWAFEAQv9JmhWAx9Jm5VAFEAQw9JohWAy9Jo5VAEEAE35IshWA05IshWgBFEAEACAByjWAEYBgCnoDqkWABqkWQshDwhWQrhDwhW
+gBAMgBp2C0jWgBAKgCAIgCAGgIACgIBolNgCBolNgDFEAQlvKwhWAmvKw5VAEEBUovK4jWAACgCGCBEBCGGBEBABCBEEEgxDgqB10DooLAB2pMggSEEBosC0
+0D+nMAmhP4pMg0jBFEAgQymLBABsmNADAAA+hWokWgEECBgQAEACAAsBCAAg3IMABg+BNKAujWofujWxnLujWynLujWznLujWoiOujWMABCNKAyjW98ByjWx
+nLyjWynLyjWznLyjWoiOyjWMABwhHMABo8LMABkwONKA6jW8V6jW98B6jW7D6jWxnL6jWynL6jWMABCMAB6hHMABy8LMABuwONKAkkWBkkW2YkkWqsEkkW1q
+BkkWBkkWMABCNKAokWzhPokW2YokWqsEokW1qBokWxnLokWMABCNKAskWzhPskW18GskWzSskW7DskWxnLskWMABCNGA0lW98B+8Uj4Ju/S1qBumWMABCMAB
+24LMAByiHMAB0iHMAB2iHMAB4iHMAB6iHMABy9LMAB09LMABijHMAB49LMAB69LMAB89LNIA0jWgmGwmWrUwmW8D4hM6TqhMMABCMABEMABk+LMABgyOMABi
+yOMABkyOMABmyOMABoyOMABqyONKAgmW98DgmW2VgmWo9JgmWxnLgmWynLgmWMABCNKAkmW38JkmW1qBkmW7DkmWxnLkmWynLkmWMABCNKAomW38JomWn2Bo
+mW1qBomW7DomWxnLomWMABCNKAsmW38JsmWBsmW1qBsmW7DsmWxnLsmWMABCNKAwmW98DwmW98BwmW7DwmWxnLwmWynLwmWMABCMABwkHMABqBNKA4mW98D4
+mWxnL4mWynL4mWznL4mWoiO4mWMABCNKA8mW8V8mWptL8mW1qB8mWB8mW7D8mWMABCMABEMABGMABIMABKMABMMAB4DNKAsnW98DsnWptLsnW1qBsnW3iPsn
+W7DsnWMABCMABENMAggV98Dg7UptLqE1qB4nWlmEmoW3iPynW7DynWMAw0MCNMAkgVk2C83TptLuE4yJ6oW5yJ6oWnoDqoWlmEqoWMABCNKA6nWy3C6nWp2C
+6nWB6nWB6nW7D6nWMABCNKA+nW98D+nWp2C+nWijP+nWjjP+nW7D+nWMABCNKAioW98DioWBioWi7IioW7DioWxnLioWMABCNKAmoW8VmoWmjPmoWi7ImoW7
+DmoWxnLmoWMABCNKAqoW98DqoWzdqoWqsEqoWrUqoW7DqoWMABCNKAuoW38JuoWBuoWxnLuoWynLuoWznLuoWMABCNKAyoW38JyoWuXyoWi4JyoWj4JyoW24
+IyoWMABCMABENKA4oW8V4oWuX4oWi4J4oWj4J4oW24I4oWMABCMABENKA+oW98B+oWuX+oWi4J+oWj4J+oW24I+oWMABCMABENKAkpWy3CkpW18GkpW7DkpW
+nuHkpWBkpWMABCNIA0rW2ZylW8VwlWgmG0rW1qB0rWMABCNKAspW98BspWBspWxnLspWynLspWznLspWMABCMAB+FNKAypW98DypW1jPypWxnLypWynLypWz
+nLypWMABCMAB+CNKA4pW98D4pW18G4pWyuE4pWxnL4pWynL4pWMABCNKA8pW98D8pWn2B8pWrU8pWxnL8pWynL8pWMABCNKAgqW98DgqWn2BgqWrUgqW7Dgq
+WxnLgqWMABCNKAkqW98DkqWqsEkqWrUkqWxnLkqWynLkqWMABCNKAoqW98DoqWqsEoqWrUoqW7DoqWxnLoqWMABCNKAsqW98DsqW18GsqW7DsqWnuHsqWyjP
+sqWMABCNIA8sWB6mW98D4mWgmG8sW1qB8sWMABCNKA0qW18G0qWp2C0qW7D0qWxnL0qWynL0qWMABCNKA4qWp2C4qW7D4qWxnL4qWynL4qWznL4qWMABCNKA
+8qWy3C8qW2Y8qWxnL8qWynL8qWznL8qWMABCMABENKAirWy3CirW2YirWm2BirW1qBirWxnLirWMABCMABENGAynWy3CswS2YurW1qBurWMABCNKA8tWy3Cw
+wSgmG4tWm2B2nW1qB4tW4G0pWMABCMABUNKAyrWy3CyrWxnLyrWynLyrWznLyrWoiOyrWMABCNKA2rW98D2rWB2rW7D2rWxnL2rWynL2rWMABCMABENKA8rW
+98D8rW8vK8rW7D8rWxnL8rWynL8rWMABCMABENEAmtW98Dw/U8vKguWMABCMABENKAosW98DosWjjPosW/XosW7DosWxnLosWMABCMABENKAusW98DusWh6D
+usWxnLusWynLusWznLusWMABCNKAysW98DysWlmEysW7DysWxnLysWynLysWMABCNGA6tW98DkgVgmG8sW1qB8sWMABCMABEMABkGNKA+sW98D+sWl7D+sWm
+7D+sWxnL+sWynL+sWMABCMABqGNKAktW98DktW1qBktWxnLktWynLktWznLktWMABCMAB2JMABGNKAstW98DstW2YstWqsEstW1qBstW0hPstWMABCNKAwtW
+98DwtW2YwtWqsEwtW1qBwtWxnLwtWMABCNKA0tW98D0tW2Y0tWn2B0tW1qB0tW7D0tWMABCMABysEMAB48QNEAgvWrjIiuW98BqmVMABCMABENEAmvWB0hJ9
+8BwmVMABCMABENEAwsW98B2mVgsGgrSMABCNEA8wW98B6mVgsGkrSMABCMABu9QNKAyuW98DyuW2YyuWxnLyuWynLyuWznLyuWMABCNKA2uW98D2uWxS2uWB
+2uW2Y2uWxnL2uWMABCMABIMABGMABMMABKNKAivW98DivWg4CivWtHivWxnLivWynLivWMABCMABEMABwINGAuwW98B4nV98D4iV/iCoxWMABCMABm7MHABA
+HBBAHABAGaAEBCBEBGBIBKBMBOBQBSBUBWBYBaCAAICAAGMABqyWMABwnFMABg5MNOAmzN98BoqS98Ds2T1hDqsW2hDqsWnoDmxW4yJmxW5yJmxWMABCNEAq
+xWg4Jy/LzSwzMMABCNGAuxWg4J2/L98D02T9oDoyWMABCNAA6/LMABCMAB03VMABmtINEA+uWuX6xWi4J6xWMABCMABg9INGAqkV98BirSBm3TBm3TMABCNE
+AwzW98BupV6TilFMABCNEA0zW7SqgM6TmlFMABCMABo9IMABq9IMABsgJMABugJMABwgJMABygJMAB0gJMABu9IMAB4gJMABu9IMAB86MNEAu0W98BsqV70H
+mwWMABCMABsiDMABk7MMAB00LNEAwwW98B2qVjrIszWMABCMABylQMABwuWNEAg1W98B+qVi8K0zWMABCMABopFMABq3LNMA8zW98BmrVnnF8qT1qB2wW7D8
+zWBgDl/I0qWMABCMAB+mMNGAu1WnnFirT98BktStnPmDMABCNGAm0W98BwrV06MoDtnPqDMA6lPCNQAq0Wx1CsqWm1B67VBk1Wz1CutW91CupW6nBupW06Ms
+DBszWMABCMAB2jJNEA81W98D6mVtnP0DMABCMABwiJMAB80NNEAk2W98BisV1qByxWMABCMAB6jDNKA+0W98BosVvkC8tTg5NiuTBiyW69IiqWMABCNGAi1W
+98BssVvkCguTg5NmuTMABCNGAwnV98BwsV6nBo0WgmGqqWMABCNEA22W98B0sV5+Hq1WMABCMABmqFNGAw1W98B6sVnnFwsTrUqyWMABCMABENKA21W98Bgt
+VnnF2sT5+HusWrUwyWBkoVMABCMAB+sFMABs/MMABu/MMABwlJNEAi2W98BstVupJi2WMABCMAB0gNMABk+MNGAq2W98B0tVBitW7Dq2WMABCNIA4oV98B4t
+VrUu2Wq4J6yWByzWMABCNKAqzW42BmvT4oGi8Vx7BmxV1qBszW7Ds3WMABCNIA22WB0vT98DgpV2Yw3W1qBwzWMABCNKAm4W98BkuV7D62W63M62W/kJ62Wr
+oP62WMABCMABigMNEAs4W7SulM98DqpVMABCMAB0yIMABiwINEA04W98ByuVBy2WMABCMABo/MMABq/MMABs/MNEA+4W98B8uVB20WMABCNEAi5W98BgvVi5
+M2uFMABCMAB2/MNIAo5W7SqmMk2Js3W5iJ+2WB42WMABCMABm2MNEAu5W98BsvVBmtWMABCNGAs3W7S0mM98DwqVBo3WMABCHABAMABi6LNQA65W8Du4Wx6L
+u4WBk2WlY04TBk2WB6xWB6xWB6xWMABCNKA8vV98B8vV98D8qV8zJ6wS2Zs5TB03WMABCNCAi6WB+tDMABi6WNCA+1WB00WMABCNEAq6WzpP40WBikNMABCN
+EAm2WzpP80WBm2WMABCMABQMABSNCAq5WxpPyuDMABCNCA66WBwlDMABCMABcNEAg7WxpP8uD8pP2lDMABCMABiBNCA8lDtxGgjWMABCHABANGAg6W98BqxV
+98DqsVBq3SMABCEQBgB3pF2pSA8nBo3WgE9+Co3WQtkJm5WwBBm5WgCB05WgCBg5WgC4pF6yWgEEkBBwB3pF4pSABi5WgEBi5WgEBo5WgEg9Bw5WgC55Dw5W
+gBB25WgBB25WQB25WQB25WQB25WQB25WQoM25WQB25WQB25WQB25WQB25WQ4pF8yWQEOBwB3pF6pSAqqPk5WgEBk5WgEBk5WgEBk5WgEBk5WgE4pF+yWgEEI
+BY3pF8pSAoT65WgE98Du1WgE4pFgzWgEIABBCAABNEA87WA21WA+yIIABBCAABNEAi8WA81WAmzIIABEIABBCAABNMAq8WAk2WA65WA65WA65WA65WA65WIA
+BBCAABNGAw8WAq2WA27WAutVMABw8WNEA08W7pGu2WzhGioRMABCMABq2WMABs2WMABu2WMAj3Nw2WMABy2WMAB02WMAB22WMAB42WNEAo9WxvC25WqYw0WM
+ABCOABo9WAMABw1QNCA46WzU8xWMABCMABEMAB8mSMABwgSNEA69WzUmyWkmBu8WMABCEGBM3pFksSAkmBy8WgE4pFo1WgCIABilRMAB83RNGAs7WxyBszWh
+6K48Wi6Kg+WMABCNEAwzWBwzWBwzWMABCNGAs+WzU4yWBo+WBo+WMABCMABkzQEMBoB3pF4sSA9Ju6RgEBq6WgE9Ti8WgE+Ti8WgE4pF81WgEIABBCAABNEA
+4+WAy4WA06RIABEIABGIABIIABKIABMIABOIABQIABSIABUIABWMABo5RNGAk+WuI40WyuEk+WBg2RMABCMABu5RNIAq+WuI+0WyuEq+WssPm2RBq+WMABCO
+AB2rSBHABANEA+/WzUq0W3L6/WMABCEKBgB3pFouSAz1C+/WgEkI+/WgE4J+/WgE4pFs3WgEIABBCAABNIAogXAi6WAkgXA00WAkgXIABEMABg7RNGAugXzU
+60W4JqgXz1CqgXMABCNGAygXzU+0WBugXz1CugXMABCHABACAACNOAu/WhgH25Tm7Gm2W/hHq1WvxHq1WBu/W8VCBy8WMABCEgBBwEB6qQAB6qQgIBo+WgIB
+o+WgEBo+WgEBo+WgEBo+WgEBo+WgEBo+WgEBo+WgEBo+WgEBo+WgEBo+WgEBo+WgEBo+WgEBo+WgEHABAHABAHABACAAECAAKCAAKCAA8wICAAKNKA4+WnuI
+kgXxMu9LBk9LszGkgXBGMABCNIA8+WxMy9LBq+LszGogXBKMABCMABy7RNIAi/WjmB29W2tPm3WszGugX3tPSMABCMAB47RMABGNKAq/WnuI2gXjmB+9WztP
+WszG2gX3tPaMABCMABg8RNKAw/WnuI8gXjmBk+WztPiBszG8gX3tPgBMABCNCA0/WBeMABCNGAkhXguPiBjKkhXuI43WMABCMABu8RNCA2iX3LqhXMABCMAB
+08RNCA8iXysFwhXMABCNCAgjXthDogXMABCMABosSNEAmjXuvFu4W1Mu4WMABCMABs8QMAB49QHABAIABBCAAEHABAIABDKAACCAAGNGA0/WyiCqqWu+B2wV
+/iCwiXMABCMABstJMABstJNEA8/WpwFs5W/iC4iXMABCNEAwhXiUYxSQMABCMABm+RNEA2hXiUeBYMABCMABs+RNEAojXiUkBBq8WMABCHABAKAACHABAHAB
+AHABACAACCAAKCAAOCAAMCAAMCAA+gXNCA2iX6TMMABCNCA6iX6T++KMABCMABw/RMABy/RNKAijXh6KukXi6K2lXj6K2lXk6K2lXl6K2lXMABCMAB4/RMAB
+6/RNEAqjXouI2kX3tP4EMABCNEAujXouI6kX3tP+EMABCMABkgSMABmgSNIA2jXxMqiX2wF8lXirOqBBoBMABCMABsgSMABugSMABwgSNIAslXuvFg8W2wFm
+mXirOksKqvPksKMABCMAB2gSMAB4gSMAB6gSMAB8gSNCAskXxC8BMABCMABihSNCAykXxC+oOMABCMABohSMABy/QMABkhXMABuhSMAB4/QMAByhSNCAumXx
+M2jXMABCNEAmlXxM6jXtrO6jXMABCMAB8hSMAB+hSNCAmoX9uP8CMABCMABsgRMABugRMABwgRMABygRMAB0gRMAB2gRMAB4gRMAByiSNCAimXoYskXMABCM
+AB4iSNCAomXnY0kXMABCMAB+iSMABgjSNGAwmXzlI6kXtlB6kXrlB6kXMABCMABmjSMABojSNGA4mXylIklXslBklXqlBklXMABCMABujSMABWMAByjSNEAi
+nXylIulXslBulXMABCMAB4jSMABmBMAB8jSNEAsnXzlI2lXtlB2lXMABCMAB+kOMABkkSNGA0nXnuIgpXouIgpXBgpXMABCMABqkSHABAMA96L2iRMAnkK4i
+RMAokK6iRMAmkK8iRMAkkK+iRMAqkKgjRMA/jKijRMApkKkjRMAikKmjRMAhkKojRMAskKqjRMABsjRMAlkKujRMAjkKwjRMAgkKyjRMAB0jRMAB2jRMAB4j
+RMArkK6jRMAtkK8jRMAB+jRMA32OgkRMAl9MikRMABkkRMAh2LmkRMA1kMokRMABqkRMABskRMAzkMukRMAykMwkRMA61LykRMA+1L0kRMAi2L2kRMAj2L4k
+RMA62L6kRMAu2L8kRMA89M+kRMA4hKglRMA1mGilRMA1/NklRMA2kMmlRMA8/NolRMA9/NqlRMABslRMABulRMABwlRMAl4OylRMA0vK0lRMApjI2lRMAulM
+4lRMAB6lRMAt4O8lRMAB+lRMABgmRMABimRMABkmRMABmmRMABomRMABqmRMAphOsmRMABumRMAgtFwmRMABymRMAB0mRMAB2mRMAB4mRMAB6mRMA2yK8mRM
+A5/L+mRMA6/LgnRMA7/LinRMA35HknRMA/4HmnRMABonRMAx3KqnRMABsnRMAhlNunRMABwnRMABynRMAB0nRMAjhN2nRMAgxK4nRMAhxK6nRMAB8nRMA44K
++nRMA+4KgoRMAjwNioRMAowNkoRMABmoRMABooRMABqoRMA00HsoRMA3qNuoRMArgMwoRMAzqNyoRMA0qN0oRMAyqN2oRMA1qN4oRMAvyO6oRMArwO8oRMAm
+gM+oRMAngMgpRMABipRMABkpRMA94HmpRMA+4HopRMAg5HqpRMABspRMA8/LupRMA3xKwpRMA0xKypRMA1vK0pRMAB2pRMAB4pRMAB6pRMAB8pRMAB+pRMAB
+gqRMA+wKiqRMABkqRMABmqRMABoqRMABqqRMABsqRMABuqRMABwqRMAByqRMAB0qRMAB2qRMAB4qRMAB6qRMAB8qRMAB+qRMABgrRMAzmMirRMA2mMkrRMA8
+mMmrRMABorRMA9mMqrRMAsyNsrRMAtyNurRMAuyNwrRMA2yNyrRMAB0rRMA7yN2rRMAi6O4rRMA45O6rRMAn6O8rRMAB+rRMAo6OgsRMABisRMABksRMABms
+RMABosRMABqsRMABssRMABusRMABwsRMABysRMAB0sRMAB2sRMAB4sRMAB6sRMA+3L8sRMA1sG+sRMA6sGgtRMA8sGitRMAysGktRMA2sGmtRMA/7MotRMAy
+iNqtRMABstRMAButRMABwtRMABytRMAB0tRMAqjI2tRMAB4tRMAB6tRMAzxN8tRMAquI+tRMAsuIguRMABiuRMABkuRMABmuRMAj4OouRMAk4OquRMAp4Osu
+RMAu4OuuRMAvlMwuRMAByuRMA4/K0uRMA//K2uRMA5/K4uRMAB6uRMAB8uRMAB+uRMABgvRMABivRMABkvRMABmvRMABovRNEAw0XmuF81X7D81XMABCMABm
+xSMABwwRNEAk2X7Ds3XuvF4sXMABCNIA4yW7Dw3XuvF8sXrjBi+W80KgzWMABCNEAg1XBs2XBsSMABCHABACAACMAB6tOMAB8tOMABmxRMABoxRMABqxRNEA
+i0XuIytX72Fq0WMABCNGA21X2lGi3X7D83X8sBi3XMABCNCAm3XwvK0gTMABCNEAq3XB4gTjWq3XMABCMAB0sSMAB2sSNEA+4XjWy3XloB20XMABCNCAi5Xk
+tC23XMABCMAB28FMAB48FMAB8yXMABwtRMAB4lTMABikJMABikCNGA82Xx4O2mX/Xi5XjvB82XMABCMABokCNEA65XBkqSx4O8mXMABCNEAy4XpbypWgb0mS
+MABCMABENGAs3X+0PuqSx4OmnXiE44XMABCNGAg2X+0PyqSx4OqnXiE84XMABCNGAs6X+0P2qSx4OunXiEg5XMABCNEAw6X+0P6qS/X+5XMABCNGA06X+0P+
+qS/Xi6XzSu0XMABCNGA46X+0PirS/Xm6XkmBs5XMABCNIAw5X+0PmrS/Xq6XBw5XzS20XMABCNMA05X+0PqrS/Xu6Xo1P05XgoG05XzS60XB2nSMABCMABqB
+MABsBNCAo7XBi1XMABCNIAg6Xx4OuoX/X66X20Fg6XxnCm1XNEAu7XBo1XkqGi6XMABCMABGNCAo6XtHs/WMABCMABENEA27XtHy/WjvB27XNCA87XtH0/WM
+ABEMABEMABGMABINEAm8Xof0zWxSg2XNGAi2Xof2zWxSi2X2YsgXMABEMABEMABy3DMAB6lRMABgkMNGA08X72F04WziCi5Xi7Io7XMABCMABq2XMABq+QMA
+Bs+QMABomRMABwqMMABy+QMABumRMAB2qMMAB4+QMAB6qMMAB2mRNEAu9X4K00OB60OMABCMABw9XMABy9XMAB09XMAB29XMABgjMNCAs7XB+FMABCMABy3X
+MABg+XMAB23XNEAm+X1Dq4S7Di+XMABCNCAq+X1Du4SMABCNCAq+X1Dy4SMABCMABIMABKMABMEGBM3pF+sTA90Nu8XgE4pFi2XgCIABBCAABNGA++XA44XA
+0+XAs6XMAB++XMABq4ENIA49X8D49Xm2By7X1qB49Xj5I49XMABCNCA89Xq6Bk3XEIBQ3pFwtTA7E4+XgE1xFg9XgC4pF02XgCEGBM3pFytTA1xFi9XgE4pF
+22XgCEKBY3pF0tTAkIq/XgEmGi+XgE1xFk9XgC4pF42XgCEKBY3pF2tTAkIs/XgEgbo7XgE1xFm9XgC4pF62XgCIABBCAABNEA2/XAw5XAy3XIABEIABBCAA
+BNGA+/XA45XA63XA6/XIABEIABBCAABNIAmgYAg6XA08XA+7XAigYNGAw9XmuF8+X97M+/X7D8+XMABCNGA09XBm6X1qBogY97MigYMABCMABoBMABw5ONEA
+89XBqgY7DigYMABCDAAA0gYs/XJEGBQ3pFgvTAob06XgE4pFk4XgEEOBwB3pFivTAob26XgEkb26XgElZ4gYgEmiK4gYgE7DqgYgE4pFm4XgCEMBoB3pFkvT
+Aob46XgEmiK6gYgEkb46XgEB6gYgE4pFo4XgEEKBY3pFmvTAynB66XgEkZ68XgE/X4rSgC4pFq4XgCEQBwB3pFovTAynB86XgEkb86XgElZ0+XgEB0+XgE/X
+6rSgEB68XgC4pFs4XQEKBgB3pFqvTAynB+6XgEmiK2+XgEkb+6XgE4pFu4XgEEGBQ3pFsvTAynBg7XgE4pFw4XgEEQB4B3pFuvTAnuI8/XgElZw/XgEBw+Xg
+EBw+XgEBw+XgEBw+XgE4pFy4XgEEKBY3pFwvTAnuI+/XgExMm9XgCmiKy/XgC4pF04XgEEIBQ3pFyvTA1/LggYgEBggYgC4pF24XgCIABBCAABNEAyhYAs7X
+AiuXIABBCAABNIA4hYAy7XAouXA0hYAmhYIABBCAABNGA+hYA47XAuuXA6hYIABQIABSIABBCAABNIAoiYAi8XAgjXAi+XAgtSIABBCAABNIAuiYAo8XAmjX
+AmtSAm+XIABBCAABNGA0iYAu8XAsjXA49RIABBCAABNEA6iYA08XAyjXIABEIABBCAABNIAijYA88XA2hYA02MAqhYIABBCAABNIAojYAi9XA8hYAmhXAwhY
+IABq4JEUBg0E1D67XAB8vXgE9rGojYgEBojYgEjW6iYgEBk/XgCBk/XQBk/XQB0CgBBBgkBDAAA69XiiYgSDAAAEkiYCCAAGMABk8RMABm8RMABo8RMABq8R
+NCA8jYtgNwiYMABCMABy6MNCAikY0nBQMABCNGAmkYob2wXtZ0wX03PikYMABCNCA+iYob6wXMABCMABENEAwkYobgxXjWkjYMABCMAB6zMNEAqjYobmxXlZ
+ykYMABCOABqBAEIBY3pFizTAlZuiYgEBgkYgE4pFm8XQEMBoB3pFkzTA5rG4+XgEn5PikYgElZwiYgEmiKwiYgE4pFo8XgEIABBCAABNGAklYA++XA6xXA4j
+YIABBCAABNGAqlYAk/XAwyRAgyXIABEIABGNEA8yR5rG2yRmiKmyXMABwlYMAB4rTMAB0lYMABq3RMABg7MNEA8lYnrGihEmiKyyXNEA+lYnrGkhEzUq6XMA
+BCMABGOABshEACAA0lGNMA8kY+Yg6X7D2lYmD+jYBshS/Y+jYhZg6XMABCNOAglYBk6X7D6lYhZk6XBglYBglYBk6XBglYMABCMABq8MNKAmlY+Yq6X7DgmY
+mDokY15P2hS/YokYMABCNKAqlY+Yu6XmDskY7DkmYvjHimGjiNQMABCNGAulYB2xRyVomYqsE0xRMABCNGA+mYjiNsmGvjHqmGjvB4xRMABCNMA2lY35P66X
+7DwmYhZ66X45P2lYB2lYq2B2lYMABCNIA6lY+Y+6X7D0mY45P6lY/Y8kYMABCNEAqnYxOmiSvjH2mGMABCHABAFCAIz/GBACAAEEEBQA+0NAAEgENEAqmYnu
+H+yQz/GEMABCMABi0NMAB8nRMABklLMABs2RMABsxRMAB2hYMABq8RHABANEAqoYojBojXh/DosRMABCHABANGA4lYq2B+nY7D+nY97MqiYMABCHABAMABgv
+MNIAsnY18GgoRBqnRBmoYBonRMABCNEA8oY9DynRwlNqoYMABCNCA0nY18GooRMABCNIAsoRByoYv4GyoY2c8nRie+iYMABCNCAopY18GwoRMABCMABENEA0
+oR18G2oRzSojYMABCMABEMABioRMABkoRNEA2oRBmpYBmpYMABCNCA8pYg4C6oRMABCNGA0oY18GopR2YupYBypRMABCMABkBMABmBNEA6pRB8oYB8oYMABC
+NEAgpYBmkYBmkYMABCMABEMABGMABIMABKMABMMABOMABQMABSMABUMABWNEA0oYw0GqqRsxGyqYMABCMABENEAinYw0GwqRsxG4qYMABCNGAurYw0G0qRsx
+G8qYjvF+oYMABCMABOMABGEIBY3pF85TA6/JgnNgE7WyrYgE4pFgjYgEIABBCAABNGA8rYA2lYAmnNA4rYKAAu9UEKBU3pFm6TAw6G0qYgEu9M2pYgCp2C0q
+YgC4pFqjYgCEOBc3pFo6TAp2C2qYgEu9M4pYgC+jH2qYgCB2qYgCiqJ2qYgC4pFsjYgCESBkB3pFq6TAw6G4qYgEu9M6pYgCp2C4qYgCiqJ4qYgCB4qYgCx6
+G6pYgCB4qYgC4pFujYgCEWBsB3pFs6TAx6G6qYgEu9M8pYgCjW6qYgC+jH0rYgCh3I0rYgCB6qYgCB0rYgCB0rYgCB0rYgC4pFwjYgCEQBgB3pFu6TAx6G8q
+YgEu9M+pYgCjW8qYgC+jH2rYgCh3I2rYgCB8qYgC4pFyjYgCEQBgB3pFw6TAB+qYgEu9MgqYgCp8P+qYgC+jH+qYgCn8P+qYgCiqJ+qYgC4pF0jYgCEMBgB3
+pFy6TA01B0gFgEBiqYgEBiqYgCBkmYgC4pF2jYgEEQBwB3pF06TA01B2gFgE18PkqYgE28PkqYgC38PmmYgCy8D0gFgEp2CirYgE4pF4jYgCEKBY3pF26TAl
+Jk5TgE18PmqYgE28PmqYgC4pF6jYgCIABBCAABNIA2sYAwmYAo6UAqhRAsqYIABBCAABNKA8sYA2mYAu6UAwrYAwrYAwrYIABBCAABNQAitYA8mYA06UA2hR
+A6mYA2rYAmrRA4qYA4qYIABEIABGIABIIABBCAABNMAutYAonYAisYA8sYA8sYAisYA0qMIABBCAABNKA0tYAunYAosYAitYAitYAosYIABBCAABNMA6tYA0
+nYAs7UAs7UAusYAusYAusYIABBCAABNEAguYA6nYAoiFIABBCAABNGAmuYAgoYAuiFAsiFIABBCAABNGAsuYAmoYABAg7TCAAwCEIBY6WixXA8D4/QgExMms
+YgCBmsYgCEEBgB4lFCArwEosYgMFCAIxyB8jYAEEBQAg8NAACgEHABAFCAIof02XAEIBgBAm8NAAIgEmuFysYgEACgEHABAFCAIx1C2jYAEGBYAs8NAAOgEA
+CgECAAGCAAWCAAQMAB8oYMABujTMAB8sJMABitJMAB80RMABi1RNGAquYnuH+6QxyB+kYx1CskYMABCMABi1RMAB41ONCA0kY6TaMABCMABs1RMABy1RNIA6
+uYnuHu7QxyBulYmuF8tYofg4XMABCMABy1RMABo2ONCAo4X6TmBMABCMABg2KMAB+1RMABk2RNEAsvYnuHg8QxyBgmYMABCMABk2RMAB62ONGAomY4lF6Brw
+E4kYB4sYMABCFCAI1rCu+QAEEBQAw+NAACgENEA8vYnuHw8Q1rCy+QMABCEMBgK18GqrRABivYggEBivYgCBivYgCBivYgC/Y23XgCEMBgK18GsrRA1D8pYg
+gE6akvYgClDkvYgCrUkvYgC6+C4oYgCECBgsBx9CDAEeBgEB8gYA8nBq+VgEB8gYgEBokUgEzhB+2VgQBmwYgEBmwYgCBmwYgCBmwYgC5iCmwYgClFmwYgCr
+b0rYgCB8gYgIB8gYgEBosYgEDAAACowYLFCAImjCs9WAEEBQAi/NAACgEMABsrYNEAwwYnuHk9QmjCy9WMABCMAByvJMABwvJMAB23KMAB03KEEBQBDABHgE
+NCA+wYA6qOCAACNKAixYA+qOAixYAmxYAgyYAqyYCAACGGBEBABCBEEGBgCmG6gYAiECgCxS+pYgeEQBgO18G0sRArb4sYggEBqpOgI1Du/XgEywCBgQ/hHw
+sYgEBDgEBCgcCAAigRCAAGEGBgEmGihYAiEKgCxSUgeEGBgImGkhYAiEMgCxS0iPgeEWBoGjaihYAg/CmhYgMBugYgEBugYgUBwtYgUq1CyuRgIu+BmiXgE2
+YwuYgEBwuYgE7D8yYgE6Ey9XgEHA5cAEGBM3pFqhUAzuG4xYgE4pFuqYgCIABo6SIABq6SNGAywY2Z4vYBitYyVywYMABCNGA2wY2ZotY1ZmtYrU8uYMABCM
+ABEMABKMABINIA2pYyd68Xzd0zY1mNsyYq4J4uYMABCNIAwyYlJ6pYyd+8Xzd4zYq4J8uYMABCMABogUMABgkHMABsgUEMBoB3pFsiUAgf85WgE0qFi0YgEv
+dg/TgE7Di0YgE4pFwrYgEEIBY3pFuiUAgf+5WgE0qFk0YgE4pFyrYgEIABo0QIABq0QMAB0gUMAB2gUMAB4gUNEAozY1kB45XjjHi0YMABCMAB86TOABm4QB
+EYBwC3pFijUA6nN40YgE/T0wYgEB0wYQrUqwYwDkvFqwYgEspD2uYgEgmGwzYgE+kI2uYgE8nNqwYgEx2H40YgE4pFmsYgEEKBgB3pFkjUAspD4uYgEgmGyz
+YgE+kI4uYgE4pFosYgEEMBgB3pFmjUA/T4wYgEtgQ4wYQrUuwYwDkvFuwYgE4pFqsYgEEGBQ3pFojUAspD8uYgE4pFssYgEEGBQ3pFqjUAspD+uYgE4pFusY
+gEIABBCAABNWAq1YAkvYAm1YAixYAixYA4wYA4wYAkvYA+zYAkvYA4wYAqwYIABBCAABNIAw1YAqvYAqvYAk0YAqvYIABBCAABNKA21YAwvYAuxYAuxYAkxY
+AkxYIABk7QIABm7QNGAkzY/U41Y1qBqxY5xFqmWMABCNGAozY/U81Y1qBuxY7D00YMABCMAB0kJNSAgwYrUi2YkvFi2Y/Ui2Yt9Bi2Y4dmxY3wJ0sYhSi2Y5
+Z60Yq1B+vYMABCMAB0sGNGAmwYm1Bw8XyV61Y5Zg1YMABCNEAw2Yr8DowYyV+1YMABCMABy2YNEA22YBuvXkvFkyYMABCNCA62Y/gQyvXMABCMABqmGHABAN
+GA21YlJgtYB6yY3O89VMABCMABwpJNGA81YB26W5qCi/X31Fy6WMABCHABAEIBY3pF0lUAl1Bq3YgEiJq3YgE4pF4uYgEEMBoB3pF2lUAl1Bs3YgE6Is3YgE
+Bs3YgE2Xs3YgE4pF6uYgEEIBY3pF4lUAl1Bu3YgEiJu3YgE4pF8uYgEIABBCAABNGA43YAyxYA03YA03YIABgyJIABGIABINIAg4Yx1C2sY/U83Yt9B83YBo
+1YMABCMABw5RMABy5RMAB05RNCAqzYx1CgtYMABCMAByhUNCAuuYzLwtYMABCHABACAACNGAs3YuIguY0qF04Y7Ds3YMABCNEAkuYuvFkuYBw3YMABCNKAg5
+Y6hQuzYB03YB40Y0qF84Y7D03YMABCNGA43YBO0qFg5Y7D43YMABCMABktDNEAy2YBg5Y7D44YMABCMAB6oMMAB62LMAB8pMMABgpMNGAwhY0nBwhY7Dq4Yy
+8Cs8WMABCNKA0hYu+BgpX0iCmnXxCw5Y7Du4Yy8Cw8WMABCNGA4hYziC+mX7Dy4YuT08WMABCNEA8hY7D24YzN41XMABCMABg0TNEAo6YzLovYp9C84YMABC
+NIAg5YoxG2jUmuFg5YxvC++V7Dg5YMABCNEA6jUmuFk5YxvCi/VMABCMAB28RMAB48RMAB68RNEA66YoxGkkUof0iYMABCMABogQNGAg7YuvFowYm2B26Yr7
+F42YMABCNCA+iYxC66YMABCNGAijYmuF85YxC6/V7D85YMABCNGAg6YoxG2kUBo7YBg6YMABCNGAk6Yk7Fk6Y2uG85PoxG6kUMABCNEAo6YxnCq7YoxG+kUM
+ABCNCAg5YBu7YMABCMABwsMMABklJMAB61TNIA26YtxG8jYmuFw7Y2lGw7YxnC+7YMABCMAB6xJMAB4xJMAB29PGIBEBABCBEBGNEACAo2YA6rXCAACNEAy8
+YofskYu+B4rXMABCNCA28Y1MisXMABCNEAOxS02Y+9BmsXMABCNEAqsXu+BksX+9BqsXMABCMAB+lGNEAk9YBwsXBwsXMABCNEAo9Y+9B0sXmvE0sXMABCNE
+A4sX3a4sXu+BysXMABCNEAw9Y3a8sXu+B2sXMABCNGAgtX1MgtXxC8rXpbotXMABCNCA49Y3aktXMABCMAlgCowQNEAqtXolBqtXxCssXMABCNEAutX1MysX
+xCqsXMABCMABENGA0tX1M4sXxCwsXB+1YMABCNGAk6Y+9B8sX1M8sXxC0sXMABCNGA8tX+9B8tXu+B2tXxC+sXMABCNCAguXu+B6tXMABCMABENEAmuX+9Bm
+uXu+BguXMABCNCAquXBkuXMABCMAByBMAB0BNCA0+Yu+BsuXMABCMAB2xQNEAs/Y+9B4uXq2BquXMABCNEA8uX1M8uXxCm/YMABCNEAgvXj+HsuXxC8tXMAB
+CNCAkvX1MkvXMABCNCAovXj+H0uXMABCNEAsvX1MsvXxCouXMABCMABwyQMABquQNCA8+Y1MotXMABCMAByDNGAugZ1M6vXxSo6YB+DMABCMABwyQMABgCMA
+BiCMABkCNEA6gZ+9BmwXjEo7YMABozQMAB8yQMABszQMABuzQMABKMAByzQMAB0zQMABohZMABqhZMABo7TMABq7TMABs7TNGAogZBihZBihZ7DogZMABCNG
+AsgZmuFmhZofypY7DmhZMABCNIAwgZ8Nm9Xof2pYmuFqhZ7DqhZMABCNCAgiZtjI6pYMABCNCAgiZmuFyhZMABCMABEMABGNEAoiZmuF6hZ4sEo9YMABCNEA
+qqYxyB43YBm6YMABCNEAuqYxyB83YmuFiiZMABCMABEMAB8nRMAB+nRNCA+iZ8No+XMABCNGA2hZmuFwiZBwiZ7DwiZMABCNCA6hZmuF0iZMABCNEAkrY8N0
++XmuF4iZMABCNEAujZmuF8iZoforYMABCNCAyjZmuFgjZMABCMABygFNGAsiZ/UmjZt9BmjZ7DmjZMABCMABy+SNEAo/XBo/XBkzHMABCHABAEKB4B3pFqyU
+AxC+mYgEkYy3QgQzdgkZgE4pFu7YgEEMBgC3pFsyUAxCgnYgEkY03QgQiEikZgE7DikZgE4pFw7YgEEMBgC3pFuyUAxCinYgEkY23QgQB23QgEB2jZgE4pFy
+7YgCEMBgC3pFwyUAxCknYgEkY43QgQB43QgEB43QgE4pF07YgEEQBwC3pFyyUAxCmnYgEn/C8hZgQkY63QgEo/C6jZgEnmQ63QgEB63QgE4pF27YgEEMB4B3
+pF0yUAxConYgEnmQ83QgQB8jZgEB8jZgC4pF47YgCEMBgC3pF2yUAxCqnYgEkY+3QgQzpCkjZgEnmQ+3QgE4pF67YgEEWBwC3pF4yUAxCsnYgEo1B6hZgQx/
+DygZgEzpCmjZgC0pCmjZgC4pCmjZgC1pCmjZgC+pFmjZgCnmQg4QgC4pF87YgEEGBQ3pF6yUAm1B8hZgE4pF+7YgEEIBwB3pF8yUAxCwnYgEnmQk4QgQ4pFg
+8YgEEGBoB3pF+yUAxCynYgE4pFi8YgQEaBoD3pFgzUAxC0nYgEvpCiiZgQwpCiiZgEzpCujZgE0pCujZgC1pCujZgC3pCujZgC4pCujZgCxpCiiZgEypCiiZ
+gEnmQo4QgE4pFk8YgEEQBoC3pFizUAxC2nYgEB4kZgQBkiZgEBwjZgE+pFwjZgCnmQq4QgC4pFm8YgEESBgC3pFkzUAp3H6kZgEq3H6kZgEB6kZgEB6kZgE0
++C6kZgEsQ6kZgEB6kZgE4pFo8YgEEUBgD3pFmzUAmsC6nYgEB8kZgQB8kZgEB8kZgEzsC8kZgEB8kZgE0sC8kZgEnmQu4QgE4pFq8YgEEiBBwE3pFozUAmsC
+8nYgE87D+kZgQB+kZgEB+kZgEB+kZgEB+kZgEzsC+kZgEjnQ+kZgEBwkZgEBwkZgC8zH+kZgCBqiZgE27C+kZgEBqiZgEnmQw4QgE4pFs8YgEEOBoC3pFqzU
+AxC+nYgEkYy4QgQiEglZgEn/BglZgEnmQy4QgE4pFu8YgEEUBgD3pFszUAxCgoYgEkY04QgQiEilZgEn/BilZgE9dilZgEvpCuiZgEBilZgEnmQ04QgE4pFw
+8YgEEOBwB3pFuzUAlYohZgEkY24QgEiEklZgE/XikZgEn/BklZgE4pFy8YgEIABBCAABNGAulZAo/YAkrXAwuYIABEIABBCAABNGA2lZAw/YA80XAqkZIABE
+IABGIABBCAABNIAgmZA6/YAm1XA+rXAulZIABBCAABNIAmmZAggZAs1XAkoXAkoXIABBCAABNGAsmZAmgZAisXAqoXIABBCAABNIAymZAsgZAwoXAgmZAgmZ
+IABBCAABNGA4mZAygZA+1XA2sXIABEIABBCAABNGAgnZA6gZA+oXABCAAgDIABGIABIIABKIABMIABBCAABNEAwnZAqhZA4kZIABBCAABNEA2nZAwhZA0pXI
+ABBCAABNEA8nZA2hZAoiYIABBCAABNGAioZA8hZAguXAuiYIABBCAABNKAooZAiiZAmqXAmBAkoZA8mZIAB0QIABBCAABNIAwoZAqiZAuqXAsoZAsoZIABBC
+AABNaA2oZAwiZA0qXAyoZAyoZAyoZAyoZAyoZAyoZAyoZAyoZAyoZA+lZAyoZIABBCAABNEA8oZA2iZAi4XIABBCAABNIAipZA8iZAo4XAgvXA+oZIABEIAB
+MIABOIABQIABSIABUMABu4NNEAypZu+B44X7DmoZMABCMAB07QMAB27QNEA6pZu+Bg5XmxB4rXMAB67QNEA+pZu+Bk5XByoZMABCNEA6lZu+Bo5XBgsXMABC
+MAB22TMABONGAimZu+Bw5XmxBosX6a4kZMABCMABklTNKA4nZmuFkpZ2lG+pZ22BmqZBokZ9uGkpZMABCMABukUNGA+nZiuFqpZziCsqZ7DkqZMABCMAB0kU
+MAB2kUNEA+qZotGsiY85Ds1QMAB0zQMABEMAB2kZMABojTMABmoRNGA+pZvX81Qu+Bw6XxnCgpZMABCMABk1QNEAwrZvXi2QB01QMABCNEA41QvXm2QBoqZM
+ABCNIAsqZBurZziCi5X7DmrZ4sEiqZMABCMABiwRMABirGMAB4jRMABmwRFEA4DBgtYA5rGu5SAEYB4GpwFCAB84Yg8BB84YgEtlMk5YgEy1L2pZgMkZ6qZg
+EB+qZgCB+qZgBrbomZgBB2mZgIB26YgIB+nZgCNEA8qZrjI8qZpwF+4SMABCNIAgrZrjIgrZ7DgrZouGggO0vJi5SMABCNEA4pZkZkrZ7DkrZMABCMAB6wRM
+AB4rDMAB6wRMAB+wRMABwhUMAB8sZMABw5TMABgtZMAB0nBNCAkuYB+tYMABCHABAIAByqZHABACAABHABAHABACAACCAAKNKAirZidO4+CirZkmBirZzYCn
+rGmyYMABCNGAysZzL+iZ8VOgbIMABCKAAsrOCAACNMAiuZk5Og2Yl1BiuZl5OC3wJ6sZ8D6sZm5OiuZMAn5OCMAo5OENCAsuZtyLq3QMABCEKBgB3pF28UAl
+YwqZgEkYgsZgEo1BktZgE4pF6lZgCEOBwB3pF48UAlYyqZgEkYisZgErUiqZgE2YiqZgE91CisZgE4pF8lZgEEUB4B3pF68UAlY0qZgEkYksZgEl1BksZgE2
+YkqZgE91CksZgE8DysZgE7DysZgB4qC0qZgB4pF+lZgCESBgC3pF88UAlY2qZgEkYmsZgEtvCmqZgE91CmsZgE7DkuZgE2cuoZgEq1ByuZgE4pFgmZgEIABk
+JIABmJIABBCAABNIAgvZA6oZAm+XAwqZAwsZIABEIABGIABIIABBCAABNGAsvZAmpZAy+XAqiRIABEIABGIABBCAABNIA2vZAwpZAs1QAupZAyvZNMAsuZj+
+Hw+X8DsuZ2lGsuZ7Wy2Ml1BypZziC48XMABCMABwkUMABykUNKA8vZof63YB8vZ1qB8vZy1C8vZ7D8vZMABCMABs0RMABs0RMABu0RMABm+HMAB81SMABw0R
+MAB6hRMAB0nRMABwiRMABqiRNEAsvZkY+/XtjIy4YMABm9OMABk9OMABGMAB0lUHABAMAByySMAB2ySMAB8lUMABy1RMAB2iRMAB4iRKAA01SHABAHABAKAA
+CCAACCAAGCAAMCAAMNGAovZ0wG+2SBIBGMABCNGAsvZ0wGi3S+rQI/rQu0SMABCNGA8wZ0wG8wZouGy0S0vJy0SMABCNEAgxZ0wGq3SB00SMABCNKAkxZ0wG
+u3SB+uZ3wG+tZBmqZnrG82YMABCNKAoxZ0wGy3SlsQqyZ3wGiuZ4wGiyZnrGg3YMABCNCAgwZBuyZMABCNIAwxZpsQyyZ6wGwxZ/X6uZ3Vm1SMABCNCAgzZ6
+TiBMABCMABqtCNIAuwZvpB8yZB8yZB8yZB0+XMABCNKAywZvpBgzZusQgzZBitZi7I4uZB4+XMABCKAA2sKMAB2nFMABktZMAB0nFMAB86UMAB+6UMAB26UM
+ABi7UMABynFMAB0sJMABwnFMABi7RMABwnFMABsnFMABywHMABqnFMABoxHMABknFMABqnFMABknFMABinFMABgnFMAB+mFMAB01QMAB8mFNEAg1Z98D+lY6
+nO6hPMABCNEA4zZ98DimYjoE8oZMABCMAB+mFMAB8mFMAB4wLMAB8wLMAB6mFMAB4mFMAB2mFMAB0mFNEAs0ZmoOyhQBw3OMABCMABymFMAB03MMABwmFMAB
+umFMAB63MMABsmFMABqmFMABwmFMAB+vZMABomFMABmmFMABw2ZMABy2ZMABgmFMABw+OMAB+lFMABw2MMABw2MMABymFNEAi3Z98BgtY6nO8jPMABCMABk2
+MMAB49PMAB+lFMAB82MMAB82MMABygQMAB+2MMABs5MMABu5MMABy2QMAB02QMABm3MMAB82QMABo3MMABo3MMABo3MMABq3MMAB8lFMABs3MMABs3MMAB6l
+FMAB4lFMAB2lFMAB0lFMABylFMAB2qRMABwlFMABulFMABslFMABwuUMABkiQNIA43ZB64ZxC64Zp9C+yZrUy0ZMABCNIA83ZuIwuZsvQ+4ZxC+4Zp9Co8YM
+ABCMABulFMABu/DMABu/DMABu/DNCA05Z3yNi8SMABCMABy/DMABy/DMABy/DMABy/DNCAg6Zu6Ou8SMABCMAB2/DMAB2/DMAB2/DMAB2/DMAB2/DNCAu6Zv
+6O88SMABCMAB6/DMABugNMAB8kFMAB6kFMAB4kFMAB2kFMAB0kFMABy/MMABykFMABq0TMABs0TMABu0TMABwkFMABukFMAB00TMAB6/MMABggNMABw6MMAB
+w6MMAB+0TMABg1TMABskFMABqkFMABigNMABkgNMABgkFMAB+jFMABskFMABqkFMAB62GMABmhIMABmhIMABgkFMABq6MMABq6MMABo6MMABs6MMABsoUMAB
+26MMAB0oRMAB2oRMAB+jFMABysNMAB8jFMAB47MMAB87MMAB43UNGAk8ZofqlZ3wJs9Z7Ds9ZMABCMABokFMABqkFMABktNMABupRMABo8MMAB8jFMABwzUM
+AB6jFMAB4jFMAB2jFMAB0jFMAB4hNMAB2hNMABysRMABuiNMAB2sRMAByjFMABwjFMABoiKMABk9MMAB0wRMABujFMABsjFMABmtRMABmoEMABqjFMABytRM
+ABojFMABmjFMAB4tRMABkjFMABwjFMAB+9MMAB+9MMAB+9MMABk+MMAB0iFMABi+MMABi+MMABg+MMABi+MMABi+MMABo+MMAB0jFMAB6jFNKAi/Zu+B0vYo
+lB0vY49B2uYo7LgNBo6ZMABCMAB4iFMAB2iFMAB0yRMABklSMABysNMAB+jFMAB8iFMAB6iFMAB4iFMAB6/MMAB6/MMAB6/MMABuvRMAB2iFMABu4NMAB0iF
+MAB2iFMAB2mENCA2hamuOovZMABCMAB4wOMAB6wOMAB+4NMAB8wOMAB0uEMABuiFMABokTMABqkTMAB0nRMABimNMAB4nRMABmnNMABmlNMABmqVMAB6wRMA
+BsiFMAB0gNMABgmNMAB+lNMAB8lNMAB6lNMABqiFMABoiFMABqiFMABmiFNGAsjaBqoNyVgiasvQijaMABCMABi9ZHABAMABouRMAB0+QMABsuRNKAk6X4qC
+wjYByiaBwrX4d6+ZB+qXMABCGMAEBCBEBIBQBOBkuCMABi6JMABu+GMAB4uRNGA+/ZBogRjE0+ZB0jaMABCMABo6JMABq6JNEAuka52F+5VjpDosXMABCNEA
+yka8zJi6VmiKiiaMABCNGAuga8zJm6VjpDwsXBkkaMABCMAB46JNCAs6VxSwgRMABCNEAglasxG41YiEy6JMABCNEA4jasxG4gSB4jaMABCNIA0gasxGg2Ym
+1BqgRs7H2ga/UypZMABCNKA4gasxGk2Ym1BwrZs7H6gaq1Q6ka/U2pZMABCNCAslasxGkhSMABCMABENGAuhasxGqhSBklaBklaMABCNGA6lasxGy2YBolay
+VohaMABCNKA+lasxG22Yz1Qslat1Bq+Y/UuhayVshaMABCNIAimasxG62Yz1Qwlax7Bq/YyVwhaMABCNKAmmasxG+2Yz1Q0law7Bm4Y47BimayV0haMABCNK
+AqmasxGi3Yz1Q4las7Bw4Y47BmmayV4haMABCNCA8hasxGiiSMABCNEAymasxGq3YBgiaMABCNEA2masxGu3YrUkiaMABCNIAoialJ48Z2YomaikHoiasxGy
+3YMABCNEAsiaikHsiasxG23YMABCNIAwialJg9Z2YwiaikHwiasxG63YMABCNGA0ial1BghaikH0iasxG+3YMABCNGA4ial1BihaikH4iasxGi4YMABCNKAu
+nasxGm4Yz1Q8mav7B25Y47BqnayV8iaMABCMABguGMABiuGNEAqmamvE+8Z6TusRMABCEKBgB3pFg2VABonagEmDqlagEq+MumagE4pFk/ZgCIABBCAABNIA
+goaA6haAunaAwlaA0maIABEIABGNGAmoakC0namD2laq+M6maMABCNGAqoan2Q4namD6laq+M+maMABCMABENEAoka+qDkna6qDqiaMABCMABihRNEAqnalY
+67UBqnaMABCHABAEGBM3pFi3VA1xFymagE4pFmgagCEKBU3pFk3VA1xF0magEs7CynagCsqCynagC4pFogagCEIBQ3pFm3VA1xF2magEmDuoagC4pFqgagCI
+ABkvGIABmvGIABovGIABqvGIABsvGIABuvGIABwvGIAByvGIAB0vGIABBCAABNIA4paAyjaAupaAsoaAsoaIABssONEAwoaB6/QmY+/QMABCNCAgqa2cs6XM
+ABCMABy/MNGAqmagsBqzYofgyZgbg3TMABCMABqpENMA4lagsBwzYofmyZ4lG66XkmB6lazhG+3Z2YoqaMABCMAB6/MMAB4/QNEA0qagsB4zY0vJo7XMABCN
+IAspagsB8zY0vL4iagsGuqayVspaMABCNIA8qagsBg0Y0vL8iagsGyqayVwpaMABCNKA0pagsBk0Y0vLgjagsG2qayV0paB0paMABCNKAkragsBo0Y0vLkja
+gsG6qayV4paB8maMABCMABENIAqragsBu0Y0vLqjagsGqjayV4qaMABCNGAuragsBy0Y0yKyqakuFgraMABCNEAyragsB20Y0yK2qaMABCNGA2ragsB60Y/N
+qqa0yK6qaMABCNGAuqa0yK+qagsB+0YxjJuqaMABCMABkhRMABmhRMABohRMABqhRMABshRMABmsaMABosaMAByuRMAB+xTMAB4wSMAB89RMABktHNGAqra6
+T+lZm2B0gX45B+uHMABCMABooSMABshOMABuyTMABixSMABi0VMAB04UMAB24UMAB44UEQB4B3pFw7VA08KgragElYmjYgEq2BgtagE5ZknagExCgtagErU4
+oagE4pF0kagEIABBCAABNMAwtaAqnaAsjYAmtaAqnaAmtaA+oaHABACAACGEBEBABCNCA4tau4QEMABCNIAopayzNoiYm2BytayVqpa0wBGMABCMABg1VMAB
+i1VMABk1VMABm1VMABygJEIBY3pFw8VA5lLylagEiqJ+sagE4pF0lagCEIBQ3pFy8VA5qEgtagEiqJgtagC4pF2lagCEIBQ3pF08VAgEitagEiqJitagC4pF
+4lagCEIBQ3pF28VAgE+tagEiqJktagC4pF6lagCEIBY3pF48VA2Y6ragEiqJmtagE4pF8lagCEKBgB3pF68VAobo/QgElZq7ZgE27Cq7ZgE4pF+lagEIABBC
+AABNGA6uaA0oaAimaAutaIABEIABGIABIIABikMIABkkMIAByhMIABBCAABNGAsvaAmpaA0saAguaIABEIABBCAABNEA0vaAupaAogRIABEIABGEKBY3pFg+
+VAzduuagEBwtagCmDitagC4pFknagEEKBU3pFi+VAzdwuagEs5QytagC+0NytagC4pFmnagCIABBCAABNIAiwaA8paA2uaA4vaAqtaIABEIABBCAABNIAqwa
+AkqaA+uaAgwaAgwaEOBc3pFy+VAmE0ragE2Y0ragC+zN0ragCB0ragCB0ragC4pF2nagCESBkB3pF0+VAmE2ragE2Y2ragC+zN2ragCy5Q2ragCz5Q2ragC7
+jI2ragCj6GivagC4pF4nagCIABBCAABNEA0waAuqaAihKIABBCAABNGA6waA0qaAohKAuvaGGBEBABCBEKAAkpXHABACAACCAAGMAB8pJNEA8va42BwoXi8K
+MMABCNEAgwa42B0oXl1BuoXMABCNIAkwa42B4oXl1ByoXk8Kkwa7DkwaMABCNGAowa42B8oXj8K6oM7DowaMABCMAB+wNNGAuwa42BipXl1B8oXk8KuwaMAB
+CMABwraNCA4tanoD0waMABCNCAkyanoD4waMABCNCA8wa2cmtMMABCNEA0vat2NgxajFkqaMABCNMAkxamuFkxaBqmHn6H+xa7D+xajvByiaBwiaMABCNKAo
+xamuFoxao6QumHn6Hiya7DiyajvBg3ZMABCNIAgwamuFsxannFwmH7DmyaBwuaMABCNKAkwa42BkqXnnFwoXB0mH+Y+pX7DqyaMABCNKA0xa42BoqXnnF4mH
+B0oX7DuyaB0xaMABCNKA4xamuF4xao6Q+mHn6Hyya7Dyyas6Q8uaMABCMABQNGAywa42ByqXnnF+oX7D4yaMABCNMAiya42B2qXnnFmnHw6QipX7D8ya75Qs
+CB8yaMABCNEAmyamuFmyai8KmyaMABCMABizNNKAsyamuFsyauXsyai4Jsyaj4Jmwa24IkpaMABCNKAwyamuFwyauXwyai4JwyaBqwa24IwyaMABCNMA0yam
+uF0yay7B6tarUuva7Duzal1BirX2qDspaMABCNMA4yamuF4yaohP+ta1qByva7Dyzal1BmrX2qD4yaMABCNGA8yamuF8yaBqrXB0paMABCMABENGAizamuFi
+zaBwrXk8KizaMABCNIAmzaofs8Zz1Cm3Tk8Kmza95GmzaMABCNIAqzamuFqzaB4rXBiqa7DqzaMABCNKA08Zof08Z95Go0am7Q8rXn7Qmqa7DuzaMABCNEAy
+zamuFyza9jHyzaMABCNGA2zamuF2zaBksXk8K2zaMABCNIA6zanoD6za8D6zajuD6zaByqaMABCNGA+zanoD+za8D+zajuD+zaMABCNGAo9ZnoDi0a8Di0aj
+uDi0aMABCNKAm0ak2CojYnoDm0a8Dm0ajuDm0akqF4sMMABCNIAq0anoDq0a8Dq0ajuDq0akqF8sMMABCNMAu0ak2CwjYnoDu0a8Du0ajuDu0akqFgtMl8Ku
+0aMABCNGAy0apbswWi8Ky0aqiMy0aMABCMABs6SMAB03TMABu6SMABs6SMABUMABy6SNIA2zak2CkkY42B2tX2lG81axnCq2aMABCMABgySMABkrOMABimOM
+AB6jPNMAmyaof0+ZlJ4sa2Yu1arUoya4oG+6Z92Iu1aMABCNMAy1a42BmuXnnFysX5xF8gRjvLsyarUsya7Dy1aMABCNGA21a42BquXnnF2sX7D21aMABCNK
+A61a42BuuXnnF6sX5xFkhRjvL0yarU0yaMABCNEA+1a42ByuXnnF+sXMABCMABEMAB8qJNEAy3a42B6uXu+B4mZMABCNAA+uXMABCNGAivXmuFu2aiqJmtaB
+mtaMABCNEAmvXmuFy2aiqJqtaMABCNCAqvXof8/ZMABCNGAgga42BuvX7D62aB83aMABCMABoqSMABw+NNGAi3a+YoyaBi3aBi7TMABCMABmhSMABksHNGAq
+3a42B+vXnnFquXuIssHMABCHABAHABAKAACHABAKAACCAAGCAAEMAB6yaMABsuJMABmuHMAB8tRMABo/QNCAy5aBOMABCNCAq4a/8QSMABCNCA65a+kIUMAB
+CMABEMABwgRMABymVNIA44aB81a98BiwZ98DirZB44aMABCNGA84a98BmwZ98DmrZn9Q84aMABCNEAs6a98BqwZzhG22WMABCNEAk5a98BuwZzhGs4RMABCN
+CA60EuI8vaMABCEIBgK18G20TAB4tQggEn4Cq6QgE1DmzagQEIBgBAkoQAA+6OgEA86OgEA2gNgEHABAHABAEMBgK18G+0TAhjDBggEB24agE3vH24agCn4C
+y6QgCyV21agQCAAECAAsuTCAAKMAB6gNMAB4gNMABq7PMAB+hRMABgiRMAB46QMAB+2LNGAq6a18Gu1TBSnuIs5aMABCMABmoQMABkoQMABohUMABuhUMABq
+hUMABgiRNKA25a98D25a18G25azS25a7D25axnL25aMABCNKA65a0yN65a18G65azS65a7D65axnL65aMABCMABsjTMABwjTMAByjTMAByjTMAByjTNGAs7a
+18Gw2TzSy2aBy2aMABCNIAw7a18G02TzS22a98B6yZ7Ds6aMABCMABkkTNIA8B6au+Y+1B46azS82av4G46aMABCMABypQMABwpQMAB0iUMAB6iUMAB2iUMA
+BsjRNIAm8anuH6oT18Gq3TzSs3a98BwzZMABCMABwBMABuBMAB8kTMAB+kTMABu8MNIA08a18G43TyuE27a98B+zZ7Dw7aMABCNGA48a18G83TzS+3aoC+3a
+MABCMABslTMABqlTMABslTMABslTMABulTNEAm9a18Gq4T98Bw0ZMABCNEA2+a98B00ZBw4aMABCMAB25LMABk6LMAB6lTMABksKNMA66a98DgwZvjHmsXlY
+89Xz8D89WBstaB66aMABCEIBMB+wZAB+9agBB29agBB29agCEGBM3pFutWA90N+8agE4pFy2agCIABslHEuBBgiB98Bo1ZA7Do/agkMr5Ji9agEBi9agCBi9
+agCBi9agCrlCi9agCnxCk3agEiEo/agEB66agEgbqsagEBk7agMBk7aQBg+awB+8B8vXgCBu5VggCBksagEB49XgQB8/RgEB4/RgEhEo3agE5Z2hagErbu5a
+gEFCAI98BBACAAEEEBQA8sQAAEgENEAo+anuH8qT98BEMABCNEAs+a98D2wZ+8B+lRMABCMABq3MMABq3MNKA0+awvL+1Z98D+wZr5J29avX29aBg7aMABCN
+IA4+awvLi2Z98DixZr5J69ar4O4+aMABCNIA8+a42Bw3Xl1Bq3XB8+a7D8+aMA+/Qm/RMAB46MMAB80NNEAo8alkL87JjvBk/aMABCNCA0gbuIg8JMABCNEA
+k8J0nBihY2hDi8JMABCNCA8gb4HmhYMABCMAB+gbNUAgyZ98Bg3ZjpLguQB4gQn2B86a91C2/aB2/a+wGm9MBqtR49IqxH7DwgbMABCNEA6/ak2C8uY98Dky
+ZMABCNSA+/a98Bo3ZjpLouQwgRghQn2Bk7a91C+/axgR+/a+wGu9MygRytR7D4gbMABCNGAigb98Bs3Z98DsyZ++Is9WMABCNIAmgb98Bw3Z98DwyZ++Iw9W
+65I4gbMABCMABmjQMABojQMABqjQMABsjQMABujQHABACAACNIA4gbhoEm5WB6wQ98Bi4Z98DizZMABCNIAmgbhoEq5W+gR+wQ98Bm4Zw3J4rRMABCMABk5M
+MABwrRMABoqQNGAyib98Bw4ZBmhb98DwzZMABCMABuqQNIAw+a98B24Z98D2zZw3JmsRBshbMABCNGA8ib98B64Z98D6zZw3JqsRMABCMABwpRMAB8/QNOAk
+jb98Bi5ZjE8sRhlBooT6ai0ZlDi0Z/U6gbt9B6gbMABCNEAojbhlBsoT98Dm0ZMABCNIAq0Z98Bq5Z98Dq0ZjEktRhlBwoTMABCMABorQMABiqRMAB4sENGA
+qib98B05Z98D00ZBunZMABCNGAuib98B45Z98D40ZrUojbMABCNIA2/a98B85ZqsE80Zn2B80ZyhR2nZMABCMAByqRMABwuQNGAmkb98Bk6Z6nB8hb5iJ8hb
+MABCMAB6qRMABksQNEAukb98Bs6ZiqJijbMABCNCAo1Yw3JguRMABCNKA2kbk2C0qR98DwoYB4iNBqjbw4JkyQMABCNEA4ibw3JouRojJ4ibMABCNKA+kb1q
+ByjbzhG+8ap5I2gbw4JsyQB2gbMABCNGA2jb98Bg7Z98D8oYkuF2jbMABCNGA8ib98Bk7Zy7I8ibkuF6jbMABCNEAqlb98Bo7ZB+jbMABCNEAulb98Bs7Zku
+FikbMABCNGAylb98Bw7Zs5IojbkuFmkbMABCNEA2lb7S4yQ6nBsjbMABCNGA6lb98B47Z98D42Z8zJ28WMABCMABusRMAB28MNIA6hbk2C4zY98D8pYB2kbn
+kJ65aMABCNIAmmb98Bk8Z98Dk3Z0mPgqYB8jbMABCMAB6sRMABmnNNMAmib98Bs8ZkuFglbB2jbB2jbB2jbi5Mi8JMABCNKAymb98Bw8ZviRmkbBmlbB+7al
+iR+7aMABCNEA2mb98B08Z4iRi8aMABCNEA6mb98B48ZByibMABCMAButRMABwtRMAB0BMAB0tRMAB2tRNIAonb98Bm9ZB8lbB8lbkuF8lbMABCNEAkjb98Bq
+9ZBkjbMABCMABqkRNEAynb98Bw9ZBqjbMABCNGA2nb98B09ZjkHqmbBqmbMABCMABquRMAB09JNIAymb98B89Z0mP4rYviR0lbiE8FMABCNOAg5Z98Dg5Z98
+Bg+ZBqiKiEgG4iJ4lb5iJ4lbB6jbMABCNIA6mbqsEk5Zn2Bk5ZltB6mbB6mbMABCNQAikb98Bo+ZpCo5Z98Do5ZiEoGltB4nbB+mb7nE+mbBikbMABCNQAym
+b98Bs+ZiEsGk2Jymb4iJkmb5iJkmb1jRinbltBinbgpP+lbMABCNIAmnb98Bw+Z98Dw5Z4iJomb5iJombMABCMABuwQNGA4ob98B2+ZBsmbnrGqnbMABCNEA
+snb7Sy1Q2ZkoYMABCMABwvRMAB6wQMAB0vRMAB2vRNGAopb98Bm/Z98DitYBglbMABCMAB8vRMABkiKMABmiKMAB20HNGA0pb7S22QwgBqnb+zJqnbMABCNE
+Aunb7S62Q+zJunbMABCNIAwob98B6/ZxCypb2uB0lbB0lbMABCMABujIMAB2mNNEAkqbk2C63YxCymbMABCMAB8mNMAB8jbNEAgpbk2Ci4YxCiqbMABCMABg
+xRMABixRMABkxRNEAknbzSsob2oGknbMABCNGAwobk2Cw4YxCwqbByuZMABCNCA+qbBipNMABCNCA2pb3kRmpNMABCNCAqpNzS8obMABCNEAqrb98BohaBsp
+bMABCNCAypNxCkrbMABCNEAyrb98Bwha5pQqnbMABCMABmyRMAByoRMABqyRNEA0nb98B6haiqJohbMABCNGA4nb98B+ha7nE26azhGu5QMABCNKAiia98Bi
+ia98Di9Z8zJgjXw4Jy5Q2ZsrYMABCMABg0QNGA+qbk2Cg6YByrRzS69YMABCNIAirbk2Ck6Y98BsiapuDombBombMABCMAB6hRMABkzRMABixTMABgiRMABi
+2RMABsrQMAByrQIABBCAABNGAijaA+wYAwpbAwpbNGA6rb98Dk+Zr6I6rbvrCGMABCNIAo+Z6a4nb98Do+Z04N82R98BojaMABCEUBoB3pF07WAlwMmnbgE8
+DisbgEthDisbgC1hDoyagC2hDoyagCshDosbgCrhDosbgBx8QmsbgB4pF4kbgBIABBCAABNIA0tbAunbAuxYAosbAosbMAB+2RNKA4tbB2+Z8DssbthDssb6
+Tiqb+6I46QMABCMAB89RMAB2zRMAB4zRNGAwtbk2C47YlY07Xl1BsqbMABCMABENEA2tbk2C+7Yl1ByqbMABCNGA6tbk2Ci8Yl1B2qbvyMisbMABCMAButOM
+AB8wQNGAotb59ImvRvkCmmYg5NsmYMABCMABqobMAB+2RMABg4ENKAytb98B8ka4pJ6mXnnFquR5+Hqkb7DytbMABCMABmxQMABoxQNGA6tb98Bkla4pJinX
+ukLusbMABCNKA+tb98BolaBirbnnF2uRikHgtb7D+tbMABCNKAiub98BslannF6uR09Iktb7DiubBmrbMABCMABq3QHABACAACHABAFCAIBw6HAEGBYAm9QA
+ACgEnYwrbgECAAGCAAkvSMAB+5TMABw8QMABu8QNGA8ubnuHw7TxmR+6HnY8rbMABCMAB0lRMAB0lRMAB61UMABg2UMAB81UMABy2RNEA2ma6nBmoatvC80a
+MABCNEAwvbxrHek3JqwbMABCMABu2UMABs2UMABs2UMABi3RMABQMAB6oNMAB8oNMAB2+NMAB4+NNCA6ub98BwnaMABCMABENEAswb42BgpY/XswbMABCNKA
+otb42BkpY4oGg2ax7BkrarUqtb7DqxbMABCNIA0wb98D+iaw2F0wbB0wbiEqCMABCMABgiOMABGNEA8wbiEyCBgubMABCMAB+/HMABggIMABsiONEAyybnnF
+moY98BwoaMABCMAByiOMABkqNNKAmubt4DiqYlJ4ob2YuxbrUoub7DuxbMABCMABqqNMABsqNNEA6ub42B+hB07J4qXMABCNGA6xbv2N8mI98DkkaB+ubMAB
+CMAB4nSMABguNMABugOMABkhHMABymKNEA8wb07JypaukL8wbMABCMABwTMABquNMABulRNIA8pak2C0hZB+D2qDyyb8DyybMABCMAB8ySMABwuNNIAkqak2
+C8hZ42BurYl8K6yb8D6ybMABCMAB66RMABq0QNEAu0botG8ra42B2rYMABCMABihOMAB6zONEA20b98B0qaBqzbMABCMABq7RNEA80b98B6qa07J6qaMABCM
+ABw7RNEA2zb98Bgra07JgraMABCNIA6zbvjH8hW/X00b7D6zbzSgvbMABCNEA4/HnoRqF2qD+zbMABCNCAsrasIsraMABCNOAm0b98BotX98DwmaBuxX85Di
+0b+6Io6RxgJm0bncozbMABCMABm3QMABo3QMABw/NMABs/NMAB++QMABy1QMAB0nRNGA40b98Dina6oRgyX49IsmIMABCMAB2qSMABs/RMABw4QMAB+8RMAB
+g2NHABAKAACHABAKAACESBwB3pFglXABw0bgExuMw0bgCBw0bgCByybgC8D22bgC6wIw0bgE1qBoybgE4pFkubgEEOBc3pFilXAspRy0bgExuMy0bgCtpRy0
+bgCiqJw1bgC90Ny0bgC4pFmubgCEOBc3pFklXAspR00bgExuM00bgCtpR00bgCB00bgC90N00bgC4pFoubgCEQBoB3pFmlXAspR20bgExuM20bgCtpR20bgC
+xpR20bgCB4ybgCBw0bgE4pFqubgEEOBc3pFolXAspR40bgExuM40bgCtpR40bgCxpR40bgCi0Mm1bgC4pFsubQEQBsB3pFqlXAspR60bgExuM60bgCtpR60b
+gCB60bgCB60bgCB+obgC4pFuubgIIABBCAABNMAq3bAkxbABAizbAm3bAgoZA4ybCAAYIABBCAABNIAy3bAsxbAGAm2bAo3bIABBCAABNIA43bAyxbAMAu3b
+Au3bIABBCAABNKA+3bA4xbASA03bA2zbAu1bIABBCAABNIAk4bA+xbAYA63bA8zbIABBCAABNIAq4bAkybAeAopaABCAA0BEQB4B3pF0mXAtZk4bgEs7Cq4b
+gEsqCq4bgEzdq4bgEv2Fq4bgE5ZoybgE4pF4vbgEEQB4B3pF2mXAtZm4bgEs7Cs4bgEsqCs4bgEzds4bgEv2Fs4bgE5ZqybgE4pF6vbgEEUBoC3pF4mXAtZo
+4bgEs7Cu4bgEsqCu4bgEzdu4bgEv2Fu4bgEBu4bgEmDsybgE5ZsybgE4pF8vbgEIABBCAABNGA44bAyybAu4bAgkXIABEIABBCAABNKAg5bA6ybA24bAokXA
+84bA6yb`,
+  tracepoints: `alarmtimer alarmtimer_cancel 12375 12367
+alarmtimer alarmtimer_fired 12371 12367
+alarmtimer alarmtimer_start 12374 12367
+alarmtimer alarmtimer_suspend 12368 12366
+amd_cpu amd_pstate_perf 8437 8436
+avc selinux_audited 9814 9813
+block block_bio_backmerge 8337 8319
+block block_bio_bounce 8336 8319
+block block_bio_complete 8335 8318
+block block_bio_frontmerge 8338 8319
+block block_bio_queue 8339 8319
+block block_bio_remap 8344 8323
+block block_dirty_buffer 8328 8314
+block block_getrq 8340 8319
+block block_plug 8341 8320
+block block_rq_complete 8330 8316
+block block_rq_error 8331 8316
+block block_rq_insert 8332 8317
+block block_rq_issue 8333 8317
+block block_rq_merge 8334 8317
+block block_rq_remap 8345 8324
+block block_rq_requeue 8329 8315
+block block_split 8343 8322
+block block_touch_buffer 8325 8314
+block block_unplug 8342 8321
+bpf_test_run bpf_test_finish 8681 8680
+bpf_trace bpf_trace_printk 10344 10343
+bridge br_fdb_add 8630 8626
+bridge br_fdb_external_learn_add 8633 8627
+bridge br_fdb_update 8640 8629
+bridge fdb_delete 8636 8628
+cgroup cgroup_attach_task 5884 5869
+cgroup cgroup_destroy_root 5874 5867
+cgroup cgroup_freeze 5882 5868
+cgroup cgroup_mkdir 5876 5868
+cgroup cgroup_notify_frozen 5891 5870
+cgroup cgroup_notify_populated 5888 5870
+cgroup cgroup_release 5880 5868
+cgroup cgroup_remount 5875 5867
+cgroup cgroup_rename 5881 5868
+cgroup cgroup_rmdir 5879 5868
+cgroup cgroup_setup_root 5871 5867
+cgroup cgroup_transfer_tasks 5887 5869
+cgroup cgroup_unfreeze 5883 5868
+clk clk_disable 11240 11230
+clk clk_disable_complete 11241 11230
+clk clk_enable 11236 11230
+clk clk_enable_complete 11239 11230
+clk clk_prepare 11242 11230
+clk clk_prepare_complete 11243 11230
+clk clk_set_duty_cycle 11263 11235
+clk clk_set_duty_cycle_complete 11266 11235
+clk clk_set_max_rate 11251 11231
+clk clk_set_min_rate 11250 11231
+clk clk_set_parent 11255 11233
+clk clk_set_parent_complete 11258 11233
+clk clk_set_phase 11259 11234
+clk clk_set_phase_complete 11262 11234
+clk clk_set_rate 11246 11231
+clk clk_set_rate_complete 11249 11231
+clk clk_set_rate_range 11252 11232
+clk clk_unprepare 11244 11230
+clk clk_unprepare_complete 11245 11230
+compaction mm_compaction_begin 10825 10813
+compaction mm_compaction_defer_compaction 10841 10817
+compaction mm_compaction_defer_reset 10842 10817
+compaction mm_compaction_deferred 10838 10817
+compaction mm_compaction_end 10828 10814
+compaction mm_compaction_finished 10834 10816
+compaction mm_compaction_isolate_freepages 10821 10811
+compaction mm_compaction_isolate_migratepages 10820 10811
+compaction mm_compaction_kcompactd_sleep 10843 10818
+compaction mm_compaction_kcompactd_wake 10847 10819
+compaction mm_compaction_migratepages 10822 10812
+compaction mm_compaction_suitable 10837 10816
+compaction mm_compaction_try_to_compact_pages 10831 10815
+compaction mm_compaction_wakeup_kcompactd 10844 10819
+context_tracking user_enter 12595 12594
+context_tracking user_exit 12596 12594
+cpuhp cpuhp_enter 10181 10178
+cpuhp cpuhp_exit 10187 10180
+cpuhp cpuhp_multi_enter 10184 10179
+cros_ec cros_ec_request_done 13579 13575
+cros_ec cros_ec_request_start 13576 13574
+dev devres_log 13526 13525
+devfreq devfreq_frequency 8446 8444
+devfreq devfreq_monitor 8449 8445
+devlink devlink_health_recover_aborted 14205 14192
+devlink devlink_health_report 14202 14191
+devlink devlink_health_reporter_state_update 14208 14193
+devlink devlink_hwerr 14199 14190
+devlink devlink_hwmsg 14195 14189
+devlink devlink_trap_report 14211 14194
+dma_fence dma_fence_destroy 6850 6845
+dma_fence dma_fence_emit 6846 6845
+dma_fence dma_fence_enable_signal 6851 6845
+dma_fence dma_fence_init 6849 6845
+dma_fence dma_fence_signaled 6852 6845
+dma_fence dma_fence_wait_end 6854 6845
+dma_fence dma_fence_wait_start 6853 6845
+error_report error_report_end 12476 12475
+exceptions page_fault_kernel 11781 11777
+exceptions page_fault_user 11778 11777
+fib fib_table_lookup 8599 8598
+fib6 fib6_table_lookup 8925 8924
+filelock break_lease_block 9760 9745
+filelock break_lease_noblock 9757 9745
+filelock break_lease_unblock 9761 9745
+filelock fcntl_setlk 9754 9744
+filelock flock_lock_inode 9756 9744
+filelock generic_add_lease 9764 9746
+filelock generic_delete_lease 9762 9745
+filelock leases_conflict 9765 9747
+filelock locks_get_lock_context 9748 9743
+filelock locks_remove_posix 9755 9744
+filelock posix_lock_inode 9751 9744
+filelock time_out_leases 9763 9745
+filemap file_check_and_advance_wb_err 9304 9298
+filemap filemap_set_wb_err 9301 9297
+filemap mm_filemap_add_to_page_cache 9300 9296
+filemap mm_filemap_delete_from_page_cache 9299 9296
+fs_dax dax_insert_mapping 4509 4488
+fs_dax dax_insert_pfn_mkwrite 4508 4487
+fs_dax dax_insert_pfn_mkwrite_no_entry 4507 4487
+fs_dax dax_load_hole 4506 4487
+fs_dax dax_pmd_fault 4491 4484
+fs_dax dax_pmd_fault_done 4494 4484
+fs_dax dax_pmd_insert_mapping 4499 4486
+fs_dax dax_pmd_load_hole 4495 4485
+fs_dax dax_pmd_load_hole_fallback 4498 4485
+fs_dax dax_pte_fault 4502 4487
+fs_dax dax_pte_fault_done 4505 4487
+fs_dax dax_writeback_one 4516 4490
+fs_dax dax_writeback_range 4512 4489
+fs_dax dax_writeback_range_done 4515 4489
+gpio gpio_direction 9824 9822
+gpio gpio_value 9827 9823
+huge_memory mm_collapse_huge_page 10960 10953
+huge_memory mm_collapse_huge_page_isolate 10963 10954
+huge_memory mm_collapse_huge_page_swapin 10966 10955
+huge_memory mm_khugepaged_scan_file 10969 10956
+huge_memory mm_khugepaged_scan_pmd 10957 10952
+hwmon hwmon_attr_show 13567 13565
+hwmon hwmon_attr_show_string 13571 13566
+hwmon hwmon_attr_store 13570 13565
+hyperv hyperv_mmu_flush_tlb_multi 7333 7328
+hyperv hyperv_nested_flush_guest_mapping 7336 7329
+hyperv hyperv_nested_flush_guest_mapping_range 7339 7330
+hyperv hyperv_send_ipi_mask 7340 7331
+hyperv hyperv_send_ipi_one 7343 7332
+i2c i2c_read 8409 8401
+i2c i2c_reply 8410 8402
+i2c i2c_result 8411 8403
+i2c i2c_write 8404 8400
+icmp icmp_send 14040 14039
+initcall initcall_finish 10148 10141
+initcall initcall_level 10142 10139
+initcall initcall_start 10145 10140
+intel_iommu prq_report 6838 6834
+intel_iommu qi_submit 6835 6833
+io_uring io_uring_complete 6780 6753
+io_uring io_uring_cqe_overflow 6793 6758
+io_uring io_uring_cqring_wait 6778 6751
+io_uring io_uring_create 6762 6744
+io_uring io_uring_defer 6772 6749
+io_uring io_uring_fail_link 6779 6752
+io_uring io_uring_file_get 6768 6746
+io_uring io_uring_link 6775 6750
+io_uring io_uring_local_work_run 6802 6761
+io_uring io_uring_poll_arm 6786 6755
+io_uring io_uring_queue_async_work 6771 6747
+io_uring io_uring_register 6765 6745
+io_uring io_uring_req_failed 6790 6757
+io_uring io_uring_short_write 6799 6760
+io_uring io_uring_submit_sqe 6783 6754
+io_uring io_uring_task_add 6789 6756
+io_uring io_uring_task_work_run 6796 6759
+iocost iocost_inuse_adjust 6724 6712
+iocost iocost_inuse_shortage 6720 6712
+iocost iocost_inuse_transfer 6723 6712
+iocost iocost_ioc_vrate_adj 6725 6713
+iocost iocost_iocg_activate 6715 6711
+iocost iocost_iocg_forgive_debt 6728 6714
+iocost iocost_iocg_idle 6719 6711
+iomap iomap_dio_invalidate_fail 13043 13033
+iomap iomap_invalidate_folio 13042 13033
+iomap iomap_iter 13049 13035
+iomap iomap_iter_dstmap 13044 13034
+iomap iomap_iter_srcmap 13047 13034
+iomap iomap_readahead 13037 13032
+iomap iomap_readpage 13036 13032
+iomap iomap_release_folio 13041 13033
+iomap iomap_writepage 13038 13033
+iomap iomap_writepage_map 13048 13034
+iommu add_device_to_group 8377 8372
+iommu attach_device_to_domain 8381 8373
+iommu detach_device_from_domain 8384 8373
+iommu io_page_fault 8391 8376
+iommu map 8385 8374
+iommu remove_device_from_group 8380 8372
+iommu unmap 8388 8375
+irq irq_handler_entry 2796 2792
+irq irq_handler_exit 2799 2793
+irq softirq_entry 2802 2794
+irq softirq_exit 2805 2794
+irq softirq_raise 2806 2794
+irq tasklet_entry 2807 2795
+irq tasklet_exit 2810 2795
+irq_matrix irq_matrix_alloc 3341 3323
+irq_matrix irq_matrix_alloc_managed 3339 3323
+irq_matrix irq_matrix_alloc_reserved 3334 3323
+irq_matrix irq_matrix_assign 3340 3323
+irq_matrix irq_matrix_assign_system 3331 3322
+irq_matrix irq_matrix_free 3342 3323
+irq_matrix irq_matrix_offline 3328 3321
+irq_matrix irq_matrix_online 3324 3321
+irq_matrix irq_matrix_remove_managed 3338 3323
+irq_matrix irq_matrix_remove_reserved 3330 3321
+irq_matrix irq_matrix_reserve 3329 3321
+irq_matrix irq_matrix_reserve_managed 3337 3323
+irq_vectors call_function_entry 7368 7346
+irq_vectors call_function_exit 7369 7346
+irq_vectors call_function_single_entry 7370 7346
+irq_vectors call_function_single_exit 7371 7346
+irq_vectors deferred_error_apic_entry 7374 7346
+irq_vectors deferred_error_apic_exit 7375 7346
+irq_vectors error_apic_entry 7360 7346
+irq_vectors error_apic_exit 7361 7346
+irq_vectors irq_work_entry 7364 7346
+irq_vectors irq_work_exit 7365 7346
+irq_vectors local_timer_entry 7356 7346
+irq_vectors local_timer_exit 7357 7346
+irq_vectors reschedule_entry 7366 7346
+irq_vectors reschedule_exit 7367 7346
+irq_vectors spurious_apic_entry 7358 7346
+irq_vectors spurious_apic_exit 7359 7346
+irq_vectors thermal_apic_entry 7376 7346
+irq_vectors thermal_apic_exit 7377 7346
+irq_vectors threshold_apic_entry 7372 7346
+irq_vectors threshold_apic_exit 7373 7346
+irq_vectors vector_activate 7395 7352
+irq_vectors vector_alloc 7389 7350
+irq_vectors vector_alloc_managed 7392 7351
+irq_vectors vector_clear 7384 7348
+irq_vectors vector_config 7378 7347
+irq_vectors vector_deactivate 7398 7352
+irq_vectors vector_free_moved 7405 7355
+irq_vectors vector_reserve 7388 7349
+irq_vectors vector_reserve_managed 7385 7349
+irq_vectors vector_setup 7402 7354
+irq_vectors vector_teardown 7399 7353
+irq_vectors vector_update 7381 7348
+irq_vectors x86_platform_ipi_entry 7362 7346
+irq_vectors x86_platform_ipi_exit 7363 7346
+kmem kfree 9399 9384
+kmem kmalloc 9396 9383
+kmem kmem_cache_alloc 9393 9382
+kmem kmem_cache_free 9402 9385
+kmem mm_page_alloc 9411 9388
+kmem mm_page_alloc_extfrag 9420 9391
+kmem mm_page_alloc_zone_locked 9414 9389
+kmem mm_page_free 9405 9386
+kmem mm_page_free_batched 9408 9387
+kmem mm_page_pcpu_drain 9417 9390
+kmem rss_stat 9423 9392
+lock contention_begin 10275 10273
+lock contention_end 10278 10274
+maple_tree ma_op 14218 14215
+maple_tree ma_read 14221 14216
+maple_tree ma_write 14222 14217
+mce mce_record 2734 2733
+migrate mm_migrate_pages 10936 10933
+migrate mm_migrate_pages_start 10939 10934
+migrate remove_migration_pte 10945 10935
+migrate set_migration_pte 10942 10935
+mmap exit_mmap 10861 10851
+mmap vm_unmapped_area 10852 10848
+mmap vma_mas_szero 10855 10849
+mmap vma_store 10858 10850
+mmap_lock mmap_lock_acquire_returned 7940 7935
+mmap_lock mmap_lock_released 7939 7934
+mmap_lock mmap_lock_start_locking 7936 7934
+module module_free 12284 12278
+module module_get 12285 12279
+module module_load 12281 12277
+module module_put 12288 12279
+module module_request 12289 12280
+mptcp ack_update_msk 11715 11706
+mptcp get_mapping_status 11714 11705
+mptcp mptcp_sendmsg_frag 11711 11705
+mptcp mptcp_subflow_get_send 11708 11704
+mptcp subflow_check_data_avail 11718 11707
+msr rdpmc 13442 13437
+msr read_msr 13438 13437
+msr write_msr 13441 13437
+napi napi_poll 8551 8550
+neigh neigh_cleanup_and_release 8673 8660
+neigh neigh_create 8661 8658
+neigh neigh_event_send_dead 8672 8660
+neigh neigh_event_send_done 8671 8660
+neigh neigh_timer_handler 8670 8660
+neigh neigh_update 8664 8659
+neigh neigh_update_done 8667 8660
+net napi_gro_frags_entry 8538 8524
+net napi_gro_frags_exit 8545 8525
+net napi_gro_receive_entry 8541 8524
+net napi_gro_receive_exit 8546 8525
+net net_dev_queue 8535 8523
+net net_dev_start_xmit 8526 8520
+net net_dev_xmit 8529 8521
+net net_dev_xmit_timeout 8532 8522
+net netif_receive_skb 8536 8523
+net netif_receive_skb_entry 8542 8524
+net netif_receive_skb_exit 8547 8525
+net netif_receive_skb_list_entry 8543 8524
+net netif_receive_skb_list_exit 8549 8525
+net netif_rx 8537 8523
+net netif_rx_entry 8544 8524
+net netif_rx_exit 8548 8525
+netlink netlink_extack 13813 13812
+nmi nmi_handler 10156 10155
+oom compact_retry 10791 10779
+oom finish_task_reaping 10789 10777
+oom mark_victim 10784 10774
+oom oom_score_adj_update 10780 10772
+oom reclaim_retry_zone 10781 10773
+oom skip_task_reaping 10790 10778
+oom start_task_reaping 10788 10776
+oom wake_reaper 10787 10775
+page_isolation test_pages_isolated 7970 7969
+page_pool page_pool_release 8648 8643
+page_pool page_pool_state_hold 8654 8646
+page_pool page_pool_state_release 8651 8645
+page_pool page_pool_update_nid 8655 8647
+pagemap mm_lru_activate 12614 12612
+pagemap mm_lru_insertion 12613 12611
+percpu percpu_alloc_percpu 12627 12622
+percpu percpu_alloc_percpu_fail 12633 12624
+percpu percpu_create_chunk 12636 12625
+percpu percpu_destroy_chunk 12637 12626
+percpu percpu_free_percpu 12630 12623
+power clock_disable 6109 6073
+power clock_enable 6106 6073
+power clock_set_rate 6110 6073
+power cpu_frequency 6089 6064
+power cpu_frequency_limits 6090 6068
+power cpu_idle 6079 6064
+power cpu_idle_miss 6080 6065
+power dev_pm_qos_add_request 6121 6077
+power dev_pm_qos_remove_request 6125 6077
+power dev_pm_qos_update_request 6124 6077
+power device_pm_callback_end 6096 6070
+power device_pm_callback_start 6093 6069
+power guest_halt_poll_ns 6126 6078
+power pm_qos_add_request 6112 6075
+power pm_qos_remove_request 6116 6075
+power pm_qos_update_flags 6120 6076
+power pm_qos_update_request 6115 6075
+power pm_qos_update_target 6117 6076
+power power_domain_target 6111 6074
+power powernv_throttle 6083 6066
+power pstate_sample 6086 6067
+power suspend_resume 6099 6071
+power wakeup_source_activate 6102 6072
+power wakeup_source_deactivate 6105 6072
+printk console 12269 12268
+pwm pwm_apply 8366 8365
+pwm pwm_get 8369 8365
+qdisc qdisc_create 8618 8607
+qdisc qdisc_dequeue 8608 8603
+qdisc qdisc_destroy 8617 8606
+qdisc qdisc_enqueue 8611 8604
+qdisc qdisc_reset 8614 8605
+ras aer_event 9885 9870
+ras arm_event 9878 9868
+ras extlog_mem_event 9872 9866
+ras mc_event 9875 9867
+ras memory_failure_event 9889 9871
+ras non_standard_event 9882 9869
+raw_syscalls sys_enter 3348 3346
+raw_syscalls sys_exit 3351 3347
+rcu rcu_stall_warning 10294 10292
+rcu rcu_utilization 10293 10291
+regmap regcache_drop_region 4842 4813
+regmap regcache_sync 4829 4810
+regmap regmap_async_complete_done 4841 4812
+regmap regmap_async_complete_start 4840 4812
+regmap regmap_async_io_complete 4837 4812
+regmap regmap_async_write_start 4836 4809
+regmap regmap_bulk_read 4822 4808
+regmap regmap_bulk_write 4819 4808
+regmap regmap_cache_bypass 4835 4811
+regmap regmap_cache_only 4832 4811
+regmap regmap_hw_read_done 4826 4809
+regmap regmap_hw_read_start 4823 4809
+regmap regmap_hw_write_done 4828 4809
+regmap regmap_hw_write_start 4827 4809
+regmap regmap_reg_read 4817 4807
+regmap regmap_reg_read_cache 4818 4807
+regmap regmap_reg_write 4814 4807
+regulator regulator_bypass_disable 13464 13454
+regulator regulator_bypass_disable_complete 13465 13454
+regulator regulator_bypass_enable 13462 13454
+regulator regulator_bypass_enable_complete 13463 13454
+regulator regulator_disable 13460 13454
+regulator regulator_disable_complete 13461 13454
+regulator regulator_enable 13457 13454
+regulator regulator_enable_complete 13459 13454
+regulator regulator_enable_delay 13458 13454
+regulator regulator_set_voltage 13466 13455
+regulator regulator_set_voltage_complete 13469 13456
+resctrl pseudo_lock_l2 5692 5687
+resctrl pseudo_lock_l3 5695 5688
+resctrl pseudo_lock_mem_latency 5689 5686
+rpm rpm_idle 7705 7701
+rpm rpm_resume 7704 7701
+rpm rpm_return_int 7707 7702
+rpm rpm_suspend 7703 7701
+rpm rpm_usage 7706 7701
+rseq rseq_ip_fixup 7772 7770
+rseq rseq_update 7771 7769
+rtc rtc_alarm_irq_enable 13555 13544
+rtc rtc_irq_set_freq 13553 13542
+rtc rtc_irq_set_state 13554 13543
+rtc rtc_read_alarm 13552 13541
+rtc rtc_read_offset 13559 13545
+rtc rtc_read_time 13550 13541
+rtc rtc_set_alarm 13551 13541
+rtc rtc_set_offset 13556 13545
+rtc rtc_set_time 13547 13541
+rtc rtc_timer_dequeue 13563 13546
+rtc rtc_timer_enqueue 13560 13546
+rtc rtc_timer_fired 13564 13546
+sched sched_kthread_stop 2955 2936
+sched sched_kthread_stop_ret 2958 2937
+sched sched_kthread_work_execute_end 2967 2940
+sched sched_kthread_work_execute_start 2964 2939
+sched sched_kthread_work_queue_work 2961 2938
+sched sched_migrate_task 2976 2943
+sched sched_move_numa 3002 2952
+sched sched_pi_setprio 3000 2950
+sched sched_process_exec 2988 2947
+sched sched_process_exit 2980 2944
+sched sched_process_fork 2985 2946
+sched sched_process_free 2979 2944
+sched sched_process_hang 3001 2951
+sched sched_process_wait 2982 2945
+sched sched_stat_blocked 2996 2948
+sched sched_stat_iowait 2995 2948
+sched sched_stat_runtime 2997 2949
+sched sched_stat_sleep 2994 2948
+sched sched_stat_wait 2991 2948
+sched sched_stick_numa 3005 2953
+sched sched_swap_numa 3008 2953
+sched sched_switch 2973 2942
+sched sched_wait_task 2981 2944
+sched sched_wake_idle_without_ipi 3009 2954
+sched sched_wakeup 2971 2941
+sched sched_wakeup_new 2972 2941
+sched sched_waking 2970 2941
+signal signal_deliver 9024 9020
+signal signal_generate 9021 9019
+skb consume_skb 8514 8509
+skb kfree_skb 8511 8508
+skb skb_copy_datagram_iovec 8517 8510
+smbus smbus_read 9852 9845
+smbus smbus_reply 9855 9846
+smbus smbus_result 9858 9847
+smbus smbus_write 9848 9844
+sock inet_sk_error_report 8567 8557
+sock inet_sock_set_state 8564 8556
+sock sock_exceed_buf_limit 8561 8555
+sock sock_rcvqueue_full 8558 8554
+spi spi_controller_busy 6864 6855
+spi spi_controller_idle 6861 6855
+spi spi_message_done 6875 6859
+spi spi_message_start 6874 6858
+spi spi_message_submit 6871 6858
+spi spi_set_cs 6868 6857
+spi spi_setup 6865 6856
+spi spi_transfer_start 6876 6860
+spi spi_transfer_stop 6879 6860
+swiotlb swiotlb_bounced 9194 9193
+task task_newtask 8966 8964
+task task_rename 8969 8965
+tcp tcp_bad_csum 8594 8579
+tcp tcp_cong_state_set 8595 8580
+tcp tcp_destroy_sock 8588 8576
+tcp tcp_probe 8593 8578
+tcp tcp_rcv_space_adjust 8589 8576
+tcp tcp_receive_reset 8585 8576
+tcp tcp_retransmit_skb 8581 8575
+tcp tcp_retransmit_synack 8590 8577
+tcp tcp_send_reset 8584 8575
+thermal cdev_update 8424 8417
+thermal thermal_power_devfreq_get_power 8430 8419
+thermal thermal_power_devfreq_limit 8433 8420
+thermal thermal_temperature 8421 8416
+thermal thermal_zone_trip 8427 8418
+thermal_power_allocator thermal_power_allocator 6883 6881
+thermal_power_allocator thermal_power_allocator_pid 6886 6882
+thp hugepage_set_pmd 12666 12663
+thp hugepage_update 12669 12664
+thp remove_migration_pmd 12671 12665
+thp set_migration_pmd 12670 12665
+timer hrtimer_cancel 12334 12307
+timer hrtimer_expire_entry 12328 12306
+timer hrtimer_expire_exit 12331 12307
+timer hrtimer_init 12322 12304
+timer hrtimer_start 12325 12305
+timer itimer_expire 12338 12309
+timer itimer_state 12335 12308
+timer tick_stop 12341 12310
+timer timer_cancel 12321 12301
+timer timer_expire_entry 12317 12303
+timer timer_expire_exit 12320 12301
+timer timer_init 12311 12301
+timer timer_start 12314 12302
+tlb tlb_flush 10930 10929
+udp udp_fail_queue_rcv_skb 8571 8570
+vmscan mm_shrink_slab_end 4090 4065
+vmscan mm_shrink_slab_start 4087 4064
+vmscan mm_vmscan_direct_reclaim_begin 4079 4062
+vmscan mm_vmscan_direct_reclaim_end 4084 4063
+vmscan mm_vmscan_kswapd_sleep 4072 4059
+vmscan mm_vmscan_kswapd_wake 4073 4060
+vmscan mm_vmscan_lru_isolate 4093 4066
+vmscan mm_vmscan_lru_shrink_active 4103 4069
+vmscan mm_vmscan_lru_shrink_inactive 4099 4068
+vmscan mm_vmscan_memcg_reclaim_begin 4082 4062
+vmscan mm_vmscan_memcg_reclaim_end 4085 4063
+vmscan mm_vmscan_memcg_softlimit_reclaim_begin 4083 4062
+vmscan mm_vmscan_memcg_softlimit_reclaim_end 4086 4063
+vmscan mm_vmscan_node_reclaim_begin 4106 4070
+vmscan mm_vmscan_node_reclaim_end 4109 4063
+vmscan mm_vmscan_throttled 4110 4071
+vmscan mm_vmscan_wakeup_kswapd 4076 4061
+vmscan mm_vmscan_write_folio 4096 4067
+vsyscall emulate_vsyscall 11744 11743
+wbt wbt_lat 11218 11212
+wbt wbt_stat 11215 11211
+wbt wbt_step 11221 11213
+wbt wbt_timer 11224 11214
+workqueue workqueue_activate_work 2859 2853
+workqueue workqueue_execute_end 2863 2855
+workqueue workqueue_execute_start 2862 2854
+workqueue workqueue_queue_work 2856 2852
+writeback balance_dirty_pages 12937 12881
+writeback bdi_dirty_ratelimit 12934 12880
+writeback flush_foreign 12903 12871
+writeback folio_wait_writeback 12888 12866
+writeback global_dirty_state 12933 12879
+writeback inode_foreign_history 12894 12868
+writeback inode_switch_wbs 12897 12869
+writeback sb_clear_inode_writeback 12951 12884
+writeback sb_mark_inode_writeback 12950 12884
+writeback track_foreign_dirty 12900 12870
+writeback wbc_writepage 12927 12877
+writeback writeback_bdi_register 12924 12876
+writeback writeback_dirty_folio 12885 12866
+writeback writeback_dirty_inode 12893 12867
+writeback writeback_dirty_inode_enqueue 12949 12884
+writeback writeback_dirty_inode_start 12892 12867
+writeback writeback_exec 12914 12873
+writeback writeback_lazytime 12947 12884
+writeback writeback_lazytime_iput 12948 12884
+writeback writeback_mark_inode_dirty 12889 12867
+writeback writeback_pages_written 12918 12874
+writeback writeback_queue 12910 12873
+writeback writeback_queue_io 12930 12878
+writeback writeback_sb_inodes_requeue 12940 12882
+writeback writeback_single_inode 12946 12883
+writeback writeback_single_inode_start 12943 12883
+writeback writeback_start 12915 12873
+writeback writeback_wait 12917 12873
+writeback writeback_wake_background 12921 12875
+writeback writeback_write_inode 12909 12872
+writeback writeback_write_inode_start 12906 12872
+writeback writeback_written 12916 12873
+x86_fpu x86_fpu_after_restore 11759 11753
+x86_fpu x86_fpu_after_save 11757 11753
+x86_fpu x86_fpu_before_restore 11758 11753
+x86_fpu x86_fpu_before_save 11754 11753
+x86_fpu x86_fpu_copy_dst 11765 11753
+x86_fpu x86_fpu_copy_src 11764 11753
+x86_fpu x86_fpu_dropped 11763 11753
+x86_fpu x86_fpu_init_state 11762 11753
+x86_fpu x86_fpu_regs_activated 11760 11753
+x86_fpu x86_fpu_regs_deactivated 11761 11753
+x86_fpu x86_fpu_xstate_check_failed 11766 11753
+xdp mem_connect 12513 12487
+xdp mem_disconnect 12510 12486
+xdp mem_return_failed 12516 12488
+xdp xdp_bulk_tx 12492 12481
+xdp xdp_cpumap_enqueue 12504 12484
+xdp xdp_cpumap_kthread 12501 12483
+xdp xdp_devmap_xmit 12507 12485
+xdp xdp_exception 12489 12480
+xdp xdp_redirect 12495 12482
+xdp xdp_redirect_err 12498 12482
+xdp xdp_redirect_map 12499 12482
+xdp xdp_redirect_map_err 12500 12482
+xen xen_cpu_load_idt 2615 2549
+xen xen_cpu_set_ldt 2621 2551
+xen xen_cpu_write_gdt_entry 2618 2550
+xen xen_cpu_write_idt_entry 2612 2548
+xen xen_cpu_write_ldt_entry 2609 2547
+xen xen_mc_batch 2552 2529
+xen xen_mc_callback 2562 2532
+xen xen_mc_entry 2556 2530
+xen xen_mc_entry_alloc 2559 2531
+xen xen_mc_extend_args 2571 2535
+xen xen_mc_flush 2568 2534
+xen xen_mc_flush_reason 2565 2533
+xen xen_mc_issue 2555 2529
+xen xen_mmu_alloc_ptpage 2590 2541
+xen xen_mmu_flush_tlb_multi 2603 2545
+xen xen_mmu_flush_tlb_one_user 2600 2544
+xen xen_mmu_pgd_pin 2596 2543
+xen xen_mmu_pgd_unpin 2599 2543
+xen xen_mmu_ptep_modify_prot_commit 2589 2540
+xen xen_mmu_ptep_modify_prot_start 2586 2540
+xen xen_mmu_release_ptpage 2593 2542
+xen xen_mmu_set_p4d 2583 2539
+xen xen_mmu_set_pmd 2577 2537
+xen xen_mmu_set_pte 2574 2536
+xen xen_mmu_set_pud 2580 2538
+xen xen_mmu_write_cr3 2606 2546
+- pelt_cfs_tp 3010 0
+- pelt_rt_tp 3013 0
+- pelt_dl_tp 3018 0
+- pelt_thermal_tp 3019 0
+- pelt_irq_tp 3020 0
+- pelt_se_tp 3021 0
+- sched_cpu_capacity_tp 3024 0
+- sched_overutilized_tp 3025 0
+- sched_util_est_cfs_tp 3029 0
+- sched_util_est_se_tp 3030 0
+- sched_update_nr_running_tp 3031 0`,
 } as const

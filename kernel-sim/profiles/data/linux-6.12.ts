@@ -392,6 +392,7 @@ entries
 jump_entry
 static_key
 enabled
+static_key_true
 _ddebug
 ddebug_class_map
 module
@@ -1007,6 +1008,11 @@ timers_active
 expiry_active
 work
 scheduled
+cpu_id_start
+cpu_id
+rseq_cs
+node_id
+end
 seqcount
 sequence
 seqcount_t
@@ -1379,7 +1385,6 @@ zone_wplugs_pool
 zone_wplugs_hash
 zone_wplugs_wq
 cdi
-node_id
 bb
 diskseq
 open_mode
@@ -1776,7 +1781,6 @@ head_frag
 pfmemalloc
 pp_recycle
 active_extensions
-end
 truesize
 users
 extensions
@@ -1956,6 +1960,7 @@ list_lru
 shrinker_id
 memcg_aware
 xa
+list_lru_one
 list_lru_node
 upid
 nr
@@ -2227,6 +2232,7 @@ dqi_priv
 quota_format_type
 quota_format_ops
 dquot_operations
+qc_dqblk
 quotactl_ops
 quota_info
 dqio_sem
@@ -2970,6 +2976,8 @@ orig_pte
 orig_pmd
 poll_queue_proc
 ring_buffer_event
+seq_buf
+trace_seq
 sample_period
 sample_freq
 wakeup_events
@@ -4155,6 +4163,8 @@ netns_packet
 sklist_lock
 sklist
 fqdir
+inet_frags
+inet_frag_queue
 siphash_key_t
 local_ports
 range
@@ -4747,6 +4757,11 @@ ret
 btf_trace_initcall_level
 btf_trace_initcall_start
 btf_trace_initcall_finish
+str
+param
+unused
+do_one_initcall
+do_early_param
 PROC_ROOT_INO
 PROC_IPC_INIT_INO
 PROC_UTS_INIT_INO
@@ -5065,6 +5080,8 @@ sk_bpf_storage
 sk_rcu
 ns_tracker
 sk_user_frags
+ktermios
+tty_ldisc_ops
 u64_stats_t
 sock_cgroup_data
 classid
@@ -5633,7 +5650,18 @@ PERF_COUNT_SW_BPF_OUTPUT
 PERF_COUNT_SW_CGROUP_SWITCHES
 PERF_COUNT_SW_MAX
 fc
+do_mount_root
 folio_put
+async_cookie_t
+do_populate_rootfs
+do_symlink
+do_copy
+do_name
+do_reset
+do_skip
+do_header
+do_collect
+do_start
 pcpu_fc
 PCPU_FC_AUTO
 PCPU_FC_EMBED
@@ -5713,6 +5741,8 @@ prev_max
 mapall
 tss_struct
 x86_tss
+kobj_attribute
+do_vc_no_ghcb
 ctx_state
 CT_STATE_DISABLED
 CT_STATE_KERNEL
@@ -5729,8 +5759,14 @@ enter_event
 exit_event
 __unused
 __do_sys_ni_syscall
+do_SYSENTER_32
+do_fast_syscall_32
+__do_fast_syscall_32
+do_int80_emulation
+do_syscall_64
 ma_state
 vma_iterator
+vm_special_mapping
 node_stat_item
 NR_LRU_BASE
 NR_INACTIVE_ANON
@@ -6041,6 +6077,9 @@ PERF_BR_SERROR
 PERF_BR_NO_TX
 PERF_BR_EXTEND_ABI
 PERF_BR_MAX
+pci_device_id
+pci_dev
+pci_driver
 uint64_t
 irq_hw_number_t
 irq_domain
@@ -6159,6 +6198,7 @@ icookie
 pci
 irq_affinity_desc
 irq_handler_t
+kmem_cache_args
 clocksource
 clock_event_device
 tk_read_base
@@ -6197,6 +6237,7 @@ xen_lazy_mode
 XEN_LAZY_NONE
 XEN_LAZY_MMU
 XEN_LAZY_CPU
+mtrr_type
 dev_pm_qos_req_type
 DEV_PM_QOS_RESUME_LATENCY
 DEV_PM_QOS_LATENCY_TOLERANCE
@@ -6419,6 +6460,7 @@ WORK_OFFQ_DISABLE_BITS
 WORK_OFFQ_POOL_SHIFT
 WORK_OFFQ_LEFT
 WORK_OFFQ_POOL_BITS
+dummy
 trace_event_raw_hyperv_mmu_flush_tlb_multi
 trace_event_raw_hyperv_nested_flush_guest_mapping
 as
@@ -6430,9 +6472,15 @@ btf_trace_hyperv_nested_flush_guest_mapping
 btf_trace_hyperv_nested_flush_guest_mapping_range
 btf_trace_hyperv_send_ipi_mask
 btf_trace_hyperv_send_ipi_one
+do_init_real_mode
+trapnr
+do_early_exception
 iommu_mm_data
 dev_iommu
 __x64_sys_arch_prctl
+option
+arg2
+do_arch_prctl_64
 prev_p
 next_p
 __switch_to
@@ -6445,6 +6493,15 @@ arch_do_signal_or_restart
 sigcontext_64
 siginfo
 siginfo_t
+compat_size_t
+compat_pid_t
+compat_ulong_t
+compat_sigset_word
+compat_sigaltstack
+compat_stack_t
+compat_sigset_t
+compat_siginfo
+__do_compat_sys_x32_rt_sigreturn
 ksig
 __do_sys_rt_sigreturn
 x64_setup_rt_frame
@@ -6469,6 +6526,11 @@ post_handler
 ainsn
 kprobe_pre_handler_t
 kprobe_post_handler_t
+do_int3
+signr
+sicode
+do_error_trap
+do_trap
 trace_event_raw_x86_irq_vector
 trace_event_raw_vector_config
 apicdest
@@ -6556,11 +6618,16 @@ LOCKDOWN_XFRM_SECRET
 LOCKDOWN_CONFIDENTIALITY_MAX
 __x64_sys_iopl
 __x64_sys_ioperm
+num
+turn_on
+ksys_ioperm
 tsk
+task_update_io_bitmap
 trace_event_raw_nmi_handler
 delta_ns
 handled
 btf_trace_nmi_handler
+user_desc
 __x64_sys_modify_ldt
 __kernel_old_gid_t
 __kernel_fsid_t
@@ -6592,6 +6659,20 @@ f_fsid
 f_namelen
 f_frsize
 f_spare
+stat64
+clone_flags
+newsp
+parent_tidptr
+tls_val
+child_tidptr
+__do_compat_sys_ia32_clone
+dfd
+statbuf
+flag
+__do_compat_sys_ia32_fstatat64
+__do_compat_sys_ia32_fstat64
+__do_compat_sys_ia32_lstat64
+__do_compat_sys_ia32_stat64
 __x64_sys_ia32_fallocate
 __x64_sys_ia32_fadvise64
 __x64_sys_ia32_sync_file_range
@@ -6601,6 +6682,8 @@ __x64_sys_ia32_pwrite64
 __x64_sys_ia32_pread64
 __x64_sys_ia32_ftruncate64
 __x64_sys_ia32_truncate64
+__do_compat_sys_rt_sigreturn
+__do_compat_sys_sigreturn
 vm_unmapped_area_info
 filp
 addr0
@@ -6615,8 +6698,13 @@ DMA_TO_DEVICE
 DMA_FROM_DEVICE
 DMA_NONE
 sg_table
+do_sync_core
 cpufreq_policy
+sched_clock
+sched_clock_noinstr
+dmi_system_id
 ts
+do_arch_prctl_common
 copy_thread
 cpu_tss_rw
 membuf
@@ -6647,9 +6735,21 @@ user_regset_set_fn
 user_regset_writeback_fn
 m
 proc_pid_arch_status
+user_regset_view
+task_user_regset_view
 child
+ptrace_disable
+ptrace_set_debugreg
+ptrace_set_breakpoint_addr
+ptrace_modify_breakpoint
+ptrace_register_breakpoint
+ptrace_triggered
 __x64_sys_get_thread_area
+u_info
+do_get_thread_area
 __x64_sys_set_thread_area
+can_allocate
+do_set_thread_area
 cpu_stop_fn_t
 cpu_info
 bpf_prog_stats
@@ -6697,6 +6797,9 @@ tgt_index
 tgt_value
 nh
 kern_flags
+c
+feature
+do_clear_cpu_cap
 semaphore
 task_work_notify_mode
 TWA_NONE
@@ -6721,14 +6824,36 @@ bank
 cpuvendor
 btf_trace_mce_record
 t
+do_machine_check
+kill_me_never
+kill_me_maybe
+ch
+kill_me_now
 cper_sec_mem_err
+compat_uint_t
+ppos
+generic_have_wrcomb
+generic_validate_add_page
+generic_set_mtrr
+generic_get_mtrr
+replace_reg
+generic_get_free_region
+generic_rebuild_map
+rlimit_type
+UCOUNT_RLIMIT_NPROC
+UCOUNT_RLIMIT_MSGQUEUE
+UCOUNT_RLIMIT_SIGPENDING
+UCOUNT_RLIMIT_MEMLOCK
+UCOUNT_RLIMIT_COUNTS
+__va_list_tag
 kernfs_node_type
 KERNFS_DIR
 KERNFS_FILE
 KERNFS_LINK
 kernfs_syscall_ops
 sb
-param
+of
+nbytes
 proc_resctrl_show
 put_task_struct
 trace_event_raw_pseudo_lock_mem_latency
@@ -6753,7 +6878,9 @@ CSS_RELEASED
 CSS_VISIBLE
 CSS_DYING
 vmf
+xa_mark_t
 cmd
+do_suspend_lowlevel
 sched_domain_shared
 sched_domain
 min_interval
@@ -6793,7 +6920,6 @@ ttwu_move_affine
 ttwu_move_balance
 span_weight
 span
-unused
 this_cpu_off
 DUMP_PREFIX_NONE
 DUMP_PREFIX_ADDRESS
@@ -6802,8 +6928,18 @@ rethook_node
 rethook
 ret_addr
 frame
+kexec_segment
+kimage
+ulong
 uprobe_xol_ops
 __do_sys_uretprobe
+sched_set_itmt_core_prio
+sched_clear_itmt_support
+sched_set_itmt_support
+buffer
+lenp
+sched_itmt_update_handler
+do_unexpected_cp
 __x64_sys_map_shadow_stack
 trace_event_raw_x86_exceptions
 btf_trace_page_fault_user
@@ -6812,8 +6948,16 @@ exc_page_fault
 do_user_addr_fault
 hw_error_code
 do_kern_addr_fault
+full_addr_space
+task_size_64bit
+task_size_32bit
+do_kernel_range_flush
+do_flush_tlb_all
+vm_get_page_prot
 vm_event_state
 pfn_t
+rb_old
+rb_new
 rcu_callback_t
 BPF_REG_0
 BPF_REG_1
@@ -6844,6 +6988,11 @@ bpf_array
 elem_size
 index_mask
 bpf_binary_header
+jit_context
+rw_image
+oldproglen
+jmp_padding
+do_jit
 clone_args
 TASK_COMM_LEN
 files_struct
@@ -6887,7 +7036,6 @@ open_fds
 full_fds_bits
 fd_range
 trace_event_raw_task_newtask
-clone_flags
 trace_event_raw_task_rename
 oldcomm
 newcomm
@@ -6896,12 +7044,10 @@ btf_trace_task_rename
 __x64_sys_unshare
 unshare_flags
 ksys_unshare
+mm_cache_init
 uargs
 __do_sys_clone3
 __x64_sys_clone3
-newsp
-parent_tidptr
-child_tidptr
 __do_sys_clone
 __x64_sys_clone
 __do_sys_vfork
@@ -6923,6 +7069,11 @@ mm_alloc
 mm_init
 __put_task_struct
 free_task
+vm_area_free
+vm_area_free_rcu_cb
+orig
+vm_area_dup
+vm_area_alloc
 ktime_get_boottime
 process_counts
 __x64_sys_personality
@@ -6971,33 +7122,40 @@ tmp_page
 fasync_readers
 fasync_writers
 bufs
+old_timeval32
+compat_rusage
 pipe_buffer
 pipe_buf_operations
 waitid_info
 wait_opts
-__x64_sys_waitpid
-stat_addr
+which
+infop
 options
+uru
+__do_compat_sys_waitid
+stat_addr
 ru
+__do_compat_sys_wait4
+__x64_sys_waitpid
 __do_sys_wait4
 __x64_sys_wait4
 kernel_wait4
-which
-infop
 __do_sys_waitid
 __x64_sys_waitid
 kernel_waitid
 wo
 do_wait
+__do_wait
 sync
+pid_child_should_wake
 wait_consider_task
 __x64_sys_exit_group
 do_group_exit
 __x64_sys_exit
-signr
 make_task_dead
 do_exit
 mm_update_next_owner
+kill_orphaned_pgrp
 release_task
 delayed_put_task_struct
 softirq_action
@@ -7007,6 +7165,7 @@ use_callback
 kernel_stat
 irqs_sum
 softirqs
+wait_bit_queue_entry
 trace_event_raw_irq_handler_entry
 __data_loc_name
 trace_event_raw_irq_handler_exit
@@ -7070,6 +7229,25 @@ IPPROTO_RAW
 IPPROTO_SMC
 IPPROTO_MPTCP
 IPPROTO_MAX
+negp
+lvalp
+valp
+do_proc_dointvec_ms_jiffies_minmax_conv
+do_proc_dointvec_ms_jiffies_conv
+do_proc_dointvec_userhz_jiffies_conv
+do_proc_dointvec_jiffies_conv
+convmul
+convdiv
+__do_proc_doulongvec_minmax
+do_proc_douintvec_minmax_conv
+do_proc_dointvec_minmax_conv
+conv
+do_proc_douintvec
+tbl_data
+__do_proc_douintvec
+__do_proc_dointvec
+do_proc_douintvec_conv
+do_proc_dointvec_conv
 __user_cap_header_struct
 cap_user_header_t
 __user_cap_data_struct
@@ -7085,10 +7263,31 @@ __x64_sys_capset
 dataptr
 __do_sys_capget
 __x64_sys_capget
+tocopy
+cap_validate_magic
 sigqueue
+ptrace_syscall_info
+generic_ptrace_pokedata
+generic_ptrace_peekdata
 __x64_sys_ptrace
+ptrace_request
+datavp
+ptrace_get_syscall_info
+ptrace_get_syscall_info_entry
+req
+kiov
+ptrace_regset
+ptrace_peek_siginfo
+ptrace_writedata
+ptrace_readdata
+ptrace_traceme
 ptrace_attach
+ptrace_may_access
+ignore_state
+ptrace_check_attach
+ptrace_unfreeze_traced
 gup_flags
+ptrace_access_vm
 siginfo_layout
 SIL_KILL
 SIL_TIMER
@@ -7118,12 +7317,17 @@ __do_sys_sgetmask
 __x64_sys_rt_sigaction
 __x64_sys_sigprocmask
 __x64_sys_sigpending
+uss_ptr
+uoss_ptr
+do_compat_sigaltstack
 __x64_sys_sigaltstack
 act
 oact
 do_sigaction
 __x64_sys_rt_tgsigqueueinfo
+do_rt_tgsigqueueinfo
 __x64_sys_rt_sigqueueinfo
+do_rt_sigqueueinfo
 __x64_sys_tkill
 __x64_sys_tgkill
 do_send_specific
@@ -7140,6 +7344,7 @@ sigprocmask
 newset
 __set_current_blocked
 set_current_blocked
+do_no_restart_syscall
 __do_sys_restart_syscall
 exit_signals
 failed
@@ -7149,10 +7354,14 @@ get_signal
 do_signal_stop
 message
 ptrace_notify
-for_ptracer
 why
+ptrace_do_notify
+ptrace_stop
+for_ptracer
 do_notify_parent_cldstop
 do_notify_parent
+do_notify_pidfd
+kill_cad_pid
 kill_pid
 kill_pgrp
 force_sig_fault
@@ -7161,7 +7370,9 @@ force_sig
 send_sig
 send_sig_info
 kill_something_info
+kill_pid_usb_asyncio
 kill_pid_info
+kill_pid_info_type
 pgrp
 __kill_pgrp_info
 group_send_sig_info
@@ -7173,10 +7384,16 @@ force
 __send_signal_locked
 complete_signal
 prepare_signal
+ptrace_trap_notify
 signal_wake_up_state
 dequeue_signal
 force_default
 flush_signal_handlers
+task_join_group_stop
+task_participate_group_stop
+task_clear_jobctl_pending
+task_clear_jobctl_trapping
+task_set_jobctl_pending
 recalc_sigpending
 sysinfo
 uptime
@@ -7194,11 +7411,12 @@ mem_unit
 _f
 rlimit64
 old_utsname
+tms
+compat_sysinfo
+__do_compat_sys_sysinfo
 __do_sys_sysinfo
 __x64_sys_sysinfo
 __x64_sys_getcpu
-option
-arg2
 arg3
 arg4
 arg5
@@ -7206,6 +7424,7 @@ __do_sys_prctl
 __x64_sys_prctl
 __x64_sys_umask
 who
+__do_compat_sys_getrusage
 __do_sys_getrusage
 __x64_sys_getrusage
 __x64_sys_setrlimit
@@ -7216,6 +7435,7 @@ __do_sys_prlimit64
 __x64_sys_prlimit64
 __x64_sys_old_getrlimit
 __x64_sys_getrlimit
+do_prlimit
 __x64_sys_setdomainname
 __do_sys_gethostname
 __x64_sys_gethostname
@@ -7230,10 +7450,12 @@ ksys_setsid
 __x64_sys_getsid
 __do_sys_getpgrp
 __x64_sys_getpgid
+do_getpgid
 pgid
 __do_sys_setpgid
 __x64_sys_setpgid
 __x64_sys_times
+do_sys_times
 __do_sys_getegid
 __do_sys_getgid
 __do_sys_geteuid
@@ -7368,6 +7590,7 @@ queue_work_on
 __queue_work
 local_lock_t
 __x64_sys_pidfd_getfd
+pid_idr_init
 __x64_sys_pidfd_open
 task_active_pid_ns
 __task_pid_nr_ns
@@ -7386,19 +7609,69 @@ find_vpid
 find_pid_ns
 alloc_pid
 free_pid
+task_work_func_t
 task_work_run
+task_work_cancel
+task_work_cancel_func
+task_work_cancel_match
 notify
 task_work_add
+task_work_set_notify_irq
 KERNEL_PARAM_OPS_FL_NOARG
 module_param_attrs
 sched_param
 sched_priority
-kthread_stop
-threadfn
+kthread_delayed_work
+kthread_blkcg
+kthread_associate_blkcg
+kthread_unuse_mm
+kthread_use_mm
+kthread_destroy_worker
+kthread_flush_worker
+kthread_cancel_delayed_work_sync
+kthread_cancel_work_sync
+is_dwork
+__kthread_cancel_work_sync
+kthread_mod_delayed_work
+kthread_flush_work
+kthread_flush_work_fn
+kthread_queue_delayed_work
+__kthread_queue_delayed_work
+kthread_delayed_work_timer_fn
+kthread_queue_work
+kthread_insert_work
 namefmt
+kthread_create_worker_on_cpu
+kthread_create_worker
+__kthread_create_worker
+worker_ptr
+kthread_worker_fn
+__kthread_init_worker
+kthread_stop_put
+kthread_stop
+kthread_park
+kthread_unpark
+kthread_is_per_cpu
+kthread_set_per_cpu
+threadfn
+kthread_create_on_cpu
+kthread_bind
+kthread_bind_mask
+__kthread_bind
 kthread_create_on_node
+__kthread_create_on_node
 _create
+kthread_complete_and_exit
 kthread_exit
+kthread_parkme
+__kthread_parkme
+kthread_probe_data
+kthread_data
+kthread_func
+was_frozen
+kthread_freezable_should_stop
+kthread_should_stop_or_park
+kthread_should_park
 kthread_should_stop
 __x64_sys_uretprobe
 __x64_sys_rseq
@@ -7673,10 +7946,15 @@ magic1
 magic2
 __do_sys_reboot
 __x64_sys_reboot
+do_kernel_power_off
+do_kernel_restart
+last
+do_dec_rlimit_put_ucounts
 gidsetsize
 grouplist
 __do_sys_setgroups
 pin_cookie
+task_call_f
 root_domain
 rto_count
 overloaded
@@ -7822,7 +8100,6 @@ siblings
 cfs_bandwidth
 io_uring_task
 cached_refs
-last
 io_wq
 registered_rings
 in_cancel
@@ -7831,6 +8108,7 @@ inflight
 sched_group
 kernel_cpustat
 cpustat
+wake_q_head
 sched_attr
 sched_policy
 sched_flags
@@ -8146,9 +8424,43 @@ comp_list
 apoll_events
 extra1
 extra2
+sched_mm_cid_fork
+sched_mm_cid_after_execve
+sched_mm_cid_before_execve
+sched_mm_cid_exit_signals
+task_tick_mm_cid
+task_mm_cid_work
+sched_mm_cid_remote_clear
+dst_rq
+sched_mm_cid_migrate_to
+sched_mm_cid_migrate_from
+for_autogroup
+sched_move_task
+sched_release_group
+sched_destroy_group
+sched_unregister_group_rcu
+sched_online_group
+sched_create_group
+sched_free_group_rcu
+sched_init
+sched_init_smp
+sched_cpu_dying
+sched_cpu_wait_empty
+sched_cpu_starting
+sched_cpu_deactivate
+sched_cpu_activate
+sched_smt_present_inc
+nid
+sched_setnuma
 migrate_task_to
+task_can_attach
+sched_show_task
 io_schedule
 io_schedule_timeout
+sched_dynamic_klp_disable
+sched_dynamic_klp_enable
+sched_dynamic_update
+sched_dynamic_mode
 wake_flags
 default_wake_function
 preempt_schedule_irq
@@ -8159,28 +8471,51 @@ schedule
 do_task_dead
 sched_mode
 __schedule
+sched_tick_start
+sched_tick_remote
 sched_tick
+task_sched_runtime
+sched_exec
+splice_balance_callbacks
 wake_up_new_task
 sched_post_fork
+sched_cancel_fork
 kargs
 sched_cgroup_fork
 sched_fork
+sched_core_sysctl_init
 wake_up_state
 wake_up_process
+task_call_func
 try_to_wake_up
+wake_up_if_idle
+sched_ttwu_pending
 rf
 ttwu_do_activate
+sched_set_stop_task
 new_cpu
 set_task_cpu
 __set_cpus_allowed_ptr
 new_mask
 do_set_cpus_allowed
+__do_set_cpus_allowed
 migration_cpu_stop
 move_queued_task
+task_curr
 deactivate_task
 activate_task
+sched_task_on_rq
+sched_can_stop_tick
+wake_up_nohz_cpu
 resched_curr
+wake_up_q
+wake_q_add_safe
+wake_q_add
 update_rq_clock
+task_rq_lock
+mm_cid_get
+sched_tick_offload_init
+task_of
 runqueues
 cpu_idle_type
 __CPU_NOT_IDLE
@@ -8195,58 +8530,158 @@ SCHED_TUNABLESCALING_NONE
 SCHED_TUNABLESCALING_LOG
 SCHED_TUNABLESCALING_LINEAR
 SCHED_TUNABLESCALING_END
+task_numa_env
+lb_env
+sched_group_set_idle
+sched_group_set_shares
+task_change_group_fair
+task_fork_fair
 queued
 task_tick_fair
+sched_balance_trigger
+sched_balance_softirq
 this_rq
 sched_balance_newidle
+sched_balance_domains
 this_cpu
 continue_balancing
 sched_balance_rq
+env
+sched_balance_find_src_group
+sched_balance_find_dst_group
+sched_use_asym_prio
+sched_balance_update_blocked_averages
+task_h_load
 put_prev_task_fair
 pick_next_task_fair
 check_preempt_wakeup_fair
+task_dead_fair
 select_task_rq_fair
+sched_cpu_util
 dequeue_task_fair
 enqueue_task_fair
+sched_cfs_period_timer
+sched_cfs_slack_timer
 put_prev_entity
 set_next_entity
 place_entity
 update_load_avg
+task_numa_work
+last_cpupid
+mem_node
+task_numa_fault
+final
+task_numa_free
+taskimp
+groupimp
+task_numa_find_cpu
+imp
+task_numa_assign
+task_numa_group_id
+task_scan_max
+task_scan_start
+task_nr_scan_windows
 update_curr_fair
+sched_update_scaling
+sched_init_granularity
+sched_fair_sysctl_init
 __x64_sys_sched_rr_get_interval
+sched_rr_get_interval
 __x64_sys_sched_get_priority_min
 __x64_sys_sched_get_priority_max
 yield
 __do_sys_sched_yield
 do_sched_yield
 __x64_sys_sched_getaffinity
+sched_getaffinity
 __x64_sys_sched_setaffinity
 in_mask
 sched_setaffinity
 __x64_sys_sched_getattr
+uattr
+kattr
+usize
+sched_attr_copy_to_user
 __x64_sys_sched_getparam
 __x64_sys_sched_getscheduler
 __x64_sys_sched_setattr
 __x64_sys_sched_setparam
 __x64_sys_sched_setscheduler
-sched_setscheduler
-__x64_sys_nice
+sched_copy_attr
+do_sched_setscheduler
 nice
+sched_set_normal
+sched_set_fifo_low
+sched_set_fifo
+sched_setscheduler_nocheck
+sched_setattr_nocheck
+sched_setattr
+sched_setscheduler
+task_prio
+__x64_sys_nice
 set_user_nice
+dl_se
+sched_dl_overflow
+sched_dl_do_global
+sched_dl_global_validate
+task_woken_dl
+task_fork_dl
+task_tick_dl
+task_contending
+task_non_contending
+sched_dl_sysctl_init
+task_gtime
+ut
+st
+task_cputime_adjusted
+ticks
 user_tick
 account_process_tick
+sched_rr_handler
+sched_rt_handler
+task_tick_rt
+task_woken_rt
+sched_rt_sysctl_init
+task_tick_idle
 cpu_startup_entry
 do_idle
 default_idle_call
+sched_idle_set_state
 ino_t
 poll_table
+sched_autogroup_exit
+sched_autogroup_fork
+sched_autogroup_detach
+sched_autogroup_create_attach
 sched_autogroup_exit_task
+task_wants_autogroup
+cpu_map
+sched_init_domains
+hops
+sched_numa_hop_mask
+cpus
+sched_numa_find_nth_cpu
+sched_numa_find_closest
+sched_domains_numa_masks_clear
+sched_domains_numa_masks_set
+sched_update_numa
+sched_init_numa
+sched_put_rd
+sched_get_rd
+sched_energy_aware_sysctl_init
+sched_energy_aware_handler
+cpu_mask
+sched_is_eas_possible
+sched_debug_setup
+task_tick_stop
 wq_entry
 woken_wake_function
 wait_woken
 autoremove_wake_function
 wq_head
 finish_wait
+do_wait_intr_irq
+do_wait_intr
 prepare_to_wait_event
 prepare_to_wait_exclusive
 prepare_to_wait
@@ -8258,13 +8693,51 @@ __wake_up
 __wake_up_common
 remove_wait_queue
 add_wait_queue
+var
+wake_up_var
+word
+bit
+wake_up_bit
+wake_bit_function
 wait_for_completion_killable
 wait_for_completion_interruptible
 wait_for_completion_timeout
 wait_for_completion
 complete_all
 complete
-ppos
+sched_debug_stop
+sched_debug_next
+sched_debug_start
+sched_debug_show
+sched_debug_header
+plen
+task_group_path
+sched_init_debug
+sched_fair_server_period_open
+sched_fair_server_period_show
+sched_fair_server_period_write
+sched_fair_server_runtime_open
+sched_fair_server_runtime_show
+sched_fair_server_runtime_write
+sched_debug_open
+sched_verbose_write
+sched_dynamic_open
+sched_dynamic_show
+sched_dynamic_write
+sched_scaling_open
+sched_scaling_show
+sched_scaling_write
+sched_feat_open
+sched_feat_write
+sched_feat_show
+sched_clock_idle_wakeup_event
+sched_clock_idle_sleep_event
+sched_clock_tick_stable
+sched_clock_tick
+sched_clock_cpu
+sched_clock_init_late
+sched_clock_init
+sched_clock_stable
 trace_event_raw_contention_begin
 lock_addr
 trace_event_raw_contention_end
@@ -8309,6 +8782,8 @@ PM_QOS_ADD_REQ
 PM_QOS_UPDATE_REQ
 PM_QOS_REMOVE_REQ
 ksys_sync_helper
+start_pfn
+end_pfn
 BIO_PAGE_PINNED
 BIO_CLONED
 BIO_BOUNCED
@@ -8363,15 +8838,26 @@ __REQ_FS_PRIVATE
 __REQ_ATOMIC
 __REQ_NOUNMAP
 __REQ_NR_BITS
+do_poweroff
 trace_event_raw_console
 __data_loc_msg
 btf_trace_console
+wake_up_klogd
+wake_up_klogd_work_func
+source
+do_syslog
 whence
 iocb
+generic_handle_domain_nmi
+generic_handle_domain_irq_safe
+generic_handle_domain_irq
+generic_handle_irq_safe
+generic_handle_irq
 handle_irq_event
 handle_irq_event_percpu
 __handle_irq_event_percpu
-buffer
+wake_up_and_wait_for_irq_thread_ready
+wake_threads_waitq
 msi_device_data
 cpumap
 irq_matrix
@@ -8381,7 +8867,6 @@ global_available
 global_reserved
 total_allocated
 trace_event_raw_irq_matrix_global_update
-bit
 trace_event_raw_irq_matrix_cpu
 available
 allocated
@@ -8402,7 +8887,12 @@ trace_event_raw_rcu_stall_warning
 rcuname
 btf_trace_rcu_utilization
 btf_trace_rcu_stall_warning
+rcutorturename
+secs
+c_old
+do_trace_rcu_torture_read
 rcu_node
+do_nocb_deferred_wakeup_timer
 synchronize_rcu
 call_rcu
 lazy_in
@@ -8465,6 +8955,10 @@ btf_trace_dma_sync_single_for_cpu
 btf_trace_dma_sync_single_for_device
 btf_trace_dma_sync_sg_for_cpu
 btf_trace_dma_sync_sg_for_device
+sgl
+nents
+ents
+do_trace_event_raw_event_dma_map_sg
 trace_event_raw_swiotlb_bounced
 __data_loc_dev_name
 btf_trace_swiotlb_bounced
@@ -8472,6 +8966,7 @@ trace_event_raw_sys_enter
 trace_event_raw_sys_exit
 btf_trace_sys_enter
 btf_trace_sys_exit
+task_set_syscall_user_dispatch
 kernel_symbol
 kernel_read_file_id
 READING_UNKNOWN
@@ -8502,6 +8997,8 @@ btf_trace_module_put
 btf_trace_module_request
 umod
 __do_sys_init_module
+do_init_module
+do_free_init
 name_user
 __do_sys_delete_module
 module_sect_attrs
@@ -8523,6 +9020,9 @@ txc_p
 __do_sys_adjtimex
 __x64_sys_adjtimex
 __x64_sys_settimeofday
+tv
+tz
+do_sys_settimeofday64
 __x64_sys_gettimeofday
 __x64_sys_stime
 __x64_sys_time
@@ -8593,17 +9093,30 @@ schedule_hrtimeout_range_clock
 __x64_sys_nanosleep
 rqtp
 hrtimer_nanosleep
+restart
+hrtimer_nanosleep_restart
 do_nanosleep
+hrtimer_init_sleeper
+hrtimer_sleeper_start_expires
 hrtimer_wakeup
 hrtimer_run_queues
 hrtimer_interrupt
+hrtimer_run_softirq
 active_mask
 __hrtimer_run_queues
+hrtimer_active
 hrtimer_init
+exclude
+hrtimer_next_event_without
+hrtimer_get_next_event
 hrtimer_cancel
 hrtimer_try_to_cancel
 tim
 hrtimer_start_range_ns
+hrtimer_forward
+reprogram
+hrtimer_reprogram
+hrtimer_update_next_event
 hrtimer_bases
 audit_ntp_val
 oldval
@@ -8612,11 +9125,17 @@ audit_ntp_data
 vals
 txc
 do_adjtimex
+random_get_entropy_fallback
+do_timer
+do_settimeofday64
 ktime_get_ts64
 ktime_get_raw
 ktime_get
 ktime_get_real_ts64
 rtc_timer
+time_tai
+ad
+__do_adjtimex
 tick_sched
 stalled_jiffies
 last_tick_jiffies
@@ -8656,14 +9175,18 @@ btf_trace_alarmtimer_suspend
 btf_trace_alarmtimer_fired
 btf_trace_alarmtimer_start
 btf_trace_alarmtimer_cancel
+new_timer
+which_clock
+timr
 sigevent
 __x64_sys_clock_nanosleep
-which_clock
 common_nsleep
 __do_sys_clock_adjtime32
 __x64_sys_clock_getres
 utx
 __do_sys_clock_adjtime
+ktx
+do_clock_adjtime
 __x64_sys_clock_gettime
 __x64_sys_clock_settime
 exit_itimers
@@ -8672,12 +9195,66 @@ tmr_flags
 new_spec64
 old_spec64
 do_timer_settime
-timr
 new_setting
 old_setting
 common_timer_set
+posix_timer_set_common
+setting
+do_timer_gettime
 created_timer_id
 do_timer_create
+tmr
+posix_timer_unhash_and_free
+posix_timer_fn
+posix_timer_queue_signal
+posix_get_hrtimer_res
+posix_get_tai_ktime
+posix_get_tai_timespec
+posix_get_boottime_ktime
+posix_get_boottime_timespec
+posix_get_coarse_res
+posix_get_monotonic_coarse
+posix_get_realtime_coarse
+posix_get_monotonic_raw
+posix_get_monotonic_ktime
+posix_get_monotonic_timespec
+posix_clock_realtime_adj
+posix_clock_realtime_set
+posix_get_realtime_ktime
+posix_get_realtime_timespec
+posix_cpu_nsleep_restart
+posix_cpu_nsleep
+do_cpu_nanosleep
+posix_cputimers_init_work
+posix_cpu_timer_wait_running
+posix_cpu_timers_work
+posix_cpu_timer_rearm
+itp
+posix_cpu_timer_get
+timer_flags
+posix_cpu_timer_set
+posix_cpu_timers_exit_group
+posix_cpu_timers_exit
+posix_cpu_timer_del
+posix_cpu_timer_create
+posix_cpu_clock_get
+posix_cpu_clock_set
+posix_cpu_clock_getres
+gettime
+pid_for_clock
+pct
+cpu_limit
+posix_cputimers_group_init
+posix_clock
+posix_clock_unregister
+posix_clock_register
+fp
+posix_clock_release
+posix_clock_open
+posix_clock_compat_ioctl
+posix_clock_ioctl
+posix_clock_poll
+posix_clock_read
 ovalue
 do_setitimer
 it_real_fn
@@ -8720,39 +9297,87 @@ btf_trace_tmigr_cpu_idle
 btf_trace_tmigr_cpu_new_timer_idle
 btf_trace_tmigr_update_events
 btf_trace_tmigr_handle_remote
+ns_offsets
+do_timens_ktime_to_host
 futex_pi_state
 futex_key
 futex_hash_bucket
+futex_wake_fn
 futex_q
+futex_init
+futex_exit_release
+futex_exec_release
+futex_exit_recursive
+futex_cleanup
+futex_unqueue_pi
+futex_unqueue
+hb
+futex_q_unlock
+futex_q_lock
+dest
+futex_get_value_locked
+curval
+uval
+futex_cmpxchg_value_locked
+futex_top_waiter
+range_ns
+futex_setup_timer
 futex_hash
 futex_waitv
+futex_vector
 nr_wake
 nr_requeue
 __do_sys_futex_requeue
 nr_futexes
 __do_sys_futex_waitv
+futexv
+uwaitv
+wake
+wake_data
+futex_parse_waitv
 val2
 val3
 do_futex
+futex_get_robust_list_common
+futex_unlock_pi
+trylock
+futex_lock_pi
+ps
+exiting
+set_waiters
+futex_lock_pi_atomic
+abs_time
+futex_wait_requeue_pi
 uaddr1
 flags1
 flags2
 cmpval
 requeue_pi
 futex_requeue
-abs_time
+futex_wait_restart
 futex_wait
 __futex_wait
-hb
 futex_wait_setup
+vs
+futex_wait_multiple
+woken
+futex_wait_multiple_setup
+futex_unqueue_multiple
 futex_wait_queue
+nr_wake2
+futex_wake_op
 futex_wake
+futex_wake_mark
 proc_dma_show
 trace_event_raw_csd_queue_cpu
 trace_event_raw_csd_function
 btf_trace_csd_queue_cpu
 btf_trace_csd_function_entry
 btf_trace_csd_function_exit
+wake_up_all_idle_cpus
+do_nothing
+generic_smp_call_function_single_interrupt
+generic_exec_single
 __do_sys_getegid16
 __do_sys_getgid16
 __do_sys_geteuid16
@@ -9041,7 +9666,6 @@ bpf_iter_reg
 attach_target
 detach_target
 get_func_proto
-feature
 seq_info
 bpf_iter_meta
 session_id
@@ -9054,13 +9678,20 @@ priv_data
 bpf_iter_ksym_init
 bpf_iter_ksym_seq_stop
 bpf_iter_ksym_seq_show
+kallsyms_lookup_name
 fs_pin
 acct_process
 exitcode
 group_dead
 acct_collect
+do_kimage_alloc_init
 elf64_phdr
 crash_kexec
+compat_kexec_segment
+nr_segments
+segments
+__do_compat_sys_kexec_load
+do_kexec_load
 kernel_fd
 initrd_fd
 cmdline_len
@@ -9131,14 +9762,19 @@ cgroup_post_fork
 cgroup_can_fork
 cgroup_fork
 proc_cgroup_show
+kill_css
+task_cgroup_from_root
 btf_id_set8
 pairs
 btf_kfunc_filter_t
 btf_kfunc_id_set
 cgroup_rstat_flush
 cgroup_rstat_updated
+task_get_cgroup1
 proc_cgroupstats_show
 proc_cpuset_show
+sched_partition_write
+sched_partition_show
 key_type
 def_datalen
 vet_description
@@ -9163,10 +9799,12 @@ key_preparsed_payload
 request_key_actor_t
 key_match_data
 proc_setgroups_show
+pid_namespaces_init
+pid_ns_ctl_handler
+pid_mfd_noexec_dointvec_minmax
 cpu_stop_done
 __kernel_mqd_t
 mqd_t
-dummy
 current_state
 uring_op
 argv
@@ -9371,15 +10009,20 @@ g_list
 obj_list
 connector
 ignore_mask
+fsnotify_event
+audit_tree
+kill_rules
 kretprobe_handler_t
 kretprobe_instance
 kretprobe
 entry_handler
 maxactive
 rh
+kill_kprobe
 seccomp_filter
 sock_fprog
 bpf_func_t
+do_seccomp
 genl_info
 taskstats_exit
 ftrace_hash
@@ -9498,6 +10141,7 @@ tracing_buffers_mmap_open
 tracing_buffers_ioctl
 pipe
 tracing_buffers_splice_read
+spd
 tracing_buffers_release
 tracing_buffers_flush
 tracing_buffers_read
@@ -9538,7 +10182,6 @@ tracing_total_entries_read
 tracing_entries_write
 tracing_entries_read
 tracing_splice_read_pipe
-spd
 tracing_spd_release_pipe
 tracing_read_pipe
 tracing_wait_pipe
@@ -9552,7 +10195,6 @@ tracing_thresh_read
 tracing_set_trace_write
 tracing_set_tracer
 tracing_update_buffers
-cpu_id
 tracing_resize_ring_buffer
 tracing_set_trace_read
 tracing_readme_read
@@ -9586,6 +10228,7 @@ tracing_start
 tracing_reset_all_online_cpus
 tracing_reset_all_online_cpus_unlocked
 tracing_reset_online_cpus
+iwork
 tracing_is_on
 tracing_off
 tracing_snapshot_cond_disable
@@ -9605,9 +10248,12 @@ tracing_snapshot_instance_cond
 tracing_on
 tracing_is_enabled
 tracing_check_open_get_tr
+sym_flags
+seq_print_ip_sym
 f
 tracing_stat_release
 tracing_stat_open
+pid_list_refill_irq
 tracing_map_cmp_fn_t
 tracing_map_elt
 tracing_map
@@ -9738,9 +10384,13 @@ blk_eh_timer_return
 BLK_EH_DONE
 BLK_EH_RESET_TIMER
 dispatch
+blk_user_trace_setup
+buts
+do_blk_trace_setup
 syscall_trace_enter
 syscall_trace_exit
 btf_param
+swap_r_func_t
 uprobe_consumer
 ret_handler
 cons_node
@@ -9958,7 +10608,6 @@ args_cached
 keep_fastcall_stack
 arg_cnt
 backtrack_state
-env
 reg_masks
 stack_masks
 bpf_id_pair
@@ -9986,7 +10635,6 @@ trace_event_raw_bpf_trace_printk
 __data_loc_bpf_string
 btf_trace_bpf_trace_printk
 bpf_kprobe_multi_link
-fp
 mods_cnt
 mods
 bpf_uprobe
@@ -10007,6 +10655,7 @@ bkey
 bpf_key_put
 bpf_lookup_system_key
 bpf_lookup_user_key
+do_bpf_send_signal
 __ur_1
 __ur_2
 __ur_3
@@ -10071,6 +10720,8 @@ btf_trace_dev_pm_qos_add_request
 btf_trace_dev_pm_qos_update_request
 btf_trace_dev_pm_qos_remove_request
 btf_trace_guest_halt_poll_ns
+pm_ops
+do_trace_event_raw_event_device_pm_callback_start
 trace_event_raw_rpm_internal
 trace_event_raw_rpm_return_int
 trace_event_raw_rpm_status
@@ -10309,11 +10960,14 @@ bpf_tracing_link
 tgt_prog
 bpf_mprog_entry
 bpf_perf_link
-uattr
+__sys_bpf
 bpf_task_fd_query_copy
 bpf_obj_get_info_by_fd
 bpf_obj_get_next_id
 pts
+generic_map_lookup_batch
+generic_map_update_batch
+generic_map_delete_batch
 bpf_obj_name_cpy
 siz
 bpf_dummy_write
@@ -10399,7 +11053,17 @@ BPF_MAX_LOOPS
 bpf_verifier_stack_elem
 bpf_kfunc_desc
 func_model
+subprog
+do_check_common
+do_misc_fixups
+tree_descr
 btf_enum
+opt_name
+enum_t
+prefix
+delegate_msk
+any_msk
+seq_print_delegate_opts
 bpf_obj_get_user
 ufd
 bpf_obj_pin_user
@@ -10542,7 +11206,9 @@ bpf_iter_seq_task_common
 pid_visiting
 bpf_iter_seq_task_info
 bpf_iter__task
+bpf_iter_seq_task_file_info
 bpf_iter__task_file
+bpf_iter_seq_task_vma_info
 bpf_iter__task_vma
 bpf_iter_task_vma_kern_data
 bpf_iter_task_vma
@@ -10555,6 +11221,8 @@ bpf_iter_task_kern
 BPF_TASK_ITER_ALL_PROCS
 BPF_TASK_ITER_ALL_THREADS
 BPF_TASK_ITER_PROC_THREADS
+task_iter_init
+do_mmap_read_unlock
 bpf_iter_task_destroy
 bpf_iter_task_next
 task__nullable
@@ -10567,8 +11235,24 @@ bpf_iter_task_vma_next
 bpf_iter_task_vma_new
 bpf_iter_task_show_fdinfo
 bpf_iter_fill_link_info
+task_vma_seq_stop
+task_vma_seq_show
+task_vma_seq_next
+task_vma_seq_start
+task_vma_seq_get_next
+task_file_seq_stop
+task_file_seq_show
 bpf_iter_task_file
+task_file_seq_next
+task_file_seq_start
+task_file_seq_get_next
 bpf_iter_attach_task
+task_seq_stop
+task_seq_show
+task_seq_next
+task_seq_start
+skip_if_dup_files
+task_seq_get_next
 bpf_iter__bpf_prog
 bpf_iter_bpf_prog
 bpf_iter__bpf_link
@@ -10665,12 +11349,18 @@ local_storage
 sdata
 BPF_LOCAL_STORAGE_GET_F_CREATE
 BPF_SK_STORAGE_GET_F_CREATE
+task_storage_map_free
+task_storage_map_alloc
 bpf_task_storage_delete
 bpf_task_storage_delete_recur
 gfp_flags
 bpf_task_storage_get
 bpf_task_storage_get_recur
 bpf_task_storage_free
+task_storage_ptr
+inode_storage_map_free
+inode_storage_map_alloc
+inode_storage_ptr
 btf_header
 magic
 type_off
@@ -10680,6 +11370,8 @@ str_len
 BTF_VAR_STATIC
 BTF_VAR_GLOBAL_ALLOCATED
 BTF_VAR_GLOBAL_EXTERN
+btf_var
+linkage
 sk_msg_md
 migrating_sk
 sk_reuseport_md
@@ -10861,7 +11553,6 @@ inet_bind_hashbucket
 inet_listen_hashbucket
 nulls_head
 rt6key
-plen
 tcp_ca_event
 CA_EVENT_TX_START
 CA_EVENT_CWND_RESTART
@@ -11016,6 +11707,7 @@ free_by_rcu_ttrace
 waiting_for_gp_ttrace
 rcu_ttrace
 call_rcu_ttrace_in_progress
+do_call_rcu_ttrace
 bpf_arena
 user_vm_start
 user_vm_end
@@ -11029,7 +11721,6 @@ bpf_arena_alloc_pages
 bpf_dispatcher_prog
 bpf_dispatcher
 num_progs
-rw_image
 image_off
 sc_key
 sc_tramp
@@ -11072,9 +11763,11 @@ lastopt
 dsthao
 frag_max_size
 srhoff
+net_protocol
+net_offload
 bpf_cpu_map_entry
 bpf_cpu_map
-cpu_map
+ptype
 bpf_stack_build_id_status
 BPF_STACK_BUILD_ID_EMPTY
 BPF_STACK_BUILD_ID_VALID
@@ -11108,6 +11801,7 @@ qdisc_skb_cb
 bpf_skb_data_end
 qdisc_cb
 bpf_cgroup_link
+direct_write
 bpf_cgroup_link_fill_link_info
 bpf_cgroup_link_show_fdinfo
 bpf_cgroup_link_detach
@@ -11153,6 +11847,7 @@ SOCK_TXTIME
 SOCK_XDP
 SOCK_TSTAMP_NEW
 SOCK_RCVMARK
+reuseport_array
 bpf_sk_reuseport_detach
 bpf_struct_ops_state
 BPF_STRUCT_OPS_STATE_INIT
@@ -11291,7 +11986,6 @@ bpf_lsm_tun_dev_attach
 bpf_lsm_tun_dev_attach_queue
 bpf_lsm_tun_dev_create
 bpf_lsm_tun_dev_alloc_security
-req
 bpf_lsm_req_classify_flow
 bpf_lsm_secmark_refcount_dec
 bpf_lsm_secmark_refcount_inc
@@ -11372,7 +12066,6 @@ bpf_lsm_msg_msg_free_security
 bpf_lsm_msg_msg_alloc_security
 ipcp
 bpf_lsm_ipc_getsecid
-flag
 bpf_lsm_ipc_permission
 bpf_lsm_userns_create
 bpf_lsm_task_to_inode
@@ -11405,7 +12098,6 @@ kmod_name
 bpf_lsm_kernel_module_request
 bpf_lsm_kernel_create_files_as
 bpf_lsm_kernel_act_as
-c
 bpf_lsm_cred_getsecid
 bpf_lsm_cred_transfer
 bpf_lsm_cred_prepare
@@ -11529,7 +12221,6 @@ bpf_lsm_sb_show_options
 bpf_lsm_sb_kern_mount
 bpf_lsm_sb_remount
 bpf_lsm_sb_mnt_opts_compat
-orig
 bpf_lsm_sb_eat_lsm_opts
 bpf_lsm_sb_free_mnt_opts
 bpf_lsm_sb_free_security
@@ -11546,7 +12237,6 @@ bpf_lsm_bprm_check_security
 bpf_lsm_bprm_creds_from_file
 bpf_lsm_bprm_creds_for_exec
 bpf_lsm_vm_enough_memory
-tz
 bpf_lsm_settime
 bpf_lsm_syslog
 bpf_lsm_quota_on
@@ -11632,10 +12322,18 @@ data_pages
 attr_uptr
 group_fd
 __do_sys_perf_event_open
+task_clock_event_init
+task_clock_event_read
+task_clock_event_del
+task_clock_event_add
+task_clock_event_stop
+task_clock_event_start
+on
 register_rwsem
 consumer_rwsem
 pending_list
 ref_ctr_offset
+filler_t
 fgf_t
 rmap_t
 static_key_mod
@@ -11650,10 +12348,16 @@ post_commit_offset
 abort_ip
 btf_trace_rseq_update
 btf_trace_rseq_ip_fixup
+prep
 pg_data_t
 __kernel_rwf_t
 cachestat_range
 cachestat
+nr_cache
+nr_dirty
+nr_writeback
+nr_evicted
+nr_recently_evicted
 compact_control
 trace_event_raw_mm_filemap_op_page_cache
 trace_event_raw_mm_filemap_op_page_cache_range
@@ -11672,23 +12376,46 @@ btf_trace_file_check_and_advance_wb_err
 cstat_range
 cstat
 __do_sys_cachestat
+first_index
+filemap_cachestat
+filemap_invalidate_inode
+filemap_release_folio
 generic_file_write_iter
 __generic_file_write_iter
 generic_perform_write
+generic_file_direct_write
+filler
+do_read_cache_folio
+generic_file_readonly_mmap
 generic_file_mmap
+filemap_page_mkwrite
 start_pgoff
 end_pgoff
 filemap_map_pages
 filemap_fault
 in
 filemap_splice_read
+splice_folio_into_pipe
 generic_file_read_iter
+nowait
+filemap_invalidate_pages
 already_read
 filemap_read
 need_uptodate
 filemap_get_pages
+filemap_read_folio
+filemap_get_read_batch
+filemap_get_folios_tag
+filemap_get_folios_contig
+filemap_get_folios
 fgp_flags
 __filemap_get_folio
+filemap_get_entry
+wake_page_function
+mapping1
+mapping2
+filemap_invalidate_unlock_two
+filemap_invalidate_lock_two
 filemap_alloc_folio_noprof
 filemap_add_folio
 shadowp
@@ -11696,8 +12423,22 @@ __filemap_add_folio
 lstart
 lend
 filemap_write_and_wait_range
+start_byte
+end_byte
+filemap_range_has_writeback
+filemap_fdatawait_keep_errors
+filemap_fdatawait_range_keep_errors
+filemap_fdatawait_range
+filemap_range_has_page
+filemap_flush
+filemap_fdatawrite_range
+filemap_fdatawrite
 wbc
 filemap_fdatawrite_wbc
+filemap_check_errors
+filemap_remove_folio
+filemap_free_folio
+filemap_unaccount_folio
 kmem_cache
 cpu_slab
 lock_key
@@ -11759,10 +12500,13 @@ __do_sys_process_mrelease
 oc
 out_of_memory
 oom_kill_process
+task_will_free_mem
+wake_oom_reaper
 oom_badness
 advice
 ksys_fadvise64_64
 vfs_fadvise
+generic_fadvise
 unsafe_addr
 strncpy_from_user_nofault
 copy_to_user_nofault
@@ -11770,8 +12514,10 @@ copy_from_user_nofault
 strncpy_from_kernel_nofault
 copy_from_kernel_nofault
 folio_mark_dirty
+filemap_dirty_folio
 warn
 __folio_mark_dirty
+do_writepages
 balance_dirty_pages_ratelimited
 balance_dirty_pages_ratelimited_flags
 pagecache_get_page
@@ -11801,11 +12547,11 @@ btf_trace_mm_lru_activate
 folio_add_lru
 folio_mark_accessed
 __folio_put
+generic_error_remove_folio
 reclaim_stat
 new_folio_t
 free_folio_t
 trace_event_raw_mm_vmscan_kswapd_sleep
-nid
 trace_event_raw_mm_vmscan_kswapd_wake
 zid
 trace_event_raw_mm_vmscan_wakeup_kswapd
@@ -11830,8 +12576,6 @@ nr_taken
 trace_event_raw_mm_vmscan_write_folio
 reclaim_flags
 trace_event_raw_mm_vmscan_lru_shrink_inactive
-nr_dirty
-nr_writeback
 nr_congested
 nr_immediate
 nr_activate0
@@ -11876,11 +12620,15 @@ shrink_lruvec
 folio_list
 ignore_references
 shrink_folio_list
+shrinkctl
+do_shrink_slab
 export_operations
 fileattr
 initxattrs
 shared_policy
 simple_xattrs
+simple_xattr
+uffd_flags_t
 shrinklist
 swaplist
 dir_offsets
@@ -11893,17 +12641,71 @@ fallocend
 fsflags
 stop_eviction
 vfs_inode
+shmem_sb_info
 sgp_type
 SGP_READ
 SGP_NOALLOC
 SGP_CACHE
 SGP_WRITE
 SGP_FALLOC
+fid
+shmem_read_mapping_page_gfp
+shmem_read_folio_gfp
+shmem_zero_setup
+shmem_file_setup_with_mnt
 shmem_file_setup
+shmem_kernel_file_setup
+shmem_enabled_store
+shmem_enabled_show
+shmem_init
+shmem_init_fs_context
+shmem_error_remove_folio
+shmem_init_inode
+shmem_destroy_inode
+shmem_free_in_core_inode
+shmem_alloc_inode
+shmem_free_fc
+shmem_get_tree
+shmem_fill_super
+shmem_put_super
+shmem_show_options
+shmem_reconfigure
+shmem_parse_options
+shmem_parse_one
+fh
+shmem_encode_fh
+fh_len
+fh_type
+shmem_fh_to_dentry
+vfh
+shmem_match
+shmem_get_parent
+shmem_listxattr
+shmem_xattr_handler_set
+shmem_xattr_handler_get
+xattr_array
+fs_info
+shmem_initxattrs
 fa
+shmem_fileattr_set
+shmem_fileattr_get
+shmem_get_link
+shmem_put_link
 symname
+shmem_symlink
+shmem_rename2
+shmem_rmdir
+shmem_unlink
+shmem_link
 excl
 shmem_create
+shmem_mkdir
+shmem_tmpfile
+shmem_mknod
+shmem_statfs
+shmem_fallocate
+shmem_file_llseek
+shmem_file_splice_read
 shmem_file_write_iter
 shmem_file_read_iter
 copied
@@ -11911,17 +12713,86 @@ fsdata
 shmem_write_end
 foliop
 shmem_write_begin
+dst_pmd
+dst_vma
+dst_addr
+src_addr
+shmem_mfill_atomic_pte
+shmem_get_offset_ctx
+shmem_file_open
+shmem_mmap
+shmem_lock
+ilx
+shmem_get_policy
+mpol
+shmem_set_policy
+shmem_get_unmapped_area
 shmem_fault
 sgp
+shmem_get_folio
 fault_type
 shmem_get_folio_gfp
+shmem_swapin_folio
+fault_mm
+orders
+shmem_alloc_and_add_folio
+shmem_alloc_folio
+shmem_huge_force
+shmem_allowable_huge_orders
+shmem_writepage
+shmem_unuse
+shmem_unuse_inode
+shmem_evict_inode
+shmem_setattr
 request_mask
 shmem_getattr
+shmem_truncate_range
+unfalloc
+shmem_undo_range
+shmem_get_partial_folio
+shmem_unlock_mapping
+shmem_swap_usage
+shmem_partial_swap_usage
+radswap
+shmem_free_swap
+expected
+shmem_add_to_page_cache
+shmem_update_stats
+shmem_unused_huge_count
+shmem_unused_huge_scan
+sbinfo
+nr_to_free
+shmem_unused_huge_shrink
+shmem_huge_global_enabled
+shmem_confirm_swap
+shmem_uncharge
+shmem_charge
+shmem_recalc_inode
+vma_is_shmem
+vma_is_anon_shmem
+shmem_mapping
+shmem_inode_unacct_blocks
+shmem_inode_acct_blocks
+vm_memory_committed
+vm_commit_limit
 kvfree
 vm_mmap
 vm_mmap_pgoff
+vma_set_file
+vma_is_stack_for_current
 fragmentation_index
+vm_events_fold_cpu
 vm_event_states
+inode_to_bdi
+meminit_context
+MEMINIT_EARLY
+MEMINIT_HOTPLUG
+mm_core_init
+mm_sysfs_init
+mm_compute_batch_init
+mm_compute_batch_notifier
+overcommit_policy
+mm_compute_batch
 trace_event_raw_percpu_alloc_percpu
 call_site
 is_atomic
@@ -11978,8 +12849,6 @@ btf_trace_mm_alloc_contig_migrate_range_info
 btf_trace_rss_stat
 alloc_context
 trace_event_raw_mm_compaction_isolate_template
-start_pfn
-end_pfn
 trace_event_raw_mm_compaction_migratepages
 nr_failed
 trace_event_raw_mm_compaction_begin
@@ -12011,6 +12880,22 @@ btf_trace_mm_compaction_defer_reset
 btf_trace_mm_compaction_kcompactd_sleep
 btf_trace_mm_compaction_wakeup_kcompactd
 btf_trace_mm_compaction_kcompactd_wake
+vma_interval_tree_insert_after
+vma_interval_tree_iter_next
+vma_interval_tree_iter_first
+vma_interval_tree_subtree_search
+vma_interval_tree_remove
+vma_interval_tree_insert
+vma_interval_tree_augment_rotate
+lru_status
+LRU_REMOVED
+LRU_REMOVED_RETRY
+LRU_ROTATE
+LRU_SKIP
+LRU_RETRY
+LRU_STOP
+item
+lru_lock
 get_user_pages_fast
 get_user_pages
 get_user_pages_remote
@@ -12021,18 +12906,29 @@ trace_event_raw_mmap_lock_acquire_returned
 btf_trace_mmap_lock_start_locking
 btf_trace_mmap_lock_released
 btf_trace_mmap_lock_acquire_returned
+vma_pgtable_walk_end
+vma_pgtable_walk_begin
 access_process_vm
 access_remote_vm
 __access_remote_vm
+generic_access_phys
 lock_vma_under_rcu
 handle_mm_fault
 __handle_mm_fault
 do_fault
 finish_fault
+do_set_pmd
+__do_fault
 do_anonymous_page
 do_swap_page
 do_wp_page
 do_page_mkwrite
+vm_iomap_memory
+vm_map_pages_zero
+vm_map_pages
+vm_insert_page
+vm_insert_pages
+vm_mixed_zeropage_allowed
 details
 zap_page_range_single
 tlb
@@ -12042,14 +12938,21 @@ end_addr
 tree_end
 mm_wr_locked
 unmap_vmas
-dst_vma
 src_vma
 copy_page_range
+vm_normal_folio_pmd
+vm_normal_page_pmd
+vm_normal_folio
+vm_normal_page
 floor
 ceiling
 free_pgtables
+mm_trace_rss_stat
+do_mincore
 __do_sys_munlockall
 __do_sys_mlockall
+do_mlock
+anon_vma_name
 trace_event_raw_vm_unmapped_area
 low_limit
 high_limit
@@ -12062,6 +12965,12 @@ btf_trace_vm_unmapped_area
 btf_trace_vma_mas_szero
 btf_trace_vma_store
 btf_trace_exit_mmap
+vma_merge_struct
+nb
+sm
+vma_is_special_mapping
+npages
+vm_stat_account
 insert_vm_struct
 exit_mmap
 vm_brk_flags
@@ -12078,12 +12987,18 @@ do_munmap
 expand_stack
 find_vma_prev
 find_vma
+mm_get_unmapped_area
+mm_get_unmapped_area_vmflags
+generic_get_unmapped_area_topdown
+generic_get_unmapped_area
+vm_unmapped_area
 __x64_sys_mmap_pgoff
 ksys_mmap_pgoff
 populate
 do_mmap
 __do_sys_brk
 __x64_sys_brk
+vma_set_page_prot
 init_val
 __do_sys_pkey_alloc
 pkey
@@ -12093,6 +13008,7 @@ mprotect_fixup
 old_len
 new_addr
 __do_sys_mremap
+vma_to_resize
 __do_sys_msync
 trace_event_raw_tlb_flush
 btf_trace_tlb_flush
@@ -12109,6 +13025,7 @@ btf_trace_mm_migrate_pages_start
 btf_trace_set_migration_pte
 btf_trace_remove_migration_pte
 folio_add_new_anon_rmap
+mm_find_pmd
 trace_event_raw_alloc_vmap_area
 vstart
 vend
@@ -12122,25 +13039,63 @@ btf_trace_alloc_vmap_area
 btf_trace_purge_vmap_area_lazy
 btf_trace_free_vmap_area_noflush
 vfree
+vm_map_ram
+vm_unmap_ram
+vm_unmap_aliases
+area
+vm_area_unmap_pages
+vm_area_map_pages
+vm
+vm_area_register_early
+vm_area_add_early
+vma_prepare
+mm_drop_all_locks
+mm_take_all_locks
+vma_wants_writenotify
+vma_needs_dirty_tracking
 vma_link
+vma_link_file
+vma_merge_extend
+new_flags
+give_up_on_oom
+vma_modify_flags_uffd
+new_pol
+vma_modify_policy
+new_name
+vma_modify_flags_name
+vma_modify_flags
+vmg
+vma_modify
 do_vmi_munmap
 do_vmi_align_munmap
+vma_shrink
+vma_expand
+vma_merge_new_range
 new_below
 split_vma
 __split_vma
 unmap_region
+vp
+vma_complete
+len_in
+do_mseal
 __free_pages
 preferred_nid
 __alloc_pages_noprof
-alloc_flags
 ac
+wake_all_kswapds
+alloc_flags
 get_page_from_freelist
 free_unref_folios
 free_unref_page
+memory_block
+do_migrate_range
+generic_online_page
 kmem_cache_cpu
 partial
 kmem_cache_node
 freelist_tid
+do_kmem_cache_create
 object
 kfree
 kmem_cache_free
@@ -12152,22 +13107,38 @@ ___slab_alloc
 vlen
 behavior
 __do_sys_process_madvise
-len_in
 do_madvise
 swap_iocb
 swap_read_folio
 swap_writepage
+sis
+generic_swapfile_activate
+vma_ra_enabled_store
+vma_ra_enabled_show
+filemap_get_incore_folio
 specialfile
 swap_flags
 __do_sys_swapon
+generic_max_swapfile_size
 __do_sys_swapoff
+chg
+vma_has_reserves
+vma_mmu_pagesize
+vma_kernel_pagesize
+vma_dup_policy
 alloc_pages_noprof
 hugepage
 vma_alloc_folio_noprof
 pol
-ilx
 alloc_pages_mpol_noprof
+vma_policy_mof
+vma_migratable
 __do_sys_set_mempolicy_home_node
+mode_flags
+nmask
+do_mbind
+do_migrate_pages
+do_set_mempolicy
 mmu_notifier_subscriptions
 trace_event_raw_ksm_scan_template
 rmap_entries
@@ -12191,6 +13162,8 @@ btf_trace_ksm_merge_with_ksm_page
 btf_trace_ksm_remove_ksm_page
 btf_trace_ksm_remove_rmap_item
 btf_trace_ksm_advisor
+fmt
+seq_con_printf
 buffer_head
 b_state
 b_this_page
@@ -12208,13 +13181,28 @@ bh_end_io_t
 b_page
 b_folio
 migrate_misplaced_folio
+do_pages_stat
+task_nodes
+do_pages_move
 get_new_folio
 put_new_folio
 ret_succeeded
 migrate_pages
+filemap_migrate_folio
 trace_event_raw_migration_pmd
 btf_trace_set_migration_pmd
 btf_trace_remove_migration_pmd
+adjust_next
+vma_adjust_trans_huge
+do_huge_pmd_numa_page
+do_huge_pmd_wp_page
+do_huge_pmd_anonymous_page
+vma_thp_gfp_mask
+shmem_fallback_charge_show
+shmem_fallback_show
+shmem_alloc_show
+mm_put_huge_zero_folio
+mm_get_huge_zero_folio
 trace_event_raw_mm_khugepaged_scan_pmd
 referenced
 none_or_zero
@@ -12237,9 +13225,19 @@ btf_trace_mm_khugepaged_scan_file
 btf_trace_mm_khugepaged_collapse_file
 memcg_vmstats
 memcg_vmstats_percpu
+to_kill
+kill_accessing_process
+force_early
+task_early_kill
+forcekill
+kill_procs
+tk
+kill_proc
 trace_event_raw_test_pages_isolated
 fin_pfn
 btf_trace_test_pages_isolated
+vma_is_secretmem
+mm_alloc_pmd
 damon_region
 trace_event_raw_damos_before_apply
 context_idx
@@ -12252,6 +13250,9 @@ trace_event_raw_damon_aggregated
 target_id
 btf_trace_damos_before_apply
 btf_trace_damon_aggregated
+pid_show
+pid_target_store
+pid_target_show
 uname
 __do_sys_memfd_create
 __kernel_off_t
@@ -12270,8 +13271,6 @@ __x64_sys_close
 filp_close
 filp_flush
 __x64_sys_creat
-dfd
-usize
 __do_sys_openat2
 __x64_sys_openat2
 __x64_sys_openat
@@ -12305,25 +13304,31 @@ __x64_sys_faccessat2
 __x64_sys_faccessat
 do_faccessat
 __x64_sys_fallocate
+ksys_fallocate
 vfs_fallocate
 __x64_sys_ftruncate
 small
 do_sys_ftruncate
+do_ftruncate
 __x64_sys_truncate
 do_sys_truncate
 vfs_truncate
 time_attrs
 do_truncate
 rwf_t
+generic_atomic_write_valid
+file_in
+file_out
+generic_file_rw_checks
 generic_write_checks
+generic_write_checks_count
+generic_write_check_limits
 fd_in
 off_in
 fd_out
 off_out
 __do_sys_copy_file_range
-file_in
 pos_in
-file_out
 pos_out
 vfs_copy_file_range
 __x64_sys_sendfile64
@@ -12368,8 +13373,12 @@ __x64_sys_llseek
 __x64_sys_lseek
 ksys_lseek
 vfs_llseek
+noop_llseek
 generic_file_llseek
+generic_llseek_cookie
 maxsize
+eof
+generic_file_llseek_size
 vfs_setpos
 fput
 ____fput
@@ -12380,7 +13389,16 @@ alloc_file_pseudo
 alloc_empty_file
 fscrypt_operations
 vfs_get_tree
+kill_block_super
+kill_litter_super
+kill_anon_super
+do_thaw_all
+do_thaw_all_callback
+do_emergency_remount
+do_emergency_remount_callback
 iterate_supers
+generic_shutdown_super
+chrdev_open
 st_dev
 st_ino
 st_nlink
@@ -12430,6 +13448,7 @@ stx_atomic_write_unit_max
 stx_atomic_write_segments_max
 __spare1
 __spare3
+compat_stat
 mnt_namespace
 mounts
 nr_mounts
@@ -12467,14 +13486,22 @@ mnt_node
 mnt_rcu
 mnt_mp_list
 mnt_umount
+inode_set_bytes
+inode_get_bytes
+inode_sub_bytes
+inode_add_bytes
+__do_compat_sys_newfstat
+__do_compat_sys_newfstatat
+__do_compat_sys_newlstat
+__do_compat_sys_newstat
 __x64_sys_statx
+do_statx_fd
 do_statx
 cp_statx
 __x64_sys_readlink
 __x64_sys_readlinkat
 bufsiz
 do_readlinkat
-statbuf
 __do_sys_newfstat
 __x64_sys_newfstat
 __do_sys_newfstatat
@@ -12496,6 +13523,11 @@ vfs_statx_path
 vfs_fstat
 vfs_getattr
 vfs_getattr_nosec
+unit_min
+unit_max
+generic_fill_statx_atomic_writes
+generic_fill_statx_attr
+generic_fillattr
 __x64_sys_execve
 set_dumpable
 bprm_execve
@@ -12513,19 +13545,38 @@ executable_stack
 setup_arg_pages
 copy_strings_kernel
 copy_string_kernel
+path_noexec
+do_proc_dopipe_max_size_conv
+pipe_fcntl
+nr_slots
+pipe_resize_ring
+fifo_open
 pipe_wait_writable
 pipe_wait_readable
 __x64_sys_pipe
 __x64_sys_pipe2
 fildes
 do_pipe2
+do_pipe_flags
 create_pipe_files
+buflen
 free_pipe_info
 alloc_pipe_info
+pipe_is_unprivileged_user
+pipe_fasync
 pipe_release
 pipe_poll
+pipe_ioctl
 pipe_write
 pipe_read
+generic_pipe_buf_release
+generic_pipe_buf_get
+generic_pipe_buf_try_steal
+pipe1
+pipe2
+pipe_double_lock
+pipe_unlock
+pipe_lock
 next_seq
 m_seq
 r_seq
@@ -12540,7 +13591,7 @@ renamedata
 old_mnt_idmap
 new_mnt_idmap
 delegated_inode
-buflen
+page_get_link
 vfs_get_link
 vfs_readlink
 __x64_sys_rename
@@ -12584,10 +13635,14 @@ may_open
 vfs_mkobj
 want_excl
 vfs_create
+p1
+p2
 user_path_at
+path_pts
 vfs_path_lookup
 vfs_path_parent_lookup
 kern_path
+path_parentat
 filename_lookup
 path_lookupat
 path_init
@@ -12595,6 +13650,7 @@ walk_component
 handle_dots
 step_into
 lookup_fast
+nd_jump_link
 complete_walk
 terminate_walk
 path_put
@@ -12604,10 +13660,14 @@ generic_permission
 putname
 getname_kernel
 getname_flags
+band
+kill_fasync
+do_compat_fcntl64
 __x64_sys_fcntl
 do_fcntl
 file_dedupe_range
 fiemap_extent_info
+__do_compat_sys_ioctl
 __x64_sys_ioctl
 do_vfs_ioctl
 vfs_fileattr_set
@@ -12637,51 +13697,132 @@ triggered
 inline_index
 inline_entries
 poll_table_page
+poll_time_type
+PT_TIMEVAL
+PT_OLD_TIMEVAL
+PT_TIMESPEC
+PT_OLD_TIMESPEC
 out
 ex
 res_in
 res_out
 res_ex
 fd_set_bits
+inp
+outp
+exp
+tsp
+sigmask
+sigsetsize
+do_compat_pselect
+tvp
+do_compat_select
 __x64_sys_ppoll
 __x64_sys_poll
+do_restart_poll
 end_time
 do_sys_poll
 __x64_sys_pselect6
 __x64_sys_select
-inp
-outp
-exp
 core_sys_select
 do_select
+d_walk_ret
+D_WALK_CONTINUE
+D_WALK_QUIT
+D_WALK_NORETRY
+D_WALK_SKIP
+d_parent_ino
+d_tmpfile
+d_mark_tmpfile
+d_genocide
+d_genocide_kill
+d_splice_alias
+d_ancestor
+dentry1
+dentry2
+d_exchange
+d_move
 d_add
 d_alloc_parallel
+d_rehash
+d_hash_and_lookup
 __d_lookup
 d_lookup
 seqp
 __d_lookup_rcu
+d_same_name
+d_add_ci
+d_obtain_root
+d_obtain_alias
+root_inode
+d_make_root
+d_instantiate_new
 d_instantiate
+d_flags_for_inode
+d_set_d_op
+d_alloc_name
+d_alloc_pseudo
+d_alloc_cursor
+d_alloc_anon
 d_alloc
 d_invalidate
+d_set_mounted
+path_has_submounts
+path_check_mount
+enter
+d_walk
+d_prune_aliases
+d_find_alias_rcu
+d_find_alias
+d_find_any_alias
 dput
+d_mark_dontcache
 __dentry_kill
+d_drop
+d_shrink_del
+d_lru_del
+d_lru_add
 vfs_caches_init
 vfs_caches_init_early
+inode_set_ctime_current
+inode_nohighmem
+inode_set_flags
+inode_dio_wait_interruptible
+inode_dio_wait
+inode_dio_finished
+inode_owner_or_capable
+inode_init_owner
 init_special_inode
+inode_needs_sync
 file_update_time
+inode_needs_update_time
 touch_atime
 atime_needs_update
 inode_update_time
+generic_update_time
+inode_update_timestamps
 iput
+generic_delete_inode
 iget_locked
 hashval
 iget5_locked
+inode_insert5
 new_inode
 new_inode_pseudo
+inode_lru_isolate
 evict
 clear_inode
+inode_sb_list_add
 inode_add_lru
+wqe
+inode_bit_waitqueue
+inode_init_once
+inode_init_always_gfp
+inode_init_early
+inode_init
 notify_change
+inode_newsize_ok
+acl
 __x64_sys_dup
 __x64_sys_dup2
 __x64_sys_dup3
@@ -12691,6 +13832,9 @@ ksys_dup3
 replace_fd
 do_dup2
 __f_unlock_pos
+ret_fd
+task_lookup_next_fdget_rcu
+task_lookup_fdget_rcu
 fget_task
 fget_raw
 fget
@@ -12709,10 +13853,26 @@ punch_hole
 dup_fd
 mount_attr
 statmount
+sb_dev_major
+sb_dev_minor
+sb_magic
+sb_flags
+fs_type
+mnt_parent_id
+mnt_id_old
+mnt_parent_id_old
+mnt_attr
+mnt_propagation
+mnt_peer_group
+propagate_from
+mnt_point
+mnt_ns_id
+__spare2
 mnt_id_req
 mnt_tree_flags_t
 MNT_TREE_MOVE
 MNT_TREE_BENEATH
+mnt_may_suid
 mnt_ids
 nr_mnt_ids
 __do_sys_listmount
@@ -12726,6 +13886,9 @@ new_root
 put_old
 __do_sys_pivot_root
 __x64_sys_pivot_root
+path1
+path2
+path_is_under
 from_dfd
 from_pathname
 to_dfd
@@ -12743,9 +13906,17 @@ type_page
 data_page
 do_mount
 path_mount
+expiry_list
+mnt_set_expiry
+newmnt
+do_add_mount
 beneath
 do_move_mount
+mnt_warn_timestamp_expiry
 __x64_sys_open_tree
+recurse
+__do_loopback
+do_lock_mount
 source_mnt
 top_mnt
 dest_mp
@@ -12753,27 +13924,114 @@ attach_recursive_mnt
 __x64_sys_oldumount
 __x64_sys_umount
 path_umount
+mnt_clone_internal
+path_is_mountpoint
+mnt_make_shortterm
 mntget
 mntput
 vfs_submount
 vfs_kern_mount
 vfs_create_mount
+mnt_change_mountpoint
+child_mnt
+mnt_set_mountpoint
 lookup_mnt
 __lookup_mnt
+mnt_drop_write_file
+mnt_put_write_access_file
+mnt_drop_write
+mnt_put_write_access
+mnt_want_write_file
+mnt_get_write_access_file
+mnt_want_write
+mnt_get_write_access
+mnt_get_writers
+mnt_get_count
+mnt_release_group_id
+mnt_ns_release
+mnt_ns_tree_add
+mnt_init
+seq_file_init
+seq_hlist_next_percpu
+seq_hlist_start_percpu
+seq_hlist_next_rcu
+seq_hlist_start_head_rcu
+seq_hlist_start_rcu
+seq_hlist_next
+seq_hlist_start_head
+seq_hlist_start
+seq_list_next_rcu
+seq_list_start_head_rcu
+seq_list_start_rcu
+seq_list_next
+seq_list_start_head
+seq_list_start
+prefix_str
+prefix_type
+rowsize
+groupsize
+ascii
+seq_hex_dump
+seq_pad
+seq_write
+delimiter
+seq_put_decimal_ll
+width
+seq_put_hex_ll
+seq_put_decimal_ull
+seq_put_decimal_ull_width
+seq_putc
+psize
+seq_open_private
+seq_release_private
+esc
+seq_dentry
+seq_path_root
+seq_file_path
+seq_path
+binary
+seq_bprintf
+seq_printf
+seq_vprintf
+seq_escape_mem
+seq_release
+seq_lseek
+seq_read_iter
+seq_read
+seq_open
+xattr_ctx
+freed_space
+simple_xattrs_free
+simple_xattrs_init
+new_xattr
+simple_xattr_add
+simple_xattr_list
+simple_xattr_set
+simple_xattr_get
+simple_xattr_alloc
+simple_xattr_free
+simple_xattr_space
+generic_listxattr
 __do_sys_fremovexattr
 __x64_sys_fremovexattr
 __x64_sys_lremovexattr
 __x64_sys_removexattr
+path_removexattr
 __x64_sys_flistxattr
 __x64_sys_llistxattr
 __x64_sys_listxattr
+path_listxattr
 __x64_sys_fgetxattr
 __x64_sys_lgetxattr
 __x64_sys_getxattr
+path_getxattr
+do_getxattr
 __do_sys_fsetxattr
 __x64_sys_fsetxattr
 __x64_sys_lsetxattr
 __x64_sys_setxattr
+path_setxattr
+do_setxattr
 vfs_removexattr
 vfs_listxattr
 vfs_getxattr
@@ -12782,16 +14040,69 @@ xattr_size
 vfs_getxattr_alloc
 vfs_setxattr
 unicode_map
+path_from_stashed
+simple_inode_init_ts
+inode_query_iversion
+inode_maybe_inc_iversion
+generic_set_sb_d_ops
+folded_name
+de_name
+de_name_len
+generic_ci_match
+generic_ci_d_hash
+generic_ci_d_compare
+simple_get_link
+flp
+simple_nosetlease
 datasync
 noop_fsync
+blocksize_bits
+num_blocks
+generic_check_addressable
 generic_file_fsync
+get_inode
+generic_fh_to_parent
+generic_fh_to_dentry
+max_len
+generic_encode_ino32_fh
+simple_attr_write_signed
+simple_attr_write
+simple_attr_read
+simple_attr_release
+simple_attr_open
+simple_transaction_release
+simple_transaction_read
+simple_transaction_get
+simple_transaction_set
+simple_write_to_buffer
 simple_read_from_buffer
+simple_release_fs
+simple_pin_fs
+simple_fill_super
 simple_write_end
 simple_write_begin
+simple_read_folio
+simple_setattr
 simple_rename
+simple_rename_exchange
+simple_rename_timestamp
+simple_rmdir
 simple_unlink
+simple_empty
+simple_link
+simple_open
+simple_recursive_removal
+octx
+simple_offset_destroy
+simple_offset_rename_exchange
+simple_offset_rename
+simple_offset_remove
+simple_offset_add
+simple_offset_init
 generic_read_dir
 dcache_readdir
+dcache_dir_lseek
+dcache_dir_close
 dcache_dir_open
 simple_lookup
 simple_statfs
@@ -12874,7 +14185,18 @@ btf_trace_sb_mark_inode_writeback
 btf_trace_sb_clear_inode_writeback
 sync_inodes_sb
 __mark_inode_dirty
+inode_sleep_on_writeback
+inode_wait_for_writeback
+inode_io_list_del
+new_wb_id
+inode_switch_wbs
+new_wb
+inode_prepare_wbs_switch
+inode_switch_wbs_work_fn
+inode_cgwb_move_to_attached
+inode_io_list_move_locked
 splice_desc
+splice_actor
 splice_direct_actor
 __x64_sys_tee
 do_tee
@@ -12882,15 +14204,28 @@ __x64_sys_splice
 uiov
 __do_sys_vmsplice
 __x64_sys_vmsplice
+pipe_to_user
+__do_splice
 do_splice
+opipe
+splice_file_to_pipe
 opos
+splice_file_range
 do_splice_direct
+splice_file_range_actor
 splice_direct_to_actor
 vfs_splice_read
+do_splice_read
+splice_to_socket
 iter_file_splice_write
+splice_from_pipe
+splice_from_pipe_next
+splice_shrink_spd
+splice_grow_spd
+splice_to_pipe
+pipe_clear_nowait
 __x64_sys_sync_file_range2
 __x64_sys_sync_file_range
-nbytes
 ksys_sync_file_range
 __x64_sys_fdatasync
 __x64_sys_fsync
@@ -12903,9 +14238,12 @@ __do_sys_sync
 ksys_sync
 sync_inodes_one_sb
 sync_filesystem
+do_compat_futimesat
 __x64_sys_utime
 __x64_sys_utimes
 __x64_sys_futimesat
+utimes
+do_futimesat
 __x64_sys_utimensat
 times
 do_utimes
@@ -12913,10 +14251,17 @@ vfs_utimes
 __do_sys_getcwd
 __x64_sys_getcwd
 dentry_path_raw
+simple_dname
 d_path
+d_absolute_path
 exit_fs
 ustat
+compat_statfs
+compat_ustat
 statfs64
+__do_compat_sys_ustat
+__do_compat_sys_fstatfs
+__do_compat_sys_statfs
 __do_sys_ustat
 __x64_sys_ustat
 sz
@@ -12928,12 +14273,16 @@ __do_sys_statfs64
 __x64_sys_statfs64
 __do_sys_statfs
 __x64_sys_statfs
+do_statfs64
+do_statfs_native
 vfs_statfs
 fsid
 vfs_get_fsid
+mnt_pin_kill
 vfs_clean_context
 src_fc
 vfs_dup_fs_context
+generic_parse_monolithic
 vfs_parse_comma_sep
 sep
 vfs_parse_monolithic_sep
@@ -12948,6 +14297,8 @@ vfs_cmd_create
 __do_sys_fspick
 __x64_sys_fspick
 __x64_sys_fsopen
+mnt_idmap_put
+mnt_idmap_get
 same
 vfs_dedupe_file_range
 src_file
@@ -12957,18 +14308,57 @@ dst_pos
 remap_flags
 vfs_dedupe_file_range_one
 vfs_clone_file_range
+generic_remap_file_range_prep
+get_block_t
 fsverity_operations
 iomap
 iomap_iter
 bh
+get_block
+generic_block_bmap
+generic_cont_expand_simple
+generic_write_end
 mark_buffer_dirty
+generic_buffers_fsync
+generic_buffers_fsync_noflush
+inode_has_buffers
+mpage_readpage_args
+do_mpage_readpage
 proc_dir_entry
 proc_inode
+iov_iter_extraction_t
 data_type
 fsnotify
+file_handle
+inotify_inode_mark
+inotify_show_fdinfo
+fsn_mark
+inode_mark
+inotify_free_mark
+fsn_event
+inotify_free_event
+inotify_free_group_priv
+inotify_freeing_mark
+inotify_handle_inode_event
+inotify_merge
+inotify_user_setup
 __do_sys_inotify_init
 do_inotify_init
+inotify_update_watch
+inotify_ignored_and_remove_idr
+i_mark
+inotify_remove_from_idr
+wd
+inotify_idr_find
+dirname
+inotify_find_inode
+inotify_ioctl
+ignored
+inotify_release
 inotify_read
+inotify_poll
+fanotify_fd
+do_fanotify_mark
 event_f_flags
 __do_sys_fanotify_init
 epoll_event
@@ -13001,29 +14391,80 @@ epds
 nonblock
 do_epoll_ctl
 do_epoll_create
-ep_poll_callback
+ep_loop_check_proc
+ep_autoremove_wake_function
 epi
+ep_destroy_wakeup_source
+ep_create_wakeup_source
+whead
+ep_ptable_queue_proc
+ep_poll_callback
+ep_show_fdinfo
+ep_eventpoll_poll
+ep_eventpoll_release
+ep_eventpoll_ioctl
+ep_clear_and_put
 ep_remove
+ep_remove_epi
+ep_refcount_dec_and_test
+scan_batch
+ep_done_scan
+ep_start_scan
+ep_busy_loop_end
 anon_inode_getfd
 anon_inode_getfile
 do_signalfd4
-tmr
+signalfd_show_fdinfo
+signalfd_read_iter
+kinfo
+signalfd_copyinfo
+signalfd_poll
+signalfd_release
+signalfd_cleanup
 timerfd_ctx
 tintv
 moffs
 wqh
-ticks
 expired
 settime_flags
 clist
 cancel_lock
 might_cancel
+do_timerfd_gettime
+do_timerfd_settime
 __do_sys_timerfd_create
+timerfd_ioctl
+timerfd_show
+timerfd_read_iter
+timerfd_poll
+timerfd_release
+timerfd_resume
+timerfd_resume_work
+timerfd_clock_was_set
+timerfd_alarmproc
+htmr
+timerfd_tmrproc
 eventfd_ctx
 do_eventfd
+eventfd_ctx_fileget
+eventfd_ctx_fdget
+eventfd_fget
+eventfd_show_fdinfo
 eventfd_write
 eventfd_read
+eventfd_ctx_remove_wait_queue
+eventfd_ctx_do_read
+eventfd_poll
+eventfd_release
+eventfd_ctx_put
+eventfd_signal_mask
 kioctx_table
+aio_context_t
+io_event
+kioctx
+ctx_rq_wait
+do_io_getevents
+kill_ioctx
 trace_event_raw_dax_pmd_fault_class
 max_pgoff
 trace_event_raw_dax_pmd_load_hole_class
@@ -13052,6 +14493,8 @@ btf_trace_dax_insert_mapping
 btf_trace_dax_writeback_range
 btf_trace_dax_writeback_range_done
 btf_trace_dax_writeback_one
+keyp
+wake_exceptional_entry_func
 fscrypt_inode_info
 fscrypt_keyring
 fsverity_info
@@ -13096,16 +14539,54 @@ vfs_lock_file
 vfs_test_lock
 __do_sys_flock
 vfs_setlease
+generic_setlease
+conflock
+posix_lock_file
+posix_lock_inode
+posix_test_lock
+caller_flc
+sys_flc
+posix_locks_conflict
 load_script
 load_elf_binary
 filep
 eppnt
 total_size
 elf_load
+do_get_acl
+do_set_acl
 vfs_remove_acl
 vfs_get_acl
 vfs_set_acl
+simple_acl_create
+simple_set_acl
+posix_acl_xattr_list
+remaining_size
+posix_acl_listxattr
+posix_acl_to_xattr
+posix_acl_from_xattr
+mode_p
+posix_acl_update_mode
+default_acl
+posix_acl_create
+posix_acl_chmod
+posix_acl_create_masq
+want
+posix_acl_permission
+posix_acl_from_mode
+posix_acl_equiv_mode
+posix_acl_valid
+posix_acl_clone
+posix_acl_alloc
+posix_acl_init
+do_coredump
+mountdirfd
+ufh
+do_handle_open
 vfs_dentry_acceptable
+unique_mntid
+fh_flags
+do_sys_name_to_handle
 trace_event_raw_iomap_readpage_class
 trace_event_raw_iomap_range_class
 trace_event_raw_iomap_class
@@ -13131,7 +14612,24 @@ btf_trace_iomap_writepage_map
 btf_trace_iomap_iter
 btf_trace_iomap_dio_rw_begin
 btf_trace_iomap_dio_complete
+qid_t
+do_proc_dqstats
+do_get_dqblk
 vfs_cleanup_quota_inode
+do_quotactl
+proc_maps_private
+pid_numa_maps_open
+do_pagemap_cmd
+uarg
+do_pagemap_scan
+pid_smaps_open
+do_procmap_query
+pid_maps_open
+text
+resident
+task_statm
+task_vsize
+task_mem
 proc_reg_release
 proc_reg_open
 orig_addr
@@ -13144,6 +14642,7 @@ proc_reg_write
 proc_reg_read
 proc_reg_read_iter
 proc_reg_llseek
+syscall_info
 proc_pid_readdir
 proc_pid_lookup
 proc_pid_instantiate
@@ -13151,14 +14650,27 @@ proc_pid_ksm_stat
 proc_pid_ksm_merging_pages
 proc_pid_patch_state
 proc_pid_personality
+whole
+do_io_accounting
 proc_pid_attr_write
 proc_pid_attr_read
 proc_pid_attr_open
+pid_delete_dentry
+pid_revalidate
+pid_update_inode
+pid_getattr
 proc_pid_make_inode
 ei
 proc_pid_evict_inode
+task_dump_owner
 proc_pid_readlink
 proc_pid_get_link
+sched_autogroup_open
+sched_autogroup_write
+sched_autogroup_show
+sched_open
+sched_write
+sched_show
 proc_single_show
 proc_pid_permission
 proc_pid_syscall
@@ -13167,10 +14679,17 @@ proc_pid_schedstat
 proc_pid_stack
 proc_pid_wchan
 proc_pid_cmdline_read
+proc_readdir
+proc_lookup
 proc_pid_statm
+do_task_stat
 proc_pid_status
+seq_fdinfo_open
+do_sysctl_args
 bpf_iter_fini_seq_net
 bpf_iter_init_seq_net
+seq_release_net
+seq_open_net
 kernfs_root
 ino_idr
 last_id_lowbits
@@ -13182,12 +14701,21 @@ kernfs_rwsem
 kernfs_iattr_rwsem
 kernfs_supers_rwsem
 kernfs_iattrs
+kernfs_fop_readdir
 kernfs_open_node
+kernfs_fop_llseek
+kernfs_fop_poll
+kernfs_fop_release
+kernfs_fop_open
+kernfs_fop_mmap
+kernfs_fop_write_iter
+kernfs_fop_read_iter
 ramfs_symlink
 ramfs_create
 ramfs_mkdir
 ramfs_mknod
 ramfs_get_inode
+generic_hugetlb_get_unmapped_area
 fuse_opcode
 FUSE_LOOKUP
 FUSE_FORGET
@@ -13263,6 +14791,22 @@ msg_msg
 m_type
 m_ts
 msg_msgseg
+msgbuf
+bufsz
+msqid
+msgp
+msgsz
+msgtyp
+msgflg
+ksys_msgrcv
+msg_handler
+do_msgrcv
+do_msg_fill
+ksys_msgsnd
+mtype
+mtext
+do_msgsnd
+ksys_msgget
 sem_undo_list
 semval
 sempid
@@ -13278,6 +14822,17 @@ complex_count
 use_global_lock
 sems
 exit_sem
+semid
+tsops
+ksys_semtimedop
+do_semtimedop
+__do_semtimedop
+sma
+semnum
+do_smart_wakeup_zero
+wake_const_ops
+nsems
+ksys_semget
 shmid_kernel
 shm_perm
 shm_file
@@ -13290,12 +14845,32 @@ shm_cprid
 shm_lprid
 mlock_ucounts
 shm_creator
+ksys_shmdt
+shmid
+raddr
+shmlba
+do_shmat
+ksys_shmget
+do_shm_rmid
+mqueue_inode_info
+compat_mq_attr
 u_mqstat
 u_omqstat
+__do_compat_sys_mq_getsetattr
 __do_sys_mq_getsetattr
+do_mq_getsetattr
+notification
+do_mq_notify
+u_msg_ptr
+u_msg_prio
+do_mq_timedreceive
+do_mq_timedsend
 u_name
 __do_sys_mq_unlink
+do_mq_open
+__do_notify
 key_user
+generic_key_instantiate
 __do_sys_keyctl
 _description
 _callout_info
@@ -13304,10 +14879,34 @@ __do_sys_request_key
 _payload
 ringid
 __do_sys_add_key
+__do_compat_sys_keyctl
 proc_key_users_show
 proc_keys_show
+crypto_kpp
 lsm_id
 security_hook_list
+cap_mmap_file
+cap_mmap_addr
+cap_vm_enough_memory
+cap_task_prctl
+cap_task_setnice
+cap_task_setioprio
+cap_task_setscheduler
+cap_safe_nice
+cap_task_fix_setuid
+cap_inode_removexattr
+cap_inode_setxattr
+cap_bprm_creds_from_file
+ivalue
+cap_convert_nscap
+cap_inode_getsecurity
+cap_inode_killpriv
+cap_inode_need_killpriv
+cap_capset
+cap_capget
+cap_ptrace_traceme
+cap_ptrace_access_check
+cap_settime
 targ_ns
 cap_capable
 lsm_event
@@ -13416,7 +15015,6 @@ uctx
 security_setselfattr
 security_getselfattr
 security_d_instantiate
-sma
 security_sem_semop
 security_sem_semctl
 security_sem_associate
@@ -13547,6 +15145,7 @@ security_inode_init_security
 security_dentry_create_files_as
 security_dentry_init_security
 security_inode_free
+inode_free_by_rcu
 security_inode_alloc
 security_path_notify
 security_move_mount
@@ -13708,8 +15307,6 @@ ipv6_mc_list
 ipv6_ac_list
 ipv6_fl_socklist
 tcphdr
-source
-dest
 ack_seq
 res1
 doff
@@ -13756,11 +15353,18 @@ ipv6_mc_socklist
 ipv6_ac_socklist
 inet_skb_parm
 netlbl_lsm_secattr
+inode_security_struct
+perms
+sock_has_perm
+opt_dentry
+inode_doinit_with_dentry
+def_sid
+sid
+inode_doinit_use_xattr
 selinux_load_state
 selinux_policy
 security_read_state_kernel
 security_read_policy
-sid
 secattr
 security_netlbl_sid_to_secattr
 security_netlbl_secattr_to_sid
@@ -13768,7 +15372,6 @@ req_cap
 security_policycap_supported
 security_get_allow_unknown
 security_get_reject_unknown
-perms
 nperms
 security_get_permissions
 nclasses
@@ -13821,7 +15424,6 @@ security_compute_sid
 scontext
 scontext_len
 security_context_to_sid_force
-def_sid
 security_context_to_sid_default
 security_context_str_to_sid
 security_context_to_sid
@@ -13847,6 +15449,7 @@ tasksid
 security_validate_transition
 security_validate_transition_user
 security_mls_enabled
+udp_hslot
 sockaddr_un
 sun_family
 sun_path
@@ -13864,9 +15467,51 @@ oob_skb
 unix_address
 nr_fds
 nr_unix_fds
+aa_label
+path_cond
+seq_show_profile
+seq_rawdata_compressed_size_open
+seq_rawdata_hash_open
+seq_rawdata_revision_open
+seq_rawdata_abi_open
+seq_rawdata_compressed_size_show
+seq_rawdata_hash_show
+seq_rawdata_revision_show
+seq_rawdata_abi_show
+seq_rawdata_release
+seq_ns_compress_max_open
+seq_ns_compress_min_open
+seq_ns_name_open
+seq_ns_level_open
+seq_ns_nsstacked_open
+seq_ns_stacked_open
+seq_ns_compress_max_show
+seq_ns_compress_min_show
+seq_ns_name_show
+seq_ns_level_show
+seq_ns_nsstacked_show
+seq_ns_stacked_show
+seq_profile_hash_open
+seq_profile_attach_open
+seq_profile_mode_open
+seq_profile_name_open
+seq_profile_hash_show
+seq_profile_attach_show
+seq_profile_mode_show
+seq_profile_name_show
+seq_profile_release
+do_ploaddata_rmfs
+do_setattr
+subj_cred
+label
+cond
+path_name
+task_is_descendant
 bpf_lsm_init
 landlock_ruleset_attr
 __do_sys_landlock_create_ruleset
+task_is_scoped
+posix_xattr_acl
 bpf_crypto_skcipher_exit
 bpf_crypto_skcipher_init
 bpf_crypto_lskcipher_decrypt
@@ -13879,6 +15524,9 @@ bpf_crypto_lskcipher_setkey
 bpf_crypto_lskcipher_has_algo
 bpf_crypto_lskcipher_free_tfm
 bpf_crypto_lskcipher_alloc_tfm
+kpp_testvec
+alg
+do_test_kpp
 disk_stats
 sectors
 ios
@@ -14004,6 +15652,7 @@ blk_mq_free_request
 __blk_mq_alloc_requests
 blk_rq_stat
 blk_queue_stats
+sched_rq_cmp
 badblocks
 __do_sys_ioprio_get
 __do_sys_ioprio_set
@@ -14078,6 +15727,18 @@ btf_trace_wbt_lat
 btf_trace_wbt_step
 btf_trace_wbt_timer
 wbt_wait
+opal_dev
+cpin_uid
+generic_pw_cmd
+rle
+wle
+rl
+wl
+generic_lr_enable_disable
+generic_table_write_data
+start_column
+end_column
+generic_get_columns
 io_rsrc_node
 io_mapped_ubuf
 io_sq_data
@@ -14140,25 +15801,63 @@ min_complete
 argp
 argsz
 __do_sys_io_uring_enter
+iov_iter_state
 user_msghdr
 msg_iov
 msg_iovlen
+swap_func
+do_swap
+maxpages
+extraction_flags
+offset0
+iov_iter_extract_pages
+iov_iter_restore
+iov_iter_npages
+iov_iter_get_pages_alloc2
+iov_iter_get_pages2
+iov_iter_gap_alignment
+iov_iter_alignment
+addr_mask
+len_mask
+iov_iter_is_aligned
+direction
+iov_iter_discard
+iov_iter_xarray
+iov_iter_folio_queue
+iov_iter_bvec
+iov_iter_kvec
+iov_iter_single_seg_count
+unroll
+iov_iter_revert
+iov_iter_advance
 copy_page_from_iter_atomic
+iov_iter_zero
 copy_page_to_iter
 _copy_from_iter
 _copy_to_iter
+iov
+iov_iter_init
+once_key
+__do_once_sleepable_done
+__do_once_sleepable_start
+__do_once_done
+__do_once_start
 _copy_to_user
 _copy_from_user
+task_current_syscall
 cpu_rmap
 strncpy_from_user
-str
 strnlen_user
 trace_event_raw_msr_trace_class
 msr
 btf_trace_read_msr
 btf_trace_write_msr
 btf_trace_rdpmc
+do_trace_rdpmc
+do_trace_read_msr
+do_trace_write_msr
 dev_pin_info
+do_amd_gpio_irq_handler
 trace_event_raw_gpio_direction
 gpio
 trace_event_raw_gpio_value
@@ -14177,7 +15876,25 @@ polarity
 btf_trace_pwm_apply
 btf_trace_pwm_get
 pcie_tlp_log
+do_pci_disable_device
+bars
+do_pci_enable_device
+include_override_only
+do_pci_match_id
+drv
+check_dup
+do_pci_add_dynid
+iov_resources_unassigned
+consw
+vc_data
+fb_info
+do_register_framebuffer
+do_fb_ioctl
+show_logo
+do_fbcon_takeover
 thermal_cooling_device
+path_show
+do_sta_before_sun
 thermal_trip_type
 THERMAL_TRIP_ACTIVE
 THERMAL_TRIP_PASSIVE
@@ -14201,7 +15918,6 @@ __data_loc_pname
 trace_event_raw_clk_phase
 phase
 trace_event_raw_clk_duty_cycle
-num
 den
 trace_event_raw_clk_rate_request
 prate
@@ -14235,6 +15951,15 @@ sgs
 out_sgs
 in_sgs
 virtqueue_add_sgs
+do_free_callbacks
+do_reboot
+do_suspend
+irq_info
+do_eoi_pirq
+wake_waiting
+do_hvm_evtchn_intr
+regulator_coupler
+regulator_dev
 trace_event_raw_regulator_basic
 trace_event_raw_regulator_range
 trace_event_raw_regulator_value
@@ -14249,10 +15974,88 @@ btf_trace_regulator_bypass_disable
 btf_trace_regulator_bypass_disable_complete
 btf_trace_regulator_set_voltage
 btf_trace_regulator_set_voltage_complete
+coupler
+generic_coupler_attach
+do_SAK
+do_SAK_work
+__do_SAK
+tty_ioctl
+tty_poll
+tty_open
+tty_release
 tty_write
+tty_read
+do_tty_hangup
+n_tty_inherit_ops
+n_tty_ioctl
+n_tty_poll
+n_tty_write
+n_tty_read
+n_tty_open
+n_tty_close
+n_tty_set_termios
+cp
+n_tty_receive_buf2
+n_tty_receive_buf
+flow
+n_tty_receive_buf_common
+lookahead_done
+n_tty_receive_buf_standard
+n_tty_receive_buf_closing
+n_tty_lookahead_flow_ctrl
+n_tty_receive_char_flagged
+n_tty_receive_char
+n_tty_receive_handle_newline
+n_tty_receive_signal_char
+space
+do_output_char
+n_tty_flush_buffer
+n_tty_check_unthrottle
+n_tty_write_wakeup
+n_tty_kick_worker
+n_tty_init
+n_tty_ioctl_helper
+do_compute_shiftstate
+leaving_gfx
+do_unblank_screen
+entering_gfx
+do_blank_screen
+csw
+deflt
+do_take_over_console
+do_unregister_con_driver
+do_unbind_con_driver
+do_con_write
+vc
+do_update_region
+null_lseek
+write_full
+mmap_zero
+read_iter_zero
+splice_write_null
+pipe_to_null
+write_iter_null
+read_iter_null
+write_null
+read_null
 timer_rand_state
+random_sysctls_init
+random_fasync
+random_ioctl
+random_read_iter
+urandom_read_iter
+random_write_iter
+random_poll
 __x64_sys_getrandom
+random_online_cpu
+random_pm_notification
+random_prepare_cpu
+random_init
+command_line
+random_init_early
+pipe_to_sg
 intel_iommu
+cap_show
 cache_tag
 trace_event_raw_qi_submit
 qw0
@@ -14277,6 +16080,8 @@ btf_trace_cache_tag_unassign
 btf_trace_cache_tag_flush_all
 btf_trace_cache_tag_flush_range
 btf_trace_cache_tag_flush_range_np
+generic_single_device_group
+generic_device_group
 trace_event_raw_iommu_group_event
 trace_event_raw_iommu_device_event
 trace_event_raw_map
@@ -14291,12 +16096,21 @@ btf_trace_attach_device_to_domain
 btf_trace_map
 btf_trace_unmap
 btf_trace_io_page_fault
+mm_pasid_drop
 proc_exit_connector
 proc_exec_connector
 proc_fork_connector
 wake_irq
 driver_private
 device_private
+kill_device
+attribute_container
+cont
+undo
+do_attribute_container_device_trigger_safe
+kill_all
+kill_pending_fw_fallback_reqs
+do_register_memory_block_under_node
 regmap
 trace_event_raw_regmap_reg
 trace_event_raw_regmap_bulk
@@ -14331,6 +16145,16 @@ i2c_smbus_data
 i2c_adapter
 trace_event_raw_devres
 btf_trace_devres_log
+dax_device
+inode_dax
+dax_dev
+kill_dax
+dev_dax
+id_action
+ID_REMOVE
+ID_ADD
+kill_dev_dax
+do_id_store
 dma_fence
 trace_event_raw_dma_fence
 __data_loc_timeline
@@ -14343,7 +16167,12 @@ btf_trace_dma_fence_signaled
 btf_trace_dma_fence_wait_start
 btf_trace_dma_fence_wait_end
 cxl_region
+cxl_root_decoder
 cxl_memdev
+cap_type3_show
+cap_type2_show
+cap_ram_show
+cap_pmem_show
 cxl_get_event_payload
 cxl_poison_record
 cxl_poison_trace_type
@@ -14417,6 +16246,8 @@ btf_trace_cxl_general_media
 btf_trace_cxl_dram
 btf_trace_cxl_memory_module
 btf_trace_cxl_poison
+cxlrd
+kill_regions
 spi_device
 spi_controller
 spi_message
@@ -14518,9 +16349,9 @@ TCX_NEXT
 TCX_PASS
 TCX_DROP
 TCX_REDIRECT
+ifinfomsg
 phy_device
 trace_event_raw_rtc_time_alarm_class
-secs
 trace_event_raw_rtc_irq_set_freq
 trace_event_raw_rtc_irq_set_state
 trace_event_raw_rtc_alarm_irq_enable
@@ -14609,7 +16440,6 @@ target_perf
 capacity
 fast_switch
 btf_trace_amd_pstate_perf
-drv
 cpuidle_enter
 cper_mem_err_compact
 validation_bits
@@ -14674,6 +16504,7 @@ btf_trace_arm_event
 btf_trace_non_standard_event
 btf_trace_aer_event
 btf_trace_memory_failure_event
+__kernel_sock_timeval
 mmsghdr
 msg_hdr
 scm_timestamping_internal
@@ -14681,6 +16512,7 @@ sock_shutdown_cmd
 SHUT_RD
 SHUT_WR
 SHUT_RDWR
+net_proto_family
 SOCK_WAKE_IO
 SOCK_WAKE_WAITD
 SOCK_WAKE_SPACE
@@ -14697,21 +16529,30 @@ kernel_connect
 kernel_accept
 kernel_listen
 kernel_bind
+sock_init
+sock_is_registered
+sock_unregister
+sock_register
 call
 __do_sys_socketcall
 mmsg
 timeout32
 __sys_recvmmsg
+do_recvmmsg
 forbid_cmsg_compat
 __sys_recvmsg
+umsg
+__sys_recvmsg_sock
 msg_sys
 nosec
 ___sys_recvmsg
 __sys_sendmmsg
 __sys_sendmsg
+__sys_sendmsg_sock
 allowed_msghdr_flags
 ___sys_sendmsg
 __sys_shutdown
+__sys_shutdown_sock
 __sys_getsockopt
 do_sock_getsockopt
 user_optval
@@ -14735,18 +16576,27 @@ __sys_listen
 __sys_listen_socket
 umyaddr
 __sys_bind
+__sys_bind_socket
 usockvec
 __sys_socketpair
 __sys_socket
 update_socket_protocol
+__sys_socket_file
 sock_create_kern
 sock_create
 __sock_create
+sock_wake_async
+sock_fasync
 sock_close
+sock_mmap
 sock_poll
+sock_create_lite
 sock_ioctl
+sock_do_ioctl
 sock_write_iter
 sock_read_iter
+sock_splice_eof
+sock_splice_read
 kernel_recvmsg
 sock_recvmsg
 kernel_sendmsg
@@ -14755,11 +16605,15 @@ sock_release
 __sock_release
 sock_alloc
 sockfd_lookup
+sock_from_file
 dname
 sock_alloc_file
+sock_free_inode
+sock_alloc_inode
 ulen
 kaddr
 move_addr_to_kernel
+sock_show_fdinfo
 netdev_xmit
 recursion
 more
@@ -14810,10 +16664,13 @@ defer_count
 defer_ipi_scheduled
 defer_csd
 sd_flow_limit
+so_timestamping
+bind_phc
 sk_pacing
 SK_PACING_NONE
 SK_PACING_NEEDED
 SK_PACING_FQ
+sockcm_cookie
 fastopen_queue
 rskq_rst_head
 rskq_rst_tail
@@ -14909,7 +16766,6 @@ saw_unknown
 num_sacks
 user_mss
 mss_clamp
-space
 tcp_rack
 mstamp
 last_delivered
@@ -15071,33 +16927,127 @@ reader_queue
 forward_deficit
 forward_threshold
 peeking_with_offset
+cgroup_cls_state
 tcp_ao_addr
+sock_struct_check
+sk_ioctl
+karg
+sock_ioctl_inout
+sock_bind_add
+sk_busy_loop_end
+sock_load_diag_module
+sock_inuse_exit_net
+sock_inuse_init_net
+sock_inuse_get
+sock_prot_inuse_get
+sk_get_meminfo
 sk_common_release
+sock_common_setsockopt
+sock_common_recvmsg
+sock_common_getsockopt
+sock_recv_errqueue
+sock_enable_timestamp
+userstamp
+timeval
+time32
+sock_gettstamp
 release_sock
 subclass
 lock_sock_nested
+sock_init_data
+sock_init_data_uid
+sk_stop_timer_sync
+sk_stop_timer
+sk_reset_timer
+sk_send_sigurg
+sock_def_destruct
 sock_def_write_space
 sock_def_readable
+sock_def_error_report
 sock_def_wakeup
+sock_no_mmap
+sock_no_recvmsg
+sock_no_sendmsg_locked
+sock_no_sendmsg
+sock_no_shutdown
+sock_no_listen
+sock_no_ioctl
+sock_no_getname
+sock_no_accept
+sock1
+sock2
+sock_no_socketpair
+sock_no_connect
+sock_no_bind
+sk_set_peek_off
 timeo
 sk_wait_data
 __release_sock
 __lock_sock
+pfrag
+sk_page_frag_refill
+sk_leave_memory_pressure
+sockc
+sock_cmsg_send
 noblock
 errcode
 max_page_order
 sock_alloc_send_pskb
+sock_kzfree_s
+sock_kfree_s
+sock_kmemdup
+sock_kmalloc
+sock_omalloc
+sock_ofree
+sock_wmalloc
+sock_i_ino
+sock_i_uid
+sock_pfree
+sock_efree
 sock_rfree
 sock_wfree
+sk_setup_caps
+sk_free_unlock_clone
 sk_clone_lock
 sk_free
 __sk_free
+sk_net_refcnt_upgrade
 sk_alloc
+sk_prot_alloc
 sk_getsockopt
 sock_setsockopt
 sk_setsockopt
+sock_devmem_dontneed
+sock_set_mark
+sock_set_rcvbuf
+sock_set_keepalive
+timestamping
+sock_set_timestamping
+valbool
+sock_set_timestamp
+sock_enable_timestamps
+sock_set_sndtimeo
+sock_set_priority
+sock_no_linger
+sock_set_reuseport
+sock_set_reuseaddr
+sk_mc_loop
+lock_sk
+sock_bindtoindex
+sock_bindtoindex_locked
+sk_dst_check
 sock_queue_rcv_skb_reason
 __sock_queue_rcv_skb
+timeo_p
+old_timeval
+sock_set_timeout
+sock_copy_user_timeval
+sock_get_timeout
+sk_clear_memalloc
+sk_set_memalloc
+sk_net_capable
+sk_capable
+sk_ns_capable
 ipv6_opt
 pktopts
 ireq_opt
@@ -15119,18 +17069,23 @@ syn_tos
 page_pool
 nf_conntrack
 use
+mmpin
 vlan_hdr
 h_vlan_TCI
 h_vlan_encapsulated_proto
 vlan_ethhdr
 h_vlan_proto
 alloc_skb_with_frags
+sock_dequeue_err_skb
+sock_queue_err_skb
+sock_rmem_free
 head_skb
 skb_segment
 skb_queue_tail
 skb_dequeue
 __skb_checksum_complete
 skb_checksum
+sock_spd_release
 skb_pull
 skb_push
 skb_put
@@ -15139,6 +17094,9 @@ ntail
 pskb_expand_head
 skb_copy
 skb_clone
+mmp
+mm_unaccount_pinned_pages
+mm_account_pinned_pages
 consume_skb
 sk_skb_reason_drop
 __kfree_skb
@@ -15149,14 +17107,20 @@ build_skb
 __build_skb
 skb_copy_datagram_from_iter
 skb_copy_datagram_iter
+simple_copy_to_iter
 fault_short
 __skb_datagram_iter
 skb_free_datagram
 skb_recv_datagram
 sk_queue
 __skb_recv_datagram
-timeo_p
+sk_stream_kill_queues
+sk_stream_error
 sk_stream_wait_memory
+sk_stream_wait_close
+sk_stream_wait_connect
+sk_stream_write_space
+scm_fp_list
 scm_cookie
 scm
 scm_detach_fds
@@ -15168,6 +17132,31 @@ u_int8_t
 u_int16_t
 u_int32_t
 u_int64_t
+flow_dissector_key_control
+addr_type
+flow_dissector_key_basic
+flow_dissector_key_tags
+vlan_id
+vlan_dei
+vlan_priority
+flow_dissector_key_vlan
+vlan_tpid
+vlan_eth_type
+flow_dissector_key_keyid
+keyid
+flow_dissector_key_ipv4_addrs
+flow_dissector_key_ipv6_addrs
+flow_dissector_key_tipc
+v4addrs
+v6addrs
+tipckey
+flow_dissector_key_addrs
+flow_dissector_key_ports
+flow_dissector_key_icmp
+control
+basic
+vlan
+cvlan
 nf_inet_addr
 in6
 ip_ct_tcp_state
@@ -15257,6 +17246,8 @@ list_func
 id_match
 af_packet_net
 af_packet_priv
+netpoll
+in_ifaddr
 pp_memory_provider_params
 mp_priv
 mp_ops
@@ -15286,6 +17277,7 @@ netif_rx
 netif_rx_internal
 pskb
 do_xdp_generic
+generic_xdp_tx
 bpf_prog_run_generic_xdp
 qtail
 enqueue_to_backlog
@@ -15295,9 +17287,24 @@ dev_close
 dev_open
 dev_get_by_index
 dev_get_by_name
+in_skb
 neigh
 neigh_resolve_output
 rtnetlink_rcv_msg
+ifm
+tb
+do_setlink
+do_set_master
+ext_filter_mask
+sum
+diff
+pseudohdr
+inet_proto_csum_replace_by_diff
+inet_proto_csum_replace16
+inet_proto_csum_replace4
+inet_addr_is_any
+af
+inet_pton_with_scope
 BPF_F_RECOMPUTE_CSUM
 BPF_F_INVALIDATE_HASH
 BPF_F_HDR_FIELD_MASK
@@ -15520,7 +17527,6 @@ XSK_READY
 XSK_BOUND
 XSK_UNBOUND
 xdp_buff_xsk
-diff
 bpf_scratchpad
 bh_lock
 tracing_iter_filter
@@ -15537,10 +17543,40 @@ bpf_dynptr_from_xdp
 bpf_dynptr_from_skb
 bpf_sk_base_func_proto
 bpf_sock_from_file
+sk_lookup_convert_ctx_access
+sk_lookup_is_valid_access
+sk_lookup_func_proto
 bpf_sk_lookup_assign
+sk_reuseport_convert_ctx_access
+sk_reuseport_is_valid_access
+sk_reuseport_func_proto
+reuse_kern
+start_header
+sk_reuseport_load_bytes_relative
+sk_reuseport_load_bytes
+sk_select_reuseport
+sk_get_filter
+sk_detach_filter
+sk_msg_convert_ctx_access
+sk_skb_convert_ctx_access
+sock_ops_convert_ctx_access
+sock_addr_convert_ctx_access
 bpf_sock_convert_ctx_access
+sk_msg_is_valid_access
+sk_skb_is_valid_access
+sk_skb_prologue
+sock_ops_is_valid_access
+sock_addr_is_valid_access
+sock_filter_is_valid_access
 bpf_sock_is_valid_access
 bpf_sock_common_is_valid_access
+sk_filter_is_valid_access
+sk_skb_func_proto
+sk_msg_func_proto
+sock_ops_func_proto
+sk_filter_func_proto
+sock_addr_func_proto
+sock_filter_func_proto
 bpf_skb_set_tstamp
 bpf_sock_ops_reserve_hdr_opt
 bpf_sock_ops_store_hdr_opt
@@ -15560,6 +17596,9 @@ bpf_xdp_sk_lookup_udp
 bpf_sk_release
 bpf_sk_lookup_udp
 bpf_sk_lookup_tcp
+dif
+sdif
+sk_lookup
 mtu_len
 len_diff
 bpf_xdp_check_mtu
@@ -15602,11 +17641,14 @@ bpf_xdp_copy_buf
 bpf_xdp_adjust_head
 bpf_xdp_get_buff_len
 head_room
+sk_skb_change_head
 bpf_skb_change_head
+sk_skb_change_tail
 bpf_skb_change_tail
 bpf_skb_trim_rcsum
 bpf_skb_grow_rcsum
 bpf_skb_adjust_room
+sk_skb_adjust_room
 bpf_skb_change_type
 bpf_skb_change_proto
 bpf_skb_generic_pop
@@ -15614,12 +17656,22 @@ bpf_skb_generic_push
 bpf_skb_vlan_pop
 bpf_skb_vlan_push
 bpf_skb_cgroup_classid
+sk_skb_pull_data
 bpf_sk_fullsock
 bpf_skb_pull_data
-start_header
 bpf_skb_load_bytes_relative
 bpf_skb_load_bytes
 bpf_skb_store_bytes
+sk_reuseport_prog_free
+sk_reuseport_prog_free_rcu
+sk_reuseport_attach_bpf
+sk_attach_bpf
+fprog
+sk_reuseport_attach_filter
+sk_attach_filter
+sk_filter_charge
+sk_filter_uncharge
+sk_filter_release_rcu
 bpf_skb_load_helper_32_no_cache
 headlen
 bpf_skb_load_helper_32
@@ -15631,6 +17683,30 @@ bpf_skb_get_nlattr_nest
 bpf_skb_get_nlattr
 bpf_skb_get_pay_offset
 sk_filter_trim_cap
+sock_diag_handler
+sock_diag_inet_compat
+sock_diag_init
+sock_diag_destroy
+sock_diag_bind
+sock_diag_rcv
+sock_diag_rcv_msg
+hndl
+sock_diag_unregister
+sock_diag_register
+sock_diag_unregister_inet_compat
+sock_diag_register_inet_compat
+sock_diag_broadcast_destroy
+sock_diag_broadcast_destroy_work
+may_report_filterinfo
+attrtype
+sock_diag_put_filterinfo
+sock_diag_put_meminfo
+sock_diag_save_cookie
+sock_diag_check_cookie
+kernel_cfg
+generic_hwtstamp_set_lower
+generic_hwtstamp_get_lower
+generic_hwtstamp_ioctl_lower
 bpf_xdp_metadata_kfunc_id
 bpf_xdp_metadata_rx_vlan_tag
 rss_type
@@ -15647,6 +17723,8 @@ napi_gro_receive
 netdev_stat_ops
 netdev_queue_mgmt_ops
 memory_provider_ops
+np
+do_netpoll_cleanup
 trace_event_raw_kfree_skb
 skbaddr
 location
@@ -15733,7 +17811,6 @@ cong_state
 trace_event_raw_tcp_hash_event
 l3index
 trace_event_raw_tcp_ao_event
-keyid
 rnext
 maclen
 trace_event_raw_tcp_ao_event_sk
@@ -15792,7 +17869,6 @@ __data_loc_br_dev
 trace_event_raw_fdb_delete
 trace_event_raw_br_fdb_update
 trace_event_raw_br_mdb_full
-af
 grp
 grpmac
 btf_trace_br_fdb_add
@@ -15830,17 +17906,121 @@ btf_trace_neigh_timer_handler
 btf_trace_neigh_event_send_done
 btf_trace_neigh_event_send_dead
 btf_trace_neigh_cleanup_and_release
+task_cls_state
+sk_psock_link
+psock
+sk_psock_stop_verdict
+sk_psock_start_verdict
+sk_psock_verdict_data_ready
+sk_psock_verdict_recv
+sk_psock_stop_strp
+sk_psock_start_strp
+sk_psock_init_strp
+sk_psock_strp_data_ready
+sk_psock_strp_parse
+sk_psock_strp_read_done
+sk_psock_strp_read
+sk_psock_write_space
+verdict
+sk_psock_verdict_apply
+sk_psock_tls_strp_read
+sk_psock_skb_redirect
+sk_psock_msg_verdict
+sk_psock_drop
+sk_psock_destroy
+sk_psock_stop
+sk_psock_link_pop
+sk_psock_init
+sk_psock_backlog
+take_ref
+sk_psock_skb_ingress_self
+sk_psock_skb_ingress_enqueue
+sk_msg_is_readable
+sk_msg_recvmsg
+sk_msg_memcopy_from_iter
+sk_msg_zerocopy_from_iter
+sk_msg_trim
+sk_msg_free_partial_nocharge
+sk_msg_free_partial
+sk_msg_free
+sk_msg_free_nocharge
+charge
+sk_msg_free_elem
+sk_msg_return
+sk_msg_return_zero
+sk_msg_clone
+elem_first_coalesce
+sk_msg_alloc
 bpf_stab
 sks
 bpf_iter__sockmap
+bpf_shtab_elem
 bpf_shtab_bucket
 bpf_shtab
 buckets_num
+sock_map_iter_detach_target
+sock_map_iter_attach_target
+sock_map_link_create
+sock_map_link_show_fdinfo
+sock_map_link_fill_info
+sock_map_link_update_prog
+sock_map_link_dealloc
+sock_map_link_detach
+sock_map_link_release
+sock_map_close
+sock_map_destroy
+sock_map_unhash
+sock_map_remove_links
+sock_map_bpf_prog_query
+sock_map_prog_update
+pprog
+plink
+sock_map_prog_link_lookup
+sock_hash_mem_usage
+sock_hash_fini_seq_private
+sock_hash_init_seq_private
+sock_hash_seq_stop
+sock_hash_seq_show
+sock_hash_seq_next
+sock_hash_seq_start
 bpf_sk_redirect_hash
 bpf_sock_hash_update
+sock_hash_release_progs
+sock_hash_lookup
+sock_hash_lookup_sys
+sock_hash_free
+sock_hash_alloc
+key_next
+sock_hash_get_next_key
+sock_hash_update_common
+sock_hash_delete_elem
+sock_hash_lookup_elem_raw
+sock_map_mem_usage
+sock_map_fini_seq_private
+sock_map_init_seq_private
+sock_map_seq_stop
+sock_map_seq_show
+sock_map_seq_next
+sock_map_seq_start
 bpf_iter_sockmap
 bpf_sk_redirect_map
 bpf_sock_map_update
+sock_map_update_elem
+sock_map_update_elem_sys
+sock_map_sk_state_allowed
+sock_map_update_common
+sock_map_get_next_key
+sock_map_delete_elem
+sock_map_lookup_sys
+sock_map_lookup
+sock_map_release_progs
+sock_map_free
+sock_map_link
+link_raw
+sock_map_unref
+sock_map_prog_detach
+sock_map_get_from_fd
+sock_map_alloc
 bpf_sk_storage_diag
 bpf_iter_seq_sk_storage_map_info
 bpf_iter__bpf_sk_storage_map
@@ -15874,10 +18054,19 @@ bpf_sk_storage_map_alloc
 bpf_sk_storage_map_free
 bpf_sk_storage_free
 bpf_sk_storage_del
+__do_compat_sys_socketcall
 eth_type_trans
+sch
 __qdisc_run
 root_lock
 sch_direct_xmit
+fifo_create_dflt
+fifo_set_limit
+fifo_hd_dump
+fifo_dump
+fifo_destroy
+fifo_hd_init
+fifo_init
 sockaddr_nl
 nl_family
 nl_pad
@@ -15909,6 +18098,7 @@ netlink_broadcast
 netlink_unicast
 alen
 netlink_create
+do_trace_netlink_extack
 trace_event_raw_bpf_trigger_tp
 nonce
 trace_event_raw_bpf_test_finish
@@ -15965,6 +18155,13 @@ bpf_dummy_ops_btf_struct_access
 bpf_dummy_ops_check_member
 bpf_dummy_ops_is_valid_access
 bpf_dummy_init
+ethnl_req_info
+ethnl_reply_data
+req_base
+reply_base
+mm_fill_reply
+mm_reply_size
+mm_prepare_data
 nf_defrag_hook
 nf_logger
 bpf_nf_link
@@ -15972,10 +18169,22 @@ hook_ops
 defrag_hook
 ip_mc_socklist
 uncached_list
+inetpeer_addr
+inet_peer
+inet_rtm_getroute
 flp4
 ip_route_output_flow
 fl4
 ip_route_output_key_hash
+inet_peer_xrlim_allow
+inet_putpeer
+inet_getpeer
+inet_peer_base_init
+inet_initpeers
+inet_del_offload
+inet_del_protocol
+inet_add_offload
+inet_add_protocol
 raw_hashinfo
 orig_dev
 ip_rcv
@@ -15999,27 +18208,112 @@ ip_finish_output
 ip_finish_output2
 ip_local_out
 __ip_local_out
+do_ip_getsockopt
+do_ip_setsockopt
+do_mcast_group_source
+inet_ehashfn_t
+inet_pernet_hashinfo_free
+ehash_entries
+inet_pernet_hashinfo_alloc
+inet_ehash_locks_alloc
+inet_hashinfo2_init_mod
+numentries
+scale
+inet_hashinfo2_init
 death_row
 inet_hash_connect
+inet_bhash2_reset_saddr
+inet_bhash2_update_saddr
+inet_bhash2_addr_any_hashbucket
+inet_bind2_bucket_find
+inet_bind2_bucket_match_addr_any
 inet_unhash
 inet_hash
 osk
 found_dup_sk
+inet_ehash_nolisten
 inet_ehash_insert
 hnum
-dif
-sdif
 __inet_lookup_established
+sock_edemux
+sock_gen_put
 __inet_lookup_listener
+ehashfn
+inet_lookup_run_sk_lookup
+ilb2
+inet_lhash2_lookup
+inet_lookup_reuseport
+inet_lhash2_bucket_sk
 inet_put_port
+tb2
+inet_bind_hash
+cachep
+inet_bind2_bucket_destroy
+inet_bind2_bucket_create
+inet_bind_bucket_match
+inet_bind_bucket_destroy
+snum
+inet_bind_bucket_create
+laddr
+lport
+fport
+inet_ehashfn
+inet_reset_saddr
+inet_twsk_purge
+tw
+inet_twsk_deschedule_put
+dr
+inet_twsk_alloc
+inet_twsk_hashdance_schedule
+inet_twsk_put
+inet_twsk_free
+inet_twsk_kill
+inet_twsk_bind_unhash
+inet_csk_update_pmtu
+inet_csk_rebuild_route
+inet_csk_addr2sockaddr
+inet_csk_listen_stop
 own_req
 inet_csk_complete_hashdance
 inet_csk_reqsk_queue_add
+inet_child_forget
 inet_csk_listen_start
+inet_csk_prepare_forced_close
+inet_csk_prepare_for_destroy_sock
+inet_csk_destroy_sock
 inet_csk_clone_lock
+inet_csk_reqsk_queue_hash_add
+inet_csk_reqsk_queue_drop_and_put
+inet_csk_reqsk_queue_drop
+inet_reqsk_clone
+sk_listener
+attach_listener
+inet_reqsk_alloc
+inet_rtx_syn_ack
+inet_csk_route_child_sock
+inet_csk_route_req
+inet_csk_reset_keepalive_timer
+inet_csk_delete_keepalive_timer
+inet_csk_clear_xmit_timers_sync
+inet_csk_clear_xmit_timers
+retransmit_handler
+delack_handler
+keepalive_handler
+inet_csk_init_xmit_timers
 inet_csk_accept
-snum
 inet_csk_get_port
+inet_csk_update_fastreuse
+relax
+reuseport_ok
+inet_bhash2_addr_any_conflict
+inet_csk_bind_conflict
+sk2
+reuseport_cb_ok
+inet_bind_conflict
+inet_sk_get_local_port_range
+inet_rcv_saddr_any
+match_wildcard
+inet_rcv_saddr_equal
 BPF_TCP_ESTABLISHED
 BPF_TCP_SYN_SENT
 BPF_TCP_SYN_RECV
@@ -16081,12 +18375,14 @@ tcp_md5_release_sigpool
 tcp_md5_alloc_sigpool
 tcp_getsockopt
 tcp_bpf_bypass_getsockopt
+do_tcp_getsockopt
 orig_skb
 ack_skb
 tcp_get_timestamping_opt_stats
 tcp_get_info
 tcp_get_info_chrono_stats
 tcp_setsockopt
+do_tcp_setsockopt
 tcp_set_window_clamp
 tcp_sock_set_keepcnt
 tcp_sock_set_keepintvl
@@ -16096,7 +18392,6 @@ tcp_sock_set_user_timeout
 tcp_sock_set_syncnt
 tcp_sock_set_quickack
 tcp_sock_set_nodelay
-on
 tcp_sock_set_cork
 tcp_disconnect
 tcp_write_queue_purge
@@ -16133,7 +18428,6 @@ tcp_cleanup_rbuf
 tcp_splice_eof
 tcp_sendmsg
 tcp_sendmsg_locked
-uarg
 tcp_sendmsg_fastopen
 tcp_free_fastopen_req
 tcp_wmem_schedule
@@ -16150,7 +18444,6 @@ mss_now
 tcp_push
 tcp_skb_entail
 tcp_mark_push
-karg
 tcp_ioctl
 tcp_poll
 tcp_init_sock
@@ -16176,7 +18469,6 @@ syn_inerr
 tcp_validate_incoming
 tcp_urg
 tcp_check_space
-in_skb
 tcp_prune_ofo_queue
 tcp_collapse
 tcp_rbtree_insert
@@ -16293,6 +18585,7 @@ tcp_make_synack
 tcp_send_synack
 tcp_send_active_reset
 tcp_send_fin
+sk_forced_mem_schedule
 tcp_xmit_retransmit_queue
 segs
 tcp_retransmit_skb
@@ -16345,7 +18638,6 @@ tcp_write_timer_handler
 tcp_retransmit_timer
 tcp_delack_timer
 tcp_delack_timer_handler
-do_reset
 tcp_out_of_resources
 when
 tcp_clamp_probe0_to_user_timeout
@@ -16369,7 +18661,6 @@ net_exit_list
 tcp_sk_exit_batch
 tcp_sk_init
 tcp_sk_exit
-wake
 tcp_stream_memory_free
 bpf_iter_tcp_seq_stop
 bpf_iter_tcp_seq_show
@@ -16389,6 +18680,7 @@ tcp_get_idx
 tcp_v4_destroy_sock
 tcp_md5sig_info_free_rcu
 tcp_v4_init_sock
+inet_sk_rx_dst_set
 tcp_v4_rcv
 iph
 tcp_v4_fill_cb
@@ -16442,13 +18734,11 @@ req_stolen
 tcp_check_req
 tcp_create_openreq_child
 tcp_ca_openreq_child
-sk_listener
 tcp_openreq_init_rwin
 tcp_twsk_purge
 tcp_twsk_destructor
 tcp_md5_twsk_free_rcu
 tcp_time_wait
-tw
 tcp_timewait_state_process
 tcp_reno_undo_cwnd
 tcp_reno_ssthresh
@@ -16553,31 +18843,85 @@ ipmr_table
 udp_sk
 bpf_iter__udp
 bpf_udp_iter_state
+udp_init
 bpf_iter_fini_udp
 bpf_iter_init_udp
 bpf_iter_udp_realloc_batch
 bpf_iter_udp
+udp_pernet_exit
+udp_pernet_init
+udp_flow_hashrnd
+udp_table_init
 bpf_iter_udp_seq_stop
 bpf_iter_udp_seq_show
 bpf_iter_udp_seq_start
 bpf_iter_udp_seq_next
 bpf_iter_udp_batch
+udp_seq_stop
+udp_seq_next
+udp_seq_start
+udp_get_next
+udp_get_first
+udp_abort
+udp_poll
+udp_getsockopt
+udp_lib_getsockopt
+udp_setsockopt
+push_pending_frames
+udp_lib_setsockopt
 udp_destroy_sock
 udp_rcv
+udp_v4_early_demux
 udptable
 __udp4_lib_rcv
+uh
+udp_unicast_rcv_skb
+udp_sk_rx_dst_set
 udp_queue_rcv_skb
+udp_queue_rcv_one_skb
+udp_v4_rehash
+newhash
+udp_lib_rehash
+udp_lib_unhash
 udp_disconnect
+udp_pre_connect
 udp_recvmsg
+udp_read_skb
+udp_ioctl
+udp_init_sock
+udp_destruct_sock
+udp_destruct_common
 __udp_enqueue_schedule_skb
+udp_skb_destructor
+rx_queue_lock_held
+udp_rmem_release
+udp_splice_eof
 udp_sendmsg
+udp_cmsg_send
+udp_push_pending_frames
 udp_send_skb
+nocheck
+udp_set_csum
+udp_flush_pending_frames
+udp_err
+udp_encap_disable
+udp_encap_enable
+udp_ehashfn
 udp_v4_get_port
 hash2_nulladdr
 udp_lib_get_port
+hslot2
+udp_lib_lport_inuse2
+hslot
+udp_lib_lport_inuse
+udp_lib_close
+udp_lib_hash
+inet_protosw
+udp_lookup_t
+udp_gro_complete
+udp_gro_receive
 ax25_dev
 arp_rcv
-ptype
 dest_ip
 src_ip
 dest_hw
@@ -16589,11 +18933,57 @@ btf_trace_icmp_send
 icmp_rcv
 skb_in
 __icmp_send
+inet_fill_args
+inet_netconf_dump_devconf
+inet_netconf_get_devconf
+devconf
+inet_netconf_notify_devconf
+inet_netconf_fill_devconf
+nla
+inet_set_link_af
+inet_validate_link_af
+inet_fill_link_af
+inet_get_link_af_size
+inet_dump_ifaddr
+ifa
+inet_fill_ifaddr
+in_dev
+local
+inet_confirm_addr
+inet_select_addr
+inet_gifconf
+inet_rtm_newaddr
+inet_rtm_deladdr
+inet_ifa_byprefix
+inet_addr_onlink
+inet_blackhole_dev_init
+inet_rcu_free_ifa
+inet_alloc_ifa
+inet_lookup_ifaddr_rcu
+inet_hash_remove
+compat_rtentry
+inet_init
+inet_init_net
 inet_ctl_sock_create
+inet_gro_complete
+inet_recv_error
+inet_current_timestamp
+inet_gro_receive
+inet_gso_segment
+inet_sk_state_store
+inet_sk_set_state
 inet_sk_rebuild_header
+inet_unregister_protosw
+inet_register_protosw
+inet_compat_ioctl
+ur
+inet_compat_routing_ioctl
+inet_ioctl
 inet_shutdown
 inet_recvmsg
+inet_splice_eof
 inet_sendmsg
+inet_send_prepare
 inet_getname
 inet_accept
 inet_stream_connect
@@ -16606,7 +18996,32 @@ inet_release
 inet_create
 inet_listen
 __inet_listen_sk
+inet_autobind
 inet_sock_destruct
+udp_set_peek_off
+inet_dump_fib
+inet_rtm_newroute
+inet_rtm_delroute
+inet_addr_type_dev_table
+inet_dev_addr_type
+inet_addr_type
+inet_addr_type_table
+inet_frag_pull_head
+reasm_data
+try_coalesce
+inet_frag_reasm_finish
+inet_frag_reasm_prepare
+inet_frag_queue_insert
+inet_frag_find
+inet_frag_destroy
+inet_frag_queue_flush
+inet_frag_rbtree_purge
+inet_frag_destroy_rcu
+inet_frag_kill
+inet_frag_wq_init
+inet_frags_free_cb
+inet_frags_fini
+inet_frags_init
 icmpv6_echo
 identifier
 icmpv6_nd_advt
@@ -16644,11 +19059,9 @@ tcp_sigpool_end
 tcp_sigpool_start
 tcp_sigpool_get
 tcp_sigpool_release
-alg
 scratch_size
 tcp_sigpool_alloc_ahash
 tcp_bpf_clone
-psock
 restore
 tcp_bpf_update_proto
 tcp_bpf_strp_read_sock
@@ -16663,6 +19076,11 @@ tcp_bpf_sendmsg_redir
 uncharge
 tcp_bpf_push
 tcp_eat_skb
+udp_bpf_update_proto
+udp_bpf_v4_build_proto
+udp_bpf_ioctl
+udp_bpf_recvmsg
+sk_udp_recvmsg
 bpf_struct_ops_tcp_congestion_ops
 BPF_F_CURRENT_NETNS
 bpf_xfrm_state_opts
@@ -16678,35 +19096,96 @@ bpf_iter_unix_get_func_proto
 bpf_iter_fini_unix
 bpf_iter_init_unix
 bpf_iter_unix
+unix_net_exit
+unix_net_init
 bpf_iter_unix_seq_stop
 bpf_iter_unix_seq_show
 bpf_iter_unix_seq_next
 bpf_iter_unix_seq_start
 bpf_iter_unix_batch
 bpf_iter_unix_realloc_batch
+unix_seq_show
+unix_seq_stop
+unix_seq_next
+unix_seq_start
+unix_get_first
+unix_dgram_poll
 unix_poll
+unix_compat_ioctl
+unix_ioctl
+unix_outq_len
+unix_inq_len
+unix_shutdown
+unix_stream_splice_read
 skip
 chunk
+unix_stream_splice_actor
 unix_stream_recvmsg
 unix_stream_read_actor
 freezable
 unix_stream_read_generic
+unix_stream_read_skb
+unix_read_skb
 unix_dgram_recvmsg
+unix_copy_addr
+unix_seqpacket_recvmsg
+unix_seqpacket_sendmsg
 unix_stream_sendmsg
 unix_dgram_sendmsg
+send_fds
+unix_scm_to_skb
+unix_wfree
+unix_getname
 unix_accept
 unix_socketpair
 unix_stream_connect
+unix_wait_for_peer
 unix_dgram_connect
 unix_bind
+unix_autobind
 sunaddr
 unix_find_other
 unix_release
 unix_create
 unix_create1
+unix_bpf_bypass_getsockopt
+unix_unhash
+unix_close
+unix_show_fdinfo
 unix_listen
 embrion
 unix_release_sock
+unix_sock_destructor
+unix_dgram_disconnected
+unix_write_space
+unix_dgram_peer_wake_me
+unix_dgram_peer_wake_relay
+unix_mkname_bsd
+unix_create_addr
+unix_peer_get
+fpl
+unix_gc
+scc
+unix_scc_cyclic
+hitlist
+unix_collect_skb
+fast
+unix_scc_dead
+unix_peek_fpl
+unix_destroy_fpl
+unix_prepare_fpl
+receiver
+unix_update_edges
+unix_del_edges
+unix_add_edges
+unix_free_vertices
+unix_get_socket
+unix_sysctl_unregister
+unix_sysctl_register
+unix_stream_bpf_update_proto
+unix_dgram_bpf_update_proto
+unix_bpf_recvmsg
+unix_bpf_build_proto
 ioam6_pernet_data
 inet6_recvmsg
 inet6_sendmsg
@@ -16726,9 +19205,17 @@ gw
 btf_trace_fib6_table_lookup
 bpf_iter_ipv6_route
 bpf_iter__ipv6_route
+do_ipv6_getsockopt
+do_ipv6_setsockopt
+do_ipv6_mcast_group_source
 udpv6_sendmsg
+udp_v6_push_pending_frames
+udp_v6_send_skb
+udp_v6_early_demux
 udpv6_queue_rcv_one_skb
 udpv6_recvmsg
+udp_v6_rehash
+udp_v6_get_port
 tcp_v6_init_sock
 tcp_v6_send_check
 tcp_v6_early_demux
@@ -16742,7 +19229,6 @@ tcp_v6_conn_request
 tcp_v6_get_syncookie
 tcp_v6_reqsk_send_ack
 tcp_v6_send_reset
-label
 tcp_v6_send_response
 tcp_v6_route_req
 tcp_v6_md5_hash_skb
@@ -16845,7 +19331,14 @@ btf_trace_devlink_health_report
 btf_trace_devlink_health_recover_aborted
 btf_trace_devlink_health_reporter_state_update
 btf_trace_devlink_trap_report
+reporter_name
+do_trace_event_raw_event_devlink_health_reporter_state_update
+do_trace_event_raw_event_devlink_health_recover_aborted
+do_trace_event_raw_event_devlink_health_report
+do_trace_event_raw_event_devlink_hwerr
+do_trace_event_raw_event_devlink_hwmsg
 wireless_dev
+xsk_map
 xsk_queue
 mptcp_mib
 mptcp_subflow_context
@@ -16902,6 +19395,7 @@ btf_trace_handshake_cmd_done_err
 btf_trace_tls_contenttype
 btf_trace_tls_alert_send
 btf_trace_tls_alert_recv
+generic_bug_clear_once
 trace_event_raw_ma_op
 trace_event_raw_ma_read
 trace_event_raw_ma_write
@@ -16909,2320 +19403,2634 @@ piv
 btf_trace_ma_op
 btf_trace_ma_read
 btf_trace_ma_write
+seq_buf_hex_dump
+seq_buf_to_user
+seq_buf_path
+seq_buf_putmem_hex
+seq_buf_putmem
+seq_buf_putc
+seq_buf_puts
+seq_buf_bprintf
+seq_buf_do_printk
+seq_buf_printf
+seq_buf_vprintf
+seq_buf_print_seq
+endp
+simple_strtoll
+max_chars
+simple_strntoll
+simple_strtol
+simple_strtoul
+simple_strtoull
+startp
+simple_strntoull
 `,
-  words: 96770,
+  words: 113640,
   types: `
 BABIgCDAAAChBCCAAFKAACBABBIKAACBABEgBKAACIABBBABBogggQIABBBABBIKAACIABBBABCwgggQIABBBABCQIABBBABEghggQKAACIABcIABBBABIgi
 ggQIABBBABIgCIABiBIABgBKAACIABeIABcKAACIABcKAACIABaIABaIABYDAAAoCkBQNCAsCAmBIABBBABIgiggQIABwCIABuBIABoCIABqCIABIIABOIAB
 wBIAByBIABUIAB+BIABgCCAA+CBABQgEIABsCIABkCIABmCIABkDIABwBIABCIAB2CIABmBIABWIABBBABBoggggCIABsBIABsBIABoBIABuBKAACIABwBIA
-BuCIABsCIABsCIABsCIABuCIABqEIABsEIAB0CECAEB4DAIABCECAIjC8CAIABCEEBQBBABBgECAACECBIBDAEEBQnCBABDgECAACCAACDAAAoFsEGEEBQnC
-BABFgECAACNCA4FACCAACCAA8FCAABKAAgGECBIBDAEtQBgyJBhMAAB2FAgMB2FAgCBIAgCBpOAgEB2FAgCB2FAgCB+EAgCB1KAgCB2FAgIBiGAgEBBAgEB+
-EAgEB+EAgCB+EAgCB+EAgCB+EAgCB+EAgCB2FAgCBtSAgEBzSAggEB5SAgYB3SAg4DBvTAgEBxTAgEBrSAgIBaAggEB2FAgEB2FAgCBiGAgCB+EAgEBzTAgE
-B1TAgEB1HAgEBIAggQBiFAgEBiFAgBB+EAgBBlTAgCBeAgEB3TAgIBiGAgEBuEAgEBuEAQB+EAwBBeAgCB+EAgIBeAgEB+EAgIB+EAgCBlTAgCBeAgEBeAgI
-B+EAgIBlSAgEBeAgQB7MAgIB9MAgUBzGAgMBzGAgEB7TAgEB+EAgEB+EAgCB+EAgCB+EAgCBiGAgCB2FAgEB2FBgCB2FBCB2FBCB2FBCB2FB6BB2FBCB2FBC
-B2FBCB2FBCB2FBCB2FBCB2FBCB2FBCB2FBCB2FBCB2FBCB2FBCB2FBCB2FBCBiGAkDB5LAgEBqCAgcBqCAgCBiGAgCBBAgEBBAgEBeAgEBeAgIBBAgIBeAgE
-BeAgIB/TAgIBhUAgEBeAggBBlUAgIB/FAgEB/FAgEBIAgEB8DAgEB8DAgEB8DAgEB/RAgEBjSAgMBkBAgYBiGAgEBiGAgEB8DAgEB8DAgEBiGAgEBiGAgEB7
-QAgEB/QAgoBBrUAgcBrUAgEBrUAgEBvUAgEB5JAgEBxUAgIBnMAgEBrMAgEBiGAgIBiGAgEBzUAgEB1UAgEB3UAgEB7UAgEB/UAgEBjVAgEBzOAgEBzOAgEB
-zOAgEBnQAgEBiGAgMB8BAgEB2FAgEBOAgEBlVAgEB5RAgEB2FAgCB/NAgCBtQAgIB8DAgQB8DAgEBzMAgEBrBAgCBnTAgCBjNAgEBBAgIBnVAgEBIAgEBrVA
-gEBvVAgEBzVAgEB3VAgEB5VAgEBiGAgEB7VAgEB3QAgEB2FAgcB8DAgEB8DAgEB8DAgEBlOAgEBtRAggCB+EAgCB/VAgCBeAgEBgEAgIBgEAgCBhWAgCBlWA
-gEBeAgEBnWAgIB5MAgEB2FAgQBpWAgCBtWAgCB5MAgEBeAgQBxWAgIBmFAgEBuEAgBBmFAgBB+EAgCB2FAgCB2FAgCB+EAgCBiGAgCB8DAgEB8DAgEB8DAgE
-BQAgEBzWAgIBxCAgEBiGAgEB1WAgEBiGAgMB3WAgEBgEAgEBgEAgCBiGAgCB+EAgEB+EAgCB+EAgCB+EAgCBQAgCBzQAgIB5WAgkQBxQAgEB9WAgIB+EAgEB
-+EAgCBiGAgCB8DAgEB8DAgEB+EAgEB+EAgCBxCAgCByEAgEBkBAgEBkBAgCBiGAgCB2FAgEBhXAgEBlXAgEBpXAgEBtXAgEB2FAgEB2FAgCBrTAgCBQAABpO
-AgIB+EAgCBBAgCB3NAgEBxXAgUBpOAgEB+EAgCBIAgCBzXAgEB3XAgEB5XAgEBgEAgEBIAgEB0EAgEB8DAgEB0EBgEB0EBCB0E+BCBQA8DB+EAgIBtKAgEBt
-KAgEBQAgEB3FAgYCAACIABBCAABNAAmFCAABNAAwGDAAAoGsFAEiBBoCBuGABuFgEBtgCgEBzgCgEB3gCgEB9+BgEB3BgEnCl1BgEBqBgEBVgEBVABVAB5gC
-ABVABVABVABVAEEACBgFA8GgFQEEAEB8EAB8EgBFGAEB6BAAEAACAECBEACAIABCEEAEBqFABBQDAAAsF8FDFEAEBkCAAEAEEBIACABIgCIABCEABAEABAEC
-BEBQAIABCEOBgBBCABsGgCBsGgCBsGgCBsGgC3CkHgCBwHgCDAAAoHuGAKAACDAAAyGyGAFGAIB4HABDAnCFAHABACAACCAA7xNEEBQBiDAAIgECAAqHHABA
-HABAE0EBgoBBpjCABkDgE6K/iCgIBhjCgcBnjCgwBBkIgEBkIgEBn/BgEB3jCgEB5jCgEB8HgEBzKgEB7jCgQB8HgEB8HgCB3jCgCB5jCgEBsEgEBsEQBsEQ
-B8HgBB9jCgCBgCgEB/jCgEB7iCg8HBoIgMB8HgEBkDgEBhkCgIBjkCgEBvjCgEBlkCgQBnkCgEBiFgEBuCgEB8HgEBuCgEB8HgEB8HgCBpkCgCB8HgEBrkCg
-EB8HgEBtkCgEB8HgEB8HgCBuCgCBuCgEBMgEB8HgEB8HgCBDgCBxkCgEB8HgEB3kCgEB8HgEB8HgCBLgCBuCgEB8HgEBLgEB8HgEBkHgCBpFgCBsEgEBsEQB
-7kCwDBkDgEBkDgIB8BgIBqDgEBkHgCBxXgCBFgECAACCAAoIEIBYBBABDgEBiIgEBiIgCCAAMCAAMCAA0ICAAqIDAAAwI0HIEiCBoIgLQAB/0BgEBj1BgEBn
-1BgEBr1BgEB1vBgEB1vBgEBz1BgEB31BgEB/1BgEBj2BgEBj2BgEBn2BgEBr2BgEBv2BgEBr2BgEBz2BgEB32BgE8L92BgEBh3BgEBj3BgEB92BgEBn3BgEB
-r3BgEB5wBgEBz3BgEB33BgEB/3BgEBj4BgEBn4BgEBz2BgEBt4BgEBx4BgEKAACHABACAAiHECBAByCAIAB6HEEBQBoGAB6HgEEEBQ9PEA+P6GgEEHBIBkHQ
-ABkHCgBBkHBEEVBIBmHQABmHBgBBmHBCBmHBCBmHIciMmHEgBBmHBQBmHBCBmHBCBmHEEFGAIhQ0HABoHAgQEAFGAIlQ2HABqHAkQEAEqBBoFByJAByJgEBy
-JgEByJgEByJgEByJgEByJgEByJgEByJgEByJgEByJgEByJgEByJgEByJgEByJgEByJgEByJgEAEgE3CyJgEByJgEACgEEbBIB6HAAB6HAgBB6HIgBiM6HEQB
-6HBIB6HCCB6HBEB6HECB6HBIB6HBCB6HBCB6HBCB6HICHABAIABCKAACHABAKAACIABgKIABiKIABkKIABmKIABoKIABqKECAIBMAIABCECAIBOAIABCECBI
-9RKAIABCECAIBQAIABCECAIBWAIABCECAIBcAIABCIABBCAABEKBgC3CoLAA1XgEA3XgUBqGgCBoLgCHABAEQAwBBoFABoKgEBoKgCBmJgCBsLgEByFgEByJ
-gEBwHgBFEAgCACABBADAAA8JsKgCECBgCAEANCA2LA0LCAACCAA6BEtBBgqEBrEAAiR6LAgMB6KAgEB6KAgBB6KAgBB6KAgBB6LAgBB6LAgEBtEAgEB6LAgQ
-B6LAgEB6LAgEB6LAgEB6LAgEBzEAgEB6LAgEBuLBgEB4JAgCB6LAgCB6LAgEB/DAgEB7DAgMCAAoCCAAmCCAAmCCAA+KNCAmMAgGCAACCAADECBggBBrBAKA
-ACCAADHABAKAACCAAhrFCAABEEBgqBAzYABnZggVCAAgCCAAuCCAAsCCAABEkBBwFAvXABMgIBsCgEAxXgEBmJgEB2MgCB1XgCBzXgEB+HgQB5XgIB/XgEBi
-NgEBhXgEBoHgEBdgEBxPgEBhYgEBjXgECAAiCCAAoCCAAuGCAA2LHABACAA8DHABACAACHABADAAA2NyMgEIABuBKAACIABBCAA0BIAB+IG0BAEBABCBEBGB
-IBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBCAABHABAHABAKAACESBwDBqMABqMgCBqMgCBqMgCBqMgCBqMgCBqMgCBBgCBqMgoBDA
-AAsMqNUEEAQBqMABqMgEEIAQmVwMAnVwMgCoVwMgCpVwMgCFEAQAEAACAFEAwBBBABBADAAA2M0NMEWBgQjVgNAkVgNgBlVgNgBBgNgBAGgBB4MgIB4MgCqV
-BgCBDggCBCggEAEgYDAAA6M4NgBDAAA8M6NgCEgBBoEjV+MAkV+MgClV+MgCmV+MgCnV+MgCoV+MgCpV+MgCqVSgCBsNgoBBsNQBsNQBsNQBsNQBsNQBBwDB
-+MgECAA2BDAAAwNgOQEGBgCBgNABgNgEBBgEDAAAiNkOGEGBgSBQABEggIBBggBDAAA4NoOAFKBggEBiBABUABOABEABBADAAA8NsOggEEVBgiEBmPAABmPA
-gCgWsNAgCBsNAgEBsNAgEBmPBgEBmPBCBmPBCBmPBCBEA6PEGBQBuNABoPgEBoPgCEOpTgkEBqPAB2PgEtWBgEBBgEBCgEBCgIBEgICAAGEEBQB0NAuW0NgE
-DAAA0P4OQDAAA2P6OgCEIBgBBr5BABz5BgEnCv5BgEBn5BgEKAACDAAA8PgPggEDAAAyGiPDDAAABkPECAABE6EBgpBBoLABoLgIBoLgIBzCgIBmOgMBoLgE
-BiLgIBoLgIBoPgIBoPgCBoPgCBgQgCxFCgCB5hDgEByKgEqMhkDgEBgQgCB9mCgCBqLgEBmOgEBmOgEBmOgEBrlCgEByOgkCByOgBByOgBBxhDgCBjMggDB7
-iDgEBsCgEBqLgEBqLgEBvCgEBoLgQuFCgIBoPgEBoPgCBoLgCgLoKgIBvCgEBuLgQBtkDgEBoLgEBsQgIBoPgEBhPgEpPlrBgMBgQgEBgQgCBgQgCBsQgEBh
-oCgEBhoCgQB6KgQBgQgIBuLgCB9jDgCBvkDgMBsQgEBCgEBviDgEtC6KgEBnfgIBmOgEBqLgEBhXgEBjkDgEByKgEBp5CgEBmOgEBv8BgEBxkDgEBlnCgEB1
-kDgsDnKyKgEBoLgEBkPgICAAv9EECBIqCDAECBInCBACAACFEAEBqQAB4LAEIBQBGAACgEB+OgCB+OgBIABBCAABNCAgRAkLEGBgBBIAuCGgI9VmLgEIABCG
-GBEBABCBEEMAoBBBAtLkPgE3CkPgCBkPgCBgPgEBBgECAAmPFEAIBBABFACAAmIEEBI9PjNA+PwPgCCAACEIAYB4NAiMOgCAIgCBsPgEEKAgBBDABwQgEBwQ
-gC9P0RgC+P0RgEHABACAACFGAoBBUABIAhPGAEGpF4BB8RABFgEACgENCAwPABCAAECAAEEIyCY3CkSABkSgErViQgEpYiQgCGKBEBABCBEBGBIEaBwEB31B
-A/J2MgMB8RgIBkMgEB3dgEB8RgEuFrdgEB3kCgEBxTgEB/DgEBkRgEgZvkCgEBkRgMECBIBBACAAtxQECBQBqNAECBEsLyNAFCAEBmLAECBEACAIABCECAI5
-LyLAIABCEIBgBgL8EA0LuLgEBMgCB4NgCEGBoBhD6RAB6NgEB6NgIEGBYBgTABBgEBBgECAACECBIwbCAEEBQ0bCABEgEEEBgB4ZIAma4OgMECBQ0bEAGEBE
-BABCEQBgC4ZGAB+OgQBFgEiXJgEqM6RgEB6RQB6RQB6RQNCAEABCAAECAAEEQBgCBveABqTgEla8PgCB1DgCBEgEBMgEBzegIBmPgECAACEIBoBBwOAma6Tg
-I+bFgE3C4RgENCA+TABCAAECAAEEGkHQB+SABkPgCpZBgCCAAn1JECAgErT+RAIABCECBEBsPAIABCEEBQB+RAB+RgEEGBY8FqSA7FqSgEBgTgEECAIBBADA
-AA0UwTBIABEIABuSIABBCAAEIABwOIABBCAAEFEBIBgUABqPAIABCEEAIB2SAB0SgCEIAYBoSABmUgCBEgCBmUgEEGAQhd6SAid4SgCldGgCEKAgBhd8SAid
-6SgCBqUgCBuSgEBuSgEEGAYB4MAB2PgEB2PgEEEAMB6MABqUgEEGAQB0VABsUgEBsUgCFKAYByUAB6UABGABEABCAEEAgBB+PAACgEEEAQBsTAB2UgEEGAQB
-iQAB4UgEBwVgCFOBgBBWABUABSABQABGABEABCAEIAwBB8UAB8UgCB8UgCBCgEECBwBACAIABCEM+agF4Z8QAgZzPgIB1BgE3XoRgCB1QgCycjjCgwBCAACE
-EBYrMmRA3G0BgIEIBgBByBABsWgEBsBgEB2BgEECBgBBCAEIBgBBqTApcwWgEBwWgEB0SgEECBggBqToKAEGBQmSuLApcsVgEuWsVgCEGBogBhNEAB6SggQB
-6SQCAAlxDEOB4BB0UAB0UgEB0UgEB0UgEB0UgEB0UgEB0UgEEEBYB2UAByDgEEGnGwCBBAByWgkBByWgCDAAAE8VDEGoG4BBwRAqbmEgIB2WgQHA+IAECBEB
-6WAIABCECBEufCAIABCECBEufGAIABCECBEufKAIABCEEAIufGA8LgFgCIABCECAEtL6TAIABCECAEtL8TAIABCEG+FY7F8VA8F8VgE8L0QgEGKBEBABCBEB
-GBIEO/FwBufeAB2WgEqMCgEpY6XgC7FgWgC8FgWgE9FgWgEEIoEgBBoYAB4WgEB4WgEB4WgEEEBQBqYABoWgEESBgCBmWABmWgEBmWgEBqWgEBqWgCBsYgCB
-sYgEBsYgEBgYgEE4BBgIBoWABoWgEBoWgEBoWgEBoWgEBoWgEBoWgEBoWgEBqWgEBoWgEBoWgEBqWgEBqWgEBoWgEBoWgEBoWgEBoWgEBoWgEBoWgEBoWgEB
-oWgEBoWgEBoWgEBoWgEBoWgEBoWgEBoWgEBoWgEEuBBgIBGABwFgIBqWgMBqWgEBqWgErXsTgEgD6XgIB6XQB6XQB6XQBqWwC2cqWgEBqWgEBqWgEBsWgEBq
-WgEBqWgEBsXgEuFBgEBDgEBDgEBwYgEBEgICAACCAAvrHEOBwBByTAB2YgIB2YgEBqYgEgD2XgCB2XgBBBgBCAACCAABEvBBwHwb8FAAB2WAgMB2WAgEB2WA
-gEB2WAgEB2WAgEB4WAgEyhB2WAgE3CwYAgEBwYBgCBwYBCBwYBCBwYBCoDwYBCBwYBCBwYBCBwYBCBwYBCBuFAwBBuFAggBBHAggBBBAgEBCAgEIABBCAABN
-CA+SAICAAhrHEIAE5GyXAByXQByXQByXQFEBEBCAnRmXAECBInCBACAACEA+JAKAA3qHCAACCAA1qHCAA8LCAAgMCAAlqIEeBgGB3SAB9QgEB/FgIBmVgUB+
-UgCB2GgCB8ZgIB8ZgEB9fgE3C8ZgEB9ZgEBmHgCB4UgCB/FgIBiUgUCAACEUqFwD3X0FA7a0ZgC8LqHgCBvSgEB6XgEpE1VgEB4UgQBtFgE/JuUgMB3VgICA
-ACDAAA6UgZEEEBgBB6ZAB3FgECAACE0BrG4F2CqMAreuCgEBqCgCBuCgCBqCgCBuCgCBqCgCBuCgCBqCgCB+ZgCBxVgEBxVgEBxVgEBxVgEBxVgEB0ZgEBHg
-EBHgEBHgEBHgEnKwUgEB1XgE9avLgE+aiEgEB3XgEAzXgEKAACCAACEkBBoH2CkGABhWgCA3WgCBrFgMukBjXgUnK2UgEA5WgEBsRgEre0CgE8jBwCgC+WjW
-gCBwZgCBwZgBqM0ZgB3CwagEA9WgEAhXgcBlXgQCAACCAAt5OCAArtDCAAr6FCAAxpHES2GoC3XwGABp7BgEBr7BgEBt7BgEB3UgEBx7BgEBz7BgEBz7BgEB
-37BgECAACEjEBwiBB0GAABiWAgCB8ZAgCB8ZAgCB8VAgCBtEAgIB8UAgMB2EAgEB4VAgMB8ZAgEB8ZAgCB8UAgCB8ZAgE3C0aAgCB5XAgCB0aBgEB0aBCB0a
-A+BB4VAgCByHAgEBwWAggBB7XAgEB1XAgQnGiEAgMB9XAgoBgGiWAgQBeAgEB8ZAgEB/XAgEBhYAgEBoDAgE7F6YAgE8F6YAgEB6YAgEB6YAgE9F6YAgEB6Y
-AgE+F+CAgEhGgbAgMiGgbAgEBgbAgEBgbAgElGgbAgEmGgbAgEBgbAgEBgbAgEBgbAgEBgbAgEBgbAgEBgbAgEBgbAgEBgbAgE2HmEAgEBwZAgcBjYAgEBvX
-AggErDnYAgcB0aAgEBpYAgEBkXAgEBkaAgBBkaAgBBqOAgCBkIAgEB7EAgQCAACEIBghCBuIA3X4GgCBpEgCBpXgMCAACCAA7pJCAAplIEEvHQBpsBAsLpsB
-gECAACEQBgCBz+CABz+CgIBqZgIBwagEBwagBB0XgBB0XQBsWwBCAACHAxHACAACHAyHACAACCAAx+MCAA6FEsBBwSB1+BAjY0Hg4BBBgEBpUgEB8agEpE8W
-gEB8WgIB8WgIB8WgIB1KgIB8WgwDB8WgIB2WgIB8WgIB8WgIB8WgIB8WgIBpUgIBpUgEBBgEBkYgEtCuWgECAACCAAh5FHABACAACCAA/6IDAAA4aobEEyBB
-gH8LgVAqbyJgEBqXgQB14CgIB14CgIBqXgIBqbgIBqbgCBqbgCBqbgCBqbgCBqbgCBqbgCjYiIgCwCqWgCgaoagEBoagEBoagEBBgEBoagEBoagEBqbgEBqb
-gCtC8WgCB36BgICAACEMsIwIvO0XAscybgC3CybgBBqIgBBubggCBh7CgECAACCAAr6HDAAA4c0bDCAA2FCAAp9FEqBBwE8LwVAB4agEB4agEB4agEB4agEB
-8agEB8agCB4agCB4agEB4agEB4agEB4agEB4agEB4agEB4agEB4agEB8agEB8agCB8agCB8agCB8agCCAACE+BBg2BBr9BAhZ5nCgoDBhlCgYA/nCggEB+Xg
-gEB+XgIBsKgIBlDgEBidgQBmZgEBllCgEBmZg8BB+bgCBp9BgCBp9BgcBp9BgcBhoCgcBjoCgEBjoCgkBB8agkBB+bgE5JFgEBFgEB+XgEBloCgIB+XgEBln
-CgIBnoCg8BBhKgwCB/IgQBpoCgMCAACHABACAACEwCBoYBmcABmcgCBmcgCBhgBgCBqcgQBqcgBBvNgBB1fgIBr7CgEB1WgEBwXgEBtmCgE3CmcgkGqMqdgE
-BuKgEB+cgQB5fgEBjqBgEBlqBggBBmYgEBt7CgIBsYgEBv7CgEB+cgEB+cgCB+cgCB2UgEB+cgEBsYgCB0KgCBx7CgEBhegEBhDgEBz7CgEBmcgEB17CgE3L
-gWgEBkbABl7CgEB57CgECAACHABACAACEUBoCnCBAB4XgEuWydgE3CydgEBzIgEBmdgEBmdgCB4YgCB2XgEBydgECAACCAAl/JEABACAACCAAluFCAAwWCAA
-qLNCA+cA+cEGBYuCqYABqYgEhDgdgEESBwC6KieAwkBmWgEiUBgIBsYgEBsYgEBsYgEB+XgEB6XgEBDgECAA0QCAAGIABmdEIBgBBBAB0YgEBscgEBscgCCA
-AKIAB0cEqBBoTBv6BABv6BggBBv6BggBuFlHggB7awdgEgL4GgCB0GgCgZj4BgE3C0egMB4agEBwZgEBiEgIBnBgEBiEgUsfzBgEB3JgQBpJg0B+asIgEBx6
-BgEB9BgwBBz6BgQEyBB4FB0cAscgbgCBqegCBoagCBwcgCBwcgE1jBwcgEBibgEBibgCre6GgC8jB2GgCuWyagCBuVgEBuVgIBuVgIBuVgIBwcgIBwcgEB0c
-gEB0cgCBwcgCBwcgEB0cgEB0cgCB0cgCECBIqCDAEEBQnCBAsCDgECAACCAACIABBEIBoB3C2eABoZgEuCBgErc+ZgEIABBCAABNIAkeABA8eAkeAuZCAAIE
-EBY8L2MA4mBoagEIABCECBEjYkLAEAAAIABCFEAEBgNABCAEGBQACABsfgCB+ZgCCAAgaEKBoB3X8RAgL8RgErbsNgE0LuYgCsb4agCEEBY8LwYAB6agEIAB
-BCAABNCAmgBABCAABEGBgByrBoSArckbgEuCIgIEIB4CsfCABwMgQBBgUpYmfgECAAhtGEGB4BsfGA/J8agQ7tBCgIDAAAwgBsfEDAAAkeufEHABACAACIAB
-BCAABNGA4fABA8gBAibCAABEGBYBIAnCCgEB8fgEEEBwBBmBA4mBEgUECBI4mBGAFEAQBiSABiSAEGAIBqfAB0fgCB0fQEEACB2fAouB2fQEEACB4fAouB4f
-QFGAIBGABEABCAEGBgBAKABDgIACgEKAA5wFCAACECBIBBACAA73MEIBoB8LsaA3X2fgErM2cgEB6YgIEYAoEB2fAB6cgEB8hBgEBgCgEBDgU3C8hBgE8LgP
-gEBicgQBJgEB+cgEBigBgCBkgBgBHABACAACHA7uBAKAACCAACIABMEEAQBwcAB+hBgEFIAQBodAACABodABodAFEAIkcuiBABuiBAEIAoBAEAByIgIACgEp
-tBwiBgEEKAoBByiBABBgEByiBgEByiBgEByUgECAA17SECAIB2iBAEEAQBDAB+cgEHABACAACFKAoBAOAAMAAIAAGAtCsdAFEAEB0iBABieAECAItLijBAIA
-BCFEAQjvBieAAcAFEAIptBudABEAEQAgC3CqjBAAEgEnvBsJgIkcqjBgEACgEyvBsegEnSsegCoSqjBgCFEAgCACAmSkYAEOAoBBujBABujBgEBwegEBwegC
-BwegCBwegCBijBgCFEAgCACABoYAEGAgBByjBAByjBgEBuegEFEAgCACABsYAEMAwBB2jBAB2jBgEB8dgEB8dgEB8dgEB8dgEFEAgCACABwYAEIBgIAOAAKg
-gBAGggBACggBIAB8jBKAACEmBB4FBgWABqRgEBofgCBhWgCBiKgEsqBmegEBzIgEB0jBgEB0jBgCByJgCBxKgEAlXgIB8fgQBmegEBpXgEB5PgEB5PgCBrXg
-CAnXgEKAACCAAEEC/TIhYDAHABACAACHABAHABAEEAQBwkBABwkBgEFEAQACABgfAFEAIBWABYAEEAgBtY2RAB2kBgMCAAMEO3TgDBBAjuB+EgEjY8fgUB6k
-BgEB6kBgEuFBgE0b0RgECAACEgBBgElPzuBABzuBgEB3uBgEB7uBgEB/uBgEBpuBgEBjvBgEBnvBgEBrvBgEBpuBgEBpuBgEBvvBgE6KzvBgEB3vBgEB7vBg
-EB/vBgEKAACCAACCAAWHAiJAECAgCBqgBAEGAgBrMmgBABqlBgIBmIgEEiEAgqBAEAB0FggBBslBgIBslBgEBslBgEBslBgEBslBgE/RyYgEBugBgEBugBgC
-BBgCBslBgEBsXgEBokBgEB2SgCBwFgCBogBgUBkOgIBqgBgEBslBgEBslBgEBslBgEBslBgEBqgBgEBslBgEBslBgEBslBgEBslBgEBkOgEB2SgCBslBgCBs
-lBgEBslBgEBslBgEBslBgEBslBgEBslBgEBslBgEBslBgEBslBgEBslBgEBDgEBFgwGBJgwCBkDgE3CslBgkCB2SgEBLgEgLofgE9aNgEBoBgEBPgEBslBgE
-BslBgEwIokBgEBugBgCBugBgCxuB2DgEBsXgEBkFgEBRgQBslBgEBslBgEBsXgEBCgECAAIDAAAwlBskB0BDAAA4DukBEHABACAACCAAxxPCAAmHCAA34NCA
-Az5EDAAAgmB8kBAEEBYB+gBA8LsTgIIAB4lBCAAgbCAABEUBwDAhtBA3CBgU7RsZgEjSmZgEAjtBgEBkbgEmSkbgE5RuZgEBqIgEBmbgEGaBEBCBEBIBQBgB
-BgCBgEBgIBgQBggBBggCBggEBggIDAAAumBqlBGHABACAACDAAAwlBwlBEDAAAyhBylBOGMBEBABCBEBGBIBKHABADAAA8Y4lBMHABACAAGHABAEGBgBBuUA
-BgiBgEBknBgIDAAA6mBimBCCAA3rENAAujBNAAmlBCAACCAAqjBCAADHABAKAACCAA0jBHABAESB4CAHAB0NgMBKgEkxBNgErsBRgEuFVgE4ZXgE2jB0iBgE
-iMJgECAACEKAY40BBAB8mBgEB8mBgC3X8mBgCB8mBgCCAAOFEAYAEA/JyiBAGEAEBABCHABACAACEEBoDBLABDgECAACEEBgDlWUAkxBsVgsBCAACCAAaNCA
-ynBAICAACCAA+QCAA8QCAA4lBCAA2OECBInCBACAACEEBQBEAnCBgECAACHABAESBoEBTABgpBgEBgpBgCpRRgCBwlBgUBkJgEqbwWgQ8L2WgQBukBgCIABB
-CAABNGAwnBA2jBAwnBAwnBIABEIABBCAABNEA2oBABA+jBCAASEUBoBBkoBAt1BkoBgBBkoBgBBkoBgBBypBgBBkoBgCBimBgBBQgBBKgEBIgECAAvhKEEBQ
-BokBABqnBgEKAACEEBQg2BskBAh2BgmBgEKAACFMAIBBAi2BDABJABNABRABwkBACAAICAAGEGBQBqfABkqBgEBkqBgCKAACCAACKAAt9CCAACEGm2BQBkYA
-BkmBgCBglBgCCAACEEAQAUA3X4mBgEFEAQBeAACAFGAIBirBABupBAB+mBAEMBoBBwpBABonBQBonBQB+mBgDAEgEACgIEOBwBBiHABinBgEBpLgEptBslBg
-EBiqBgEBspBgCA9KgCCAACCAABE5BBoHA15CAAB1eAgMA35CAgEB/hBAgEA75CAgYBsrBAgI3egrBAgEBgrBAgCBuqBAgCBuqBAgBBuqBAgBBjyCAgBB4qBB
-AB4qBBCB4qBCCB4qBBEB4qBBCB4qBBCB4qBBCB4qBACAt6CAQsLv5CAgeBv5CAgC4mB/rCAgEyrB/rCAgEBgrBAgEBgXAgCBx6CAgCCAAKECBIqCDAEEBQnC
-BAsCDgECAACCAACEEAI8LiZA3X0qBgCFEAIBsqBAACAECBIACAEEAIB8pBA3e8pBgCFEAIACAB6pBAEEBQACA6KgkBgEKAACFEAQBinBABBACAA6MFGAQBgn
-BABYAB4mBAEgBBgGBgsBAB8UgCBagCBDgIBKgEBHgIBJgEBPgUBTgEBssBgEBymBgEBQgEAGgEBinBgIBknBgIBCgEKAACCAAEEyDBwTB8oBAByrBgBB2UgB
-ByUgCBmsBgCB7NgCB7NgEBhOgEBNgEB0SgEB4mBgEBysBgEApNgEB+oBgCBuoBgCBujBgEBujBgEBujBgEBwqBgEBwqBgCBwqBgCBwqBgCB8ZgCByrBgCB+q
-BgBBjIQB+nBQBwqBgEB2MgEBysBgUBysBgEBonBgEBunBgIBlOgIBurBgEB4qBgCB4qBgBBunBgBBunBgIBunBgIArNgIBwnBgIBwnBgEB0nBgEB0nBgCB0n
-BgCB0nBgCAtNgCBnOgEB2SgEBunBggDA1NgIBqrBgEBpOgEBrOgEBtOgEB4mBgECAACDAAAgsByrBoBEaBgEBNABNgEi4BVgEBbgEBfgEBjBgEBnBgEBnBgE
-BrBgEBvBgEB9BgEBjCgEBnCgEKAACCAACEiEBgsBB6nBABqpBgIBosBgCB+sBgCB6oBgEB5OgEB/OgEBhPgEBjPgEBnPgEB+sBgEB+sBgEB+sBgEBOgEBiNg
-EB6rBgUBgoBgCBknBgCBtPgEB1PgEB3PgEB7PgEB9PgEBgsBgEBuBgEB6nBgEBhQgIB6IgEBlQgEBpQgEB0nBgEBysBgIB9IgEB1Og8EBknBg4EB8qBgEB6j
-BgEB6jBgEB8qBgEBrQgEBtQgEB5GgQBqrBgIBvQQBysBwTBiagEB6sBgQBCgEBnCgEB+egEB6rBgEB7GgCByMgCB2nBgEBkHgEBtCgEBtCgY/JsnBgYB2MgI
-BiagQB6rBgQBoagIB6nBgEBoagIB6nBgECAACGEBEBABCNEAgsBAUA4sBCAACNEAksBABADCAAcCAAqBCAAGNIAssBAGAktBAstBABCAAuBCAAENCAysBAMC
-AACNCA2sBAqBCAACNCAguBAuBCAACNEAkuBAyBAuBCAACNGAgrBA2BAgrBAitBCAACEIBgBB6BABqBgEBmtBgEB5FgENCABADCAAECAABEEBQBEA/3BiCgEK
-AACCAAKNEA0tBABA8qBCAAGCAAENEAuCAuCA8BCAACHABAHABACAACCAAGCAAqhBEKBwB4ZDArMoqBgEBouBgIBwrBgCByEgCHABACAACEEBQBuuBAgZBgEC
-AAsdDAAAuqByuBEDAAAG0uBAECAItL0tBAIABCGGBEBABCBECAAruMHABANCAgvBAqqBCAACE2CBgoCBlqBA3CowBgoD7akvBgEBkvBgCBkvBgCBkvBgCBkv
-BgCBkvBgCBkvBgCBkvBgCBkvBgCB8vBgCBhYgCBjqBgEvpBjqBgcB1qBgcBuuBg0CBuuBgBBuuBgBBuuBgBjnBtqBgBB3qBg4BkxB7qBgcBkrBgEByJgIBBg
-wDBBgEB9qBgEBkrBgEBmnBgQBBABvqBgEBvqBgQ+FmYgQBkrBgMBsdgIB6QgQBgQgMB5pBgQBnpBgEBzqBggQBySgIB/qBgECAACEEBQkxBDABswBgEHABAC
-AACIABmsBIABmsBHABAEEAIB+uBABorBgBFEAIACA6P6wBAEOB4B33B8wBAACgEiMBgEBDgEB4wBgEB2uBgEB2uBgECAArxICAAKFEBgBBorBAyrBBADAAAq
-rBgwBEHABAFEAYBksBABoeAFEAIBmoBABmoBAEOA4B33BsxBABsxBgEiMOgE7+BMgE8+BmuBgE9+BmvBgE++BmvBgEFEA4BBSAACAEEAgBBssBABkBgIFEAg
-BBQAACACAA9yPCAAQESBoEBsdAB+PgEB4xBgUB4jBgEBusBgEre8ZgItyB4jBgEB4jBgEBoqBgEEGvkBI2CudAB2wBgC8jBBgCDAAA8Z4wBAFEAQB6wBA/Js
-sBACAAICAAIEnBBgU8L2qBAApY4xBAgCB4xBAgCB4xBAgCB4xBBgCB4xBBCB4xBBCB4xBBCB4xBBC8nB4xBA4BBkxBAgCBkxBAgBB4xBAgBB0tBAgCByeAgE
-B0tBAgEByeAgEBHAgEBihBAggICAACNAA4tBCAACDAAA2eoxBIDAAAgcqxBgCEOB4BBsxBABiwBgEBwyBgEBqwBgEBqwBgEBwyBgEBwyBgEEEBQmaswBABsw
-BgEEGBY7FytBA8FytBgE2cytBgEECBYBCAHAtlBACAACDAAAK4xBCDAAA8Y6xBECAAp2CCAArxGDAAA2egyBQEwDBwNuMoyBAogC+xBgCngCyyBgCByyBQB4
-xBwDB4xBgEzoB4xBgEB4xBgE0oB4xBgEB4xBgEB4xBgEB4xBgEBlKgEByyBgQB7jBQB+xBwDB+xBgCB+xBgCB+xBgCB+xBgCB4xBgEqgC4xBgErgC4xBgEsg
-C4xBgEtgC4xBgEB4xBgEB4xBgEqyB4xBgEryB4xBgEB4xBgEB4xBgEB4xBgEB4xBgEjf4xBgEkf4xBgElf4xBgEhG4xBgEiG4xBgEB4xBgEB4xBgEB4xBgE+
-oB4xBgEB4xBgE/oB4xBgEB4xBgEB4xBgEgpB4xBgEB4xBgEB+xBgEB4xBgEB4xBgEB4xBgEhpB4xBgEB4xBgEipB4xBgEB4xBgECAACCAApnREIBwBBoyBAB
-oyBgCB+TgCB6tBgMEKBgDBCAB4qBgYButBgEBgUgEBwuBgMEEBQua0iBAB2tBgEECAQjjBBADAAAgzBwyBQIABEIABGIAB4xBHABAE8DBoeBkuBABtlCgEBx
-lCgEBzlCgEB+zBgEByzBgEByzBgCwcyfgCByzBgCBkJgCBLgIB2sBgIB0sBAB2sBAB0sBAB1lCABohBgEB6yBgCByWgCBxTgEBrlCgE2sBxZg0CBnagEBgvB
-gCrD3lCgCB5lCgEBihBgEhZ6yBgQB+zBgEliBkgBgEB2TgUBgvBgQB7lCgEB6uBgEBqfgIBzvBgEB6uBgEBihBgI4Z6yBgQBohBgCB6uBgCB0TgIB9lCgsBB
-/lCgEB6uBgEBihBgIBihBgQBihBgQB6uBgQBohBgIB6yBgCBhmCgCtCsuBgEBwUgIBihBgMBjmCgQB6uBgEBuHgIBuHgEBuHgEBihBgEBiwBgQCAACCAAGCA
-Az/OIABscIABqcEEBQBq0BAyrBDgEHABACAACECAIBw0BAIABCGQBEBABABABCBEBGBIBKGMBBBABCBEBGBIBKFEAEB8cABSAFEAEB6cABSAESBwCBw0BABm
-xBgCAEgCACgCB4wBgCB0rBgEB0rBgIB0rBgIB4QgICAABHABAIAB2zBESBoCBDABg0BgEBgwBgEBk1BgIB40BgEB40BgCBCgCBCgEBqvBgEHABACAACHABAK
-AACNEAq0BAuIAq0BCAACHABAKAACHABAKAACCAAOEKB4J3Cw1BABgWgE0GBgU9VDgMwuBFgsDDAAAqJ60BDDAAAc80BDDAAAI+0BDFEAIBDABHAHABACAACN
-CAgyBAwwBCAACNEAw2BAmLAg0BCAACEoBBgFBJABPgEBTgEBXgEBfgEBlBgEBpBgEBtBgEBxBgEB1BgEB5BgEB9BgEBhCgEBlCgEBpCgEBvCgEBzCgEB9CgE
-BhDgEBlDgEKAACNEAy1BAwrBABCAABE1BBgMBs0BAABs0BAgEB2yBAgEB2yBAgEBntBAgEBu2BBgCBu2BBCBu2BBCBu2BBCBu2BBCBu2BBCBu2BBCBu2BBCB
-ptBAyBrM0xBAgEBjtBAgEkc62BAggEB21BAgEB9DAgEv4BmKAgEB21BAgEB21BAgCB21BAgCB0yBAgEB0yBAgEB0yBAgECAAGNEA61BA6SABCAAmTCAAENEA
-g2BAmdAMCAACNEAszBAqdAICAACNCAu3BABCAABEQB4BqwBsTAnvBydgEBhgCgEBw3BgEBk3BgEBk3BgCB0zBgCBw3BgECAAGNMAw2BAwTA2dAwzBAo3BABA
-6XCAAWCAAENOA22BA2TA8dA2zBAu3BAu3BAaAgyBCAACNEAszBAgeAszBCAACNGAk4BAiBA8zBA8zBCAACNEAq0BAmBAwzBCAACNCAs4BAqBCAACNEAk0BAm
-NAgNCAACNIAu3BA0eAyBAyBA0ICAACNCAy3BA2BCAACNGA+0BA6BA00BA00BCAACNGAg5BA+BABABCAAk1BCAAENEAg4BAmfAkCCAACNGAk4BABAkVAFCAAB
-EgCBoVx3BiFA3Cs5BgIhDw4BgErMumBgEiM64BgUBg5BgCB/9BgCB4wBgEBt+BgEBo0BgEBo0BgIBv+BgIBv+BgwCB/fgwCBg5BgUBg5BgCqrBg5BgCBg5Bg
-CBg5BgCBg5BgCB2wBgCBx+BgEBomBgEBzDgEBoVgEBmfgE8L2mBgQB2mBgCBkZgCBkZgQBo0BgQBz+BgICAA80BCAAINCA05BAuVCAACNEAy4BAuOAoOCAAC
-CAAmDFEAEBu5BABw5BAFEAQB20BABs0BAFEAIBBABFACAAmxBNCAm6BAwNCAACFIAIBsdABDABi3BAB85BAHABACAACCAA9uCEyBBgIB/GABlHgEBpHgEBtH
-gEBxHgEB1HgEB5HgEB9HgEBhIgEBlIgEB9HgEBpIgEBtIgEBzIgEB5IgEB9IgEBjJgEBnJgEBrJgEBvJgEBzJgEB3JgEB9JgEBhKgEBpKgEKAACCAACEoCBg
-ZwqBtCAqM26BgEB26BgEBy1BgEBy1BgIBy1BgIBy1BgIBgoBgIB41BgCBkVgCB26BgwCB26BgEB26BgEB26BgEB26BgEB26BgEB26BgEB1nBgEBy5BgYB3nB
-gCBgoBgCBy1BgEBsagIBsagsBBy1BgsBvOsGgIB1nBgIB9fgYB9fgEBy1BgEBy1BgIBy1BgIBy1BgIBuagIBmqBgQA7nBgECAACCAAhpNCAAntICAAv+OCAA
-1+OEOBoBqwB+WA8LooBgEqFghBgEwa8oBgEremjBgC/jBmjBgCB+5BgCEMBgBkXk7BAuW46BgEB46BgCB46BgCB46BgCBg3BgCFEAgBBqoBABg5BAFIAgBB2
-1BAB2qBABEAB2GACAAICAAk2BIAB01BHABACAACEIBwJhF06BABw6BgCBw6BgCBBgEDAAAoIy6BDCAAm1BE0BBwGBlJAB0BgEroC0BgEBpJgEBtJgEBxJgEB
-0BgEB1JgEBqGgEB5JgEB9JgEB5JgEB9JgEBjKgEBnKgEB1JgEBrKgEBrKgEBrKgEBrKgEBvKgEBzKgEB5KgEB9KgEB9KgEB1JgEKAACCAACCAAsGCAAqGKAA
-vsMCAACHABAKAACCAADCAAEKAACKAA7wNCAACCAA78OKAAt3OCAACCAA3pOEuBBweBs4BABs4BgEByfgEB+IgEB7lBgEB+8BgEBg4BgEBq5BgCBgjBgCBg4B
-gEBoqBgCBk3BgCBk3BgEBhmBgEBiqBgEB67BgQBxKgEBg4BgEBiqBgEBlmBgQB67BgEBk3BgEBzQgECAACEuBBokBhZ86BAwbiqBgEB+3BgMwqCi9BgIBi9B
-gEvOydgEB28BgCB28BgCB28BgCB28BgCBivBgEBi9BgE+mCsCgEB+3BgwMBoSgIBmqBgIBmdgQB0dgU2sBtQgMBktBgEgLtQggBBopBgEByQgUCAACHABACA
-ACCAA7qIDAAAk9Bo8BgBDAAAm9Bq8BlBIABBCAABNMA45BABAw9BAw8BAw5BAu7BAo9BCAABEEBQBIAB05BgEIABu9BNGA45BA4ZA45BA48BCAACNIA25BA8
-ZA66BA65BAoWCAACNIA65BAgaAg+BA+5BAsWCAACNGAk9BAgTABA89BCAABHABACAAGNEAs9BAsaAaCAACNEAk7BAwaABCAABEEBQBrWABo7BgECAAGNGAu8
-BA4aAw+BA8+BCAACNEA89BA8aAgyBCAACNEAg+BAwSAgbCAACNEAk+BAkbA6DCAACNIAo+BAobAo7BAo7BAo+BCAACNGAs+BAs+BAsbAs+BCAACNGAw+BAwb
-Aw+BABCAApkNCAAENKA6/BA2bA6/BA6/BA6/BA6/BCAACCAA8hBNKA27BAkjBA8bAoYA67BA0/BCAACNKA67BAgcAsYAojBA+7BA4/BCAACNIAk/BAkcAk/B
-ABAugBCAABCAA1jNCAAGNIAi+BAscAs/BAs8BAs8BCAACNEA2gCABAwcCAABEYB4DBy9BAuWy8BgEBy8BgE3Xy8BgEBy8BgEkc08BgEB08BgE8L8tBgEBnUg
-QB0/BgEqwBpUgEptB+6BgECAAGNMAy8BA4cA48BA4cA48BA28BAwgCCAACNMA88BA8cA88BA8cA88BA88BA0gCCAACNEAggCABA4gCCAAz4PCAAENGAmgCAE
-AgDA+gCCAACNGA+UA6UA+UAihCCAACNGAuhCAiVA+UABCAAkOCAAENGA0gCA0NAkVA0gCCAACNGAuHAoVA4gCAg+BCAACNGA8gCAwVA6+BA8gCCAACNKAghC
-AgOAwVA0VAu+BAo+BCAACNGAkhCA4VA0VA4VCAACNEAohCA4VA8VCAACNIAshCAsOA8VAgWAsiCCAACNIAwhCAwOAgWAkWA++BCAACNKA0hCA0OAkWAoWAi/
-BAk/BCAACNMA4hCA4OAoWAsWAoWAsWAwiCCAACNGA8hCA8OAwWABCAAmOCAAENKAiiCAiPAsUABAkhCA6iCCAAykBCAAENGAi/BA8WAmgCAm/BCAACNIAsiC
-A8WABAqhCAqhCCAAh3NCAAENEAyiCAiXAyiCCAACNKA2iCAmXAqXA2fAujCAkgCCAACNIA6iCA6PAqXA6fAogCCAACNGA0JA+PAyXA+iCCAACNIAijCAiQA2
-XA4JAijCCAACNGAmjCAmQA6XABCAApkMCAAENEAsjCAgYAECAACEEBYB8kBAB0kCgINCABAiYCAAECAAEGGBEBCBEBINCAqYA+XCAACNEAklCAuYA+jCCAAC
-NEAikCAyYAuOCAACNCAmkCA2YCAACNCAwlCAuYCAACNEAukCAyYAWCAACNCAykCA2YCAACNEA2kCAqZABCAAthECAAENGA8kCAgZA+5BA6iCCAACNEAglCAu
-FA0ZCAACNKA+hCAoZAklCAijCAiiCAkiCCAACNKAiiCAsZAolCAomCAmiCAoiCCAACNCABA8ZCAA0RCAAENEAokCA2ZAuXCAACNCA2lCABCAABHABACAAGHA
-BAKAACCAACNIA4aAwLAkmCAknCAuhCCAACDAAAkgComCDEZBgC6KqnCAArcqiCAgEuFBAgIB3CAgEB9CAgEBbAgEttB+nBAgEBinCBgCBinCBCBinCBCBinC
-BCBinCBCCAACEKBgB6KunCABunCgEvO0iCgEBBgEB+/BgECAAz9HCAABEsBBgEBCAB4KgEBxbgEB4mCgCB4mCgBBiTgBBtbQB6iCwBB7agCA1bgKB3bgCB+h
-CgEB5bgEBvbgEBylCgEB7bgEB4mCgEB4mCgBB6iCgBB9bgCBhcgEBjcgEDAAAynC2mCgIHABAIABCEG3aYBmdAB0nCgIB0nCgCEIBgBBioCAvF+0BgEkxBBg
-EBioCgECAAx5OECBIBDAEcBoE3XqjCAncqjCgCuFBgC6KkoCgEtYo1BgEgZsiCgM33B8nCgE3ConCgCscykCgBANgBhZimCgQBuiCgE7kCPgE/J2iCgECAAC
-EIBgBwuBFAlPHgEuWokCgEBCgEHABAKAACCAACCAAl5OFGAgBl1BUA6oCQA8XKACAA/4OEbB4E39BQAAqwB2kBAgEttCkIAgErvCgjCAgEqb+1BAgEB+1BAg
-QB2nCAgQrM2jCAgEB0lCAgIB0kCAgEB+kCBgEB+kCBC4T4jBA+DNCA4nCABCAAECAAENCAkpCAECAACNEAioCAwIAsjCCAACNEAwjCA0IAyhBCAACNGA0jCA
-4IA0jCA2hBCAACNEA0pCA8IA4jCCAACNIAslCAYAwmCAwlCAylCCAACNEAqmCAcAkLCAACHABAKAACCAAr/BEI+tCgDrMglCAxpCu3BgIB2CgEBXggBCAACH
-ABAKAACCAACCAABCAAm8BCAASHABAHABAKAACCAAGCAAEHABAECBwB4ZBADAAAi4B+pCCEGBYB4qCABi/BgEBBgECAA8/BDAAAgrCkqC4BEKBgD3vC8DABgj
-CggBB6DgEBBgEBixBgECAA7nFHABACAACGIBEBABCBEBGEEB4BjwCqjCA4ZUgEEGBoCiX8lCAuWqrCgEBCgEEIBgBBBABsrCgEByoCgEByoCgECAA8DHABAK
-AAp8GCAACCAAiqCCAAmBCAAkcDAAASkrCHCAAsjCCAAUCAAn9GCAAn9GCAAmuBCAA+rBCAAouBEYB4DrM0nCABpqBgIAlqBgExvCjpBgEBypCgQAnqBgEyrB
-+mCgE3C0rCgEB0rCgCBsRgCB7MgEBtqBgECAABCAAEHABACAABCAAECAAoBE3BBgNBmgCAABmtCAgEBmtCAgEsEwgCAgEpRmtCAgEB6sCBgEB6sCBCB6sCBC
-B6sCBCB6sCBCBipBA4DBipBAgEqwBipBAgErGmkBAgEBisCAgEB6sCAgCBisCAgCBisCAgCmuCitCAgCBitCAgEBitCAgEB6sCAgEBisCAgCBmtCAgCBmtCA
-gEB44BAgEutCsFAgICAACHAvsBADAAAktCosCwBHABACAABEhDBgY3vCkGAAuFCAggBpRtEAgEButCAgEiMnDAgEBpCAgEB5DAgEB4nCAgEB4nCAgEBrEAgE
-qb26BAgIBjEAgQBZAgcBvEAg8EBxEAgEBzEAgEBlEAgEB3EAgIB5EAgEBsrCAgEBsrCAgEB9EAgEB/EAgEBuoCAgEBhFAgIB7DAgEBlFAABpFAgEBusCAgEB
-+pCAgChZwrCAgCB86BAgCBuoCAgC3wC3CAgIBkDAgEnPRAgEBrFAgEBtFAgEBvFAgEBhEAgEB2pCBgCB2pCBCB2pCBCB2pCBCB2pCBCB2pCBCB2pCBC3C+4B
-A0BKAACECBExvCysCAIABCHABAKAACNCA6sCAOCAACNCAkuCASCAACGN9iCEBBBABCBEBGBIGKBEBABCBEBGBIHABAEvDB4JBUAABwqCBgCBwqCBCBwqCBCB
-wqCBCBwqCBCBwqCBCBwqCBCBwqCBCBwqCBCBwqCBCBqsCAuB8L27BAgCrcopCAgC5jBm0BAgIBDAgQBwqCBgEBwqCBCBwqCBCBwqCBCBwqCBCBwqCBCBwqCB
-CB+6BA0DBmsCAggBsfkuBAgEB+uBAgQBFAgMBupCAgE4XupCAgCBguCDgCBwqCBGBwqCBCBwqCBCBwqCBCBwqCBCBwqCBCBwqCBCBwqCBCBwqCBCBwqCBCBw
-qCBCBguCAmBBEAgCBGAgCBGAgCBotCAgCBotCAgCBmsCAgEBmsCAgEBmsCAgEBmsCAgEBHAgEBLAgEBNAgEHABACAACCAAjvQCAAKNEA4uCAmBA4sCCAACCA
-AxoDHABAEqBBoF6K6uCAgtC6uCgEBwEgEBwEgEBwEgEBLgEBRgEBegEBagEBagE4rCagEBVgE8/BegE3yCegEBZgEBegEBegEBegEBagEBbgE7xCirCgEKAA
-CNEA+tCAyBABCAADEmBBwE6KivCA3xCVgEgL8mCgEBivCgEBqrCgEB1BgCB7BgCBhCgEo1CmBgEp1CiBgEq1CmBgE4rCiBgEs1CRgEt1CmBgExyC4EgEk1C4
-EgEx1CTgEBiBgEpRjCgEKAACCAAINEAouCABAyECAA6BCAAENEAqjCAiCAmvCCAACNEAyuCAmCA+BCAACCAA+BCAAcEY3wCgD6K6vCABwFgEk1CwFgEBOgEB
-HgEBNgEB6BgEB+BgEBsFgEBRgEBVgEx1CEgEKAACNEA8sCAUABCAAusCCAAENCAqwCABCAAKCAAENCAyqCAgBCAACNGA0wCAkBA4nBA2nBCAACHABAKAACCA
-ACGG11CEBABCBEHABAKAACCAACHABAKAACCAACCAAtsQCAAmCEABAHABAGIBEBABCBEBGGIBEBABCBEBGEIB4BBysCABysCgIBysCgIrVEgIEEBQBwqBAyrB
-BgECAAnwGHABAEEAQ6K6xCA8Lo/BgECAA5rQCAAmDCAA2ECAA7hQKAAp2DCAACCAAmwCKAAl2DCAACCAAiBCAAjlDHABACAACHABACAACCAAppQCAA1sDCAA
-mBGpLBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB
-0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGB
-qGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB
-6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLB
-qLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBwOByOB0OB2OB4ONCAitBA+sBCAACEKAoB/wCqmCApjB0uCgEBqzCgEBqzCgEBqzCgEKAACFEAIBgpCAB8oCA
-NCAyzCAwmCCAACNEAwyCA0mCA0zCCAACNCA0yCA4mCCAACNIA4yCA8mCA8zCA8zCA8zCCAACNEA8tBA4tBA0zCCAACNGAguBA8tBAk0CAk0CCAACNCAo0CAo
-nCCAACNKAozCAsnCAs0CAyuCAozCAozCCAACNCAs0CAwnCCAACNEAwzCA0nCAg4BCAACNGAk4BA4nCA40CAksCCAACNEA2pCA8nCA80CCAACCAA+kCCAAgxB
-IABBCAABNGAq1CAkxBAgpBAyWHABAFEAIB+zCAB+zCAFEAEBm0CABm0CAFIAIBi0CABi0CABi0CABi0CAFIAIBk0CABk0CABk0CABk0CAEJAEBs0CBABs0CB
-CBs0CBCBs0CdCFEAEBu0CAACAE5DBoEiMw0CAAuWw0CAgCBq0CAgCAMAgEBq0CAgEBq0CAgEBq0CBgEBq0CBCBq0CBCBq0CBCBq0CBCBq0CBCBq0CBCBq0CB
-CkPq0CBCtGq0CBCBq0CBCBq0CBCBq0CBCwCq0CBCBq0CBCBq0CCCBq0CBEBq0CBCBq0CBCBq0CBCBq0CBCBq0CBCBq0CBCBq0CBCBq0CBCBq0CBCBq0CBCBq
-0CBCBq0CBCBq0CBCBq0CBCs9Bq0CBCBq0CBCBq0CBCBq0CBCBq0CBCBq0CBCBq0CaCAKA0BBw0CAgCAIAgCAGAgEBq0CAgEBq0CAgEBw0CAgEla20CAgCBq0
-CAgCBw0CAgEB60CAgCB60CAgBBw0CAgBACAgCBq0CAgCBq0CAgEEXAIBs0CFABs0COKBs0CFcBs0CCKBs0CHEBs0CEOBs0CBIBs0CCCBs0CDEBs0CDGBs0CS
-GFEBItLu0CAACAEZBYvtCw0CAABw0CAgEBw0CBgEBw0CBCBw0CBCBw0CBCBw0CQCiMw0CEgBBw0CCIBw0CEErvCw0CDIiWw0CfGEGAIB40CABi1CgCBi1CgB
-FEBIB00CAACAEIBwN6KrhBA9aqwBgkG+a8/BgEgZTgECAACCAAnrFCAA73MEwDBg0EBgiCAB2jCgCBg2CgCBq0CgCB2jCgCBuxCgCrMoxCgCBoxCgIB6lCgI
-B6lCgEBslBgE9aywBgE+akgCgEBsOgEgZLgMBluBgMBluBABoxCABjBgIBjBgEssBguBgEBqMg0BBqMgEBzvBgEBgbgEBgbgEByrBgEBo1BgIBq0CgEB0/Bg
-EBoxCgEB3kBgIBvlBgUBrmBggCBpmBgUBtqBgQBhnBgsBB9pBggNBxqBggNBzqBgIB9qBg4EBjsBgkEBvsBg0DBrsBgEBtuBgEB1vBgMu+B9tBgEB1sBgwBB
-m0CggPB5vBgEB7sBgEBjtBgkBBxtBgwCBqMgUBqMgEBztBgECAACCAAp5CEIBwBgZFA9a4wBgM+aqgCgEBw6BgECAACHABAEIBY0jBoqBAwuBFgEBs2CgE3X
-siCgCEQBgC6K22CAB22CgEiM21CgEBvjBgEBzjBgEB5jBgEgL9jBgEBhkBgEKAACCAACCAAjmHDAAAu2C+1CDECAIBkpCAIABCECAI0hDCAIABCEIBYz8Cs3
-CABs3CgE3e41CgEiM41CQEyC0X4JrcqyCApMkvCgI2sB+JgEuF+JgEBgNgEBgNgE6Kq3CgEiMq2CgE1sCq2CgCBi3CgCBsrCgEBzagEBwyCgEBq2CgCBq2Cg
-CBi3CgCB5agCB5agEB9agEBhbgEBhbgEBlbgEBpbgEkXpbgElXpbgE7OtbgEBxbgEB1bgEB5agEB9agEB9bgEBunBgEBhcgEBlcgEBymCgEBtcgEBxcgEBtb
-gEB9agEpZ1cgEB5cgECAAh9NEeqZ4GuCDAnCJgE3Cy3CgEptB4xCgEBDgEBVgEBZgYBVgEBy3CgYBy3CgErMuyCgEBuyCgIBPgIBJgEBy3CgEEABAIABBCAA
-BNIA83CA63CA63CABADCAAKCAAKGGBEBABCBEIABBCAABNEAi3CAKAGEGBwBBBABBgEBslCgECAAzxHCAAEEGBgB4Z2nCAuCFgIBuyCgENCAy4CABCAAECAA
-EEEBQBo3CA2WorCgEEGBMqC22CAB22CgC3X22CgCEEAgCBBAB42CgeDAAAE43CFEEAQBBABBgECAAIFEAgCAIAAEAECBgCACADAAA42Ci4CMCAA+LDAAAqrC
-m4CEDAAAg5Co4CKEABAEQBggBBBABHg4E3CJg4EBLgUBs0Cg4EBDgIvOmlBgEBo5BgIDAAABu4CmBCAABEEBQ/Jk0CAB9WgIDAAAw0C04CmBDAAAm4C24CmB
-DAAA23C44CmBHABAEyBBwWuFBAmMk2CgEBknCgEBDgQB4qCgEB63CgYB63CgEB25BgEB80CgsBBFgIBHgMiiBJgwBB8zCgoCBmmCgEBy6BgUBi1CgMBi1CgC
-BknCgCB80CgQBFgIB+3CgMB63CgEB4qCgEB63CgYB63CgECAACCAAGDAAAk4Ci5CGDAAAi4Ck5CMDAAAq6Cm5CSEGB4B39BiSABs6CgEBymCgEEcBwGs9Bkq
-BAlQDgEvOkmBgEwFq1CgIvFq1CgIBq1CgIhZq5CgI3Ci6CgCBo4CgCBw1CgEs8Bm6BgEBg6BgQuFFgcv9Bq5CgEEhCBgIBxBAAB1BAgEB5BAgEB5BAgEB5BA
-gEB5BAgEB5BAgEB9BAgEBhCAgEBhCAgEBnCAgEBrCAgEBrCAgEBk0CAgEBvCAgEBzCAgEBquCAgEuOquCAgEnPquCAgEB5BAgE3zC02CBgEB02CBCB02CBCh
-Zs5CA8B6Ks6CAgCBs6CAgEkxBTAgEBwSAgEBs1CAgMBfAgIBfAgEBk6CAgECAACCAAGDAAACy5COEEBgBBomCABy4CgMHABAEIBQBg3CAB45CgCB45CgCB45
-CgCDAAAS65CDDAAA85C85COEWBguGB+SAB26CgEB+5CgCB+1CgC/Jw1CgIrZ6qBgQB4qBggkBBk2CgE3C26CgCB+qCgC6KkrCgggCCAACCAAMDAAA+qBk6CA
-EqBB4G6KsrCAptBq7CggBBk3CgE3C+6CgEB+6CgClQYgC4Zm2CgEBBgIlPqSgEnPmSgEBHgEBLgEBiSgEB+RgEB6RgEB2RgEBPgEBTgE8OyRgEhPuRgEBi0C
-gECAA+SNEAo5CAaABCAAGCAAENEAw5CAgBAECAACNGA06CAkBAIAy5CCAACNGA46CAoBAMA45CCAACNCAsBAsBCAACNCAg7CAwBCAACNCAq8CA0BCAACNEAu
-8CA4BAo7CCAACNEAs7CA6bA8BCAACNCAw7CABCAAjhHCAAENCA88CAECAACNEA67CA62CA8gCCAACNEAk9CA+2CAghCCAACELBIBy8CAABy8CEQBy8CEIBs8
-CAIBk8CAgBKAACGKBEBABCBEBGBIGqCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBmBBoBBqBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BB
-gCBiCBkCGkCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCG0DBEBABCBEBGBIBKBMBO
-BQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBk
-DBmDBoDBqDBsDBuDBwDByDGgBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeEgBAwCBs8CABs8CgCBs8CgCBs8CgCBs8CgCBs8CgCtyCs8CgCB4tCgCBs8CgI
-Bs8CgCBs8CgCBs8CgCBs8CgCBm8CgCBy8CgEBy8CgCFEAIBo8CABo8CAEIAgBBw8CAwkBq8CgEACgE3Cq8CgEEQA4BBs8CABs8CgEp/Bs8CgEBs8CgE3Xy8C
-gEssDy8CgCBs8CgC3Cs8CgEFEAEB08CAB08CAE2BA4EB28CAB28CgCBw8CgCBw8CgEB28CgEB28CgCBw8CgCB28CgEB28CgCBiuCgCB28CgIB28CgCB28CgC
-B28CgCBw8CgCB28CgEB28CgCBw8CgCB28CgEB28CgCACgCB28CgCBw8CgCBw8CgEB28CgEB28CgCB88CgCEIAYBy8CAB48CgEB48CgCB+8CgCFEAEB68CAB6
-8CAFEAEB88CAB88CAEOAgBAEAB+8CgCB+8CgCB+8CgCB+8CgCACgCB48CgCEeAwCBg9CABg9CgCBg9CgCBg9CgCB68CgCB68CgEBg9CgEBg9CgCBg9CgCBg9
-CgCB68CgCB68CgE3Cg9CgEpYg9CgCBg9CgCFKAEBi9CABi9CABi9CABi9CABi9CAEGAMACABk9CgCBk9CgCEGAQutDm9CABm9CgC9Vg9CgCFEAEBo9CA3Xo9
-CAEUAgCAQA2tDq9CgCBq9CgC3tDq9CgCBk9CgCACgEBk9CgEBk9CgEBk9CgEBk9CgEEGAY6Km9CA6tDs9CgEBm9CgEEQAoBBo9CABo9CgEBu9CgEBu9CgCBu
-9CgCBu9CgCBu9CgCB09CgCESAwBqFw9CABw9CgC3Cw9CgCBw9CgCutCq9CgCouDw9CgEBw9CgCj9Cq9CgCBq9CgEFEAE6tDy9CAssDy9CAEEAQBu9CAB09Cg
-EECAInZw9CAEKAgB3C49CAB49CgCxMy9CgCBy9CgEBy9CgEEEAQB69CA2uD09CgEEIAQB89CAB89CgChuBi+CgC3C89CgCEEAQAiBA5tD49CgEEOAwB78B69
-CAB69CgEB69CgEnvD69CgElvDg+CgE3Cg+CgCqFg+CgCFUAwBovDi+CAAOAnXMABKABIABGABEABCABEAs9BEAEKAgCASAAqBgC2tDk+CgC3Ck+CgCACgCFE
-AEBm+CABm+CAFEAEBo+CABo+CAEIAQBq+CAAEgC3Cq+CgCACgCECAE3vDs+CAECAEiMu+CAEEAI3vDw+CA3Cw+CgCEGAM6tDy+CAssDy+CgC3Cy+CgCEEAI3
-C0+CAB0+CgCFoBB4EAqCAAmCABkCAAgCAA+BAA4BAB2BAAyBA9VwBABsBABqBAAoBABmBABSABMABKABIABGABEABCAKAACDAAA28C++CEEEAQB2+CAB8+Cg
-EEGAM2tD++CAB++CgCovD++CgCEEAQB6+CA2tDg/CgEECAEpuDi/CAFCAEBCAEEAQpwDg/CABm/CgEEEAIBo/CAqFo/CgCFEAQs9BEAwCCAEIAgBBm/CABs/
-CgEAIgCACgCEEAIBu/CA2tDu/CgCECAE6/Cw/CAEKAgBmvDs/CA3Xy/CgE3Cy/CgCgMs/CgCnvDs/CgEEQAwB78Bu/CArvDu/CgEsvDu/CgEnvDu/CgEB0/C
-gE3X0/CgC3C0/CgCqF0/CgCEIAYBw/CAB2/CgEpc2/CgC2uDw/CgCEMAoBBy/CAywD4/CgEpc4/CgCprBy/CgCgMy/CgE2uDy/CgEEGAYmwD0/CAywD6/CgE
-2uD0/CgEEGAYr9C2/CAiM8/CgE2uD2/CgEFIAoBBIABGAzrBEAxvCCAEEAwBiMggDAACgEEEAI6/CigDA2tDigDgCEEAIpuDkgDA2tDkgDgCFcAwB9vDqBAu
-vDoBAs9BmBABaABYAlhDWABkBAvvDqCAtvDUAxvDSAnXGAwvDEAyvDEABCAEIBgCiMogDAhZogDgCouDogDgCACgEEEBIBqgDA9+BqgDgCEIBQ8wDsgDABsg
-DgCBsgDgCBsgDgCEIBI7mD4gDABihDgBBihDQBugDQFEAEuWwgDAiMwgDAEGBMBygDA9VygDgCACgCKAACE3BBoCqrBkgDAABkgDBgBBkgDBCBkgDBCBkgDB
-CBkgDBCBkgDBCBkgDBCBkgDBCBkgDBCBkgDBCBkgDBCBkgDBCBkgDBCBkgDBCBkgDBCiMwEAE+sDuEAgC3e8/CAgCB8/CAgCB9MAgCrD/MAgGnc81CAgE9rB
-7DAgEBrHAgEBhNAgEA7MAgEHABACAACEkBBgI2Ck0CABi5CggBBkiDABk0CgEBk0CgEBkiDgEBk0CgEBk0CgE59CkiDgEBkiDgEBkiDgEBi5CggBBo+CABki
-DgEBkiDgEBkiDgEtnCkiDgEuFBgECAACEQspB4DBoiDABoiDgEBoiDgEBoiDgEByvCgEmqBk9CgEBsvCgIsfgiCgQEGBwBmqBwgCAB+hDgUvfirCgCEGBwBm
-qBygCAyyDgiDgU8L+6CgCGSBEBABCBEBGBIBKBMBOBQEEBQlvDy9CAxYo2BgEFEAgB+jDqiCA/Jg9CAEIBUBi+CABoiDgEBoiDgCBoiDgCIABBNCA6iDAibC
-AAjiPHABAKAACCAACHABACAACIAByhDECBIqsDihDAIABiiDIABgjDFEAEBCABijDACAAaCAAvhPCAA31HCAAm5BEaBoMB4zBABsjDgEBhBgEBfgEBfgkBBf
-gkBBfgkBBsjDgkBBixCgCBsoCgCBwjCgIBsjCgQBu+CgECAACDAAAs5B4iDAEIBgIl9BojDABojDQBigDQBBgDDAAAgtB8iDfGEBEBABCCAABCAAr5LEMB4D
-8LyxCA7pC+BgEBuwCgYBokDgUBokDgEBokDgEIABBNEAy+CA2/CAy+CIABBNEAykDA2+CA2+CEQBoC8L8xCABujDgCBujDgCB4kCgEB4+CgEBBgEBDgE7jBk
-lCgECAAKCAAIIABGCAApgPEEBIhZ4jDABwwCgCHABAEIBoBB6iDAB8jDgEB6iDgE6jBwCgEFEAgI0vB+CAB+CACAAz9LDAAAm3CikDJCAAx9LDAAAKmkDEDA
-AABokDACAAQIABBCAABNKAujDAujDAujDAujDAujDAujDCAABEGBgBqwDbAs9B/KgEwChLgICAABNEAwlDAggDABCAA2IHABAKAACE2CB4KBHABRgEBVgEBZ
-gEBdgEBZgEBhBgEBnBgEBrBgEBnBgEBvBgEBnBgEBhBgEBzBgEB3BgEB7BgEB3BgEB3BgEB/BgEBjCgEBnCgEBtCgEBxCgEB1CgEBhDgEBpDgEBtDgEBzDgE
-B3DgEB7DgEB/DgEBjEgEBomBgEBpEgEBtEgEBzEgEB3EgEB7EgEBjFgEBnFgEBrFgEBi6CgEBtFgEKAACNCAklDABCAAsGCAAEEgCB4HwuBvFABFgEnK0gDg
-E7rDiJgE8rDskDgC9rDskDgC+rDskDgCnsDokDgC/rDskDgEhZskDgCBsEgCtyCqlDgEksDskDgClsDskDgCmsDskDgC3uDlFgC5JmpCgE6Ky2CgEByzCgIv
-OshDgQBshDgEAtFgEBshDgQB4zCgEgLxFgEByiDgEhFyiDQByiDQByiDQBshDwCBzFgE2uDokDgEKAACNCABAICAAGCAAENEA6mDAEA0iCCAACNCA+mDAICA
-ACNGA8lDAMAmhDAmhDCAACNEAqhDAQAqhDCAACNGAkmDAUABAeCAAqHCAAENIAqmDAaA0hDA0hDAolDCAACNIAumDAeAujCAIAoBCAACNIAolDAiBA8hDA8h
-DAwlDCAACNEAslDAmBAgiDCAACNGAwlDAqBAkiDA4lDCAACNGAoiDAuBAoiDAgmDCAACNGAsiDAyBAikCAinDCAACNGAsoDA2BAwiDAukDCAACNEAqnDA6BA
-BCAAqLCAAENCAymDA6iDCAACNGA6oDAkCA+iDAioBCAACNIA4nDABADAHAHCAAuCCAABKAAphJCAAoHCAAKNEAkoDA0CABCAABEyEBojBvOqkDABqnDgEBqn
-DgCBqnDgCBqnDgCBqnDgCBqnDgChZqnDgCBqnDgCBqnDgCBqnDgCmtDqnDgCBqnDgCBqnDgCBqnDgCBnCgCBjEgEBw2CgEBJgQBlEgEB+LgEB8LgCBwlDgCB
-wlDQBwlDQBwlDQBwlDQBwlDQBwlDQBwlDQBwlDQBwlDQBwlDQBwlDQBmnDwCBw2CgEBnEgQBIgEBopDgEuCpEgEByjDgEBrEgEBtEgEBvEgEBqnDgEBnDgEw
-uBxEgsJBzEgEBw2CgEB1EgQmZJgEukBs3BgEBmnDgEBqnDgEBooDgCB3EgC6Kw5CgIB6DgInKyjDgEB7EgEB9EgE3uDnCgEhtD/EgEBhFgEBjFgEBypCgEit
-DqnDgEBqnDgCBqnDgCjwCihDgE9MqnDgE+MmdgEAvCgECAAGNEAypDA8CAGCAACNIA2pDAgDAynDABABCAA4HCAAENGA2oDAcAuXA4nDCAACNGA6oDAgBA4n
-DA24CCAACNEA+oDAuDAi9CCAACNGA2mDAyDAimCAwrBCAACNGAmpDABAwkDAooDCAAzzHCAAENGAyqDAEA2kDAuoDCAACNCABA6kDCAAgtCCAAENGAsoDAmE
-A0oDA0oDCAACNEAinDAgCAgCCAACNGA+pDABADADCAA9yHCAA9yHCAAGNIA8oDA2EA6FAwlDAkpDCAACNCAopDAwCCAACCAAwFCAA3+IHABAHABADAAA0pD2
-qDCFEAgBsf0rCA/JqmDACAA4FCAAICAA+pDG6BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBoQB2QB4QB6QBgRB+////HECBIB
-FAKAACNGAmrDA0CAgFAgGCAACHABAEKBbB8qDAB8qDQB8qDQBBQBBgGDAAA+qDurDMEMB4SkX0sDAv3B0sDgE6KBgEBwnDggIB0hBgImZ4oDgYDAAAusDyrD
-gQFEAgB/JmnDAsfwsCAEOBoVBgnDAuW2rDgE+3DGgEBw4BgsJBgnDgIBgnDgEACgEEGAwBBMAprBinDgQBgpDgEEWBwFtnB0nDAqqBiVgIqbi6CgEvOy4CgQ
-3C8qDgCwkB4qDgCuCCgEBoDgYBBgEBDgMBFgIDAAA4nD8rDDDAAA+rD+rDDCAAKHABAHABAEIBYpcorDABmBgC3uD2BgCquDorDgEKAACEEBQ3uD6BApMklD
-gECAAECAAUCAAtjJCAAgECAAQCAAxlICAAxlICAA2BCAAsHCAAUDAAAwHgtDCEQB4Csf+tCAvOkpDgQBsoCgEBgsDgEBgsDgEBgsDgEBgsDgEnKsoDgECAAC
-CAA8BCAA6MCAAoBCAA8MEEAABgvCA1sDBADAAA+MwtDAEEAABkvCABBADAAAyR0tDAFEAAAIAAEADAAAotD4tDICAAn9CCAAn9CEMBgCvOgqDAhZgtDgEiMw
-RgCwuBHgCmZsFgEAqCgEKAACESBoCnPJABJgEBJgEBNgEBRgEyPXgEBdgEBhBgEhPswBgEKAACCAACNCAuvDABCAAMCAAENCAuuDAECAACNGAyuDAIAgGAgG
-CAACNEA8vDABAkvBCAAYCAAENEA8uDAEABCAAyOCAAENGAivDAYAyJAyJCAACEGBwC4oCoBAB0jBggB2uDkuDgEFEAQl4DBAnZmuDADAAABqvDCCAAxtGEEB
-YmZ8GAAGgEDAAACwvDAGGBEBABCBEEEAQkXugCArwDuTgEEEAIiMEAqF4uDgCEEBIl9BuvDAhRBgEDAAAwvD6vDACAAEHABAHABAEIBYr9CgvDAB6wDgEu0D
-iwDgCBiwDgCEUAgDr9CivDABivDgEBoxDgEBoxDgEBkwDgEo7DkwDgC7WkwDgC3CkwDgCBCgCBCgMEEAQBkvDAB+wDgEECAgC8b+9CAECAQBqsDAEEAQBqvD
-ABqvDgEEEAoB9VmaABsoCgMEKAYBgwDABgwDQ1V6vDQBuvDgDBuvDgEFOAgDAOAAMAAKAAIAAGAAEAACAEEAQByvDABuagEEEAQB0vDAB0vDgEFEAQAEAACA
-EYBgGAIAB6rDgwB7YksDgE9Y+xDgEqM6wDgEB0agE58C4vDgEACgEB4vDgIB4vDgEB4vDgEB4vDgEHABACAACNCAmyDABCAA4aCAAENCAmxDAgiDCAACNEAw
-yDAkiDA4lDCAACNEAuxDAoiDAuxDCAACNEA4yDAsiDAyxDCAACNCA8yDAwiDCAACNEAgzDAYAyyDCAACNCA+xDAcCAACNGAozDABAitDAqvDCAABHABACAAG
-NEAwzDAGAGCAACNIA4tDAojDA4zCAuyDA2vDCAACNGAoxDAsjDABA2zDCAABHABACAAGNCA6yDA4uDCAACNEAmwDA8BA+yDCAACNEAizDA8jDAgyDCAACEGB
-YrMmvDA8L8sDgIB+zDgCHABAGNBEBHBFBDBBBABCIABBCAABNGA20DAqkDABAmnDCAABE0BBgIByyDAyyDyyDgEByyDgEiMyyDgEBNgEgayyDgEhZyyDgEBP
-gEhRyyDgEB4DgEBRgEBTgEBsiBgEmgB2egEB8egEByyDgEBicgEBicgIByyDgIByyDgEs9ByyDgEprByyDgEtrByyDgEByyDgEByyDgEByyDgECAAvkKCAAQ
-CAAn1GHABACAACEEBQBgiDAkc+yDgEEEAIqFkzDAswDkzDgCEEAIpYmzDAiWmzDgCCAAoECAAoEEIBIiMu0DA3C40DgBrS40DQqFq0DQHABACAA10GCAA10G
-CAA10GGIBEBABCBEBGCAAKEGBgB4ZywDAiM40DgI5rBDgEHABACAACGQBEBABCBEBGBIBKBMBONCAg1DAopBCAACHABAEQBoCBm2DAo1CwwDgEBwwDgEn7DD
-gEBFgEBJgEBmxDgEBEgINGAo1DAwpBAKAywDCAACCAAINCAsxDA2pBCAACCAA10GCAAuhBHABACAACFEAI6K62DA8rBu4CAFEAIpMmxDAvOiyDACAAYNEAg2
-DAoqBA6mDCAACCAA5rNDAAAi3Dm2DgECAA22DDAAAm3Dq2DhCEMBmMBCABCwgBnPCwgBuMCwgBBCwgBBCwgBCAAu8BFEAgEBsjDABsjDAHABAHA8nCACAAED
-AAA4yD42DKCAAGDAAAilD82DAGMBEBABCBEBGBIBKCAAywBHABACAACDAAA23Dm3DEGIBBBABCBEBGEMBG3C43DABCQB43DQB43DQB43DQB43DQIABk4DHAB
-AKAACCAACCAA9hPCAA7yOCAAqUCAAj9OCAA1xOHABACAACIAB64DIAB84DEwCBoFmTEA3CCgCBq5DgCBq5DgEB+4DgEB+4DgCB+4DgCB+4DgCB+4DgCB+4Dg
-CB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCB+4DgCitB+4
-DgCB+4DgCjtB+4DgCBq4DgCBq4DgBBq4DgBB+4DgCB+4DgCB+4DgCB+4DgCBcgCCAApsOKAAlgHCAACCAAlsOCAAhgHCAA7wOCAAtrOCAA9/GCAA9/GCAA9/
-GCAA3xOCAA7/GEEBQ4mBQAsLQgENCABAi0DCAAwjBCAAENCAu6DAECAACNEAs5DABAICAA8jBCAAENCA80CAOCAACNCASASCAACFGAQBqnCABBAB8aADAAA2
-3D85DIECBQBEAEMBoBBmzCABg6DgEBg6DgCBw5DgCBBgEBmtDgECAAzPHABAHABAHABAHABAHABAHABAHABAHABAHABAHABAEgBBgEBBABBgEBDgEBFgEBHg
-EBHgEBJgEBLgEBNgEBHgEBHgEBPgEBRgEBTgEBVgEBskBgECAAWCAAOCAAMCAAQCAAOCAAOCAAtwTCAAiBCAAiBCAAiBCAAiBEEBQB0+CABohCgEEGBgBBCA
-By7DgIB40CgEEEBoBB8pDABw3DgQHABACAACECAQwkBkRAIABCEEBIBg7DABm5DgCEEBQ8LslDA8hEBgEDAAAmlDi8DCEGBgEB8oDABBggBBk8DgECAAptIE
-EBIBq7DABq7DgCEuKBgaBBAB67DAB67DQB67DQB67DQBq8DQBi9DgCBq8DgCBq8DgCBsQgCB67DgGBBQBBAB67DABBQBBAB67DAB67DQBq8DQBsQgCBBgGBB
-gGBw4DABs7DgCBBgCB89CgcBGABDggCBw1CgEBw1CgEBw1CgEBw1CgEBw1CgEBFgEBFgEBHgEByqDgEwgDJgQBLgEBLgEBi9DgEBy5DgCBy5DQBy5DQB67DQ
-Bw4DQBiiCgEBszBgEBszBgEBNgE5hESgEB67DgEB67DQB67DQB67DQB67DQBq8DgCBq8DgCBq8DgCBq8DgCBs7DgCBq8DgCBq8DgCBMgCB67DgEB67DQB67D
-QB67DQB67DQB67DQB67DQB67DQB67DQB67DQB67DQB67DQB67DQB67DQB67DQBq8DgBBq8DgCBq8DgCBs7DgCBq8DgCBq8DgCB67DgCB67DQB67DQB67DQB6
-7DQB67DQB67DQB67DQB67DQB67DQB67DQB67DQBq8DQB67DgCB67DQB67DQBq8DgBB67DgCB67DQB67DQB67DQB67DQB67DQB67DQB67DQBq8DQBq8DgCB67
-DgCB67DQB67DQB67DQB67DQB67DQBq8DwBB67DgCB67DQBq8DwBBq8DgCBq8DgCBi9DgCBu9DgEBu9DgEBq8DgEBq8DgCBRgCBTgEBi9DgEBw4DgCBu9DgCB
-s7DgEBs7DgCB67DgCB67DQB67DQB67DQBq8DQBq8DgCBq8DgCB67DgCB67DQB67DQB67DQBq8DQBq8DgCBq8DgC+hEKgCBw4DgIBi9DgCB60DgCBq8DgEBq4
-DgEBJgIjiECgEBs7DgEB67DgCB67DQBVwBBi9DgEBVgEBi9DgEBw4DgCBOgCDAAA88Ds8DACAA9kOCAAroQCAA/sICAAjNCAA9sICAA9sIKAA9sICAACCAA7
-sICAA5MEkBBgGBm9DAB69DgCBFgCBNgEBTgEBTgEBXgE/YbgEBfgEBjBgEBnBgEBrBgEBvBgEBzBgEB5BgEB9BgEBmuCgEBs8CgENCAq+DABCAAECAAEKAAx
-MNEABABAo9DCAAtMCAAENCAq+DABCAAKCAAENEA0tDAKA8+DCAACNCAi/DAOCAACNEAm/DASAsoDCAACNEAq/DAm1BAWCAACNCAu/DAi0CCAACNKAy/DAeAu
-1BAm0CAu9DA07DCAACNGA2/DAiBAy1BAq0CCAACNGA0+DAqpBA21BAu0CCAACNGABAkBAy0CAg6DCAAjLCAAENEAkgEAqBAm6DCAACEyCB4FBo4CAmjEo4Cg
-EBo4CgEkjEo4CgEBo4CgEBi/DgEBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBk+DgCBy+DgCBy+DQBy+DQBy+DQBi/DQBy+DgCBy+DQBy+DQB2/
-CgBBy3DgQBy+DgEBy+DQBy+DQBy+DQBi/DQBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBk+DgCBg+DgCBy+DgEBy+DQBy+DQEGAQ4mBg7DA8Lyt
-DgElcm+DgCE0CBgaBkCABEggDojEBg8CpjEBgE3jEuCgE5hEuDgEBDgEBFgEBHgEBwsDgE0jE+kCgUBJgEBm7DgEBwtDgIB0tDgEBs7DgCBqgEgCB0/DgEBu
-8DQB+/DwBB+/DgCBFgEBFgEBJgEByCgEBo2BgEBo2BgEBo2BgE2jEo2BgEB+kCgEB0tDgEBggDgEBm7DgsBByCgI7mEs7DgEBs7DgCBLgCknEmCgEBmCgEnn
-E+/DgEBCgEBNgICAA5KCAAxqICAAxqICAAxqICAAxqICAA3sQCAAjlTEKBoC0b2tDABulCgElcugEgEB4+DgCB4/CgCECBIkjE+4CAEEBQmpECA5hEiEgEE+
-CBwJBDABwpBgEBi5CgEB+2BgEB+2BgEB+2BgEB8/DgEB8/DgCB87DgCB87DgIBmtDgIB87DgUBquDgIBquDgCB0gEgCB0gEgCB0gEgCB8/DgCB8/DgCB8/Dg
-CB8/DgCB69DgEB0gEgEB0gEgCB0gEgCB0gEgCB8/DgCB8/DgCB8/DgCB8/DgCB8/DgCB8/DgCB8/DgCB8/DgCB8/DgCB8/DgCB8/DgCB8/DgCB8/DgCB8/Dg
-CB8/DgCB8/DgCB8/DgCB8/DgCB8/DgCBghEgEB8/DgEHABACAACGOBEBABCBEBGBIBKBKGQAEBABCBEBGBKBOBUBWEUBoIB6pBABBgEBs5CgsBBs5CgEBHgE
-BHgUBLgUBHgMB+gEgUB+gEgCDAAABogELCAABKAAnxRDAAABugEFCAAv4NDAAACygEDGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcHABAGWBEBABCBEBGBIB
-KBMBOBQBSBUECBEliByhEAEMBgCBBABsgEgcBsgEQBsgEQBsgEQB0hEQDAAA2hE+gEOEEBM3tE+6CA8tE4hEgEECBEliB6hEAEEBsBB0gEAB8oBgCECBoB3t
-E+oBAEEBYBo9DA3tEm7CgIEQBoGBQABOgCBKggBBIgGBIgCBGgC5gDEgWBCgWEUBoHB0+DAB8gEQB8gEQB8gEQB8gEQB8gEQzpCBwBBDgEBCgEBy9DgkDCAA
-YCAAthQHABAECBIzpCBACAAEEEBIBwiEABohEgCEMBQzhEynCAByiEgEBqhEgCBqhEQBqhEQBqhEQEMBwBsf4iDA8LorDgQBshEgEBshEQBshEQBshEQEkCB
-geB+9DAB2nCgIB2nCgEB2nCgEB2nCgEB2nCgEB2iEgEB2iEgCB6iDgCB+9DgQB2nCgIB2iEgEB2iEgCBBgCBDgYB6iDgMBCgQB+9DgYBg5BgIBg5BgEBghEg
-EBghEgCB+hEgCBghEgCBi8DgCugEk7CgEB8EgYB8EggDBswDggDByrDgCByrDgCBswDgCBmwDgCB4iDgQDAAAGgiEDDAAA6iEiiEGEOBoCBkiEABkiEgCBi/
-DgCBDgEBswDgEB0rDgQ1hEq7CgEHABACAABCAAEEgBBgFBgsBABgsBgEBgsBgEBgsBgEBgsBgEBgsBgEBgsBgEBgsBgEBgsBgEBgsBgEBDgEB6wDgEB2vDgE
-BHgUBLgEBo+DgEHABACAACHABACAACHABACAACEEBoB8LixDArM2+DgQEYBgDBDABkxDgEBHgQBkgEgEBi8CgEB0jEgEB0jEgCB8iEgCB8iEgCB8iEgCB8iE
-gCB8iEgCHAnxEACAACHABACAACEGBgCBBA6jDDgI8xCFgIDAAA4qBojECDAAA4aqjECDAAAs/DsjECEABAEEAQnCq5CAoCq5CgEEEBQnCs5CAoCs5CgEFEAQ
-AEArMCAEGBYACAByjEgI8LkyDgCIABwkEFEAI2sBmuDAB+kEAEGAYnC25CAoC25CgEACgEFIAYACABiyDArM+/DABw0DAFEAI7X0gEAB+iEAEEAQBmlEAB4F
-gEFGAQACABkgEABolEAEEAEBskEABskEgBFEAEB+hEAACAEEAEBkiEABwkEgBFEAEBujEAACAFEAEBmlEABmlEAFEAEBskEABskEAFEACBsiEABilEAErDA8
-BBoIAABklEDABklEBGBklEBCBklECCBklEBEBoIACBklECABklEBEBklEBCBklEBCBklEBCBklECCBklEBEBklEBCBklEBCBklEBCBklEBCBklEBCBklEBCB
-klEBCBklEBCBklECCBklEBEBklEBCBklEBCBklEBCBklEBCBklEBCBklEBCBklEBCBklEBCBklEBCBklEBCBklECCB6kEAUB+jEAgBAMAgChuBwkEAgCB0kE
-AgC33BwkEAgCAIAgCAGAgCBwkEAgCAEAgCACAgCB6kEAgBB6kEAgBB6kEAgBBuiEAgBB6kEAgBB6kEAgBB6kEAgBFEA8BACABCAHABACAACCAAnqTCAAz/FH
-ABACAACEGBMB6QABmkEgEB4/DgCEGBQh0E8QAuCkgEgEj0E6/DgEEIBYh0E+QAuCmgEgEBolEgEj0E8/DgCIABBCAABNEA0mEA4gEAumEIABBCAABNEA6mEA
-+gEAygEIABBCAABNGAgnEAkhEA4gEA6lECAA6mECAAyiEGOAEBCBhggggQBjggggQBlggggQBnggggQBpggggQBrggggQDAAAwmEimEGJAAymEKAAolEKAAm
-lEIABgmEIABqlEIABmnEECAEvO2iEAIABCKAAw8DDAAAmmE2mEgBDAAA0mE4mEEExLBgwCBuKAAAnZAAB7ZAgEB9ZAgEB/ZAgEBtDAgEBynEAgEBynEAgCBy
-nEAgCBkmEAgCBmmEAgBwnEynEAgBB+mEAgCBhaAgBBjaAghBBqGAgIBnaAgEBuKAgEBuKAAApZAAqM+nEAgE3CynEAgEB+mEAgCBjZIgBmTtDAgBBraAgEBu
-KAgEBuKAABoeAAB6iEAgE6/C6mEAgIBynEAgCBtaAgCB+nEAgEB8lEAgEBynEAgCBynEAgCBvaAgEBkiEAgEB5DAgEB/QAgEBnaAgEBuKAgE6Ki4DAABxaAg
-IBzaAgEB+nEAgEB+nEAgEB+nEAgEB6iEAgEB6iEAgIB6iEAgIB6iEAgIB6iEAgIB3ZAgIBhKAgQB3aAgEB7aAgEB+mEAgEB+mEAgBBtDAgDBtDAgEBtDAgEB
-tDAgEBtDAgEBtDAgEBynEAgEBynEAgCiM+mEAgCBonEAgBBonEAQlsB6mEAQrD1LAgCB9aAg8CBgjEAgEBgjEAgCBhbAgCBjbAgEBnbAgEBtbAgEBxbAgEBz
-bAgEB3bAgEBynEAgEBonEAgCBonEAQBonEAQB5LAQBonEAgQBonEAQBonEAQBonEAQB+mEAgBB+mEAgBB+mEAgBB6mEAgCB8lEAgCBo1DAgCB7LAgCB7LAgQ
-B7LAgQB49BAgQBynEAgEBynEAgCBikEAgCB5bAgEB7bAgEB/bAgEBkiEAgEBhcAgEBjcAgEBlcAgEBpcAgEB8/DAgEBynEAgEBynEAgCB/ZAgCBqGAgEB5LA
-gEBrcAgQB0iEAgEBynEAgIB/MAgEBynEAgEBo1DAgCBtcAgCBvcAgEBk0DAggCB6mEAgUBo1DAgCBikEAgCB8lEAgCB6iEAgCB87DAgIigDsDAgEB6iEAABq
-mEAgIBikEAQB5ZQQBikEAgBBvOAgCBkiEAgEBhZAgEBzcAgEB3cAgEB7cAgE2sBs6BAgEB9cAggMBu9BAgQBjdAgEBndAgEBrdAgEBynEAgEBkmEAgCBtdAg
-CB64DAgEBynEAgIBvdAgEBxdAgEBzdAgEB1dAgEB3dAgEBikEAgE1lDikEAQB+nEBQB+nEBCB+nEBCB+nEBCB6iEA6CB7dAgIB/dAgEBjeAgEBleAgEBneAg
-EBEAgYBpDAgQBpDAABpDAABpeAABreAgEBteAgEB2iEAgEBveAgErvCy4DAgEKAACEOB4Bx3B+mEA8Ls1DgClcywDgCB+mEgCB+mEgCkxBw5CgEBw5CgIHAB
-AIABmnEIABCEEAAB4oDAB6hEAFEAOBBAACADAAAmoEqnEOEEBQBIAAEgBFEAIB4iEAB4iEAEZBoDB6iEAABwnEAgEBwnEAgCBw9CAgCACAgUB4kEBgEB4kEB
-CBooEA+BB8lEAgCBs9CAgEBDAgEBJAgEHABACAACNGA2nEAw9CAs9CA0kEKAAw9CCAAEHABAHABAHABACAACKAAq8CHABAHABAE3GBoYBhfAAB+LAgkCBwkE
-AABsoEAgCB0EAgCB0EAgMBnfAgMB+LAgMB+LAAB8KAABqoEAgEBsnEAgCBipEAgCBipEAgCB0nEAgCB6nEAgBB6nEAQBqoEAQBxfAgCApfAgEB1fAgEBgnEA
-gEBqoEAgEB+LAgCB+LAABqoEAABjEAgCBqsDAgEB3fAgEB+LAgIB+LAABjeAABsnEAgQBqoEAgCBsnEAgCB+LAgCB+LAABqoEAABwkEAgCBqoEAgCBqoEAgC
-Bi1DAgCBupEAgCAtfAgEB0EAgEBsnEAgMBsnEAgCB6yDAgCAvfAgIBupEAgUBwkEAgEBwkEAgCB+LAgCB+LAABupEAABgnEAgEBsnEAgEBsnEAgCB8KAgCB9
-BAgEB7fAgEB0nEAgEB0nEAgBBipEAgBB4kEAgCBsnEAgCB6nEAgCBylEAQB+LAQB6nEBAB6nEBCB6nEBCB6nEBCB6nEAKB0nEAQB0nEAgBBupEAgBBlfAgEB
-02DAgEBqoEAgEBsnEAgCBsnEAgCByxDAgCB42DAgCBqoEAgCBsvDAgCBgvDAgEB+kEAgEBqoEAgEB6nEAgCB6nEAQB6nEBQB6nEBCB6nEGCB0jEAcB0jEAgE
-BJAgEB1fAgIB1fAgEB1fAgEB9DAgEB1fAgEB9fAgEB4rDAgEB8jEAgEB7BAgIB0+CAAKAACCAA8nEECAIlkCqyBAIABCEGBQs9Bu5CAB2nEgEB+nEgCFEAIB
-gkEAukBgkEAEFAQACAABgmEBgEIABCDAAAspE8oEIEMBgBBiqEApc2pEgEB2pEgCByCgCB2pEgEB2pEgCCAACECBIB4CAEYBoBBkpEABkpEgCBkpEgCBgpEg
-CB0pEgCB0pEQB0pEQB0pEQBgpEQBsyDgCBgpEgCBCgCEEAEBgnEABgnEgBEEACiM4pEA7mD4pEQECABiM6pEAFIBEBGABEABknEABCAEIB4BBKABmnEgUBmn
-EgCBCgCEMB4Cs/EMAu/EyPgUt/EyPgIBonEgIv/EEgCBspEgCFGA4Cs/EOABEABCAECB4CBCAHAygEAHABAHABAEsBBoEA/bAwuB2MgEBgrEgEmagrEgEghD
-9KgEBjcgEBmLgE3CgqEgEBkqEgBBgqEgBBgqEgBBqDgBB8pEgCBgrEgCtCulEgEBkqEgIBkqEgBB4pEgBBHgCB8lEABlcgIBncgEE4BBwMnCkLAs1BvbgEB3
-MgEBirEgEBirEgE8Lo4DgEvO22DgEB2qEgCBoGgC6tBo3DgM+0BirEgUBkmEgEBupEgCiMupEQ1nBupEQ5zEupEQ3CgpEQBqzDgCB1IgGB5IgQ8/EzbgoCwu
-B5bgEB+lEgEB+lEgI/JwlEgI2sBq0DgImgFFgEB27DAKAACHABAIAB2rDIAB4rDIABmpECAAyCFEAIBgnEAB2lEAECBIACAKAACECAI2/Co1BAIABCCAAqDE
-mBBgEBwrEABwrEgCBwrEgCB8qEgCB8rEgCBsrDgEBwrEgUBwrEgCBwrEgCBwrEgCBwrEgCBwrEgCB8rEgCBwrEgEBwrEgCBwrEgCB8qEgCB8rEgCB8rEgEHA
-BAKAACNGA+qEAq1DA+qEA4+DCAACCAAsqEHABAGKAEBABCBEBGBIIABCHABAIABCEIBgC7jBktDABgxCgM3CysEgE/JgnEgEEOBgEqMIAiM4rEgC3C0sEgCq
-wBwoDgE/2ByiCgEwuBFgE7tBCgQE6BBoHrnEyrEAgLskEgEnPdgEzlDhBgEBlBgEBpBgEBxBgEBhBgEhP1BgEB5BgEjP5BgEB9BgEBhCgE4rChCgEBlCgEBp
-CgEBvCgEyPzCgEB5CgEB9CgEkPhDgEuPlDgEvPpDgEBtDgEBdgEBxDgEB1DgEB5DgEBtDgEKAACCAACFEAIutC2pEAyrBinEAEIAgBB4oEA3X4oEgEjiCCgE
-jgF6rEgEIABCIABBCAABNIAisEABA8hDA6sEAgpECAAIIABBCAABNEAqsEAsjCAkiDNCAssEABCAAeCAAENGAysEAEA8BAysECAACNIA2sEAIAgCA2sEA2sE
-CAACNEA6sEAMAMCAACNGA+sEAQAQABCAABHABACAAGNGA6qEAmqDAYA0vCCAACNGAqtEAcAiuEAuuECAACNIAutEAgBA4oEA2qEA2qECAACNEAytEAkBAytE
-CAACNKA2tEAoBA2tEA2tEA8EAuuECAACNKA6tEAsBA6tEA6tEA4rEA8iECAACNIA+tEAwBA+tEA+tEABCAA0CCAAENEAqvEAyuCA2BCAACNGAouEA6BABAmr
-ECAA6GCAAENIAuuEAgCAEAsrEAuuECAACNGAyuEAyrDAkCA2iECAACNKAwrEAoCAioDA+yDA0rEAuvECAACNCAgwEAsCCAACNEA+uEAgmCA+uECAACNGAivE
-AkmCA+CAkDCAACNEAmvEAomCAgDCAACNGAqvEAsmCAgBAosECAACHABAKAACHABAKAACHABACAAEFEAwBhYBAqNDADAAAsvE8vEwBDAAA0uE+vEGEeBgEB6l
-DABBgEBHgE6jBLgEyrBqrEgEpM6oEgEBNgErnEqvEgEBqvEgBBivEgBB4wEgClc4wEgC3CgwEgCBotEgCAGgCCAASNEAkwEA+lDABCAAGCAAENCAqwEAECAA
-CCAAYHABAHABAHABAHABAHABAHABAIAB+vEGHBEB//////DBABgBIABCFEAIBmyEABmkEAFEAIBoyEABokEAFEAIBqyEABqkEAFEAIBsyEABskEAFEAIBuyE
-ABukEAFEAIBwyEABwkEAFEAIByyEABykEAFEAIB0yEAB0kEAFEAIB2yEAB2kEAFEAIB4yEAB4kEAFEAIB6yEAB6kEAFEAIB8yEAB8kEAFEAIB+yEAB+kEAFE
-AIBgzEABglEAFEAIBizEABilEAFEAIBkzEABklEAFEAIBmzEABmlEAFEAIBozEABolEAFEAIBqzEABqlEAFEAIBszEABslEAFEAIBuzEABulEAFEAIBwzEAB
-wlEAFEAIByzEABylEAEuBB4FAuBAAsBgEAqBgEAoBgEAmBgEAkBgEAiBgEAgBgEAegEAcgEAagEAYgEAWgEAUgEASgEAQgEAOgEAMgEAKgEAIgEAGgEAEgEA
-CgEHABADAAAizE0yEgBEGBgBrM2uEA3X2yEgIm9D2gEgEEGBwEBwzEABk8DgCB0xEgGHA40EAKAACCAAiMCAAgJEEBYrMivEA3XizEgIEmBBwMBkvEAqMo0E
-gImgBkzEgEBmyEgCBo0EgChPFgEBkzEgEBkzEgC2sBw9DgCBHgE9iF+oDggDBkvEgEBkzEgIpyE8zEgC6tB6gEgC3KkuEggB/1EkvEgEB+uEgIq3EkzEgINE
-AmzEABAmzECAAECAAEDAAAKszEIGIBEBABCBEBGIABCIABBNCAEABCAAwpDEgBBgK2sBk+DAmgF0JgEl4EBABBgE3vCutCgEB80EggBB8mEgEBk+DgEBDgEg
-hFgJgIBmiEggCB4zEgCB80EgCqM80EgEBQgEtyC4zEgECAAr3BCAAv4PHABAEEBE3XqzEApcqzEgBHABAHABACAABNGAyzEA0+DAiqDA0+DHABAHABAGqBBE
-BABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBEEBQmZ+rBA4oCBgECAAtwPHABAHA82EAKAACCAAr1HCAAr1HHABAE4FBgXBFABJgEBFgEBFgE
-BNgEBRgEBagEBVgEBJgEBZgEBFgEBdgEBdgEBdgEBjBgEBnBgEBtBgEBxBgEB5BgEB9BgEBjCgEBnCgEBrCgEBxCgEB1CgEB1CgEBJgEB7CgEBJgEBgKgEB/
-CgEBjDgEBnDgEBnDgEBtDgEBxDgEB3DgEB/DgEBjEgEBpEgEBtEgEBnDgEBxEgEBFgEBFgEB1EgEB5EgEB1EgEB/EgEBjFgEBnFgEBrFgEBvFgEBzFgEB3Fg
-EB7FgEB/FgEBjGgEBnGgEBtGgEBxGgEB3GgEB7GgEB/GgEBjHgEBnHgEBnHgEBrHgEBvHgEBzHgEB3HgEB7HgEB/HgEBlIgEBlIgEBpIgEBtIgEBxIgEB1Ig
-EB5IgEB9IgEBVgEBjJgEBrJgEBxJgEB1JgEB7JgEB/JgEBnKgEBtKgEB1KgEB5KgEKAACNCAk1EAw/DCAACNCAu2EA0/DCAACNEAsEAmrDA4/DCAACNGAoLA
-qrDA8/DAoLCAACNEA62EAggEA01ECAACNEA41EAkgEAixECAACNGA81EAogEA6NA81ECAACNEAg2EAsgEABCAAkOCAAENIAm2EAygEAkOAwxEAm2ECAACNEA
-q2EA2gEABCAAwOCAAENEAw2EA8gEAw2ECAACNEA02EAghEABCAABHABACAAGNEAi4EAohEA03ECAACNEAm4EAshEABCAAwGCAAENEAu0EAoEAm3ECAACNGAq
-3EAq3EAsEA0yECAACNCABA6hECAAgFCAAENGA03EAgiEAu1EA+2ECAACNEA43EAkiEABCAAntPCAAENKA+3EAqiEA+3EAo3EAu3EA41ECAACNIAi4EAuiEAi
-4EAi4EAi4ECAACNGAm4EAyiEAm4EAu1ECAACNGAq4EA2iEAq4EABCAAyHCAAENGAw4EA8iEAw4EAw4ECAACNGA04EAgjEA04EABCAA+HCAAENGA64EAmjEA6
-4EABCAABCAAsJCAAGNGAi5EAujEAi5EA8uDCAACNIAm5EAyjEAm5EABABCAAyICAAENIAs5EA4jEAs5EAq4EAs5ECAACNGAw5EA8jEAiFA60ECAACNIA05EA
-gkEA+4EA0QAs6ECAACNEA45EAkkEAi5ECAACNEA85EAokEABCAA8FCAAENGAi6EAukEA6oCAi6ECAACNIAm6EAykEA8PAw5EAo5ECAACNGAq6EA2kEA2kEA8
-JCAACNEAu6EA6kEA6kECAACNGA+kEA+kEAswDA63ECAACNEAilEAilEA4xCCAACNEAyQAmlEAyQCAACNEA+6EAqlEA2QCAACNEAi7EAulEAocCAACNEAs8EA
-ylEAscCAACNOAq7EABAuCA2lEAs0EA06EA06EA8KCAA8KCAAENMAw7EAEA0CA8lEAy0EA66EAiLCAACNGA07EABAgmEAmLCAAoMCAAENKA67EA0xDA0LAmmE
-AmmEA8wECAACNQA+7EA4xDAiDAqmEAg1EAo7EAg7EAg7EAwLCAACNIAi8EAumEAmDAs7EA0LCAACNGAm8EAymEAqDA4LCAACNGAq8EA2mEAkyDAkMCAACNKA
-u8EA6mEAyDAw7EAw7EAgMCAACNIAy8EA+mEAcA87EAkMCAACNMA28EAwyDA47EA47EAinEA47EA28ECAACNGA68EAmnEAkBAk8ECAACNEA+8EAqnEAm6ECAA
-CNEAi9EAunEABCAAgJCAAENGAo9EA0nEAm7EAm6ECAACNEA24EA4nEA4nECAACNEA2+EA8nEA64ECAACNGA09EAgoEA09EA28ECAACNCA49EA6KCAACNEA89
-EAooEA2zDCAACNEAg+EAsoEABCAAuJCAAENIAm+EAyoEAm+EABAo9ECAABCAAlsGCAAGNEA6oEA6oEABCAAhsGCAAENGA0+EAgpEA29EA29ECAACNGA4+EAk
-pEABA4+ECAApkPCAAENCAqpEAqpECAACNEAi/EABADCAA4KCAA8KCAAGNGA+7EA2pEABAy8ECAA8UCAAENEAw/EA8pEABCAABHABACAAGNGA4/EAkqEAGAqP
-CAACGEBEBABCGIBEBABCBEBGEFAIBkhFgBABkhFBgCFEAIACABCAFGAIBDABHABLAHABACAACHABACAACHABACAACEEAgBBy8EABy8EgIGEAEBABCCAA0LCA
-A8NCAAiNDAAA8M8gFQDAAAB+gFCCAAiNCAAvuGHABACAACCAA7jPCAA4NCAAn1OCAAwMKAAjpGCAACKAA5qPCAACCAAmPKAAruOCAACCAApuOKAAx1MCAACH
-A62EAKAACCAACKAA/nHCAACCAA2NKAA/pPCAACCAAxiPCAA3oSHABACAACCAAz5RCAAxoSCAAxiSHABACAACCAAhvNCAA5tHDAAAm/EqjFQHA54EACAACHA6
-4EACAACHABACAACDAAAs6C4jFEHA+4EAKAACCAACKAAz1PCAACKAAx1PCAACCAAsZCAAmZCAA7gPCAAvhOCAAvhOCAAu+EKAAx+OCAACKAAxgPCAACHAz5EA
-CAACCAAzyMDAAAyQilFDCAAwUCAAh+OCAAzqOCAAryMHABACAACNEAwlFA2mBAq7DCAACHABAKAACCAACCAA2lFFEAI2sBowEABowEANCA+lFA47DCAACCAA
-3rQCAA7kHGcAEBCBEBGBIBKBMBOBQBSBUBWBYBaBcCAA0cCAA6cEGAgBB60EABsmFgC7tBioEgCIABCIABsmFIABomFEEAIBskFABskFgCFEAIBEAACAFEAE
-BwnFABBADAAAgnF6mFCEEAEB2kFABinFgBFEAEBOAACAFEAQB6iFAB6iFAFGAIBmoFABk+CABBACAAgrBFEAQBgjFABwpEAFGAEBonFABqmFABqmFAFGAEBs
-mFABsmFABsmFAEzBBoEAWAAAUAgEAOAgCBwnFAgCBohBAgBB6nFEQB6nFBIB6nFBCB6nFBCBsnFAEAMAgCBDAgIB4cAgEButBAgEButBAgIBujFAgIAKAgEB
-6gFAgEAGAABwnFAgIBwnFAgBAEAgBBk0EAgCB6gFAgCACAAE0DBwOoxBlBABpBgEiiFpBgEBuYgEkiFtBgEmiFxBgE/M1BgE/YRgE4rC5BgEpiF9BgEqiFhC
-gEB5BgEjPlCgEsiFiYgEtiFpCgEvPyYgEzlDpBgEBpBgEBmbgEBtCgEBRgE33B1BgEBRgEBRgEBxCgEBRgEB3CgEBmoFgEB9CgEBhDgEBlDgEBRgEBRgEBo5
-DgEBw8EgEBnDgEB+/EgEBpDgEvxEw8EgEwxEw8EgEBwmFgEBwmFgCBunFgCB2kFgCBy4DgCBmoFgEBmoFgCBghBgCBmoFgCBmoFgCB8/EgEBvDgEBzDgEBbg
-EgLogFgE6KmrDgE4ZujFgQBuYgICAACEIAYB4jFA3eynFgC4mBs9DgCsLs9DgEFEAIBBABBACAAocFEAIBy9DAB41EAFEAoBBk1EABk1EACAA52BNCAkpFAg
-/CCAACDAAAmTioFCNGA+9DAm/CAwyEA+9DCAACCAA5iHFIAIhiEksBAijE8rBABBABFACAA7pQHABACAACNEA4pFA0/CAonFCAACNGA2oFA4/CAgeA2oFCAA
-CNEA8/CA8/CA6bCAACNGA+oFAggDA+oFAg+ECAACNCAipFAkgDCAACNEAsqFAogDAmpFCAACNKAqpFAsgDAqpFAqpFAwgBAiqFCAACNKAupFAwgDAupFAupF
-AsnFAw+ECAACNGAypFA0gDAqqFA2qFCAACNKA2pFA4gDAsbA0mFA2pFA4+ECAACNEAinFA6pFA6pFCAACNEA+pFAghDAiqFCAACNGAiqFAkhDABAqnFCAA/g
-HCAAENCAoqFABCAA+hBCAAENEA2nFAEAuqFCAACNCA6nFA0hDCAACCAAgqECAAupFHABAKAACCAAEHABACAACG0BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBc
-BeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBCAABEdBoHB8DAABCAgkCByqFAgEB4qFAgBB4qFBQB4qFHCBqqFAOBy4EAgCBHAgU/2BqiDAgEBJAgEBqqFAgEBqq
-FAgCliBqqFAgCKAACCAACHAuvFACAAUCAAEGaBEBABCBEBGBIBKBMBOBQBSBUBWBYCAAilBCAA0jBNCA6rFBimDNCAitFmS6hFNCAktFowBi2DMABCCAA+jF
-CAAg5EGIBEBABCBEBGOABstFAGWAEBgggIBgggQBggggBBggggCBggggEBggggIBggggQBgggggBBgggggCBgggggEBgggggIEWBsBBurFABurFgCBurFgCB
-urFgCBurFgCBurFgCBurFgCBurFgCBurFgCBurFgCBurFgCEIAEB+sFAB+sFQB+sFQB+sFQFEAEACABssFAFEAgDBBAB2tFADAAAwsF0sFYE3BBoKAGAABmt
-FAgCB2sFAgCBBAgCBmtFAgKBmtFAQBysFAwBB2sFAgCAEAgEB+9EAgwBB89EAgIBKAggBButFAgWB2sFAgCB2sFAgCB2sFAgCB2sFAgCB2sFAgCB6tFAgEB0
-rFAgEBgsFAgEBgsFAgBBgsFAgBB+pFAgBB4rFAgBBmsFAgCButFBQDAAA0sF4sFFHAiTAKAA4kFCAACDAAAisFgtFDEUBoDBksFABgsFgCBgsFgEBgsFgEBg
-sFgEBBgEBksFgcBksFgCBssFgCBssFgBDAAAisFktFHEIBghQBksFAB+tFgE3xBBgEBBgkgEDAAAsuFotFhgBEEBggUBIAiTEg0BDAAA6tFstFIDAAA+sFut
-FCDAAAgtFwtFwCDAAAitFytFgINCA6uF2WqhFNEA8uF2WshFhT6uFKAAqlFCAACGNBEBBBABCBEBGBIEQBgC6K+uFAB+tFgEB+tFgCB2mFgCqN2mFgEB+pFg
-EBmiDgIBmiDgENCA2sFBGMABCKAAmpFCAAyvEHABACAACCAA0vEHABAGoDBEBABABCBEBGBIBKBMBOBQBSBUBUBWBYBYBaBcBcBeBgBBiBBkBBmBBoBBqBBs
-BBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CGMBEBABCBEBGBIBKHABAEMB4C9agqEA+ay5EgEgZi5Cg
-ErvDBgMB0kFgQB+rFgEEEBgBB0mFAB0mFgIGWAEBABCBEBGBIBKBMBOBQBSBUGhCBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBs
-BBuBBwBByBB0BB2BB4BBqCBsCGKBEBABCBEBGBIGQBEBABCBEBGBIBKBMBOGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcGUBEBABCBEBGBIBKBMBOBQBSCAA
-SCAAkBCAAcGKAEBABCBEBGBIGcBEB+fBggBBigBBkgBBmgBBkoBBmoBBooBBqoBBsoBBggCB+/CBggDBigDDAAAmvFwvFGEIBgCl9ByvFAhNuvFgCBovFgCq
-NCgEEGBMh0Eq7BAl9B0vFgEj0EoqFgCIABBCAABNEAgxFAkrFA6vFNCA8vFprBgxFGOBEBABCBEBGBIBKBMGWBEBABCBEBGBIBKBMBOBQBSBUG0BBEBCBEBI
-BQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggBBggggCBggggEBggggIBggggQBgggggBBgggggCEPAIB6vFBAB6vF
-BCB6vFBCB6vFBCB6vFBCB6vFBCB6vF6BCFEAI1sC8vFAACAE0BBgiBuMkwFABkwFgC8LkwFgCkckwFgCpciwFgCB+vFgEB+vFgEACgEBuwFgEBuwFgBBkwFg
-BB+vFgCB+vFgEuWkwFgEv+CkwFgCB+vFgCB+vFgEBBgEB+vFgwOB+vFgEB+vFgEB+vFgEB+vFgEB+vFgEB+vFgEj9D+vFgEDAAA6wFqwFgdCAA0+EHABACAA
-CEoBAgEBiwFABqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgCBqxFgC
-BqxFgCIABCDAAAgsF2wFCCAABNCA6wFAyxFCAAUCAAq8CNCAgxFxvC6hFNCAoyFxvC8hFNCAkxFpY8xFGcBEBABCBCBEBGBIBKBMBOBQBSBUBWBYGKBEBABC
-BEBGBIGiBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBDAAAsxFsxFQNCAuxFiMuxFDAAAuwFwxFINCAyxFyrB8sFNGAuuF2sBolD8XkButCyvFIAB0wFI
-AB8yFDAAAwxF6xFCHABADAAA0xF+xFJFEBIqsD+wFABqtFAIABBCAABNCAszFABCAABEoCBgOBFABLgUBZgcBIgE3mBdgEBizFgEBizFgC+hBizFgCBizFgC
-BizFgCipBizFgCBuzFgCBizFgEBwuFgCBqyFgC8LgsFgCBwlFgCBmnFgEBmnFgEBhBgEBylFgEBuzFgEBwuFgEBg0EgEBizFgMBizFgCBizFgCBizFgCl1B+
-7CgC/J8tFgE3vCgsDgIBygFggBBqyFgQgLkrFgE6KqzFgEBkuFgEGGBEBABCBEIABCEM/8FoBBozFA4ZozFgCB6tFgCBDgEB4lFgEB4lFgEEZh+FoDq3EqzF
-AABqzFAgC2sBmmDAgCBNAgEi+FnCAgIBwxF6BgEBwxFG0DBiCAMBrCAgEB8tFAgEB8xFAgEAjCAgECAACEQg9F4B4hD4xFAq3EuzFgCBegCBBgEBFgE52Cys
-EgEBHgEBguFgECAAIHABACAACCAAIEGBMAjBAAlBgCAnBgCHABACAACEcBgEB5BAo3EwuFgEBwuFgEnCBgEB5BgE3KmuFgEBBgEq3E+zFgE3C+zFgCBq0FgC
-Bq0FgE6Km0FgEl1B68CgEB4uFgECAACHABACAACENAEpQwyFIABwyFDQBwyFBGiWwyFCCBwyFBEBwyFBCFEAEACAByyFAECBEACAIABCEPAEB4yFCA++F4yF
-BEB4yFBCB4yFBCB4yFHCB4yFIOB4yFMQENAEB6yFCAB6yFBEB6yFBCB6yFBCB6yFPCB6yFMeFEAEAEAACAECBEACAIABCEFBEiWizFIABizFYQIABCFEAEBm
-zFABGAFEAEBozFABEAFEAEyrBqzFAtaUAFEAEBszFABszFAEPAIB8zFBAB8zFDCB8zFDGB8zFBGB8zFBCB8zFBCBk1FAuBFEAIB+zFAB4vFAEGBYAGABEgCA
-CgGFGBIqsDwzFA88F8vFAB8vFAEEBQBCAB0CgEFEAYBGAyrBCAHABACAACNEAi2FAoCAmwFCAACIABBCAABNEA2CAk1FAuwFDAAA80Fm1FEDAAA41Fo1FGDA
-AAo0Fq1FKDAAAq0Fs1FECAAmvBCAAm1FNCA42FhY8wFDAAA20F01FIHABACAACHABACAACEQB4BjZGA4hD80FgEB80FgEBg1FgEBg1FgCB80FgCiXyyFgEB8
-0FgEEuBB4IBCABCgcB+0FgcBk3FgEB8tFgEB0yFgIB0yFgEB0yFgEBm1FgE3/B42FgCBw1FgCB0yFgEB+0FgEB8tFgEB+0FgIB+0FgEBg1FgEB+0FgEB+0Fg
-EBg1FgEBi1FgEBi1FgCBi1FgCNCAo3FsEwqFNCAq3FpRuxFECBQvbmyFAHABAHABACAACGGBEBABCBEGKBEBCBEBGBIBKHABAHABADAAAgyF22FACAAswBGI
-BEBABCBEBGGGBEBABCBEIABmnFGoHBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkC
-BmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0E
-B2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkH
-BmHEGBMh0E4iCAscUgEj0E2xFgCEKBgCh0E6iCAytC83FgEB83FgCqN6xEgCj0E4xFgYEGBQh0E8iCAqNk0FgEj0E6xFgEEIBYh0E+iCAuaKgEyrByyFgEj0
-E8xFgEEGBMh0EgjCABQgEj0E+xFgCEKBUh0EijCABk4FgEBk4FgCBk4FgCj0EgyFgCEKBgBh0EkjCAytCm4FgEqNs0FgEBSgEj0EiyFgCEIBYh0EmjCAB4rF
-gEB0uFgEj0EkyFgEEIBYh0EojCAB4rFgEB0uFgEj0EmyFgEEIBYh0EqjCAB0rFgEB0uFgEj0EoyFgEEKBgBh0EsjCAB0rFgEB0rFgEB0uFgEj0EqyFgEEMBo
-Bh0EujCAsEmsFgEprB84FgEpmGgsFgEqmG8uFgEj0EsyFgEEMBgBh0EwjCAsEosFgEB+4FgE7ay4FgEw9Ci1FgCj0EuyFQEKBYh0EyjCA3mGg5FgE7a04FgE
-w9Ck1FgCj0EwyFQEIBYh0E0jCAsEssFgE/RosFgEj0EyyFgEEGBQh0E2jCAprBk5FgEj0E0yFgEEMBoBh0E4jCAB64FgEsEwsFgEprBm5FgEv3Bm5FgEj0E2
-yFgEEIBYh0E6jCAs+Es1FgEBo5FgEj0E4yFgEEKBgBh0E8jCAButFgEBm4FgE5+Bk3FgEj0E6yFgEEIBYh0E+jCAgnGutFgEhnGo4FgEj0E8yFgCEGBQh0Eg
-kCAprBu5FgEj0E+yFgEEMBgBh0EikCA5+Bq3FgEgnG0tFgEhnGs4FgEiMs4FgCj0EgzFgCEIBYh0EkkCAprB2zFgEjMm5FgEj0EizFgCIABBCAABNEA65FA+
-zFAmCIABEIABBCAABNGAi6FAm0FAwCA05FIABBCAABNEAo6FAs0FAg2FIABBCAABNGAu6FAy0FAqCAy0FIABBCAABNEA06FA40FA0CIABBCAABNIA66FA+0F
-As6FAs6FAs6FIABBCAABNIAg7FAk1FA+6FA42FA+CIABBCAABNGAm7FAq1FAouFA2wFIABBCAABNGAs7FAw1FAsuFA4wFIABBCAABNGAy7FA21FAsuFAuwFI
-ABBCAABNIA47FA81FAwuFAwuFA4wFIABBCAABNKA+7FAi2FAmvFA87FAgvFAuxFIABEIABBCAABNKAm8FAq2FAuvFAk8FA47FAo4FIABBCAABNIAs8FAw2FA
-q8FA+7FAu4FIABBCAABNGAy8FA22FA6vFA2vFIABEIABBCAABNEA68FA+2FA48FIABBCAABNKAg9FAk3FA2wFAowFA+8FA+8FIABBCAABNGAm9FAq3FAo5FA
-k9FIABBCAABNIAs9FAw3FAuxFAm8FAk7FIABBCAABNIAy9FA23FAyxFAs8FAwxFIABBCAABNEA49FA83FA+xFIABBCAABNKA+9FAi4FAgyFA48FAg4FA48FI
-ABBCAABNGAk+FAo4FAm4FA29FNCAm+FpY49FGiBBEBABCBEBGBIBIBIBQBIBIBKBCBKBgBBqBB2CB+BCAA+9EDAAAk8Fm9FAEMBoBh0E+oCA8mGg+FgEsE2x
-FgEprBs+FgEv3Bs+FgEj0E83FgEEIBYh0EgpCABo8FgEm0Eq9FgEj0E+3FgCEIBYh0EipCA0oGq8FgEm0Es9FgEj0Eg4FgCEIBQh0EkpCA8mGm+FgEpQu9Fg
-Cj0Ei4FgCEIBQh0EmpCApYw9FgEpQw9FgCj0Ek4FgCIABBCAABNGA8+FAg5FAyyFAsyFIABBCAABNGAi/FAm5FA68FA89FIABEIABBCAABNGAq/FAu5FAgzF
-Ak+FIABBCAABNGAw/FA05FAq+FAq+FDAAA6+Fs+FAHABACAA+vFHABANCAq9F2W6QMABCNEA45FB45FB45FMABCNGAigG2WyyFBggGBggGMABCKAAurFEGB4
-CB4pFA9ViqFgQ3ci/FgYCAAECAAECAA+pFMAB2RHABAHABAIABCCAAgsFCAAECAAKNEA4/FBS2WuzFMAB6RMABENGAm9F2W0zFBIBihGMABCIABy/FECABiM
-ygGAEEACiM0gGAB0gGQECABn7D2gGAFIACB4gGABGABEABCAEPBgBluBBAABkhGBgEuW6gGAQACAQBy/FAgBBJAgCBsgGAgECAAMNEA2hGABAm0FCAABEW1w
-DgEtnBu8FArM08FgIB4hGgIprBGgEB0hGgEpcshGgEBDgEBJgE0pGSgEBIgE3C2/FgQCAAGIABBCAABNEA8gGAKAy0FIABBCAABNGAoiGAQA40FAmiGEGBMh
-0E6sCApQkhGgEj0E47FgCEMBYh0E8sCAq3E+hGgEpQ+hGgCpY+hGgCB+hGgCj0E67FgCEOBch0E+sCAq3EgiGgEpQgiGgCpYgiGgCBgiGgCBgiGgCj0E87Fg
-CEIBQh0EgtCAq3EiiGgEm0EqhGgCj0E+7FgCEMBYh0EitCAq3EkiGgEpQkiGgCiW0+FgCm0EshGgCj0Eg8FgCEKBUh0EktCAq3EmiGgEpQmiGgCm0EuhGgCj
-0Ei8FgCEMBQh0EmtCAq3EoiGgEB4+FgCB4+FQB4+FQj0Ek8FQEKBQh0EotCAq3EqiGgEuqG6+FgCB6+FQj0Em8FQEKBUh0EqtCAq3EsiGgEB8+FgCm0E0hGg
-Cj0Eo8FgCEMBYh0EstCAq3EuiGgEpYuiGgCpQuiGgCuqG++FgCj0Eq8FQDAAA0iG4hGsDIABiSIABkSIABmSIABoSIABqSIABsSIABuSIABwSIABySIAB0SI
-AB2SIAB4SIAB6SIAB8SIAB+SIABgTIABiTIABkTIABmTIABoTIABqTIABsTIABBCAABNKAwkGA0+FAikGAikGAikGAikGIABBCAABNMA2kGA6+FAokGAokGA
-okGAokGAokGIABEIABBCAABNGA+kGAi/FAwkGA4jGIABEIABBCAABNKAmlGAq/FA4kGA4kGAohGAgkGIABBCAABNIAslGAw/FA+kGA+kGAmkGIABBCAABNKA
-ylGA2/FAklGA0hGA0hGA0hGIABEIABBCAABNIA6lGA+/FAslGA8hGA8hGIABBCAABNIAgmGAkgGAylGAiiGA6kGIABBCAABNKAmmGAqgGA4lGA4lGA4lGAoi
-GOABuUBG+BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BMAByGMAB0GNCAwmGBqgGEKBgBh0EixC
-A1+F2gGgEBskGgEBslGgEj0EggGgCIABBCAABNIA4mGA8gGA8gGAykGAylGMABgHKAA6lGIAB8lGECAItLBADAAA8lG8lGCIABEIABIEtBBoE3CglGAABk7F
-AgEBk7FAgEBk7FAgE6KinGAgExEimGAgEBklGBgCBklGBCBklGBCBklGBC1CmnGA6BBmnGAgEBmnGAgEBBAgEBgjGAgEs9BimGAgEBimGAgCuag3EAgCBshG
-AgErZ82EAgEBkrFAgE29B6mGAgECAAwjGEYB4DB8kGAB8kGgEBklGgEBklGgEBklGgEBklGgEBklGgEBIgEB8kGgEB8kGgExwB8kGgEB4mFgECAAGMAB2HMA
-B4HMAB6HMAB8HMAB+HMABgIMABiIMABkIMABmIHABACAACNMAkoGBgkFBkoG3ekoGy8CkoG3CkoGhxBokFMABCNMAooGpuGkkFprBooG3eooGy8CooG3CooG
-hxBskFMABCMAB0ICAABNGAyoGA2iGA2iGAsnGHABAHABAGIBEBABCBEBGHABACAACHABACAAvsMCAAENCAkpGsf8oFNCAmpGB+bKAAgCCAACNEAmoGpRmjGq
-NCMABCOABgbBEEBQpR2jGABqlGgEEMBoBh0Ek0CApT+JgEB2lGgEgWsnGgEhWsnGgEj0EijGgEIABBCAABNEA6pGA+jGAkKIABEIABGIABIIABKIABMIABOI
-ABQIABSIABUIABWIABBNEAspGAskGABCAADESB4BBPArsBRgEncTgEBVgEBoqGgEuWoqGgCBoqGgCBoqGgCBoqGgCKAACIABBNGA2pGA2kGAIAqBIABBNMA6
-pGA6kGAMAyqGAyqGAilGAilGIABBNGA+pGA+kGAQA+pGCAAMCAAKCAAaCAAKDAAAqpGoqGCNIAqqGB4qEgZ67EqFsxFwCqlGMABCNCA0rGBulGNCAwqG6Kwr
-GMAB+LMABgMIAB07EDAAA6pG4qGEOABkeBOAzSugGBHAqKACAAuqDEIBgBlvDwiCABwiCgEBwiCgEB4yDgEHABAE+BBgMBNABRgE3C+rGgEnhFoqGgCwuBXg
-CBZgE33BgnGgEBoqGgIuFoqGgC+hBmrGgCBsqBgEBbgEBdgEBfgEySmrGgEvO+3FgCBwnCgKBJgMBFgMBDgIgLmrGgKqMqsGgCBqsGgEBs3BgEBwnCgEB05F
-goBB05FgC/J4mGgCmgFihCgIBilGABhBgUCAAu3BEKBU5xEmrGABmrGgCBmrGgCBmrGgCBmrGgCEGBQB6iCAB6iCgE+vGizDgEHABAEIBY4mBqhFAsLqhFgE
-5xEsrGgE8L+5FgCNGAyrGAshFA43BA83BCAACNCAwhFA83BCAACHABAKAACCAACCAASCAAt1NCAAYCAAcDAAA+qGosGAFEAQBsrGABsyCAEEBUBurGAACgCE
-QBgCBsrGAB4nGgEqwD+mDgE3CwrGgEpuDwrGgC7rDmwDgCBCgCBwrGgKNCA2tGwCwnGNEA4tG0vGgtElkC8nGNGA+nG0vGitElkC+nGntCgmFNEAgoG0vGkt
-EntCimFNEA4sG0vGmtElkCioGEGBY8LwmGA3XytGgCsb6oGgCCAACGOBEBABCBEBGBIBgw/DBgQHABAEqBB4Dh0E44CABgsGgEBgsGgErVgsGgEprBgsGgEB
-gsGgEBgsGgEBgsGgEhRgsGgEBgsGgE3xFgsGgEBgsGgEpYksGgEBksGgCzwFksGgCBksGgChQysGgCBysGQBysGQ8xFksGgBj0E2nGgCIABBCAABNEAuuGAy
-oGABCAAKNEAstGv4B8hFqwBsqFNCA0uGB06FKAA+6ECAACHABACAACDAAAwuG4tGDGGBEBCBEBIHABACAACNCAmvGBkiFNCAovG/vFqoENEAkuG/vFsoEBg3
-CNIAmuGnR0uEgZ2/EqFo1F7sGmpGMABCNCAwvG/xGqpGMABCKAAgjFEGBMh0Em6CABytGgEj0EkpGgCEIBYh0Eo6CABwtGgEBwtGgEj0EmpGgEEIBYh0Eq6C
-ABytGgEBytGgEj0EopGgEEMBgBh0Es6CAB4tGgEB4tGgC++B2uGgCB0tGgEj0EqpGgEIABBCAABNEAiwGAmqGA+tGIABBCAABNGAowGAsqGAguGAguGIABEI
-ABBCAABNKAwwGA0qGAsuGAsuGAqvGAouGCAAkxFCAAgBNEAwvGpuGwsF/wC0jGNEAyvGv4BikFpuGysFNEA0vGqwB0sF/wC4jGKAAksGGKAEBCBEBIBQBgBC
-AA+jGNCAixG/wCgkGNCA+qFB6qFNCAgwGpRqrGNGA4uGqwBitFB6wGjiCmxGNEAkwG0vGywEpRurGCAA6sDHABAFEAQptB0rGA/J8rGAE6CBwJuFBA2vGBgE
-xyCDgEBwxGgEBwxGgEBkxGgEBkxGgCBkxGgCBkxGgCBswGgC3CswGgC7aswGgCBwxGgEBkxGgEBkxGgCBkxGgCBkxGgCBkxGgCBqvGgEBwxGgEB0CgEB0CgG
-B0CgGB0CgGB0CgGB0CgGB0CgGB0CgGBkxGgGBkxGgCBkxGgCBkxGgCBkxGgCBkxGgCBkxGgCBkxGgCBkxGgCBkxGgCBkxGgCBkxGgC6KquGgCACgE1TFgIBk
-xGgEBwrFgECAACCAA7yBCAAKNCA6xGB69FOAB6xGBGGAEBABCBENCAgyG2sB+aCAAlwCEKBwB/JwsGAzZwhGgIBDgEBiyGgEBiyGgEHAu0GACAACDAAA0xGk
-xG4BCAA2xGHABAMABqjBMAB4SEKBgBh0Ek9CAz8CyyGgEhRyyGgEhTyyGgEj0EisGgEIABBCAABNIA6yGA+sGA4yGAqlGA4yGIABEMABikBNGAgzG2WwlGhT
-+yGz8C+yGMABCNGAkzG2W0lGBizGz8CizGMABCCAA4+FECB4cxvCBADAAAqzGmyGzDNCAwvGmSmoGIAB0jFNEAsyGlc6yElkC2tGNEA0zGlc8yElkC4tGNGA
-6tGlc+yElkC6tGntC8rFNEA8tGlcgzEntC+rFCAA0gGIABiuGNCA+zG4mBouGKAAgyDGYAEBABCBEBGBIBKBMBOBQBSBUBWGCBEBCCAAGEGB4C4oCklDAB8u
-GggB2uDgyGgIEGBQBw2FAnZiyGABu2FgEHABAEEAAB60FAqsD8tGAEEAAB80FAB0cAEEAAB+0FAB2cAFGAAAGAAEAACAEKBoIqwDmuDAByyGg8DByyGgC5xD
-BgCACgECAAMEEBIuW2yGA75DslGgECAABNEA+0GAivGAw0GNCAg1GmZorDHABAGCAEBgBEWBgW3XmwGABoxGgCB21FgCBLgMBHgEBuiGgsBB40GgCBwgGgCB
-wgGgEBwgGgEotDNgEEGBYrMPAB4yGgEBRgEGIBEBABCBEBGGeBEBABCBEBIBQBEBGBIBKBMBOBQBSBUBWEMB4BBg1GA/uDBgEB4sGgEB4sGgEB4sGgE/J6vG
-gECAAqxFCAAEDAAAuxFu0GgCHABAECiIInCBACAACEMBwBh0EsgDAqFiyGgEtG+lGgCB61GgKvmB+0GgEj0EqvGgBEMBwBh0EugDAqFkyGgEBgmGgCBgmGgI
-vmBg1GgIj0EsvGgBIABBCAABNGAk2GAowGA+vGAi2GIABBCAABNGAq2GAuwGAkwGAk2GCAAqtFCAAYCAAuBMAB4WNCAu1GBy2GMABCNEAo0GBIuWwyGMABCM
-ABiXNKAu0Gm3G82GB82GB6qGB6qGttG82GMABCMABoXMAB+nBMABgoBNGAuzGuagnFjiCsxG3Cm3GMABCNIAyzGuaknFjiCwxG6Km3G3Cq3GMABCNCA2zGqN
-iQMABCNIAuxGqFw9FBu2G4Zu2GqNmQMABCNCA43GBiyGMABgYNEA83G7sG2xGsEkrGMABCMABENEAqrGwC8xGsc03GMABCNCAurGwCgyGMABCNCAk0FwCkyG
-MABkhBMABmhBNAA4rGMABCNGA8rGsE8rGpRuyG9a4yFMABCMABoSMABqSMABymFOAB84GBMABmZGGBEBABCBEDAAA64G+3GggBEMBgBh0E2jDApY44GgE+7D
-g4GgCo7Dg4GgCBqzGgEj0E0yGgEEMBgBh0E4jDApY64GgE+7Di4GgCo7Di4GgCy4GszGgEj0E2yGgEEMBYh0E6jDApY84GgEqMk4GgCo7Dk4GgCm0Ek4GgCj
-0E4yGgCIABBCAABNKAw5GA0zGAi5GAq4GAq4GAynBIABBCAABNMA25GA6zGAo5GAw4GAw4GABAo0GCAABNEA04GAs5GAs0GIABBCAABNKAg6GAk0GAy5GA64
-GA64GA64GNCAi6GqM8mEEEBQ9P23GAB23GgEEgBBwEBCABCgIB43GgIB43GgEB43GgEB43GgEB43GgEB43GgEB43GgEB43GgEB43GgEB43GgEB43GgEB43Gg
-EB43GgEB43GgEEmBBoFqbqnGAB46FgQB46FgM4mB65GgMsL65GgCB65GgCB65GgCB65GgCB65GgCB65GgC0G65GgCB65GgCB65GgCBq2GgCBgvGgEB0+EgEB
-0+EgEBJgEukBmoFgEEMBoBmSivGApc85GgE3e85GgCwuBFgC3C85GgEptBo6GgEHABAKAACCAACCAAIHABAHABACAAECAAUCAA4kGCAAqaCAAKCAAg8FMABq
-bNIA24Gk9Bs3GBivGBg6GBMMABCMABwbMABGNKA+4GBo6Gk9B03GBQg6Go6Gh6GUMABCMAB4bNKAk5Gl6Gu6Gk9B63Gm6Gcg6Gu6Gh6GaMABCNCAo5GBYMAB
-CNIA26G7jBascu7GB26GwkBg2GNGA46Gq6Ge4C46GpR41GMABCMABocNCAk8GwE+6GMABCMABucNCAq8GBk7GMABCNCAu8G7mD+5GMABCNCAs2GpRs2GMABs
-lBNCA28GpRw2GMABCMABiFECBI3mBu2GAFEAIuCmxGABHANCAg9GABCAABEMBoBnCCAqMi9GgE3Xk4GgEBm5GgCAGgCyrBi9GgECAAGEEBwBBm9GAB6jEgEE
-IBQh0E6nDAq3Ek8GgEBm7GgCj0E42GgCEIBQh0E8nDAq3Em8GgEm0Em8GgCj0E62GgCEGBMh0E+nDABg9GgEj0E82GgCEIBYh0EgoDAB03GgEuC03GgEj0E+
-2GgEIABBCAABNGA29GA63GAw8GAopBIABBCAABNIA89GAg4GA28GAupBA28GIABiJIABkJIABmJIABBCAABNGAo+GAs4GAmBAs4GIABEHABACAACMABqgBMA
-BosBNCA0+G/xGyBMABm4GNEA4+GBKBq+GMABCMABINCA++Gl9Bw+GMABCMABEMABGMAB24GMAB44GMAB64GMAB84GMAB+4GNCAw/GBy7GMABCMABk5GKAAw7
-GNCA4/G4mBw6GG8BAEBABCBEBIBMBQBYBiBBsBB6BBiCByCB8CB+CBkDBmDB4FB8FBkGBuGB4GBmHBoIBwIByIB+IB+PBgQBsQBuQEGy7EgBvOurGA/Jo6Gg
-EmZk2DgIHABAIABBCAAEHABAIABDKAACCAAGKAAuwFCAACCAAywFNGA08GBssFv4B+PBs/GMABCNCA48Gi9Gw/GMABCNEA88GgZ+6Fi9G0/GMABCNEAg9G/x
-G46Gi9G4/GMABCNEAy+GlWiByrBaMABCMABshBNEA4+GlWoBBiBMABCMAByhBEIBwCrMo8GA3CogHgI9VorGgE+akrGgYCAAs3FMAB4hBNIAugHwCu7G00Ck
-/GprByhH3CyhHMABCNKAygH7sGy7GprB2hHutC87G3eygHBqhHGYBEBABCBEBGBIBKBMBOBQBSBUBWKAAwMESBwBh0EusDA3c4gHgEB4gHgC7mD4gHgCtGgy
-GgCqFk+GgIlsB4gHgCB4gHgCj0Es7GgCEOBoBh0EwsDA3c6gHgE+9G6gHgC7mD6gHgCve+hHgEwe+hHgEj0Eu7GgEIABBCAABNMAmiHAq8GAghHAqHAg8GAg
-hHAghHIABBCAABNIAsiHAw8GAmhHAwHA+hBCAAmwGMAB2iBMAB4iBNCAuhHrsB8hBMABCMAByzBMABgjBMABijBMAB4zBMABmjBMABojBMABqjBMABsjBNGA
-iiH3ciiHB6iBB6iBMABCMAByjBMAB0jBMAB2jBMAB4jBNIAuiHrF6/GqF6/G3cuiH9V4IMABCNIAohHltGyiH3cyiH9V+iB3CqjHMABCMABikBMABkkBMABm
-kBMABokBMABqkBMABskBNGAijHBijHrsBwjBBwjBMABCNCAskHBikBMABCNCAwkHg/G4jBMABCMABu1BMABmeNGA4kHByjHspGskBByjHMABCNCA+gHspGwk
-BMABCNCAihHx6G6jHMABCNEA+jHwE+jHBilHMABCNGAolH7sGi/GBqhHBikHMABCNEAuhH7sGm/G3cmkHMABCNGAqkHqFsrG3cqkHrvCqkHMABCMABENGAwk
-H3cwkH7mDwkHprB6/GMABCNCA6lH3c0kHMABCMABENGA6kH3c6kHpR6/GrvC6kHMABCNGA+kH3c+kH9VoLpR+/GMABCNGAilH3cilH9VsLqFuiHMABCNGAml
-H3cmlH9VwLqFosGMABCNGAqlH3cqlH9V0LBssGMABCNIAulH3culH9V4LpRugHiMs0GMABCNCAylHpRygHMABCNCA2lH9VgMMABCMABMNIA8lH3c8lH9VmM/
-xG8gHiM60GMABCNKAgmH3cgmH9VqM/xGghHiM+0GBojHMABCNGAqnH3ckmHpRkhHiMi1GMABCNGAwjH3comHpRohHggHwjHMABCNEAynH/xGshHqMknHMABC
-NGAwmH4hD+mB9V2rGiMoFMABCNEA6nH/xG0hHB0mHMABCMABuhHEcBwDBylHABBgEBulHgMBulHgEBulHgEBulHgEBulHgEBulHgEBgnHgEySgnHgBBulHgD
-BulHgEB2mHgEBuhHgCDAAAwlH8mHDHABAKAACHABACAAKCAAo8GCAAICAAMCAAgxDCAAMCAAykHNCAomH9VOMABCMABipBMABkpBNKAwmHB6nHB+oHB+oHB+
-oHB+oHMABCMABqpBMABspBNEA4mHBioHh6GuOMABCMABypBMAB0pBNIAgnHqF2lHBipHBiBBgBMABCMAB6pBMAB8pBMAB+pBMABgqBNEAsnH6K0mH3e2oHMA
-BCMABmqBMABoqBMABqqBNCA2nH6KyBMABCMABwqBNCA8nH6K6BMABCMAB2qBMABs7BMABokHMAB8qBMABy7BMABgrBNEAsoHqFinHBinHMABCMABmrBMABor
-BMAB+7BMABg8BMABi8BMABk8BMABm8BMABo8BMABq8BMAB4rBNCAkpH8jBwnHMABCMAB+rBNCAqpHre4nHMABCMABksBMABmsBNGAypHB+nHgkB+nH+jB+nH
-MABCMABssBMABusBNGA6pHBooH/jBooH9jBooHMABCMAB0sBMABWMAB4sBNEAkqHyiHyoH/jByoHMABCMAB+sBMABmBMABitBNEAuqHuiH6oHgkB6oHMABCN
-EAyqHl6G8rHkhH8rHMABCMABstBNGA4qHl6GisHkhHisHBisHMABCMABytBNCA+qHliB+qHEwBBgKBqoHArMqoHgIqby6GgIBqsHgQBqsHgCBwoHgCBrBgEB
-qoHgEBqoHgIBqoHgIBjBgIBqsHgEBqsHgCBqsHgCBqsHgCBqsHgCBlBgEBbgEBvBgE6KiwFgE/J8nHgQ3CitHgQBxBgEBzBgEHABAGcBEBCBEBIBQBgBBgCB
-gEBgIBgQBgggCBgggEBgggIBgggQBiBECBQi9B6iGAIABBCAABNCA8tHABCAABEIBoB4Z6oHAuCIgIBDgEB6sHgEHABACAACFEAQrcgpHAB6oHAEiBokHoFA
-CABguGgIBmuGgEBDgEBgsHgEB6tHgEBitHgCBmuGgCtfipHgEwCioHgI9lFHgE4ZipHgEBmuHgI3C6tHgEhZitHgC5+B6wFgCB6tGgQEgBBgQ9lFFA7tB8tG
-gEjjHktHgEkjHktHgCvOktHgCB47BgCBsqHggBBktHgCBkpHgEBkpHgIBkpHgIBkpHgIBguGgIrD07BgQ+jDKggB/J2oHgUCAACEuBB4Y8L+mHApYotHgC4Z
-otHgChZotHgC3CguHgCBsuHgEBwqHgEBotHgCBopHgCBotHgIBotHgCBopHgCBy6GgIBkuGgUBy6GgQBDgUBFggIBopHgEBYgIBHgIBipHgEvOotHgI/J6oH
-gECAACDAAAopHstHgCCAAMCAAkBHABAHABACAAEHABACAACCAAWDAAAB+tHACAAMEOBoBh0E45DAsfspHgE+bspHgEBktHgEBiuHgCpYiuHgCj0E2oHgCEIB
-Yh0E65DAsfupHgE+bupHgEj0E4oHgEEIBYh0E85DAsfwpHgE+bwpHgEj0E6oHgEEIBYh0E+5DAsfypHgE+bypHgEj0E8oHgEIABBCAABNIA0vHA4pHAuuHAo
-BAsvGIABBCAABNEA6vHA+pHAyvGIABEIABBCAABNGAiwHAmqHA6vGAgwGCAAioFNCAosHsf+vGMABCMABENCAmvHBwqHMABCNEAwwHokH8BsfowGMABCNIA2
-sHpYuvH7tBmwGgqCqyBBywHMABCNGA6sHpYyvH7tBqwGsfwwGMABCNGA8wHpY2vH7tBuwGsf0wGMABCIABsxGMABoxBMABqxBNEAi3Gl9BgwHgZwhGNCAyhG
-7sGirHMABCNGAytHwCmrHiMk/GgZ2hGMABCNCA2tHqFs3GMABCNEA6tHqFw3GgZ+hGMABCNEAyrHqF03GiMw/GMABCNEA43GwC2rHiM0/GMABCNCA6rHl9Bm
-uHMABCNCA+rHBquHMABCNEAisHl9BuuHgZyiGMABCMABUNEAuyHwCosHiMmgHMABCMABENCAw4Gl9BuxHMABCMAByBNGA24GgZkjGutGwrBvtGyuHMABCNCA
-+yHqF64GMABCMABysHNGA+xHwC+sHsfutHBglBMABCGCAEBCHABAECBEBmyHAKAACCAACNCAsyHkxDstHMABCNKAwtHBujGyrB6tH4ZwyHBwzHA2zHMABCNC
-A0yHB+tHMAotGCNCA+zH/9GuxHMABCMAB2sGMAB+kCMABglCMABilCMABklCMABmlCMABolCMABqlCMABslCMABulCMABwlCMABylCMAB0lCMAB2lCMAB4lC
-MAB6lCMAB8lCMAB+lCMABgmCMABimCMABkmCMABmmCMABomCMABqmCMABsmCMABumCMABwmCMABymCMAB0mCMAB2mCMAB4mCMAB6mCMAB8mCMAB+mCMABgnC
-MABinCMABknCMABmnCMABonCMABqnCMABsnCMABunCMABwnCMABynCMAB0nCMAB2nCMAB4nCMAB6nCMAB8nCMAB+nCMABgoCMABioCMABkoCMABmoCMABooC
-MABqoCMABsoCMABuoCMABwoCMAByoCMAB0oCMAB2oCMAB4oCMAB6oCMAB8oCMAB+oCMABgpCMABipCMABkpCMABmpCMABopCMABqpCMABspCMABupCMABwpC
-MABypCMAB0pCMAB2pCMAB4pCMAB6pCMAB8pCMAB+pCMABgqCMABiqCMABkqCMABmqCMABoqCMABqqCMABsqCMABuqCMABwqCMAByqCMAB0qCMAB2qCMAB4qC
-MAB6qCMAB8qCMAB+qCMABgrCMABirCMABkrCMABmrCMABorCMABqrCMABsrCMABurCMABwrCMAByrCMAB0rCMAB2rCMAB4rCMAB6rCMAB8rCMAB+rCMABgsC
-MABisCMABksCMABmsCMABosCMABqsCMABssCMABusCMABwsCMABysCMAB0sCMAB2sCMAB4sCMAB6sCMAB8sCMAB+sCMABgtCMABitCMABktCMABmtCMABotC
-MABqtCMABstCMAButCMABwtCMABytCMAB0tCMAB2tCMAB4tCMAB6tCMAB8tCMAB+tCMABguCMABiuCMABkuCMABmuCMABouCMABquCMABsuCMABuuCMABwuC
-MAByuCMAB0uCMAB2uCMAB4uCMAB6uCMAB8uCMAB+uCMABgvCMABivCMABkvCMABmvCMABovCMABqvCMABsvCMABuvCMABwvCMAByvCMAB0vCMAB2vCMAB4vC
-MAB6vCMAB8vCMAB+vCMABgwCMABiwCMABkwCMABmwCMABowCMABqwCMABswCMABuwCMABwwCMABywCMAB0wCMAB2wCMAB4wCMAB6wCMAB8wCMAB+wCMABgxC
-MABixCMABkxCMABmxCMABoxCMABqxCMABsxCMABuxCMABwxCMAByxCMAB0xCMAB2xCMAB4xCMAB6xCMAB8xCMAB+xCMABgyCMABiyCMABkyCMABmyCMABoyC
-MABqyCE6BB4jBBDAB86GgwKBsgIgIBkhIgCBkhIgCBkhIgCB2/GgCB2/GgUBq9HgUBq9HgEBwhIgEBsgIgEBsgIgCBwgHgCBizGgMBkhIgEBkhIgCBkhIgCB
-khIgCBkhIgCBkhIgCBk5GgCBy5Gg0BBk5GgEBy5Gg0B9a27GgE+aorHgEB+wHgEgZ4qFgEEQBgH1WugIAlcygIgCjuB2hHgCBy5FgUBugIgMBugIgCsuDugI
-gCBm4GgEDAAACwgIDNEAo/H/uDygI3CygIMABCMABiiCMABolBNEA6gI3C+hI7sG67HMABCNIAknH3CiiI7sG+7H9ao8GBsnHMABCEGBQh0E4sEAg3Bs8HgE
-j0E27HgEIAB+wBIABgxBIABixBNEAqhIBu5Gv4B61GNEAshIovHw5GvvFugINCAy5GBu8HMABCNCAyhIovH25GMABCNCA8iIBsoHMABCNCAwoHovHwoHMABC
-MABMNEAgiIpRg9Hm3GkjIMABCNAAo6GMABCMABEMABg9BNCAyjIrGw6GNIAkhIBuiIBuiIgzGmjIjiC49HMABCMAB+jCNEAqhIB0iIBkbMABCEABADAAAgjI
-6iIBEqBB44BjYi/HABi/HgC/Ju+HgCn0Gk2HgI8/Bk2HgEBkgIgEBkgIQBk2HwDBi/HgEuiB5IgEBxIgMB6hIgMByrFgEBy8HgQB8iIgCB8iIgCBi/HgCBi/
-HgCBk2HgEBrIgEB1JgsZKAA4rHEuC/hBgQwhB6rHAhlH4jIgIB4jIgCB4jIgCB4jIgCB4jIgCB4jIgCBgiIgCB+hIgEB+hIgEB+wHgEByrHgInCyrHgEiiB4
-rHgUBlJggBB+hIggBBkkIgEB2hIgEB2hIgEBkkIgEB+hIgEByrHgE7iBgrHgEoiBgjIgEBg/HgEBwqHgIwtGgjIgEBgjIgCBgiIgCB+hIgEB+hIgEB+hIgEB
-+hIgEB+hIgEB+hIgEBgjIgEBgjIgCBg/HgCBg/HgIE2E7iBgsDB48HAhlH6jIgCB6jIgCB6jIgCB6jIgCBmkIgEB6jIgEBkzHgQB6jIgQBo/HgCB6jIgCBgi
-IgEBCgImDnJggInDrJggaBqrHg0B/wHi/Hg4DBg/HgIBmkIgEAxJgEoDsrHgEwtGi+HgElXi+HgEBmkIgEBw3HgEB6jIgEjZgiIgEBgiIgIBgiIgEBmkIgEB
-giIgEBgiIgEBo/HgEBgiIgEBijIgE/xBijIgCBvGgCguC0yBgEBmkIgEB9IgEBwjIgEBwjIQBmkIwDBijIgEBijIgCB/HgCpYijIgY8/BijIgCBi/HgCB6rH
-gIB6rHggBBgiIggBBgiIgEBgiIgEBm+HgEBgiIgEBmkIgEB4hIgEBkzHgIB4wHgQB2/HggBB+rHgEB2iIgQB6jIgEB6jIgCB6jIgCB6jIgCB6jIgCBzJgEB6
-jIgEB6jIgCB/HgCBq2HgYBkzHgMBi/HgQE4BpDgHB5JAB9JgEB/IgEBhKgEB5JgEBnKgEBrKgEBvKgEBzKgEB3KgEB7KgEB/KgEBjLgEBpLgEB/IgEB/IgEB
-tLgEB5JgEBi4HgEBi4HgEBjLgEBjLgEBjLgEBzLgEB5JgEB3LgEB/IgEBi4HgEEaBgUkpB8pFAwtGmjIgoDlDzIgE/hB1IgEBqkIgEugBq2HgM/J4+HgErMm
-/HgIuF2qHgIBm/HgEvFm/HgI6lBoxGgIBxIgEEUBgKBojIABzMgEB1MgEB3MgEi9By5GggC7jBglHgIBu/HgMBu/HgCByiHgCAtMgcHA6lBAHABAECBwCBku
-CADAAAmjIwjIBEUB4BuWujIABujIgCBojIgCB0jIgE/mHujIgCBojIgCBojIgEBojIgEBujIgEBujIgCGOBEBABCBEBGBIBKBMEIBch0EsvEAtG+0HgEqFih
-IgIj0Eq+HgCEGBMh0EuvEAm0E4jIgEj0Es+HgCEKBgBh0EwvEAsfk/HgE+bk/HgEokHk/HgEj0Eu+HgEEIBYh0EyvEAsfm/HgE+bm/HgEj0Ew+HgEEIBYh0E
-0vEAsfo/HgE+bo/HgEj0Ey+HgEEMBkBh0E2vEAtGo1HgEqFshIgIhDgkIgCBgkIgCj0E0+HgCESBgCh0E4vEABq1HgEBuhIgIBikIgCB4iIgCBq1HgEBuhIg
-IBikIgCj0E2+HgCEOBoBh0E6vEAtGs1HgEqFwhIgIhDkkIgCBkkIgCBkkIgCj0E4+HgCEKBgBh0E8vEAtGu1HgEqFyhIgIhDmkIgCj0E6+HgCEKBgBh0E+vE
-AtGw1HgEqF0hIgIhDokIgCj0E8+HgCEMBwBh0EgwEABy1HgEB2hIgIBy1HgCB2hIgIj0E++HgCEKBUh0EiwEABujIgEqF4hIgCB4hIgCj0Eg/HgCEMBYh0Ek
-wEABwjIgEh2HwjIgCqF6hIgCBwjIgCj0Ei/HgCEKBoBh0EmwEAtG41HgEqF8hIgIhmHujIgEj0Ek/HgEEKBoBh0EowEAtG61HgEqF+hIgIwiBwjIgEj0Em/H
-gEEMBkBh0EqwEAtG81HgEqFgiIgIB0kIgCB0kIgCj0Eo/HgCEIBch0EswEAtG+1HgEqFiiIgIj0Eq/HgCESBkBh0EuwEAqFkiIgErFkiIgCBkiIgCB4kIgCB
-4kIgCB4kIgCB4kIgCj0Es/HgCEYBwBh0EwwEABmiIgEBmiIgCBmiIgCu2H6kIgCv2H6kIgCBmiIgCBmiIgCBmiIgCw2H6kIgCx2H6kIgCj0Eu/HgCEMBoBh0
-EywEApzBgmIgE+wBgmIgE/wBgmIgEhmGoBgEj0Ew/HgCEGBMh0E0wEApY+kIgEj0Ey/HgCIABBCAABNEAqmIAugIAkgIIABu1CIABBCAABNGAymIA2gIAuYA
-0YIABBCAABNEA4mIA8gIA6YIABBCAABNGA+mIAihIAgZAmZIABYIABaIABcIABBCAABNKAqnIAuhIAsjIAkhIAkhIA8mIIABBCAABNGAwnIA0hIAqhIAqmII
-ABqBIABsBIABuBIABBCAABNEA8nIAgiIA4tHIABBCAABNGAioIAmiIA8hIA8hIIABBCAABNIAooIAsiIAiiIAukIA+6FIABBCAABNGAuoIAyiIAoiIAk7FIA
-BBCAABNGA0oIA4iIAuiIAsmIIABEIABGIABIIABKIABeIAB4CIABBCAABNIAmpIAqjIAgjIAgoIAgoIIABBCAABNKAspIAwjIAmjIAmoIAmjIAmoIIABEIAB
-BCAABNIA0pIA4jIA88HAy8HA6EIAB44CIABBCAABNEA8pIAgkIAmxHIABBCAABNEAiqIAmkIA8wHIABEIABGIABIIABBCAABNEAuqIAykIA6xHIABQIABBCA
-ABNGA2qIA6kIABA4mICAA2GIABgBIABQIABBCAABNGAirIAmlIA8xHA8pIIABBCAABNMAorIAslIAilIAiqIAmrIAmrIAmrIEIBYh0E61EABmpIgEhmGkrIg
-Ej0E4kIgEEKBgBh0E81EApY+qIgEBwlIgE46GwlIgEj0E6kIgEEKBgBh0E+1EABqpIgEn4HylIgE46GylIgEj0E8kIgEEGBQh0Eg2EAhmGqrIgEj0E+kIgEI
-ABBCAABNGA2rIA6lIAs/HAwrIIABBCAABNIA8rIAgmIAsrIA6rIAgmIIABBCAABNIAisIAmmIA4/HAgsIAmmIIABylEIAB0lEEKBwBrMinIAuasgCgIurBms
-IgEjiCsmIgE6jBBgECAA14BEEBQ3XsnIA4hDu+HgEEErwH4yBBBABqgIgoZDAAAEqrIlDHABAEIiwHY8LklIAuWurIgCB2+HgCs0DBgECAAEEEBwyB3xB0sI
-ArqBBgIDAAA0nI0rIkDEGuiBY8LslIAB0qIgEB0qIgEEkBq0HwH8LulIAyyDsoIgEB2qIgEwiB2qIgE+L2qIgEB2qIgEB4qIgEwtGorIgEBorIQBorIQj0Du
-5HgDBu5HggBB4nIggBB4rIgIB4rIgCB4rIgCB2qIgEB2qIgECAAs0HCAAs0HHApyHACAACNCAotIAi0HCAACEKAgC8L8lIAl9BmsIgCugBqtIgCwgBqtIgEv
-gBqtIgEEEAI2wHosIAnCosIgCEOBg0BncYABitIgoZBitIgCBCgC+vHypIgEqEk2CgEBqsIgIEEAQ2wHqrIAnCqrIgEEUBoDkxBs6HABmtIgIBCgE+vH2pIg
-IBs6HgEBsrIgIBsrIgEBsrIgEBsrIgEBsrIgEHABACAACFEAIB0nIA2wH0nIACAArJEGBQ3C8tIA2uDgKgE+xHwtIAHABANGAiuIA80HA8nIA8sICAACNGAo
-qIAg1HAgoIAgtICAACNEAsqIAk1HAkoICAACNGAotIAo1HAooIABCAASCAAENCAuoIAu1HCAACNEAyoIAy1HAyoICAACNGA8uIA21HA2oIA2oICAACNGAgvI
-A61HA6oIAirICAACNGA+tIA+oIA+tIA+tICAACNEAovIAipIAiuICAACNEAsvIAm2HAmpICAACNEAwvIAqpIABCAAyBCAAENEAw2HAwpIAw2HCAACNGA6vIA
-02HA0pIABCAA4LCAAENEAyvIA62HA6pICAACHABAHABAECBInCBACAACEEBQqCCAt0HCgEEGBQrMGA3CurIgEBovIgCHABAEGBY0GBA3xB8nIgEBkwIgECAA
-EHABAEEBQBBABqwIgECAAEEEAgC2tBqgIABorIgEEmDBgsBAXAAbggBAlBggGArBggBAtBggBBm+HggBB4rIgEBGgIB0rIgIB0rIgEBVgEBu2HgMBvBgEBwx
-HgEB4rIgMBwwIgIBwwIgCBwxHgCBLgMBxBgMBxBgEB4rIgEBVgIBwxHgMBwwIgMB6uIgCBimHgCB1BgIukB8+GgEBmkIgEBsgIgEBywHgEB0wHgsBB4rIgQB
-22HgIBwlCgQBqrIgEBqrIgIB+rIgIB4rIgEg2E4rIgIBm+HgIBssIgEBgtIgEBgtIQBusDwDBwwIggCB8vIgCB8vIgBB2qHgBB2qHgEKAACCAACCAAzhKDAA
-AgtHgwIQHABAEKBYB08HAB08HgEB0vIgEB0vIQBstIQEEBQ4mBDAt0HDgEEuBB4HA7BA0pG4vIggBB4vIQByvIQBgxIgB3CpBgCB3BgEhYnCgIwCorIgEA9B
-gEAhCgEBPgEwcusIgEBwtIgCBzBgCAjCgIBpCgIByrIgEBusIgE4oCBgEB+2HgEsfgBgEBlCgICAACEQBwDBqBABmBgE4oCGgIB0tIgIB0tIQB0tIQBwwIgB
-wHg2HgCEIBYjM4xHABmxIgEBmxIgC41GstIgCEpBAgC3CoxIAABoxIBgCBoxIBCBoxIBCBoxIBCBoxIBCBoxIBCBoxIBCBoxIBCBoxIBCBoxIBCBoxIBCBox
-IBCBwrIAqBBBAgEwcq9GAgEla6tIAgIBs8BAgCByjCAgCBoxIAgCCAAQEqBAgMB8+HABwgIgQBBgEBsxIgEBsxIgC/7HDgC85H6sIgEB8tIgCBuBgCBoBgIB
-FgMBsxIgEBsxIgCBIgCB+mHg4BBiBgIBGgIBGgMBGgMBGgMBwsIgMCAA4BCAAx8JCAABCAAv8JEMAgCBBABBgEB2xIgEB2xIgCBDgCB2xIgECAAgCCAAtgKE
-KAgCB4hIABoyIgEBqtIgEBqtIgCB8yHgCEIAgCB0/HABmtIgEBmtIgIB+xIgICAAl8JCAAl8JHABACAACHABAIABwwIIABBCAABNEA+yIAuBABCAAKEEh8HQ
-4ZuiIAuCIgEFEAE3C6xIA/uD+xIAEGBQB2xIAnmGiyIgEACgCEEBgCqwBivHAyrB+gCgEFEAgCqwBkvHAgzGCAFEAIBqBABBACAAp7JFEAIBoDAB+vIAFEAQ
-ulHmuIAtC+tIAEEAQBsxIABsxIgECAA4CCAAh7JCAA2iINCA8zIsfmuINCA+zI7iB46HNEA6yIpR6tIt1H6yIMABCMAB0tIMAB4mBNIAizI2wHm5Bsc6zIBi
-zIwkBsuIMABCMAB8tIMAB+tIMABguIMABiuIMABkuIMABmuINCA40IByzIMABCMABsuIMABo4BMABq4BNEA8zIpR8uIB0tCMABCNEAg0Im3Gk1IpRgvIMABC
-NEAk0IpRkvIqM80IMABCMAB2uBNGAq0IpRqvIqMi1I0+Hq0IMABCNIA01I7iBu8HpRuvI0+Hu0IBkHMABCNEA41IpRyvIBq1IMABCNEA20IpR2vIhYqGMABC
-NEAg2IpR6vIB2pIMABCMABsjDNIAg9H7iBg9Hn/H2HpRgwIp/Hg1IMABCNGAq2I7iBk9HpRkwI3Ck1IMAvzHCMABEMABGNGA0yI7iBs9HpRswI3Cs1IMAszH
-CMArzHMMAB6CNCAsjI6tBmjIMAB+COAB2SBOAwsB45BBOA00HuSBHA5IAGIBEBABCBEBGHABACAABHABACAABHABAGIBEBABCBEBGNCA03I/hB++HNGA23I7
-iBw+H2wHwxIBw2IMABCNEA02IB0+Hn/HqJMABCNKA42IB42IkgI4+HguCqmCwtGYB6rIMABCNGAi4I7iB8+HoC8xInC8xIMABCNGAgyI7iBg/HoCgyIn/H2J
-MABCNGAq4I7iBk/HpRkyI0+Hk3IMABCNGAo3IpRoyIpqGo3I0+Ho3IMABCMABgCMABqCNEA24I/hBggIoCigIMABCNEA64I/hBkgIlDmgIMABCNGA+4I/hBo
-gIlDqgI3C43IMABCMABEMABmFMAl0HyBMABu5CMABw5CMABy5CMAB+yIMABqqDMABizIMAB65CMAB85CNEAo3IqF+1IButIMABCMABi6CMABk6CMABm6CMAB
-o6CMABq6CMABs6CNGAi5IpRi0IuDi5InyG4mBMABCMABy6CNEAu6IpRo0IB+3IMABCNEAy6IpRs0IBs5IMABCMAB0gCMABo0IMABq0IIABq4IIABk8GCAACN
-EA85IpR80ImhI85IMABu+BNCAg6I3Cg6INEA23IqwBi3H7jBINIAk6IB+7Hsc86Is6Gk6IwkBu1IMABCNGA+4IwhIi8Hscg7IliB+4IMABCMABINEA07IBir
-CwhIo8HMABCNGAo5I0hImrCwhIs8HqMy6IMABCNGA+3I0hIqrCwhIw8HqM26IMABCNGAg8I0hIurCwhI08HqM66IMABCNEAk8I0hIyrCsc27IMABCNGAo8I0
-hI2rCsc67IwkBs2IMABCNGAs8I0hI6rCsc+7Il9Bm7IMABCNIAq7I0hI+rCsci8IBq7IwkB02IMABCNKAu7I0hIisCscm8I8hIu7I0+Hu7IwkB42IMABCMAB
-kBMABmBNCA27I6PyiIMABCMABENEAg9I6P4iIliBg9INCAk9I6P6iIMABEMABEMABGMABINIAi5IpuGo5Hn2Bo9IlvDm5IB01HEIBYh0EgoFAB03IgE3Ci9I
-gEj0E+2IgCEIBYh0EioFApiI23IgEm0Es8IgEj0Eg3IgCIABBCAABNGA49IA83IA83IAq9IIABq1CNCA28I8LqsDMABCNCAg+I8LusDMABCMABIMABKMABMM
-ABOMABMMABOMABQNEAs9IykBwwCliBi8INCAu9IykBywCNCA2+IykB0wCMABCMABIMABIMABINCAg/IykBuvDMABCMABEMABGNCAi+IykB2vDMABCMABEMAB
-OMABIMABKMABMMABWNEAmwDykBmwDqMy+IMABCNGAqwDykBqwD3Xs9IqMu/IMABCNEAggJ8LgiI3C+/IMABCNCAkgJ8LkiIMABCNCAmgJ8LoiIMABCMABIMA
-BKMABMNEAygJ8LozItLu+IMABCHABAEEBoC6tBotIAwCy6IggBCAACGGBEBABCBEMABu6IGeAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcGeBEBABCBEBGBKBO
-BSBWBaBeBiBBmBBkCBmCBoCGsBBEBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BNCAggJ3C4gJNCAohJquCw5GNGA6+IpuGk9
-HgzG8gJjiCohJEGBMh0E8rFABo/IgEj0E66IgCIABBCAABNGAyhJA27IAshJAq9INGAu9IqwBu9Hpcu9IBugJNIAq9IqwBw9HutCu+I3Xu9IniI85HNEAs9I
-Bu2HvtCo2HNCAmuD5+BsuDMABCMABEMABGNIA29IqwB89HB8hJ3X69IniIo6HHABAHABAHABACAAEEMBYh0E8sFAB+hJgEB+hJgCB+hJgCB+hJgCj0E67IgC
-EOBch0E+sFABohJgE3lIgiJgC4lIgiJgC5lIgiJgC6lIgiJgCj0E87IgCEYBwBh0EgtFA8lIqhJgEpYiiJgC8/By+IgCBiiJgCBiiJgC/iDiiJgC3lIiiJgC
-4lIiiJgC5lIiiJgC6lIiiJgCj0E+7IgCIABBCAABNEA2iJA68IA0wCIABEIABGIABIIABBCAABNGAijJAm9IA8hJAgxCIABBCAABNKAojJAs9IAiiJA6iJAm
-xCAeIABEIABGIABIIABKIABMIABOEGBQh0EmuFAnRwjJgEj0Ek9IgEEIBYh0EouFAByjJgEl+FyjJgEj0Em9IgEIABo9EIABBCAABNGAgkJAk+IA6jJA6jJH
-ABAMAB09INEAmkJ4mBw+IuCqwCMABCNGAqkJ4mB0+IuCuwCBsgJMABCMAB+9IGOBEBABABCBCBCBEBEGSBEBABCBEBGBIBKBMBOBQEQB4Bh0EkvFABwiJgEt
-rBsiJgErvBsiJgEuWsgJgEl1B87CgEtlHykJgEj0Ei+IgEEOBwBh0EmvFAqnIyiJgEprBuiJgEuWugJgEl1B+7CgEtlH0kJgEj0Ek+IgEESB4Bh0EovFAqnI
-0iJgEB8+IgErvBwiJgEuWwgJgE3CggJgEl1Bg8CgCtlH2kJgCj0Em+IgEESBwBh0EqvFAqnI2iJgEB2iJgCrvByiJgCuWygJgEl1Bi8CgE3CigJgCtlH4kJg
-Cj0Eo+IgEEQB4Bh0EsvFAqnI4iJgEtnIg/IgErvB0iJgEuW0gJgEl1Bk8CgEtlH6kJgEj0Eq+IgEEOBoBh0EuvFAqnI6iJgEvnI6iJgCrvB2iJgCuW2gJgEl
-1Bm8CgEj0Es+IgCEWBwBh0EwvFAqnI8iJgEB6jJgCB6jJgCBihJgCvnI8iJgCB8iJgCB8iJgCl1Bo8CgCtlH+kJgCj0Eu+IgEEOBgBh0EyvFAqnI+iJgEvnI
-+iJgCB8jJgCl1Bq8CgCtlHglJgCj0Ew+IgEEMBgBh0E0vFAqnIgjJgEBgjJgCl1Bs8CgCtlHilJgEj0Ey+IgEEMBoBh0E2vFAqnIijJgErvB+iJgEuW+gJgE
-l1Bu8CgEj0E0+IgCEMBYh0E4vFAqnIkjJgE2nIkjJgC3nIkjJgCl1Bw8CgCj0E2+IgCIABBCAABNOAulJAy/IA83GAygJA89EAmhJA28CAslJIABEIABBCAA
-BNMA2lJA6/IAk4GAk+EAuhJA+8CA0lJIABEIABBCAABNQA+lJAigJAs4GAigJAs+EA2hJAm9CAmhJA8lJIABEIABGIABBCAABNOAomJAsgJA24GAs9CAgiJA
-w9CAwhJAmmJIABBCAABNOAumJAygJA84GAygJA8+EAmiJA29CAsmJIABEIABBCAABNKA2mJA6gJAk5GA69CAuiJA+9CIABBCAABNOA8mJAghJAq5GA28EA2l
-JA2lJAk+CA6mJIABEIABBCAABNMAknJAohJAy5GA+8EA+lJAs+CAinJIABBCAABNKAqnJAuhJA45GA4/EAijJAy+CIABEIABBCAABNKAynJA2hJAg6GAs9EA
-smJA6+CIABEEOBwBh0EmyFABylJgEjyCulJgE83EkgFgEuWujJgEggH4jJgEj0EkhJQIABBCAABNIA8nJAgiJAq6GAqgFA0jJEIBgCh0EuyFAhZulJgEqNuh
-IgEj0EshJgYEIBYh0EwyFAhZwlJgEm0EwlJgEj0EuhJgEIABBCAABNGAmoJAqiJA26IA2lJIABEHABAGQBEBABCBEBGBIBKBMBOGQBEBABCBEBGBIBKBMBOE
-IBQh0EgzFAiNioJgE/6GsmJgCj0E+hJgCEGBMh0EizFA/6GumJgEj0EgiJgCEKBYh0EkzFAhRyoJgEvOunJgE/6GwmJgCj0EiiJgCEKBYh0EmzFAhR0oJgE7
-jB4kJgE/6GymJgCj0EkiJgCIABBCAABNEA8oJAgjJAwgJIABEIABBCAABNGAkpJAojJA4gJAipJIABEIABBCAABNIAspJAwjJAkmJAulJAqpJNGA+mJByjJ3
-espJv3GopJMABCNEAinJBspJ3CkpJMABCNEA2pJ0vG+oHpR6jJHABAHABANKAsnJBimJBimJiM2oJB6pJB6pJMABCNIA0lJqwB6lIutC6pJ3X4lJniImiIHA
-BAKAACEEBgBB8gJAB8gJgIKAACHABAHABACAACCAAMCAAKCAAOCAAMNCAooJBCMABCNCAsoJBOMABCMABmrDMABorDMABqrDMABsrDMABurDDAAAorJkqJJE
-GBQh0E81FA6tBwlJgEj0E6kJgEEQB4Bh0E+1FA6tBylJgE+bylJgEmasrJgEBsrJgEBsrJgE3CgrJgEj0E8kJgCEMBoBh0Eg2FA6tB0lJgEwqIurJgE+b0lJ
-gEBurJgEj0E+kJgEEIBQh0Ei2FAB0nJgEpYkrJgCj0EglJgCEKBYh0Ek2FA8b4lJgEla4nJgEsco2CgCj0EilJgCEQBwBh0Em2FA8b6lJgE+b6lJgEmawpJg
-EBwpJgEscq2CgEB4nJgCj0EklJQEKBgBh0Eo2FA8b8lJgEwqIypJgE+b8lJgEj0EmlJgEEGBQh0Eq2FA8b+lJgEj0EolJgEEQB4Bh0Es2FAl6G2qJgEmaqqJ
-gEBspJgEBspJgEBspJgEBspJgEj0EqlJgEEKBYh0Eu2FAl6G4qJgEqFkoJgCwqIsqJgCj0EslJgEEIBQh0Ew2FAB6qJgEB6qJgCj0EulJgCIABBCAABNEAms
-JAqmJAm4IIABBCAABNGAssJAwmJAs4IAqsJIABEIABMIABOIABBCAABNGA4sJA8mJA6oJAqsJIABBCAABNIA+sJAinJAq5IAipJAy3CIABBCAABNIAktJAon
-JAw5IA43CAmpJIABBCAABNGAqtJAunJA25IAmmFIABBCAABNEAwtJA0nJA85IIABEIABBCAABNIA4tJA8nJAysJABAmsJKAAoDIABBCAABNIAguJAkoJA6sJ
-A8zIAusJIAB0uDEUBg0E8L0mJABk6IgEBiuJgEBiuJgEpY2tJgEBmqJgC0qImqJQBmqJQB6CgBBBgkBDAAA8oJgtJgSDAAAEitJDCAAGMAB+gCMABghCMABi
-hCMABkhCNCA0uJohIutJMABCMABooJNCA6uJiXQMABCNGA+uJ6tB+6Iua86IyqI8uJMABCNCA8tJ6tBi7IMABCMABENEAovJ6tBo7IpYiuJMABCNCAsvJ6tB
-s7IMABCNEAquJ6tBw7ImauvJMABCOABsBAKAA6rJNEAyuJma0oFsc8tCMABCNGA2uJma4oFB0tJscguCMABCNIA6uJma8oFpsI4tJsckuCBksJMABCMABqwD
-NGA2tJB0rJscquClaQMABCNEAkvJ/xGwPsc+6CMABCMAB0ZMABgqJMABy+CNIA0wJjcs+HwqIisJ3CywJBmwJMABCNGA4wJ6tBk9IrsI8sJscs7CMABCNCA2
-vJ6tBo9IMABCMABENIAixJ6tBu9IBwsJ9sG6uJscmvCMABCOABg/HBEEBQB6vJAB6vJgEECBgDBBADAAAEmwJGNCAowJBgHMABCMABsoDMABq/HMABs/HMAB
-yoDHABAEuBBoH3C6xJABuxJgEB6xJgEBs+IgEBqtJggBBqtJgEB6xJgEBqtJgEBuxJgEBy6IgCBqtJgCB6xJgEB0vJgEj0C0vJgEhgC0vJgEBqtJgEB6xJgE
-B6xJgEBqtJgEBqtJgEBqtJgEgG8sJgEB6xJgEIAB6uJGKBEBABCBEBGBIGEBEBABCEMB4D4Z6+IA6tB0+IgQ+bFggBiMEgEqM+wJgCyrBosJgCNEAEABA0tJ
-CAAECAAEHABACAACEIBYh0Eg9FAmaqwJgEB4xJgEj0E+rJQEMBoBh0Ei9FAmuI2sJgEpuI6xJgEmaswJgEwqIswJgEj0EgsJgEIABBCAABNGA4yJA8sJAmuJ
-AyxJIABBCAABNGA+yJAitJAWAsuJIABEIABGCAAqBHABACAACCAAsBMAByzDNGAoyJB4D3CoyJusIqlEMABCNEAixJxuI2vJkqI8IMABCMAB8zDNEAoxJxuI
-iEBqJMABCMABi0DMABk0DMABwtDNIA8yJBkCB8yJBuJBuJMABCNIAgzJB4B3CgzJByJByJMABCNGAkzJxuIuwJxvCiBBgBMABCNGAozJl6GozJqsD6JB6JMA
-BCMAB4dNEAuzJl6GuzJqsDgKMABCNCA40J8b6wJMABCMABieOABiDAHABACAACHABAEGAEncwzJABwzJQlcqzJQFEBEqMkzJAACAEKBYh0E6/FAlsBuvJgEB
-80JgEtyC80JgCj0E4uJgCEQBoBh0E8/FA2vGwvJgEuFwvJgExvI+0JgEtyC+0JgClxB+0JgCBozJgCj0E6uJgCEQBoBh0E+/FAuFyvJgEpYg1JgExvIg1JgC
-tyCg1JgClxBg1JgCzvIqzJgCj0E8uJgCESBoBh0EggGAlsB0vJgEuF0vJgExvIi1JgEtyCi1JgCBszJgCnc6zJgCuvI6zJQj0E+uJQEKBgBh0EigGA6zCqzJ
-gEuF2vJgEpYk1JgEj0EgvJgCEMBoBh0EkgGAnfszJgE6zCszJgEuF4vJgEpYm1JgEj0EivJgCEWBgCh0EmgGA2vG6vJgElsB6vJgEnfuzJgEBuzJgEBuzJgE
-Bo1JgEBo1JgCBg0JgCBg0JQj0EkvJQEIBYh0EogGAlsB8vJgExvIq1JgEj0EmvJgCIABBCAABNEA+1JAiwJAcIABEIABBCAABNEAm2JAqwJABCAAkBIABBCA
-ABNIAu2JAywJAsBAmBAq0JIABEIABOIABQIABSIABUIABWIABBCAABNGAg3JAkxJAYA40JIABEIABBCAABNMAo3JAsxJAmCAmCAgCAgCAg1JIABuBHABAHBB
-AHABACAABHABACAAICAAINCACwkBEMABCHABACAACNIAy1JgiCC3C03JB82JB82JMABCNKA21JgiCGB43J3C43JliB4mJlaq0JMABCNOA61J+ZgnJytCk3Jt
-Lm2JliBmxFhagnJBm2JBm2JMABCCAAWNQAq3JBmnJBi4JhamnJBi4J1wIq3J2wIq3JBmnJBq3JMABCNKAu3J+ZqnJ3Cm4JtLw2JBwxF/Zw2JMABCNKAy3J+Z
-unJ3Cq4JtL02Jo/C+X/Z02JMABCNKA23J+ZynJtL42J3Cu4JqwGqBBOMABCNGAg5JmxIoBqwGuBliBmYMABCNIA+3J+Z6nJ3C24J1wI+3J/Zg3JMABCMABqr
-DEMBoBh0E6jGApY84JgEn4HuzJgEuCuzJgElgCuzJgEj0E4yJgEEIBYh0E8jGAuCwzJgElgCwzJgEj0E6yJgEIABBCAABNKAy5JA2zJAi5JAw5JA2oJA4lBI
-ABBCAABNGA45JA8zJA8oJA+lBIABECAA2yDMAB4qEMAB6qEMAB8qEMAB+qENEA23J4vHg5J5vHKMABCECAEssDg5JAEGAQrwDg9GABi5JgCpwD84JgCEGAMs
-wDk5JAqFk5JgCBk5JgCFGBQqwDGAs9BEAwCCAGqNBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB
-+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEB
-uEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB
-+GBgHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJB
-uJBwJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB
-+LBgMBiMBkMBmMBoMBqMBsMBuMBwMByMB0MB2MB4MB6MB8MB+MBgNBiNBkNBmNBoNKAA60GGmCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmB
-BoBBqBBsBBuBBwBByBBmQBoQBwQB6QBoRB8QBoggigEBoggQB+////HGmBBEBABCBEBGBIBKBMBOBQBSBkQBmQBoQBqQBswCBsQBwQBwgggCB+////HHABAK
-AACNEABAMA4mDCAAECAAEIABBCAABNGAi6JAwxGABAw1GCAAaIABBCAABNCAw7JA41GIABBCAABNEA27JABA+6HCAAkBIABBCAABNEA46JAGA6rGIABeEUBw
-D+7D87JABegEBWgEyPQgE66DIgEBCgE+2D+5JgEB+5JgCi3DDgCBuwGgYKAACDAAA6uGg7JCFCAIlcw7HAEGBYACABi6JgEBi6JgECAACHABAFCAIBEAFCAI
-+3DBACAAGEEBQAGAAEgECAAUNEA07J26IO+3DGMABCNEA47JBi3J5xDm3GMABCMABsTMAB6rDHABAMAB42JNEAq9JB66JBk8JMABCDAAA28Jo8JUHABAMAB4
-uENKAk7JBu8JBu8JBy9JBu9J3Cy9JMABCGIAEBABCBEBGGSAEBEBIBQBgBBgggEBgggIBgggQBggggBBggggCHABAHABAEEBQBw8JA2tD28JgEGGBEBABCBE
-EOBoDADAqwDHgEwkBEgEB+4JgIB+4JgI4ZirJgI/Jw4JgMHABAFEAIutCBABs4JACAAECAA9oCEKBUh0E+oGAkxBo9JgEBy8JgC/6Gq8JgCj0E83JgCEMBgB
-h0EgpGAkxBq9JgE7aq9JgChZo8JgCBs8JgEj0E+3JgCEQBoBh0EipGABs9JgEBs9JgCBq8JgCqFs9JgEBu8JgCl2Hu8JgCj0Eg4JgCEOBgBh0EkpGAkxBu9J
-gE7au9JgChZs8JgCm8Iw8JgEtLu9JgCj0Ei4JgCEOBgBh0EmpGAkxBw9JgE7aw9JgChZu8JgCpYw9JgEB46JgCj0Ek4JQIABBCAABNEA8+JAg5JA2jHIABEI
-ABGIABBCAABNGAm/JAq5JA6uIAg/JIABEIABGIABIIABKIABMIABBCAABNKA2/JA65JAqvIAw/JAw5JA47JIABEIABBCAABNIA+/JAi6JAyvIA4/JA4+JIAB
-EIABBCAABNIAmgKAq6JA6vIAg/JAo8JIABEIABGIABIIABKIABMIABOIABQIABSCAA6CMABq6DNEA8gK2vG26Jh/Hu5DMABCNEA6/J2vG66Jh/Hy5DMABCMA
-Bw1DNIAggK0vGugIgZwxIqFinJ7sGg7JMABCNCAqhKrZ+wIEEAIhZo/JA3Co/JgCEGBIlvDq/JA3Cq/JgCBBgCDAAAEqgKAIABBCAABNEAwgKAwtDAy/JEGB
-YgLs5JArsBBgEpZGgECAAMMABSNEA+hKrZyxIpY4gKMABCMABk0DCAAg7ICAAm7IMABiBKAA4nJEsBBwF6KmiKABk+JgE3C+hKgEBVgEBbgEBfgEBjBgEBjB
-gEBpBgEBtBgEBxBgE/YxBgEB1BgE7O5BgEBJgEB9BgEBlCgEBrCgEBvCgEBo9JgE4oCm9JgEBi7JgIHABAHABAKAACHABAIABBCAABNEA0hKAmoJA+8JHABA
-CAAUNCA6hKA6iKCAACNCA+hKABCAASCAAENCAqjKAECAACNEAoiKA6oJAICAACNCAsiKABCAAYCAAENCA4jKAECAACNCA8jKAopJCAACNEAgkKAiBAojICAA
-CNGA0hKAmBA8gKA8/JCAACNCAwyIAikKCAACNEAmjKABADCAA8BCAAiCCAAGNGAujKABA2+JA4+JCAAmCCAAENGA0jKAEA8+JA8+JCAACMABsxDHABAIAB8j
-KIABCE8ChHwfBgkKAjzBrBgCqMjBgCBjBgCxkB4kKgCiqBgkKgCBgkKgC6sB87JgEB0kJgIB2iKgQhD+iKgEBgkKgEBlCgEBgkKg4IBggKgEB+hKgIi6Ey2I
-gE5xDnCgIBnCgEp6EpCgEB+gKgEBshKgEreotJgC/jBotJgC9jBotJgChkBotJgC8jBktJgCgkBktJgC+jBktJgCikBktJgC0EklKgEhNgkKgEBshKgCBotJ
-gCBotJgCB4kKgCBijKgCBo1JgCBrCgIBrCgEBggKgEBgkKgIiMgkKgCAjCgCBk+Dg4BBpBgEEGBY3C4jKAsc4jKgEB4jKgEEeBwDrMkgKA6KktGgIywDkkKg
-EBshKgC1jBijKgC2sB0hKgEscyhKgCrestJgC8jBotJgC3sB0hKgCBmjKgCBjBgCB8kKgUiMykKgCBshKQEEAgEBk9FAj0EBgBDAAAklKokK+DFEAgEAEAB0
-/JAECBgEACAKAAmvHG0GBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqC
-BsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6E
-B8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGB///DHABANEA0kKAqvHA0kKCAACNEA+lKAuvHA4
-kKCAACNEAimKA+7HAs9JCAACEKBgCB4jKAB4jKgEB4jKgEB4jKgE06FBgEDAAA6jKilKEGGBEBABCBEFEAIB+lKA5jDu2IAEKBoBBw2IABw2IgEACgEBw2Ig
-EBwuJgEEEBQ3eqlKAqsDojKgEGGAEBABCBEEEA4B9lGulKAqNw1FgEESAoBre4uJA8jB0uJgCsc+iKgCq/IykKgCBwlKgCB0iKgCByiKgCB+iKgCB0mKgCEE
-AoCB0BABSgEEEAI1jJ2BAB0lKgCEIAoB1jJ4BAB0iKgEBumKgEBy9JgEEGAoCB4lKAscmjKgC8XYgCEEAwBqFmjKAi9GSgEEEAI/uD8lKA3C8lKgCECAErxC
-+lKAECAI6KgnKAEEAwDB+VAB+9JgwBFYAwDBWABUABSABQABOABMABKAkPIABiCABGApMEAgaCADAAAiCmmKFCAAdCAA+BCAAbCAA4iGCAAiCNCA4nK2/Cox
-HNCA0mK2/CqxHNCA8nK9iFw8IHABACAACIAB8mKIABCHABAHABAEcBgE8Ly1JABskKgChZknKgCwkBGgCreswJgC8jBowJgCBswJgCBowJgCscykKgClcooK
-gEnKuiKgEBm/IgE/J2iKgEjY8zJgIHABAHABACAAGCAAqDCAAuCNCA2oKBs7HNCA4oK6KywGCAABHABAESBoC4hD0nKAvOw0JgClsBEgCB4jKgE8Lm2JgIBy
-jKgEBguIgIB0nKgE3CwoKgCIABBCAABNEA+nKABA07JCAABEEBwB4Zk3DAyrB2iKgYEOBoF1MwnEA1+FKggCBKgEBkoKgE9pGkoKgC46FilKgCBi3DgECAAg
-hKHABAEEBQ3euoKApZq9DgEIAB2jHNEAimKpuGulJ7jB0uBCAABHABANEA6pK7sG0jKg7I0oKMABCNEA4oK9iFy+I9VIHABAGKBEBABCBEBGBICAABHABAHA
-BAE8DBw6HrMklKA6KinKgIBDgEBDgUBsmKgUBy3JgCB8pKgCBoqKgEB49IgEBgqJgEB6xHgQB8pKgQBoqKgEBoqKgEB6nKgEB6nKgEBXgEBXgEBsjKgEBkpK
-gCBkpKgCBkpKgCBZgCBZg85BBkpKg85BrsIkpKgCBkpKgCBsmKgCBkpKgCB8pKgCB00GgCB8pKgEBw2FgC3C8pKgQB6iKgCBkqKgEBklKgEl1B49IgIg6G49
-IgEB49IgEBgzGgEBbgEBklKgEmqBklKgIBszGgIBs8JgEBs8JgEy0DkpKgEBkpKgCwuBsyHgCBXgEBXgEBGgEBklKgEBklKgIBklKgIBkpKgIBkpKgCBklKg
-CBdgIBfgEBsmKgEHABAEKvlJoBB60GAylI2zGgEyrBFgEBmoKgEpYopKgEHABAHABACAACHABAIABBCAABNEA+mKAo1GAglKHAhnJAHABACAASDAAAm0G+pK
-vOCAAQCAAKCAAKNCAsrKlnJ41GHABAHABACAACGQBEBCBEBIBQBgBBgCBgEBgIGqBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBMABslK
-NCA0qKlnJm2GNIAwnKpuG2nJn2B0oKlvD0nKniIikJMABs9DMABo7DMABGNIA4nKpuG+nJn2B8oK3X8nKniIqkJMABCMABy7DNEAkrK/wCo/JprBosKMABCM
-ABs7DMABu7DMABq7DNKAooKqwBuoJniI6kJB2vJ3esoK3CmsKMABCMABm+DNEA0rKqwB0oJhZqxIMABCMABaNEAupKpuG6oJuhIgyBMABCMABs8DMAB0+DMA
-BmrBMAB4+DMABu/DMAB2/DMAB2/DMAB2/DNMA0tKlnJg4GButKgzGutKBmlKiM+rKntC4rKMABCMABm/DMABswBNCA8tKlnJgoKMABCMABu/DNEA8sKlnJu4
-GrsBkqKMABCNEA+rKylIu3GBs3GMABCMAB4/DMABugEMAB8/DNIAkqKpuGqqJn2BquKlvDoqKB2mJMABCNEAutKlnJg5GBuuKMABCMAB6gEMABKMABMMABm+
-DMAByxBMABq+DMABoDMABqDMAB6xBMABuDNKAgrKpuGmrJniIynJ3oJuyJ3ekrK3C+uKMABCNEAwvKB+Do7DivKMABCMAB4DNCAwuKpuGwrJMABCMAB6CMAB
-qhEMABm/DMAByyBMABmEMAB2yBMABqEMAB6yBNEAkvKlnJ26GutCkwKMABCMAB0ENGAksKlnJ86GuWuwKBqvKMABCMAB4EMAB6EMABmiEMABszBMAB+iENIA
-ysKpuG4sJn2B4wK3X2sKniIkpJMABCNEA8vKlnJu7GBkjKMABCMABiFMAB0vBMABMMAB6iEMAB8iEMAB+iEMABgjEMABijEMAB+gEMABghEMABihEMABkhEM
-ABmhEMAB0qJMABqhENEAkyK2wDo8GpY+wKMABCNCA6xKB6xKMABCMAB8rKMABiHMABgsKMABisKMABksKNCA2yKutC+8GMABCMABusKMABssKMABkHNGA6xK
-lnJs9GBktK49IoIMABCMAB0sKMAB6sKMAB8HMABwHMAByHMAB0HNCA0tKlnJ89GMABCNEA0zKlnJg+G0rJ4tKMABCMABotKMABuIMABIMAButKMAB0tKMABo
-INEA+yK8zDunJB+vJMABCMAB2lEIABBCAABNEAozKAyuKAyuKHABAHABACAACCAAGHABAHABAHABACAACHABAKAACCAACCAAOCAABCAABCAASNIAo0KqwDaB
-IBg1KBGMABCNEAy1KjMIBk1KMABCNCAw0KqwDiBMABCNIAmBBs1K8rDs1KwuBWsqB+vKMABCNCA+1KqwDqBMABCMABENEAuBqwDwBwkBowKMABCMABENCAq2
-KB0BMABCMABENEAyBBi2KBi2KMABCNCA02K0hD2BMABCNGAy1KqwDkCpcq2KBuCMABCMABmBMABoBNEA2CB61KB61KMABCNEA+1KBoxKBoxKMABCMABEMABG
-MABIMABKMABMMABOMABQMABSMABUMABWNEA01K7sJmD8zDu3KMABCMABENEAk0K7sJsD8zD03KMABCNGAm4K7sJwD8zD43KtvG+1KMABCMABOMABGMABg7BM
-AB0MMAB6nEMAB8nEMABgrEMABirENGA64KoC0yKnC0yK3C03KMABCNEA+4KwC4yK3C43KMABCMAByyKMAB0yKMAB2yKMAB4yKNCAq5KwuBk4KMABCHABAHAB
-AEMBgB+hBk5KAzgGk5KgCBk5KgCB01KgCqwDBgC/5H6wKgECAAEHABAE+B00C4HqwG2lJABkgHgEBhBgEBs2HgE15HPgC4xDy4KgCBy4KgCliBq5KgCBq5Kg
-CBk1KgCquCgyIgEBgyIgEATgEB28IgIBw3KgEBw3KgEBw3KgEB24KgEB24KgBB24KgBB24KgBqMRgBy0D40KgCyhB25KgCAVgEAXgIBZgMmPbgMBw3KgIBdg
-EB8zKgEHABAHAtjCAHABAHABAGEBEBABCIABBNEAEAwgHA+2HIAB+4KGGBEBABCBEFEAQBm1KAB2gHAFEAQ33Bi1KAB6pKAFEAYwbunKAB+vJAEEAYBumJAr
-vC2oFgEEEAQlcm6KABBgECAASE8BBgQAFAw1Bs6JggBqT6sKgsBBy5KgEBy5KgC3C26KgCB80KgErqB2mJgEujC4gHgE6xC80KgEBmBgEBkhHgQBq6KgEiM2
-5KgCB25KgBBHgBBgoKgEB27JgEB41KgUB8gHgEB8gHgEtyCq6KgEBq6KgC4kH41KgCBs1KgE6zDs1KgI3vCozIgI7jCmuJggB8jCmuJgEBy1KgECAACGEBEB
-ABCEGAgC8LmoKAB41KgEqM86KgICAAshHNIAi7KAm1KAshHAs3KAu2KCAACNIAm7KAq1KAuzIAw3KAy2KCAACNGAq7KAu1KAyzIA86KCAACNIAu7KAy1KAsn
-JAg7KAw3KCAACNEAy7KA21KAwnJCAACNEA27KA61KA+zICAACNGA67KA+1KA4nJAi0ICAACNEA+7KAi2KAoiHCAACNIAi8KAm2KAsiHA64HA07KCAACNCAg7
-K/3B0vJEGBQh0E4mHAl9Bi7KgEqNm2JgEEGBYh0E6mHAl9Bk7KgEm0E65KgEEEBImxDi7KAiMi7KgCEIBoB1+FFABJgEpZNgEBo3KgENEAq7KABAgvKCAAEC
-AAENGAw7KAEA08KAmvKCAACNEA84KAIAiwKCAACEMBwFwzDzGABwyHggCrM03KgEgLi3KgE/Jq3KgE8Lu1KgIGCAEBCGCAEBCTGAIB//////DAB//////DAB
-A///fGCAEBCEGBYjC47KAmM47KgEmc47KgEECBAqNqsHAGMBEBABCBEBGBIBKKAA47HECBQBwqFAEGBQ88F23KA9+Bo8KgE3Co8KgCGIAEBCBEBIBQGWBEBA
-BCBEBGBIBKBMBOBQBSBUIABBCAABHABAIAB+zGEOBwCBnFAwzDpFgE5J2gKgErNi6KgEsf29JgEBitKgQBk4KgEEQBwNqwDy3HAxhErFg8DB+7KgE41Gm8Kg
-CBm8KgBBCgBBCgoBBk6KgoBE0DB44YBg8KABg8KgCmZs0HgCwuBjBgEB41KgE4mB1DgEstG+8KgEBm6KgCBm6KQBm6KQBzCgBB3DgEo8H3CgE/3D5DgEh4D7
-DggI12Dg8KggQ22Dg8KgCBg8KgCBg8KgCB+8KgCBm6KgCBm6KQBm6KQBm6KQv2Dm6KQBm6KQBm6KQBm6KQB9DwCB/DgEBLgEBhEg0QAxDggiIBzDgkrCBlDg
-MBjEg4BBjEgEBg8KgEBg8KgCBg8KgCBg8KgCBg8KgCBg8KgCBg8KgCB87KgEBg8KgEBg8KgCBg8KgCBg8KgCotDGgCBg8KgIB87KgEB87KgEB87KgEBlEgEB
-nEg4DBpEggFBpEggEEcBorB2WnCAn4Hg9Kg0UBi8KgCBi8KgCBi8KgCBlCgCBo6KgEBo6KQBo6KQBi8KgBBg9KgCwcpCgE1CrCgEBg9KgEGqBBEBgQBggBBg
-gCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggBBggggCBggggEBggggIBggggQBgggggBBgggggCBgggggEBiggggEBgggggEGEBEBCBEEEAQ3uD2
-yHAquDo8KgEHABAEOBohBBo8KABo8KgEn2Bo7KgE7as8KgEBs8KgCBs8KgCs+HslEgCCAACHABAKAACCAAKCAADEmBB4DiM2yHA+mD88KgCAnBgCBXgIB28K
-gIB28KgEB08KgEB08KgEB88KgEB88KgCB48KgCB48KgChZ48KgCB48KgCuFpBgCwzJ48KgEB88KgChlBZgCB+6KgCKAACEGBQyrBk5KAuW88KgEpc88KgCKA
-ACGKBEBABCBEBGBIEIBY4oC2vHAqwBg7JgE/uDg+KgEhZi9KgCCAASEIBoBxvC+uKABk7JgEBk7JgE/J25KgEKAA4uHCAACEGBQv1G2hKAnZo9KABy7KgEEE
-BQwkB+kKAB07KgEEEBQqsDs9KA4hDs9KgEGMBEBABCBEBGBIBQGGBEBABCBEEEAQBk5HAB29KgEEEAIB49KAB49KgCEEAIiMaABg8KgCEJAQ3uDq0HAAquD8
-9KAgEqMICgC+hB6+KeEEEAQBggLABggLgEFQAQ8hE++KAAKAA4BAAIABGA2wDEA48DCAxzJg+KACAAqBHABAHABAEEBIBs+KABs+KgCDAAAyBo/KLCAAGCAA
-KHABAHABACAACHABACAACHABAFEAEk2J8+KAquD8+KAEEBIBsmBAACgCGGBEBABCBEEjBBgCkXi/KAAt4Di/KAgC62Dq/KAgCBq/KAgBBs/KAgBBo9KBgBu3
-Do9KBCBo9KBCBo9KBCBo9KBCBo9KBCBo9KBCBo9KBCz3Do9KBC12JCAQBw/KAgCqNBAgCDAAAGigLFEIBwDBk2HAw0Gm/KgEBwqFgCB0uFgSEEBIsvHo/KAB
-o/KgCEEBk2EBq/KAqwDBgCDAAAEqgL4SEEBkrC3Xu/KA/tHBgCDAAAw/KugL4SFEAk2EBIABEAEGAYB01KAB01KgEBygLgECAA5SCAAgBDAAAo7H4gLgCDAA
-Aw0H6gLgCCAAkBCAA2EDAAAgBghLiICAA0BDAAAuDkhLCDAAAiiLmhLgKDAAAmlIohLgBIAB84KEGB4F2WCA58CihLg0CprBihLgEEGBY2WBAyrB8tHgExvC
-oyKgECAAGIABBCAABNKA2hLABA6iLA6iLAs1KAg9KCAABEQBwIwuBsrIA9pG+iLgsD3CyiLgEu0G4wEgEB4+KgEB6hLgE9kJIgEBBgEIABBCAABNKAmjLAIA
-kjLAkjLA21KAq9KCAA1tBCAA1tBHABACAACEEBIwwJi5HAyrBi0KgEDAAABsiLQCAAEEGBMh0EmuHAByhLgEj0Ek9KgCIABm9GEQB4L4oC20HABaggBmvDk7
-KgoEnvDsxIgElvD2hLgEB2hLgCBuagC3C2hLgEHABAEMBoD78Bq1JA4oC60HgIlvD6hLggB3C6hLgCBBgCwC49KgECAAECAAgFCAA0GCAA0ECAAoFNEAkjLm
-ZkwEBmiLNAA2tFMABCMABk9JNEAsjL8Xm9HmZ66HNEAujL4oC20H9Vw0HNCA2kL4oCm1HNKA0iLiMuG+Q4+HtzJm8HmZg7HBuzKNKA8gL+mD0jLuW0jLiMwG
-mZ0wE9ViGMABCNEA+pBBsqBmZ4wEMABCNGA8jLBeBeBcMABCNCAmlLBgBMABCNCAkBhZijLMABCNEAoBxkBqjL3CmjLMABCNCA0hLmZsxENKAsjLwCsjLBsj
-LBsjLBsjLBsjLMABCEIBYh0EowHAt4G2sEgEhZ2lLgEj0Em/KgEIABBCAABNGA+lLAigLA8sEA8lLEIBQh0EwwHAqM8jLgEvqJ8jLgCj0Eu/KgCEKBUh0Eyw
-HAvqJ+jLgEqM+jLgCBkiLgCj0Ew/KQEKBUh0E0wHAB+kLgEBgkLgCB+kLgCj0Ey/KgCEWB4Bh0E2wHABikLgEBikLgCvtCikLgCo/CikLgCB+jLgCB+jLgE4
-xG+jLgE29CikLgEBikLgCj0E0/KgCEKBUh0E4wHABkkLgEBkkLgCvqJkkLgCj0E2/KgCEOBch0E6wHAqnImkLgEBmkLgCBmkLgCBmkLgCxvCklLgCj0E4/Kg
-CEKBUh0E8wHAqnIokLgEu5JokLgCjgFmlLgCj0E6/KgCEKBYh0E+wHA3mBomLgEtLolLgEkXwiLgCj0E8/KQEIBYh0EgxHA/6GskLgEqMokLgEj0E+/KgEEK
-BgBh0EixHA/6GukLgEqMqkLgEvqJqkLgEj0EggLgEEKBgBh0EkxHA/6GwkLgEqMskLgEvqJskLgEj0EigLgEEGBMh0EmxHAqsD2kLgEj0EkgLgCEKBUh0Eox
-HA3mB8lCgEBylLgCBylLgCj0EmgLgCEKBUh0EqxHA/6G2kLgEiMkvFgCB6kLgCj0EogLgCEKBUh0EsxHAB+iLgEovHumLgCsvHumLgCj0EqgLgCIABBCAABN
-GAinLAmhLA0mLA0mLIABBCAABNIAonLAshLA6mLA6mLAqjLIABBCAABNIAunLAyhLAomLAonLAomLIABBCAABNUA0nLA4hLAwlLAwlLAwlLAwlLAslLAslLA
-slLAwlLAwlLIABWIABBCAABNEA8nLAgiLA6+EIABBCAABNIAioLAmiLAw6IA8nLA8mLIABBCAABNGAooLAsiLA26IAinLIABBCAABNIAuoLAyiLAooLAonLA
-wkLIABBCAABNGA0oLA4iLAuoLAmoLIABEIABBCAABNIA8oLAgjLA2oLAuoLAuoLIABEIABGIABIIABBCAABNEAopLAsjLAonLIABEIABGIABBCAABNIAypLA
-2jLA2oCAsoLAsoLIABEIABBCAABNIA6pLA+jLA0pLAkyFA6nLIABEIABGIABBCAABNIAkqLAokLAmmLA2pLA2pLEUBoBh0E20HA/6GioLgE3CgpLgCm0CgpL
-gCn0CgpLgCs0CgpLgCp0CgpLgCv0CgpLgC4XgpLgCj0E0jLgCEKBgBh0E40HA/6GkoLgEhRmqLgEm0EipLgEj0E2jLgCEIBQh0E60HA/6GmoLgErVkpLgCj0
-E4jLgCIABmCIABoCIABqCIABsCIABBCAABNIA4qLA8kLAm9IA2qLAypLIABBCAABNGA+qLAilLAs9IA28IGsBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeB
-gBBiBBkBBmBBoBBmBEGBMiM4pLAB4pLgCx1B4pLgCEGBMmxD6pLAiM6pLgCpc6pLgCKAACCAACIAB6pLGKBEBABCBEBGBIEMBYyrBkqLABkqLgCBkqLgCBkq
-LgCBkqLgCBkqLgCKAACHABAKAAs9HEQBoByrB6lLA3e6pLgEB6pLgBBypLgBgNFgCB80KgEBypLgE3CypLgCEQB4ByrB8lLAg8J8lLgEh8J8lLgEB8lLgEBN
-gEBPgEq8J0pLgE3C0pLgCHAm2EAEEBIiM4pLAhZ4pLgCKAACEMBgC2sBm1KAB8pLgEy4E8pLgCgNEgCpyEyrLgEB8pLgCKAACECBI2sBq1KACAAGCAAEHABA
-G6BBEBCBEBIBQBgBBgCBgEBgIBgQBABABCBEBKBMBQByBByCByEByIByQB0BB0CB0EB0IB0QB8BB8CB8ECAAeCAAECAAmpLHABAKAACEKBUh0Eo3HAouDyrL
-gEu+G0qLgC6/CyrLgCj0EmmLgCEOBch0Eq3HA6/C0rLgEu+G2qLgC2wG0rLgCB0rLgC5nI0rLgCj0EomLgCESBkBh0Es3HAouD2rLgEu+G4qLgC6/C2rLgC5
-nI2rLgCB2rLgCpuD4qLgCB2rLgCj0EqmLgCEWBsBh0Eu3HApuD4rLgEu+G6qLgCpY4rLgC2wGwsLgCBwsLgCB4rLgCBwsLgCBwsLgCBwsLgCj0EsmLgCEQBg
-Bh0Ew3HApuD6rLgEu+G8qLgCpY6rLgC2wGysLgC79JysLgCB6rLgCj0EumLgCEQBgBh0Ey3HAB8rLgEu+G+qLgC49J8rLgC2wG8rLgC29J8rLgC5nI8rLgCj
-0EwmLgCEMBgBh0E03HAi9BBgEBgrLgEBgrLgCBmnLgCj0EymLgECAAQEQBwBh0E43HAi9BCgEl+JkrLgEm+JkrLgCn+JqnLgCt8JBgE6/CisLgEj0E2mLgCC
-AAoBEKBYh0E83HAmSwgGgEl+JorLgEm+JorLgCj0E6mLgCEGBMh0E+3HArlIqrLgEj0E8mLgCIABBCAABNIA0tLA4nLAw5GAu5EAwrLIABBCAABNKA6tLA+n
-LA25GA0sLA0sLA0sLIABBCAABNQAguLAkoLA85GA65EAioLA6sLAywIA8rLA8rLIABEIABGIABIIABBCAABNMAsuLAwoLAmtLA+tLA+tLAmtLABCAAkCIABB
-CAABNKA0uLA4oLAutLAmuLAmuLAutLIABBCAABNMA6uLA+oLA26GA26GA0tLA0tLA0tLIABBCAABNEAgvLAkpLA6BIABBCAABNGAmvLAqpLAgCA8BIABBCAA
-BNGAsvLAwpLABAwiGCAAwDIAB+oHCAA+DCAA+iINCAutL23DgiIMABCMABENCA2uLuW4tLNCA4uLmZmmIGuCBEBABCBEBGBIBKBMBOBQBSBUBUBWBYBaBcBe
-BgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCGOBEBABCBEBGBIBKBMGIAEBABCBEBIGmBAEBCBEBIBQBgBBgCBgEBg
-IBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQGCBEBAEtCBoHiMgvLAAhZgvLAgC4xDomHAgCBgvLAgEBgvLAgCB6uLAgCB6uLAgEi4D6uLA
-gEBgvLAgEBgvLAgCB6uLAgC6KsgLAgE6/CgvLAgIqxDgvLBgCB6uLAgCvwD6uLAgEBgvLAgEBgvLAgCB6uLAgCB6uLAgEquDgvLAgEgtDgvLAgChtD6uLAgC
-BgvLAgEBgvLAgCktD6uLAgCB6uLAgEBgvLAgEjtDgvLAgCBgvLAgCBgvLAgCB6uLAgCB6uLAgEB6uLAgEB6uLAgEj4DgvLAgEBgvLAgCmtDgvLAgCEgBB4Ci
-MivLAhZivLgC8rDivLgC9rDivLgC+rDivLgC/rDivLgC6KugLgC6/CivLgImsDivLgCrhK8uLgCvwD8uLgEquDivLgEksDivLgClsDivLgCBivLgCnsD8uLg
-CEMBgB3uD+uLA5uDkvLgEhZkvLgC6K+uLgCywDkvLgEBkvLgCECBEtLmvLAKAAwuIKAA8kIEIBwD4oCu8EA2tDkzIgsB7iDijIgEB+mIgEHABAEEBoC4oC2h
-IAw1J0sKggBCAAICAAOCAAONGA8vLgzG8vL8X2qIuW0wLNOA+vL8X4pIB4qIouDgvLhvDgvLutC+wLj9C8uLivD8uLMABCNEAiwL8X8pIkiK8qIMABCNIAmw
-L8XgqIkiKgrI3aohE8LqzKMABCNEAwxL4oCyhIlc4wJNCAswL4oCiiINEAiuLqwButKB8yJNCA2xLqwDgrINGAywL1ZwuL0ZyxLuWqxLMABCNIAwtLpuG2tK
-utC2xLB0tLniIiqKMABCNIA0tLpuG6tKutC4uLqiK4tLniImqKMABCNEAkyLBkBBosLMABCMABEMABGNKAsyLtiKowI1ZwsL0ZwsLuWowLBuuLMABCOABqxL
-BGCBEBAFCAIBDAEaB4BB2xLAB2xLgBB2xLgBBgyLgBBgyLQBgyLQBgyLQBqvLQl/EqvLgBk/EqvLgBARgB3CsxLgQBovLgCCAACFCAI/2BDAEcBwCByxLArn
-EyxLgCiMyxLgC5zEyxLgCryEyxLgChuByxLgCByxLgCB+qHgCByxLgIBwvLgCByxLgCB+qHgCqMyxLgIB4xLgCCAACEkCBgG3e2xLAwyE2xLgCryE2xLgCl3
-B2xLgC5zE2xLgCB2xLgCnyE2xLgCmyE2xLgChuB2xLgCi8J2xLgC6/C2xLgCyzE2xLgCg3BilGgC33B2xLgKB2xLgCyrB2xLgCg8J2xLgCpyE2xLgCrnE2xL
-gCB2xLgCB2xLgCBirHgCBirHgIB2xLgIB2xLgCh8J2xLgCAMgC7XwxLgEB2xLgEB2xLgCAGgCB2xLgE2yEqyLgC8gFwxLgCGEBEBABCEEAIB2vLAB2vLgCEE
-AgBBorHABorHgIFEAgBAEAACAGaBEBABCBEBGBIBKBMBOBQBSBUBWBYEIBQ8wDiyLA9+BiyLgCBiyLgCBCgCHABAHABAEYB44BBqUA/MDgEBHgEBLgEn7DPg
-EBTgE49IXgEBqjKgEB2tLgEgLmrLgE6KszLgEBZgENCAuyLA+nICAACNGAyyLAyqIAwIAy/ECAACNIA2yLA2qIA0IAguLA+tLCAACNEA6yLAkuLAwkICAACN
-EAk0LAouLA0kICAACNGAizLAsuLAsuLA4kICAACDAAA6nImzLgCHABAKAACGCAEBggggQHABAEKBwBBkoIAs4JyyLgO/mD2yLgCpc6yLgCprB00LgCCAAsUC
-AAKCAA8BEEBImxD0zLAtL6zLgCCAABNGA8zLAwoKAqxLAmvLNCAk1Lv4BuoKNGAg0LwtDg0LttDg1L3Cg0LMABCNGAk0LBmzLwtDk0LttDk1LMABCNGA8oKl
-1B4oK/3B8oK3Cg1LNIAq0Lh9GqhKl1B6oK/3B+oKsc4xLECBQhxJyiGAECBQhxJ0iGAKAAmYECBQhxJ4iGAECBYhxJBADAAAs0L20LDECBQhxJ+iGAECBgBh
-xJ0/FAKAACECBEhxJBADAAA80Lg1LBEEBIqF+0LArF+0LgCGEAEBCBEGCBEBCEEBIquDq0LABq0LgCEEBgBwbujLAgL0wLgMEEBYmCsxLAgL2wLgIFEAgB/J
-gxLABq2KAEMBoCqwDgwIAmZ+sIgEB6wLgEqsD6wLgEACgE3Cu0LgQEGBwEg3BCA6tBojLgkBB4xLggBEIBgB5xDutIAiRy0LgE1Qy0LgElvD01LgEECBQhxJ
-8jGAFEAIrTogGABu1LAEGBQACAB61LgE8lI61LgCCAAsBCAAICAAyBNGAi2LAsxLAkrLAsxLCAACCAAsBCAAwBNEAyzLAEABCAAwBCAAECAA8BCAAgCNIA02
-L1Z+xLB21LB8xL3Cy1LMABCNCA+3L0lBaMABCNCA+rL0lBeMABCNGAg3L0lBiB9lKyhGBi2LMABCMAB6xLMAB8xLNIAo3L7tBoB0lKkB3Cg4LByyLMABCNEA
-s3L7tBsB3Ck4LMABCNGAw3L7tBwBB6yL3Co4LMABCNCA64L2uDy2LMABCMABuyLMABwyLNEAmzLBkzLB+2LMABCNCAqzLuiKqzLMABCNEAk4LpRoCBmVMABC
-NCAk4LpRsCMABCNCA01LpRwCMABCMABENGAy4LpR2CkX03Lv3B03LMABCNIAg0LpR6Cpc43LBg0LB43LMABCMABENCA8zLqFi4LMABCNEA6pKwCg0LomDg5L
-MABCNEA63LwCk0LB+pKMABCNCAiqKvkJm4LMABCNEAmqKrZmqK7as5LMABCNCA26LrZ60LMABCMABw5BNCAwqKrZwqKMABCMAB2jGMABs+EMABy+ENCA6Dkx
-B4DMABCNKAk6LkxB8D4Z+DB2DBu1L+mDi5LMABCNEAiEkxBgE4ZiEMABCNCA8D4mB6DMABCMABENIAy6L4mBgE4ZiEpnK81L+mDw5LMABCMABENEAi2LBi2L
-pnKi2LMABCNEAi8LBm2LpnKm2LMABCMABENEAs2LBg6LpnKs2LMABCMABENGAu8LByLmCy2LBwLMABCNKAq6L88Fq6Lpcq6L3eq6L24Jq6L34Jq6LMABCNKA
-u6L1Zu6Lpcu6L0Zu6L3eu6L3Cu6LMABCNKAy6L1Zy6L3ey6L0Zy6Lpcy6L3Cy6LMABCNKA26LyrB26LuW26L3C26L88F26L24J26LMABCNCAi9L88F6YMABC
-NKAm9L88F+YyrBq3LiMiepci7LuWi7LMABCMABuNMABKNCAu9LtLy3LMABCMABu0FMABw0FNKAu7L1Zu7LuWu7LBu7L7sGu7L3Cu7LMABCNCA69Ln4DwvIEC
-BIhxJm5DAEGBgBrM44LABmhCgIquD67LgEEGBoD4oC8uIA5xDm4IggBBBgQCAAEEEBIp3J+8LAv3B+8LgCCAAKNCAo+L0lBCMABCNCAoyL0lBGMABCNGAq9L
-0lBKkXq9Lv3Bq9LMABCNEAu9LmZ80IhY44LMABCNEAg1I26IsiCB66LMABCMABqNNGA49L8Xy3IkiKghBmZm1IMABCMABuaMAB0NNGAg+L4oC2vIBu1IBu1I
-MABCMAB0aMAB2aMABwaNCAy7LmZ41IMABCNCA0/LqoK8iCMABCNCAy+LqoKgjCMABCFCAIqwDm5IAEEBQAujCAACgENCA69LqwDg3IMABCNIA++L26I4jCqw
-Du5IwkBo6LqsDo6LMABCNEAi/L5xDwkC9VkwIMABCNEAsgM5xD0kClc0/JMABCNCAwgM5xD46IMABCNGAu/LmZ82Iq4DqlC5xD86IMABCNEAy/L26IskCqwD
-i6IMABCEIBYgZmxKAiMkwIgEqF4+LgCB4+LgCEEBgBt+FCAswD6+LgMFCAIwC66LAEEBQAykCAACgEFCAIqwB+8KAEIBgBA2kCAAGgE/uDi/LgEACgEFCAI/
-wCm0LAEGBYA6kCAAKgEACgEHABAECBIhxJ48DAECBIyrBBACAAGECBIhxJ+8DAECBIB+gCAECBYhxJ8LAEGBYwC07LAntC07LgE3CshMgEGGAEBABCBECAAG
-CAAMCAAUNCAkiM0lBGMABCNCAi8L0lBKMABCNGAmhM0lBOBm8L3C+hMMABCNCAwiM0lBQMABCNCAu8L0lBUMABCNGAyhM0lBYkpBioJ3CqiMMABCNCA8iM0l
-BaMABCNCA+1L0lBeMABCNGA+hM0lBiBwC+8LprB8gMMABCMAB8CMABiDNGAmiM26IgnCwCm9L/wCq2LMAwpKCNCAwjM56I09LNIAsiM26ImnCwCs9L/uDuhM
-qwBs/KMABCMABiDNEAyiM26IsnCwCy9LMA1pKCFCAImZk6IAEEBQAunCAACgENEA6iM26I0nCmZo6IMABCFCAI4oC00IAEEBQA2nCAACgENEAijM26I8nC4o
-C40IMABCFCAIwkBw+LAFCAIqsDy+LAEIBgBAgoCAA0EgEAEgEACgEEEBQqCDA8Li9LgEECBInCBACAACEEBYBBABGgECAAIEIBYrM2/LApYgjMgIiMmjMgBy
-0DmjMQEIBgEBBAB29KgYB2/LgE8Lu9LgEDAAA6/L6jMDHABAEEBgG30FGABBggCCAAEIABBCAABNEAuhMAw/LABCAASFEAgGBMABBACAAUEOBgIAEABMggDB
-4/LgEBmlMgEBmlMgCBmlMgCrN2hMgCEEBQ4mB8mLA5Lm+LgEFEAgIwqKgBAjvBEAEeBgcqwDq/IAB6nBg8DB6nBgoBxhEBgoBB+/LgEACgQBFggEhgB+jLgE
-3X6gMgUB8hMgCB2jMgC41G2jMgCB2jMgC5mDw+LgCBJgCCAAGEIBwBALAANgI33B6jMgMwkBs/LgECAABCAAEDAAAg6L+kMIFEAIByBABEAEEAQ1VsgMAACg
-EFEAQulHunLAACAFEAYBwgMABwBANCA4/I8XigJMABgDMAB0pCMABkDMAB4pCGKBEBABCBEBGBIECBEBwlMAFEAE9nECA9rKylMAEEBEACAyrBspIgCEKBoB
-/JshMA2vGBgI9rK8kMgI3C8kMgCyrBy3LgCDAAAB8lMCCAAEEMBgJqwD2gJAkxBCg8DysJ+iMgEB+iMgE46F+iMgE8Lu0LgEEKBoIqwD4gJABklMg8DBklMg
-CBklMgC/ZmhLgEEIB4IqwD6gJA8Ly0Lg8DkxBk0LgErMkiMgENCAsnMB62IMABCNGAwnMnsK+2Is9Bk3KiM+pJMABCMABINEAk3ImZ+9IB0pCMABCNEA0mM5
-xDu+IBkhJMABCEMBoIqwDuhJA8LugMg8D4mB6lMgCsL6lMgCuW6lMgCs0DshMgCGEAEBCBEGIAEBABCBEBGGGAEB//////DBggggggCBQEWBggMxY2oLAsf2
-vJgM4hD+lMgQqrB+hLgEsrBgnMgEnb2gMgcBmjMggBBkoMgg9BBkoMgggCBkoMgEyrB0hMg8/BEEBgIqwD4hJAtYBg8DCAAEEEBI3eomMABomMgCEKBgEBij
-MABijMgIB2qLgI/J6iMgEB+kBgMCAACGEAEBCBCNKAsmMqwDsmMwCsmM24JsmM34JsmM44JsmMMABCMABENKAymMqwDymMwCymMqsDymM3CymMBymMMABCMA
-BEMABq7FNCAq+IgLmjMCAAy/BEQBYBmoMAuMwoMgB3CwoMQk3B8nMQB8nMgCB8nMgCB8nMgCB8nMgCGGAEBABCBEFCAIyrBujMAFCAIg8JwjMAEWBwCAEAAC
-gErnEkoMgEujKkoMgCvjKkoMgCwjKwhIgCxjKwhIgIyjKkoMgIzjKkoMgCuWkoMgCA0WgCFCAIByWAESB4BAIAAGgE3eooMgEBooMgCBooMgCBooMgC33Boo
-MgCA4WgEACgEEUBoCBqoMABqoMgCB2hIgCBqoMgIrnEqoMgCiMqoMgC5zEqoMgCBqoMgCB2hIgCA6WgKFGAQqN4hIABsoMAB4hIAFCAIB8jMAFCAIB+jMAEy
-CBgHytCyoMAAGgCrnEyoMgIujKyoMgCvjKyoMgCwjK+hIgCxjK+hIgIyjKyoMgIzjKyoMgCByoMgCByoMgCByoMgCByoMgCqMyoMgCByoMgCByoMgCByoMgC
-ByoMgCByoMgCByoMgCByoMgCByoMgCByoMgCByoMgCByoMgCByoMgCByoMgCByoMgCByoMgCByoMgCByoMgCByoMgC+8EyoMgCBsoMgCBsoMgEAiXgEAEgEA
-CgEByoMgEByoMgCBsoMgCEGBMB0oMAiqB0oMgCB0oMgCEEBI8O2oMAB2oMgCFCAIBmkMAFCAIBokMAEOBoBAsXAAEgEACgE7aipMgEBipMgCBipMgC7tDipM
-gCFEAIAuXA2uD4oMAEUBoCACArnEgpMgE5zEgpMgCujKgpMgCwjKsiIgCyjK+mMgIvjKgpMgCxjKsiIgCzjKgpMgIi8JgpMgCHABAEuB3uDoHyrBykMA6yF9
-FgEBk5LgEBk5LgEBoqMgEBykMgE9nEoBgEBqoMgMBqoMgC46FqoMgCvOg2LgChZqoMgC/J6kMgEBhGgIBjGgEBlGgEBnGgEB4+IgEnuDqoMgEBqoMgC6Kk/J
-gC+hKwmMgcBujHgEEQB4B9iFk/KA/2BsgKgEBsgKgE4tKsgKgEg8J0kMgE33BsoMgEBsoMgC8tKymMgCKAAuvIEIBgB3iK8XA9iFk/HgEyrB2kMgEg8J2kMg
-EEYBgEBpCAB0sLgEBoqMgEBoqMgCB06KgCBrCgEB06KgEBrCgEBoqMgEBoqMgCBtCgCB4mMgEHABAHABAHABAEkBBgGB1CAB5CgEB9CgEBhDgEBvBgEBnDgE
-B1CgEBtDgEB1CgEB1CgEBzDgE6Kg7LgEgLyiMgIrM4lMgEwkB6oMgI3C6oMgC/M4hHgCnP4hHgEHABAHABAESBgH1ZigIAvtC0qIgkCB+pMgEBhCgCBhCgKB
-gwIgKB4oHgKBgpMgEBiqMgCHABAHABAHABAHABAHABAHA72EAEKBoB/2BuhKA+Z2/HgEBqpMgEB2lMgEBupMgEFGAQqN2/FAkuKwpMAluK2/FAESBgC/2Byh
-KAACgEBqgLgI9iFqgLgEnuK6lMgEytCgqMgEpuKgqMQBgqMQBupMgDEUBoC4mB4jLAzhEkkLgEB8lMgEBwnMgEB8lMgEBwnMgEByqMgE8OyqMgCniI+jLgCt
-xKwpMgEEQB4B/2B2hKApvKu+LgEqvKu+LgE7a6pMgEsvK6pMgCtvK6pMgCqS0lMgEtxKypMgEEEAIt/EuoMAu/EuoMgCEEAQt/EBAu/EBgECAAuBESBwBrnE
-mqMA5zEmqMgBl/E2oMgBk/EmqMgBBGgBBEgE+vK+hKgIi8J+pMgEBkoMgCCAAaHABAHABAE+BB4V/2BmiKABmiKgEBmqMgEBmqMgCBmqMgCBsoMgCBzDgC6j
-DvDgEBxCggBBmqMggEBmqMgCBunIgCBknMgMBy5LgIBmqMgCqMosMgC4oCknMgEBy5LgIvO83LgCBkjHgCBkjHgEBwiHgEBkjHgEBkjHgEitF+gHgEB0jHgE
-Bs5LgEBxDgQsf+rLgEBmiKgsBB6rLgENEAssMAoiKAoqMCAACEXBwF1ZuhIAAonEqrMAgkCBisMAgCBwrMAgCB6rMAgBB6rMAQBqrMAQB6qMAgCAHAgCBsqM
-BgIBsqMfCCAACHABACAAEFEAQBqpMAB0xIAECBIBguLAHABAEEBQ8Lm6LABkuLgECAAGCAAGCAAGEEBUprBiyIABgsMgIGMBEBABCBEBGBIBKHABAKAACEgB
-BoCBmrMABqrMgEBqrMgCBurMgCBurMgCB+qMgCBqrMgEBqrMgCB+qMgCBosMgEBqrMgCBqrMgCBqrMgCBwpMgCBwpMQBwpMQKAACNCAurMAujKCAACNGA2tM
-AyjKAyrMAyrMCAACNEA6tMA2jKAksMCAACNEA+tMA6jKAWCAACNEAiuMA+jKABCAAYCAAENIAouMAkkKAksMAitMABCAAaCAAENIAmqMAqkKAqsMAqiMABCA
-AzoJCAAEEOBoBBitMA6wGitMgEBmuMgEBmuMgCBmuMgCBmuMgCBmuMgCEOB4BBHABLgEwiFPgEBTgEBXgE8LbgEBbgENEAytMABAsjLCAABEaBgI/2B4kKAB
-mtMgEBmtMQBmtMQBmtMQBmtMQBg6HgCBwjLgEBuuMgEBwuLgEsfyuLgsBrDIgQg3BGgUCAAGNEAgvMAGA0jLCAACNGA+tMAKA6hIAgiICAACNEAiuMAOAiuM
-CAACNEAsvMASAmuMCAACNCAwvMAWCAACEOBgUkXwtMA2wHwtMgCv3BwtMgCuWwtMgCBwtMgCB+6LgEyrBBgEDAAAylIwuMTEUBoWBEAyrB8pMggKg8J8pMgE
-jyK0tMgEkyK0tMgC3C0tMgC9iFskLgEiyK0lKgE/2B0lKgErMyqMgEEQBgCBimJABimJgEBimJgEBimJgEBqgJgEBqgJgEBqgJgEBqgJgEEEBI3e4tMA+mD4
-tMgCCAAGEEBQqMDA9iF0kLgEKAAlqFCAACHABAHABAHABACAABCAAyuJCAAKCAAKCAAoGCAAMGEAEBABCE8DB4jHB6dABslLggDB6dg0DBslLggDB6dg0DBs
-lLggDBslBg0DBilBgMB6dgcBslLggDB+dg0DBqnIgoBBmHgkMBoFgkBB6dgUBslLggDB6dg0DBslLggDB6dg0DBslLggDB6dg0DBslLggDB+Gg0DBkFgwDB6
-dggBBslLggDBsHg0DBiBgoBB6dgkLBmGggDBquBgQBmnMg0CBqvMg0CByuMgEBouBgEBmuBg8CBwzBgMByuMABwzBgEByuMAB+qMgEB+qMgEB8GgEB8GgGB6
-GgGBiFgEB0GgkBBgFgUBoHgcBqGgcBwGgcB4EgkBB+qMgYB+qMgEB+qMgEB+qMgEB+qMgEB+qMgEB+qMgEB+qMgEBagEBagINCA2vM3uDmlJECBgtCwzDDAE
-2BBgHBugMAnc45JgEBugMgEBw4JgE5J2zLgQB6vMgEB6vMgCB6vMgCB6vMgC6vD6vMgCsN6vMgCBitMgCB2tBgEB0/FgE5xJkrMgEBugMgEBqgMgEBugMgEB
-qgMgE/JsrMgEBgsMgIBugMgEBugMgEBugMgEBsrMgEBgsMgI8LwpMgCDAAAC8vMLEOBwKqwD0qJAB8uMg8DB8uMgEBuzLgE1tCqxLgEB+rMgI8Lm+LgINGAm
-xMomKqrMBqrMBivMMABCNKAurMomKurMBurMt4KmvMirBkwM3CivMMABCEEBQmZ2nJAx3Bg9LgEEUBwtBqby+LAuC0rMgQ6jDBgEBqwMggM75D0rMgEB0rMg
-EBsvMgE+3D6kJgEBmzLgsJB0rMgEDAAAEswMwBGGAEBCBQBgBFEAE/uDwwMAhZswMAEEBI6/CuwMAnxDCgCIAB4xMEGBQBCA3euxMgEpcuxMgCIABCECBIBq
-7GAFEAIBumIABCAEcBgK3CuxMABuxMQBuxMQBuxMQ2jKixMQ1jKixMgBB4mLgBACgEB2xMgEBgwMgCBktMgCB2xMgCBosMgCBBgEDAAAIgxMRHABAHABAEOB
-oJqwD8rJABBg8DrMmtMgErgD+2KgIB0/LgEgkD+xMgCqrKowMgCCAABCAAGCAAOEEBIBqxMAnxDegCEWBYBwxMAmnCqvMgCB2xMgBB2xMgBB2xMgBB2xMgB5
-iK2xMgB3C2xMgBB2xMgBB2xMgBB2xMgBCAACDAAA+sM0xMIHABACAACEEBgIqwDwsJABBg8DCAAENCAkzM2sBq8LGGBEBABCBEFEAIpc4xMAhR4xMAEGBgBr
-VmyMAr+C81CgCACgKGKAEB+PBgQBggBBggCBggEEIBQurK6OA33BqxMgEl9BqxMgCyrBi1GgCEKBgJqwDgtJAnrK0tMg8DwqK4OgEqrKsxMgMxhEBgEDAAAB
-syMACAAGFCAIs9BqjLAEEBQAo3CAACgEECBYhxJ+dAEGBYkXm5JAntCm5JgE3CuzMgECAAENCAg0M0lBCMABCNCAu5J0lBGMABCNGAizM0lBKkXy5J3C6zMM
-ABCMABguMNEAozM26Ii4Cs9BikLMABCMABqUMABoUMABmUMABkUGCAEBCEGBQv1Gi3LABu1BA7tD2zMgEEGAIBw0MABizMgCtjKizMgBEEBcACAyrBy3CgEE
-GBwBBCAh8JmvMgQg8JmvMgEEGBwC4oCgmJAs9B4kLggBiMy3JgEMABywBMAB4jBMAB4jBMAB2wBMAB4wBNCAw1Mk4Dq0MMABCNEA01MmtDwzMk4Du0MMABCN
-EA2lH2tDm4JmtD0zMMABCGOBEBCBEBGBIBKBMBUG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BCAA8rKNC
-Ai2M/2B+rKMABCGIBEBABCBEBGEEBIvO6hMAqMCgCEEBgCt+FCAyrB4vMggBEYBgQqwD8vJA/J4wMg8DByhBgI8LujMgE8xCBgQBDgEBo0MgEBo0MgCByDgC
-3uD2qJggBBFgEBCgYCAA+mJCAA8mBCAAIEEBogBqT6oMA2CmiMggQCAACNCA00MqTuqMMABCNEA40MByqMByqMMABCMABINEAi3M1ZM0Z4qMMABCNCAozMqT
-8qMMABCMABENEAuzMi9KirMj9KirMMABCMABEMABGNGA03M1Zei9KqrMj9KqrMMABCMABENGA8zM1ZkBi9KwrMj9KwrMMABCNCA+3MqToBMABCMABENEAm0M
-pYg2MqTuBMABCMABENEAs0MpYm2MqTgsMMABCNEAu4MpYq2MqT4BMABCMABEMAB4BMAB+BMABgCNCA64MqT+yMMABCMABgBNCAqCqTqCMABCNAAuCMABCGCA
-EBCHABAKAAivIHABAHABAGGBEBABCBEHABAKAAusKCAACCAAGCAA5pECAAUCAAQCAA4vICAA5/ECAAiOCAAaCAAeNEAm5MmZmmGB0lBMABCMAB+0BNCA02Mq
-uDu4MMABCMAB41BNEAy5MBm8BmZymGMABCNEA86MmZ2mG9rB4RMABCNIA65M+nC+9KiMuBqsDi1MuW42MMABCNCAk7M+nCi+KMABCNCAi6M+nCm+KMABCMAB
-80MNCAo6MBm6KMABCMABm1MNCAu6MovHkhMMABCMABypHMAB0pHMAB2pHMABqpHNCA66MB21GMABCNEA+6Mn4DysBi9G+6MMABCNEAi7Mn4D2sBgzGosBMAB
-CMAByeNGAo7Mn4DkuJ8Xi2J78BytLMABCMABynGNGAu7MmZ8yJ8Xo2Jn4DquJMABCMABirBNGA07MqwDk2J8Xu2Jn4DwuJMABCMABgtBNEA67MqwDq2JBm4M
-MABCMABisBNCAm9MBq3MMABCNIAk8MvvFm7M4nKm7MytCm7Mo/Ku3MMABCNCAo8MBu1CMABCNKAs8M4nKu7MytCu7MBq6Mo/K29LB64MMABCNMA29MBijMwk
-BijMq/B43MBu5M3C09M3oC45MMABCNEA08MwkBmjMylI60LMABCNGA48MBmgCrGujMBogCMABCNGA88MwkBujMrGyjM3Cg+MMABCNGAg9M9iF6yLvvF8sMBg
-9MMABCNGAk9M6PqoIBooIBgEMABCNEAo9MhYqSBq8MMABCNCAs9M6PyoIMABCNCA2+M6P2oIMABCNGA09M6P6oIB2SvvF28MMABCNEA49M6P+oIB2EMABCNC
-A89MhY+SMABCNCAm/MhYiTMABCNEAk+MBmTBkFMABCNGAo+MBoFjgLmFu/K26MMABCNEAs+M/2Bu1KBu1KMABCNEAw+MByF9iFq0LMABCNGA6/MugL2F/2B2
-1KB21KMABCNIA4+M/2B61KsvK4+Mz8Ci0IB4+MMABCMABMNCA++MnKo6MMABCNEAi/M/2Bk2KnKs6MMABCMABIMABi6MMABMNEAygNBg0H7/KwGMABCMABm6
-MMABo6MNCA0/MvvF2+MMABCNEA+gN/2B62K9iFy1LMABCNEAihNwgL+2K6gLw0HMABCNGAggN/2B21H9iF61L6gL60HMABCNEAqhN/2Bm3KuF2zIMABCNEAu
-hN/2B+1HvvFkwMMABCNEAyhN/2Bi2HwgLu3KMABCMAB0LNGAygN/2B03KrnEygNhuBg9MMABCNGA2gN/6Eo0I9iFw2LvvFywMMABCNIA6gN/6Es0IpvKg4It
-vKg4I3eyhNMABCNEA+gN/2Bg4K9iF42LMABCNEAihN/6E00I9+GihNMABCNGAmhN/6E40I7amhNsvKmhNMABCMABENCAshN/6E+0IMABCMABENIAyhN/6Ek1
-Il+FozIuWyhN3CyhNMABCNGA2hN/6Eo1Il+FszIuW2hNMABCNEA6hN/6Es1IBs1IMABCNEA+hN/6Ew1I1wG+hNMABCNGAiiN/6E01Iz8Cs3IygLiiNMABCMA
-BENEAoiNB61IB61IMABCNKAsiN/6E+1IrnEsiNiMsiN5zEsiNBsiNMABCNIAwiNrnEwiNiMwiN5zEwiN5hLwiNMABCNEA0iN/6Em2IBm2IMABCNGA4iN/6E6
-5K8hL65KwgL65KMABCNGA8iNv4Bs3LhYmkMB4yMMABCNGAgjN/3B03LhYq+M/hLiiNMABCNGAkjNv4B03LhYu+M/hLmiNMABCMABqvBNEAwkNBohNBsiNMAB
-CNGAujNkiLukNliLwiNvvFqzMMABCNGAyjNvvF0iNkiL47LliLuzMMABCMABm5GNGA4jN6K4kNqsDi/MuW2gNMABCNGA8jNpR8+M6K8kNqsDi8LMABCNIAgk
-N8X4kNhYmLuWijN3CijNMABCNIAkkN8X8kNhYqLuWg0M3CmjNMABCNEAulN/3B84Lv4B44LMABCMABuDNIAukN+Wk9CB2LBmlNBukNMABCNEAykN+Wo9CgzG
-ykNMABCNEA2kN+Ws9CB2kNMABCNCAgmN+Ww9CMABCNCA+kN+W09CMABCNGAilN+W49CBgjNBilNMABCMABUNEAolN+W+9C6iLolNMABCMABSMABQNKAwlN+W
-m+Cl+F6M+7DwgNiMmkNscwlNMABCNGA0lN+Wq+Cl+F+MB0lNMABCMABmBNEA6lN+Ww+ChjL6lNMABCMABkBMABiBNCAonNl+FsNMABCNCAmmNl+FwNMABCNE
-AwnNBg/CvvFm2MMABCNEAumNpjLk/CB2mNMABCNCAymNrGotMMABCNEA8nNpR2hNv4Bm7LMABCNKA6mN8gH6mN9gH+nN+gH+nN/gH+nNghH+nNMABCNIA+mN
-pR+hN9VotG3c+mNrG0tMMABCMABwhGMAByhGMAB0hGNGAonNpRoiNohHgoNphHm1GMABCNGAsnNrGiuMBiuM3CkoNMABCMAB+hGNEAynNpRyiNBynNMABCMA
-B6tENEA+oNpR4iNvvF03MMABCNCAipNvvF43MMABCMABuiGMABwiGNEAkoNpRkjN9hHwlNMABCNEAooNovHsgMsvH+uMMABCNGAsoNovHwgMsvHivM3CsoNM
-ABCMABENIAyoNqwBylMutCwmNuWylNhZshEMABCNGA2oNqwB2lMhZwhEB+lNMABCNIA6oNutC4mNuW6lNhZyhE8+B4mNMABCNEA+oNhZ2hEkkLmmNMABCNCA
-ipNBgnNMABCMAB8nFMAB8nFNEAwqNBgwMvvFm5MMABCNEA0qNovHyhMsvHkwMMABCNGAypNovH2hMsvHowMu/KgmNMABCMABqnFNEA4pNrG8hMu/KmmNMABC
-MABs9GNEA+pNwC+kNm3GirNMABCNCAiqNqwBinMMABCNEAmqNqwBmnM4hDmqNMABCMABIMABKNGAuqN7sGulNBowL3cuqNMABCNCA4rNqwBynMMABCNGA2qN
-qwB2nMgzGurNjiC6rNMABCNEA6qNqwB6nMgzGyrNMABCNGA+qN/wCi/MBisNBisNMABCNGAirN/wCm/MBioMBioMMABCNIAmrNqwBmoM9kLqsN+kLqsN3Cqs
-NMABCMABu7HMABWMABYNCA2sNglLwoMMABCNEA0rNglL0oMhlL23KMABCMABmBMABoBMAB6BMAB4BNEAgsNB6kL39B6kLMABCNIAksNv4B28GiM4TqsDsnNu
-WipNMABCNEAosN0Z8gM6KotNMABCNEAssN0ZghMovHm3GMABCNEA2tNv4BghMvvFs8MMABCNGA0sNv4BkhMylIyqNBypNMABCNKA4sNv4BohM6K4tNqsDgoN
-uW2pN3C4sNMABCNKA8sNh9G85Lv4BshM6K8tNylImuMu0DkqNMABCNEAgtNh9Gg6L/3B0hMMABCMABkyCNGAsuNh9Gm6L/3B6hMBmuNMABCNGAqtNh9Gq6L/
-3B+hM5lLquNMABCMABENGA2uN/3BkiM5lLwuNBm0LMABCNIA0tNh9G06L/3BoiM5lL0uN9lLq0LMABCNEA+uN/3BsiM6K4uNMABCNGA8tNh9G86L/3BwiM6K
-8uNMABCMABgzCNEAiuN/3B2iM6KivNMABCNKAsvN/3B6iM6KmvNqsDupNuWkrN3CmuNMABCNMAquNh9Gq7L/3B+iM6KqvNqsDypNuWorN3CquNMABCMAB+jH
-NCAwuN78B6gMMABCNGA6vNh9G07L/3BojM8kC0uNMABCNGA4uNh9G47L/3BsjM8X6sLMABCNEA8uNv4BsjM4hD8uNMABCNGAgvN/3B0jMv4BwjM/JosNMABC
-MABk0CNIAmvNB2jMB6jMB2jMB6jMMABCNIAqvNl1B6jM/3B+jMsc4sN2sB6sNMABCNEAuvNl1B+jM/3BikMMABCNGAyvNl1BikM/3BmkMscgtNMABCNGA2vN
-l1BmkM/3BqkMB2wNMABCMABMNGA8vNumLwkMl1BskMwmLwkMMABCNEAmxNh9Gg9Lv4BwkMMABCMABSNGAmwNv4B2kM6K4jMB4gHMABCNKAqwNv4B6kMl1B6k
-M53B8jMB2XBslNMABCNCA0xNB4rNMABCMAB08BNCA0wNv4BklMMABCNGA4wN78BijM4hD2vNBwxNMABCMABsCNGA+wN78BojMrem6M8jBi6MMABCNEAixN78
-BsjMscwuNMABCNKAmxNtmLwjMumL6lMvmLwjMwmL6lM3C+xNMABCNGAqxNumL+lMvmL0jMwmL+lMMABCNGAuxNl1B4jM/3BimM1mLuyNMABCMABiDNEA6yNh
-9G0+L/3BomMMABCNIA4xNl1BikM/3BsmMscmvN2sBwyNMABCNEA8xNl1BmkM/3BwmMMABCNGAgyNl1BqkM/3B0mMscuvNMABCMABINKAmyN/3B6mMscmyN6K
-+lMsvH84MovHqqMMABCNMAqyN/3B+mMscqyN6K8lMBirNhY0zM/hLmiNMABCNEAuyNB4kMB4kMMABCNIAyyNB6mIB2mMnxG2zNBirNMABCNIA2yNmyG6mMBg
-uNnxG6zN6nLmrNMABCNEA6yNBklMBklMMABCNEA+yN88B0lM3C+yNMABCNKAizNgtCi0N78BslMiMi0N3Cm0NyrBsuNMABCMABm4CNEAozN0vG2zLmyGsnMM
-ABCNCAszNmyG0nIMABCNEAwzNmyG0nM8nL6uNMABCMABENEA2zNB0xN8nLg1MMABCNCAg1N8nLkvNMABCMAB+lHMABgmHNCAi0NmyGmoMMABCMABimHNEAo0
-N/vFwuLBwuLMABCNEAs0N/vF0uLBwoMMABCNCA21NzkJ+bMABCMABENCA20NzkJyoLMABCNEA60NzkJ2oLqwB8gLMABCMABINEAg1NsEupNqrB2zNMABCNEA
-k1N3uGmoIB6rEMABCMAB6jIMABq6CNIAs1NBs1NiMs1NhZs1NmyG0pIMABCNIAw1NrGm8MgZ6wMi9Gw1NBo2NMABCNKA01NovH4tMsvHq8M5jDs2GpjJs2Go
-jJs2GMABCNIA41N+7DwmI5jDu2GpjJu2GojJu2GMABCNCA81NuF8wNMABCNEAg2N2vGgxNsc42NMABCNGAk2NvtC68Mo/C68MqwBmiLMABCNEAo2NvtC+8Mo
-/C+8MMABCMABENCAu2NBk9MMABCHABAKAACCAACEMB4MiMuvJAiWqpIgHBygKgBwkBmpIggCt1B61NggEB61NgCKAACEKBwBiMGABmyNgEB+1NgE/JuyNgE2
-C0jNgIKAACCAAECAAECAAKNIAm3NhYG0ZqhC1ZqhCBqhCMABCMABENKAs3NhYK0Zw0C1Zw0CBw0CB00NMABCMAB+hINCA44NhYSMABCNCAWhYWMABCNGAaBW
-B82N5nI8sNMABCNCA+3NiMoBMABCMABEGsBBEBCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBEmCB4IjY+kNAtC4zNgEsrBm4NgIBm4Ng
-C10Km4NgChPs0NgC4mBkiLgCB+4NgEmqBkiLgE6zCkiLgEBkiLgE59C82NgE1+C82NgEB0mNgE7nBm0NgEsYs0NgIBq5NgEBqnMgEBumNgE56F82NgQB+4Ng
-EB82NgEBq5NgEBm4NgEBm4NgCBs0NgCBq5NgExiDuoNgEB+kNgEBm4NgCBm4NgCBw5MgEBwzNgEBqnIgEBwhIgENCAo1M/uDg5NNKAg3NBsnIqF21NpYq4NB
-q4N3Cu5NMABCEY0wDgHwbymNAy0DmlNgMB25MgEB25MgUBu0NgU22Cu0NgIv4B+sMgI/Jg0NgEpcu1NgIBu1NgE3Cy5NgEhNi4MgEHAyuBAIABq5NIAB04NH
-ABAEGBMh0EukKAt+I44NgEj0EszNgCIABipIIABkpIEKBUh0E0kKAvqJk4NgEirBk4NgCiJk4NgCj0EyzNgCEMBoBh0E2kKABk6NgEBk6NgEBk6NgEBk6NgE
-j0E0zNgEIABg0FIABBCAABNKAu6NAy0NAs6NAs6NAs6NAs6NHAzHAIABqsNIABu5NCAAEHABAHABAHABACAACEOBoBh0EwlKA3mG+6NgE74B+6NgEkc+6NgE
-06Bq3NgErwDo6NgCj0Eu0NQEMBoBh0EylKA74Bg7NgE06Bs3NgEkcg7NgEBg7NgEj0Ew0NgEEKBgBh0E0lKA74Bi7NgE06Bu3NgEkci7NgEj0Ey0NgEEKBYh
-0E2lKA74Bk7NgE06Bw3NgEBqnMgCj0E00NgCEOBoBh0E4lKAqwBi3MgE74Bm7NgE06By3NgEsvHsnMgCovHsnMgCj0E20NgCIABBCAABNEAu7NAy1NAskMIA
-BEIABBCAABNIA27NA61NA2hNA07NA07NIABEIABBCAABNGA+7NAi2NA+hNA87NIABBCAABNGAk8NAo2NAkiNAooMIABBCAABNGAq8NAu2NAk4MAuoMCAAs4K
-CAA2BCAA2BNIAi6N/uDk8NBEBC3Ck8NMABCMAB+6EMABg7ENEAu4NulIwxM8zDqxMMABCMABksHNGA62M/yG22MB+8NB+8NMABCMABgsHNKA64NBg5MniIs1
-M3oJogN3e+4N3C48NMABCNEA+4NulIgyM2wD6xMMABCNGAi5NulIkyM2wD+xMBi5NMABCNIAs8NulIoyM3Xq5N8mCmBB05NMABCNIA0mMnvB2jNkc09NB+Du
-/K+4NMABCNEA4mMu/Ki5NrwDs9NMABCNIA48NnvB+jNowB8mMkc89Nu/Km5NMABCNKA88NnvBikNowBgnMkcg+Nu/Kq5NBm+MMABCNGAg9NnvBmkNBg6NBg6
-NMABCNEAk9NnvBqkNBwnMMABCE2BB4mIBFABk3NgE3C62JABs+NgEuWg+NgEBg+NgCBBgCpcg+NgEBg+NgCBg+NgCBDgCoyDDgCB25NgCjYo9NgCBwtNgEBg
-+NgEuvGg+NgCBg+NgC6Ko+NgErMo5NgE3vC+2LgI0qBs+NggBBg+NgEB21NgE2tFg+NgE3tFg+NgC4ZHgCEGBI0vGs8NAB68NgCB68NQECBE6Pk+NACAA7dD
-AAABw9NggBCAA5dGIBEBABCBEBGESBgCz0B48DAByxIgE4xB2hNgEpjBguHgErwD09NgCB6+NgCB24NgEBs8NgEBCgEEKBgBh0EupKAqFk7NgEtGgvNgCvmB
-g+NgIj0Es4NgBEUB4Bh0EwpKA4Z69NgEB69NgCrwD69NgCB++NgE+lI++NgEB++NgEB69NgEBi7NgCj0Eu4NQEWBoCh0EypKAqF89NgEl2H+8NgCsyBg/NgC
-Bg/NgEBg/NgEBg/NgEreg7NgEBg/NgEvmBk+NgEj0Ew4NgBEGBMh0E0pKAqF+9NgEj0Ey4NgCEGBMh0E2pKAqFg+NgEj0E04NgCEGBMh0E4pKAqFi+NgEj0E
-24NgCEGBMh0E6pKAqFk+NgEj0E44NgCEQBgBh0E8pKArwDm+NgEhuBm+NgC/9Gm+NgCBm+NgCBm+NgCm0Eu7NgCj0E64NQIABm5FIABBCAABNQA0/NA45NAu
-9DAu+NAy/NAy/NAy/NAu+NA27NIABBCAABNGA6/NA+5NA05NA47NIAB+uIIABgvIIABivIIABkvIIABBCAABNOAogOAs6NAi/NA47EA27EAi/NAi/NAq8NCA
-AuBNEA89NltGm/N3C+/NMABCNCAy8NBGMABCNEA0gOrvLKq/GugOMABCNEAo+NpRy6NruL2gOMABCNIA2/N/uD2/Npc28N3e28NB2/NMABCNIA6/NqwB68Mp
-c68N3e68NvvL6/NMABCNGA0+N1Z89NBm7N3X0+NMABCNGA4+N1Zs7N0Zq7NuWg9NMABCMABEMABKMABINCA09NowBwqMMABCNGA2hOowB0qMnvB2nNBwgOMA
-BCNCA6hOnvB6nNMABCNEA4gOnvB+nN3CwhOMABCNIA62NnvBioNkcgiOmtLqIu/Kq9NMABCNIAghOmS+2NnvBmoNkckiOu/Ku9NMABCMAB8uHMABq1INGAui
-OB+qMBo+N4xKm+NMABCMAB4iINGAo+N/uDuhOpcu+N3Xs+NMABCNGA4iOhwLorMowB2rMB2iOMABCNEA8iOhwLsrMmwL6iOMABCNGAgjOhwLwrMmnCsrKByi
-OMABCNEAkjOhwL0rMBijOMABCNGAojOhwL4rMrwLmjOBmjOMABCNCAsjOB8rMMABCEMBoBh0EguKAowBusMgE3mGujOgEjvB4zIgE3CujOgEj0E+8NgEEIBY
-h0EiuKAowBwsMgE3mGwjOgEj0Eg9NgEIABoIIABqIMAB02IMAB22IMAB42IHABAIABBNEAgtMAgtMAgkOIABBNEAmkOAktMAkkOEGBMh0E4uKABijOgEj0E2
-9NgCEKBUh0E6uKA8wLkjOgEBkjOgCrwDkjOgCj0E49NgCEMBgBh0E8uKA8wLmjOgE+wLmjOgCrwDmjOgCqtKqkOgEj0E69NgEEIBYh0E+uKArwDojOgEqtKs
-kOgEj0E89NgEEGBQh0EgvKABukOgEj0E+9NgEEWBwCh0EivKABq1MgEB2+NgE8wLsjOgEBiiOgEqtKwkOgEBwkOgEpsIgjOgEBwkOgEhuBsjOgEj0Eg+NgCE
-SBgCh0EkvKAkxLs1MgE8wLujOgElxL4+NgEBkiOgEBkiOgE7tDujOgEoxLkiOgEj0Ei+NgEESB4Bh0EmvKABwjOgErwDwjOgCB0kOgCB0kOgEB0kOgEB0kOg
-EjvBwjOgEj0Ek+NgCEIBYh0EovKA3mG2kOgEByjOgEj0Em+NgCEeBgDh0EqvKA8wL0jOgEvxL4kOgEixL4kOgEB4kOgEB4kOgEB4kOgEB4kOgEBskOgEBskO
-gCB4kOgCB4kOgEhuB0jOgEzxL0jOgCj0Eo+NgCESB4Bh0EsvKA8wL2jOgExxL6kOgE4kH6kOgEB6kOgEB6kOgEhuB2jOgEzxL2jOgCj0Eq+NgCEKBYh0EuvK
-A8wL4jOgErwD4jOgCqtK8kOgCj0Es+NgEEMBYh0EwvKA8wL6jOgEB6jOgCB6jOgChmG6jOgCj0Eu+NgCIABk0IIABBCAABNIAolOAs/NAikOAikOAikOIABB
-CAABNKAulOAy/NAokOAokOAokOA2gOIABBCAABNGA0lOA4/NAukOA8gOIABEIABGIABipIIABkpIIABmpIIABBCAABNQAkmOAogOA82MA62MA0jOAimOAykO
-AimOA+kOIABBCAABNOAqmOAugOAi3MAklOAklOA6jOA6jOA6jOIABBCAABNQAwmOA0gOAqlOAqlOAumOAumOAumOAumOAqlOIABmLIABBCAABNOA4mOA8gOA
-ylOA2mOA2mOABAylOAylOCAA8CIABBCAABNQAgnOAkhOA6lOA+mOA+mOA+mOA+mOA6lOA6lOIABBCAABNIAmnOAqhOAgmOAgmOAuiOIABwqIIABBCAABNKAu
-nOAyhOAomOAomOAomOAomOHABACAAyDCAAwDCAAGNIA4nOx0B2gNqtKgjOrwDymOtxL+gNMABCMAB22HNGA4mOBoNrwD4mOtxL4mOMABCNIAgoOz0B+lErwD
-8mOpjBqjOquL46IMABCNEAkoOz0BimEBQMABCNEAqoO5yL0N8yLUMABCNEAuoOp0B6hN8yLYMABCNKAkoOBqjO5yLs6N8yLczpC4BB0kOMABCHABAHABAIAB
-BCAABNGA4nOAo8MABAijOCAABKAAuvBEEBQkxB+1NA8Lo2NgEEEBQ0bg2NA8Lq2NgEEEAgBBikOABikOgIFEAgBB0kMAACAEaBwX8L02NAB+oOgC3CqpOgCB
-qpOgEBqpOgEACgEBigOgQuDIgI9mLGgIBqpOgIB+oOgEBskOgCB48MgCGKBEBABCBEBGBICAA5qCCAABNEAuoOA+8MA4jOCAAwjNNGAylN6KypOuWylO3C2p
-OMABCNCAm9MmyG68MNGA4oOh9G41M/3Bs9MBwlMNEA6oO/3Bu9M7zLylMNGA8pO/3Bw9Mv4Bs9M6jBsoMNIA+oOh9G+1Ml1Bu9M/3By9MB+pONMAgpOh9Gg2
-MtmLw9MumL09MvmLw9MwmL09M3C4pONKAipOh9Gi2Ml1By9M/3B29MscwmOBqmOMABCNKAmpOh9Gm2Ml1B29M/3B69Msc0mO2sB2mONEAopO/3B89MutCwkM
-MAB4oFNEAmmOulIo/Mo/Ci/MMABCNOAwpOqwBwmNnvB2wNntCwmO3eoqOBoqOowB0zMB6kOMABCNMA0pOqwB0mNnvB6wNntC0mO3esqOBizMi0L+qNMABCMA
-B65HNQA6pOv4Bq+Mkc+qO/lC6mOk0LozMByBu/KomO/yG2kNBqBMABCNEA+pOmS8/NvtLq0MNKAgqOh9Gg3M78Bq8MzpC8nMBipOwuD4qOMABCNCAqrOprBs
-lOMABCNMAsrOqwBonNprBsrO3esrO+kLsrOrjLsrOpcsrOMABCNMAwrOqwBsnNprBwrO3ewrO+kLwrOrjLwrOy8CwrOMABCNEAwqOx0B0kNrwDorOMABCOAB
-w4HBEYBwCh0Es2KAB6rOgEiW+nOgEB+nOQuW0nOwDuvG0nOgE+1EgmOgE+mD2qOgE88FgmOgEB0nOgEqtK6rOgEj0EqlOgEEKBgBh0Eu2KA+1EimOgE+mD4q
-OgE88FimOgEj0EslOgEEMBgBh0Ew2KAiWioOgEz0LioOQuW4nOwDuvG4nOgEj0EulOgEEGBQh0Ey2KA+1EmmOgEj0EwlOgEEGBQh0E02KA+1EomOgEj0EylO
-gEIABBCAABNWAqsOAumOAosOAsoOAsoOAioOAioOAumOAkrOAumOAioOAynOIABBCAABNIAwsOA0mOA0mOAqrOA0mOIABBCAABNKA2sOA6mOA4oOA4oOAuoO
-AuoOIABs7HIABu7HIABypOIABCKAAyOIABEEEAQwqKonOAjCitOgEFEAQACA0/CEAIABCHAytFACAACESB4Bh0E+3KAy0LstOgE88FwnOgEBmpOgE00LmpOg
-EqtKstOgE4ZosOgEBwpOgCj0E8mOQEQB4Bh0Eg4KAy0LutOgE88FynOgEj1LopOgE00LopOgEqtKutOgE4ZqsOgEj0E+mOgCEIBYh0Ei4KAy0LwtOgE88F0n
-OgEj0EgnOgEEKBgBh0Ek4KAy0LytOgE88F2nOgE/6GwrOgEj0EinOgCEIBYh0Em4KA3mG0tOgErwDotOgEj0EknOgCEGBQh0Eo4KA3mG2tOgEj0EmnOgEEMB
-oBh0Eq4KA3mG4tOgErwDstOgEqtK4tOgEB0sOgEj0EonOgCEMBgBh0Es4KA3mG6tOgErwDutOgEr1L2sOgCB2sOgCj0EqnOgCEKBYh0Eu4KA3mG8tOgErwDw
-tOgEr1L4sOgCj0EsnOgCEQBoBh0Ew4KA3mG+tOgEB6sOgEB6sOgCB6sOgCB6sOgCB6sOgCj0EunOgCEQB4Bh0Ey4KAkXguOgEv3BguOgEBguOgEixLguOgEB
-guOgEr1L8sOgEj0EwnOgCEMBgBh0E04KAB2tOgE2wH2tOgCB+sOgCuW0rOgEj0EynOgEIABBCAABNMAquOAuoOAouOAsoOAo+MAypOAktOIABBCAABNOAwuO
-A0oOAuuOAyoOAoqOAoqOA4pOAqtOIABBCAABNGA2uOA6oOA0uOA4oOIABBCAABNIA8uOAgpOA6uOA+oOABCAA+BIABBCAABNGAkvOAopOA8jOA2uOIABBCAA
-BNEAqvOAupOAikOIABBCAABNKAwvOA0pOAokOAivOA4qOAquOIABBCAABNKA2vOA6pOAukOAovOAwuOAwuOIABBCAABNIA8vOAgqOA0kOAuvOA2uOIABBCAA
-BNMAiwOAmqOA6kOA8uOA8uOA8uOA8uOIABBCAABNOAowOAsqOAmwOAmwOAmwOAmwOAmwOAivOIABBCAABNGAuwOAyqOA2jOAovOHABAKAACEMBoBh0Ek7KAB
-ywOgEBywOgEvxLywOgExxLywOgEj0EiqOgEEIBYh0Em7KA21L0wOgEB0wOgEj0EkqOgEEOBwBh0Eo7KAB2wOgEB2wOgEB2wOgEB2wOgEs6G6sOgEj0EmqOQE
-QBwBh0Eq7KAu2L4wOgEv2L4wOgEw2L4wOgEx2L4wOgEs6G8sOgErV0vOgCj0EoqOgCEKBgBh0Es7KArwD2vOgEpjB6wOgEhD2vOgEj0EqqOgCEMBYh0Eu7KA
-8wL4vOgEo7DkqNgCrwD4vOgCm0E4vOgCj0EsqOgCEQBgBh0Ew7KA8wL6vOgEo7DmqNgCrwD6vOgCBywOgCBywOgCB6vOgCj0EuqOgCEGBMh0Ey7KA8wL8vOg
-Ej0EwqOgCEKBUh0E07KA8wL+vOgErwD+vOgCtxLqqNgCj0EyqOgCIAB6WIAB8WIAB+WIABsqDIABBCAABNKAyxOA2rOA0WAwxOAwxOA0tOIABBCAABNMA4xO
-A8rOA6WA2xOA2xOA6tOAywOIABBCAABNIA+xOAisOA4wOAmtOA4wOIABBCAABNIAkyOAosOAirNA+wOA+wOIABEIABBCAABNGAsyOAwsOAqrNAmxOIABEIAB
-GIAB0hJIABBCAABNIA4yOA8sOAyxOAyxOA+rNIABECAAqCNIAuwOkX8yOsrB8yOv9GwyOqrB2sNNMAwwOsEomOkX+yOsrB+yOv9GyyOqrB4sNqL8mONIA8xO
-kXgzOsrB8xOv9G0yOqrB6sNMABCMABIMABINIA6wO/wComOkXozOv3BozOqLmnOMABCNEAsmOsE2mOprBszOEKBYh0Eg+KAsE4mOgEBsxOgE8OyvOgCj0E+s
-OQEMBYh0Ei+KAsE6mOgEv3LuxOgE8O0vOgCirI0vOQj0EgtOQIABBCAABNIA4zOA8tOAgnOAyzOA6vOIABEIABBCAABNKAg0OAkuOAonOA6zOAiwOAiwOMAB
-qyHNKA+yOsEsnOprBi0OutCouO3e+yOv9G2zOMABCMABENEAonOsEynOz8Co0OMABCNIAouN/wCsnOz8Cs0O3Cg0O2W+mOMABCNGAsuN/wCwnOz8Cw0O3Ck0
-OMABCMAByjIMAB0jIMAB2jIMAB4jIMAB6jINEA6uN/yG2uNowB+9MMABCNIAk1O/wCioOz8Ci1OuWi1OB4kJMABCNOAo1OByoOB4lJ/wCmoOBm1OBm1OBm1O
-BqxOMABCNEAm0OBqoOBqoOMABCNMAw1Oi4L6oOj4LgmJ/wCuoOBu1OBu1On4LyxOMABCMABumJNCAmzO3Cw0OMABCEUBoCh0EqgLAprB41OgEsyB41OgE3C4
-1OgEx+E41OgEB41OgEB41OgEB41OgEB41OgEj0EovOgEEKBgBh0EsgLA1tCwmJgEkX61OgEv3B61OgEj0EqvOgEEMBoBh0EugLA1tCymJgE/wC8oOgE+wB81
-OgE/wB81OgEj0EsvOgEEIBYh0EwgLAsEopOgE1tC0mJgEj0EuvOgEIABBCAABNGAm2OAqwOAk2OAiuIIABBCAABNIAs2OAwwOAgnJAq2OAq2OIABBCAABNGA
-y2OA2wOAmnJAwpOIABBCAABNEA42OA8wOAgqONEA01OsEiqO/wC4pOMABCMAB2/INGA61OprB+2O00C+2O3C+2OMABCNKA+1OB0mJ/wCiqOprBi3O3ei3O3C
-i3OMABCNKA40OkXm3OuWm3O+kLm3Oy8Cm3O3Cm3OMABCMABy3INEAo2OkXs3O3emzOMABCNGAs2OkXw3O3eqzOy0K0zOMABCNMA03OqwBwzNprB03O3e03Oh
-xB4zNy8C03OBuyOMABCMABENIA22OsEkrOkX63O3e0zOm5L0yOMABCMAByENGAgrOsEqrOprBg4OsCinIMABCMAB4EMABu4INMAo4OprBo4O3eo4O+kLo4O3
-Co4O/uDo4Oy8Co4OMABCNSAs4OqwBo0NprBs4O3es4O+kLs4O3Cs4OhxBw0Ny8Cs4OB4vOm5LmzOMABCNCAi2O6yBw4OMABCMAB84INEAo2O3C24OB24OMAB
-CNIA23OkX64O3e00O+kL64OB23OMABCNOA63Og5LwoJi4LqsO/wC+rOsCgoIkX+4Ov3B+4OB+4OMABCNKA02OprBi5OBi5O4xKi5O3Ci5OBi5OMABCNGA42O
-kXm5O3eg1O3Ci4OMABCEIBYh0E8jLAhmGm4OgEqrBq5OgEj0E6yOgEIABBCAABNGAy5OA2zOAs4OAw5OEUBgCh0EkkLABy5OgEl/Gy5OgEBy5OgEBy5OgEBy
-5OgEBy5OgEsc0pNgEhmGu4OgCj0EizOgCEIBQh0EmkLAsc2pNgEhmGw4OgCj0EkzOgCEKBgBh0EokLAprB25OgE5R25OgErwDy4OgEj0EmzOgCIABBCAABNS
-A+5OAi0OA85OA85OA85OA85OA85OA85OA+pNA44OIABBCAABNGAk6OAo0OAkqNA+4OIABBCAABNIAq6OAu0OAo6OAo6OAk5OIABENIAu6OowBsjN/wCstOz8
-Cs6O3C0gBMABCEQB4Bh0EilLAprBw6OgEuWw6OgEuvGw6OgEBw6OgEBw6OgEl/Gs5OgEj0Eg0OgCEKBgBh0EklLAkXy6OgEv3By6OgEBm6OgEj0Ei0OgCEKB
-gBh0EmlLAB06OgEB06OgEB06OgEj0Ek0OgEIAByKIABBCAABNIA+6OAi1OA86OA86OAw6OIABBCAABNIAk7OAo1OAi7OAi7OAi7OMAB8PMABuENMAk6Og5L6
-qJsEyuOkXo7O3ei3Om5Li2Oy0Ks3OMABCNOAo6Og5L+qJ/wCsuOsE2uOkXs7Ov3Bs7Om5Lm2Oy0Kw3OMABCNIAs6Og5LirJ/wCwuOprBw7OBs6OMABCMABEN
-IA47Oj4LosJ/wC2uOoC2uOnC2uOMABCNEA87OmS0wOrwDu7OMABCNIA4wOu/Ko3OrwDy7OB66OquL2uJMABCNIA8wOpjBs3OrwD27OB+6OBoJMABCNCAo8O+
-zD8fMABCMABQOAtyCo7OBEIBgBAFAytFkPgIBkPgE8LwrHgEHABAEEAQwqK48NAswDy8OgEFEAQACABuPANCA48OB62OMABCNEA88OnR6sN6Pg3OMABCNEAk
-3OuW44O3Co4OMABCNEAo3OnRitNBs4OMABCNMAs3OnRmtNw7Lw4O4Zi8OprBm9OskL0eB68OMABCNKA86OltGm8Oi7G+yNBk5OBm8O3C+8OMABCNIAq8OsE4
-wOkXu9OBo5O17Lq8OMABCHABANEA29OowB0mNwHw5LMABCMAB2SKAAy8ONEAu7OB49OB48OMABCNCAy7O87L89OMABCNEA+yOu/Ku5OrwD49OMABCNKAonNu
-/Ky5OrwDk9O/wCoxOprBo+OBs6OMABCNKAmzOu/K25OrwDg+OB4hOBs+O8wLo9OMABCNIAi8OkXw+O3ew+OsoBw+O3Cw+OMABCHABAEIBQh0EopLAlcy9OgE
-B08OgCj0Em4OgCEGBQh0EqpLAsE+4OgEj0Eo4OgEEMBoBh0EspLA3mG6+OgEBg5OgEsEg5OgE5nI29OgEj0Eq4OgCEOBwBh0EupLABi5OgE3mG8+OgEs8Li5
-OgEsEi5OgE5nI49OgEj0Es4OgCEGBQh0EwpLA3mG++OgEj0Eu4OgEEKBgBh0EypLA3mGg/OgEs8Lm5OgEsEm5OgEj0Ew4OgEEKBgBh0E0pLAB+8OgEBi/OgE
-B2+OgEj0Ey4OgCIABBCAABNGAq/OAu5OAk+OAm9OIABEIABiuIIABkuIIABBCAABNKA2/OA65OA0/OA65OA65OAw+OIABBCAABNMA8/OAg6OAg6OA6/OAg6O
-Ag6OA2+OIABmjJIABBCAABNIAkgPAo6OAigPAo6OAo6OIABBCAABNIAqgPAu6OAk+OAogPA8/OCAABEaBoDBsgPABCgEAFgEB67OgEBm8OgEBm9OgEBsjNgE
-BHgEBy6OgEBo7OgEBumOgIBu7OgEB2tOgCIABBNEAygPAGAs/OFEAIBs1OABypNACAAGNGAy/OowB2pN/wC2zO4Zy/OMABCNOA2/OvtC07OBqZBoZptB6gPs
-c8wNhmG2/OBk4OMABCEIBYh0EwrLAprB+gPgE7R+gPgEj0Eu6OgEIABBCAABNGAmhPAq7OAkhPAkhPIABEESBwBh0E6rLAsEy0OgE3mGohPgE9es9OgEBkgP
-gCBkgPgCrVkgPgCBkgPgCj0E46OgCEKBYh0E8rLAsE00OgEBmgPgErVmgPgCj0E66OgCEOBgBh0E+rLA3mGshPgE49LogPgE39LogPgC9ew9OgCrVogPgCj0
-E86OgCEMBgBh0EgsLAsE40OgEBqgPgE39LqgPgCm0EqgPgCj0E+6OgCEQBoBh0EisLAsE60OgE3mGwhPgEh2Hu/OgEBsgPgC0vBsgPgC/9GsgPgCj0Eg7OgC
-EUB4Bh0EksLAsE80OgEByhPgEkcyhPgEprByhPgEB29OgEh2Hw/OgCl9BugPgC/9GugPgCj0Ei7OgCIABBCAABNQA6hPA+7OAi1OAy2OA89OA0gPA0gPA0gP
-A0gPIABBCAABNIAgiPAk8OAo1OA6gPA6gPIABBCAABNMAmiPAq8OA+2OAghPAghPAo+OAghPIABBCAABNKAsiPAw8OA01OAmhPAmhPAmhPIABBCAABNOAyiP
-A28OA61OAwiPAs+NAshPAshPAshPIABBCAABNSA4iPA88OAg2OA2iPA2iPA2iPA6+OAy+NAyhPAyhPHABAHABAEKBgBh0EutLAp2L8iPgEq2L8iPgEB8iPgE
-j0Es8OgEIAB+HHABACAACEUB4Bh0E2tLAB4iPgEB4iPgCBkjPgCkXkjPgEv3BkjPgEB4iPgEB4iPgCB4iPgCj0E08OgCEQBwBh0E4tLABmjPgE2+L6iPgEkX
-mjPgEv3BmjPgE0+L6iPgE1+L6iPgCj0E28OgCIABBCAABNOAujPAy9OAgjPAgjPAgjPAKAgjPAw/OIABBCAABNIA0jPA49OAmjPAQAmjPNEAmhPBwjP3CojP
-MABCIABshPIABCHABACAAq3NHAi2GAHABAHABACAACEKtuDUBkjPAscygPgCBkjPgCBkjPgCBkjPgCKAACCAACCAA6kIMAB6zIMABu1JMAB8kJMAB+kJNEA0
-jPpuG0gOhZqpNMABCMABEMABmlJNIAyiPB8jPmuC8kP9+Gw8EB6gPMABCMABslJMABulJMABwlJNIA8iPt/LmkPmuCmlP3CmkPsc0hPMABCNGAgjPt/LqkPm
-uCqlP9+G+8EMABCNIAuhOkxB42NmuCulP3CukPsc8hPMABCNGAyhOmuCylP3CykPscgiPMABCNEA2kP78Bg3NqwB2hOMABCNEA6kPksJ6hOlP4mNMABCMABq
-mJNGAglP/uD4lPukBkiPlsBiiPMABCNGAklPqwBkiOukBoiPlsBmiPMABCMAB0mJMAB2mJMAB4mJNKAulPt/LulPmuCumPukByiPlsBwiPrjLulPMABCNGAy
-lP78B83NukB2iPlsB0iPMABCMABinJMABknJMABmnJNIA8lPt/L8lPmuC8mPscqjP3C0mPMABCMABsnJNEAimPqwBijOscwjPMABCMABk1BMAB0nJMAB2nJM
-AB4nJMAB6nJMAB8nJMAB+nJNIAqlPt/L0mPmuC0nPsc0mP3C0mPMABCMABkoJNIA6mPqwB6jOsc6mPpc6jP3e6jPMABCMABqoJNGA2lP/uD4nPx+EgkPBgnP
-MABCMABwoJNEA8lPttDmoPx+EmkPMABCNEAgmP78B05Nx+EqkPMABCNKAunPh9Gu0N/3Bi8Nx+EukPBmoPpuGukOMABCIABkuBMABinGNMAsmPB2nPBihOB2
-nPBihO3e0kP3CuoPMABCNMA0kPB6kOB6kPB6kOB6kP3e4kP3CyoPMABCMABqpJMABspJNKA8kPBioPBioPniIuhO3XglPtnCilPMABCMABypJMAB0pJMAB2p
-JMAB4pJMAB6pJMAB8pJNKAslP/uD2pPi7Gq/N07L2pPntCylP3CgBMABCMABENIAylP/uD8pPi7Gw/N07L8pP3CmBMABCMABENKA4lPqwB+lOi7G2/N07Liq
-PntCqiO3CsBMABCMABENIA+lPqwBkmO2wD6+NniIwiO3CyBMABCNGAimPqwBomOulIk/N2wD++NMABCMABIMABGNKAqmPpuGwmO2wDm/NniI8iOiMwpP3C+B
-MABCMABgrJNIAwmP/uDuqPutC2qP3X0mPntC2mPMABCMABmrJNIA2mP/uD0qPutC6nP3X6mPntC8mPMABCMABsrJNGA8mP/uD6qPutCirP3XgnPMABCMAByr
-JNGAinP/uDgrPutCmoP3XmnPMABCNIAmnPqwBsnOutCsrP3XqnPntC4jOMABCNIAqnPqwBwnOutC4lP3XunPntC8jOMABCMABENIAwnPqwB2nOutC0oP3X0n
-PntCikOMABCNIA0nPqwB6nOutCkmP3X4nPntCmkOMABCMABENIAgrPBgrPqwBgoOniI2H3X+nPMABCMABwsJMABysJNGAyI/uDgsPpcyItlIgsPMABCMAB+q
-GMABgrGNGAwoPqwBwoOpcwoPBwoPMABCMABihCMABg5GNCA+sPo0G2sOMABCMABqhCNGA+oOiX+oO3C+rPqqBgzNMABCNKAipOv4BygO88B4+N6KitP3CisP
-qqBkzNMABCNEAmpO3CmsPrG8yOMABCHABANEAytPAwgOA2nPCAACMAB2gKNEA4tPksJEjiC8nPMABCEkBzpCwEBqrPABqrPgEBqrPgEButPgEButPgCButPg
-CButPgCBqrPgCBurPgEBurPgEBurPgEBqrPgEBqrPgEBqrPgEBqrPgEBqrPgEBqrPgE+yFBgEDAAAwrP4sPDHABAEGBQ9P2sPA+P4sPgE06F+sPgCE6BBgIB
-6sPAB6sPgCB0sPgCB6sPgEB6sPgCB6sPgCBktPgCBkqHgBB0sPgBB0sPgEB0sPgEB0sPgEBCgEBCgIBCgIBCgIB6sPgIB6sPgCB6sPgCB6sPgCB0sPgCB6sP
-gEB6sPgCB0sPgCB6sPgEB6sPgCB6sPgCB+3DgCBg7JgCKAAuvOEYBoEgZu3MAkxBDgMBi7OgE9asoOgE+a+3OgElcgsPgEhP4uOgExvCgsPgMB6tPgEB6tPg
-CBm7OgC3/C65OgME4B+KwKB+oPABBgIB4hOgE88B+/NgEAHgQBLgMBkpPgEBkpPgIBkpPgIBkuPgIBkpPgEBkpPgIBkpPgIBkpPgIBkpPgIBBgI5kB+3MgEB
-NgEAJgEBkpPgIBszNgIBgtPgE9sBktPgCBisPgCBktPgEBktPgCBgpPgCBgpPgECAACHA1kMAEIBoBBkpPAB+hOgIBmpPgEBqtPgEFGAYBw7OAB+oPA4uH+9
-OAFEAQBopPABopPACAAICAAICAAWCAAWCAAiBCAAgBMABovJNKA+tPt/L+tPmuC+2L3C2uP4hD2uPylIKMABCNEAiuPzpCMylIOMABCMAByvJMAB0vJNIAqu
-Pt/LquPttDqvPutCosPBquPMABCNEAktP/uDmvPBWMABCMAB+vJNIAqtPt/L0uPmuC0vP5lMcrjL0uPMABCMABkwJNEAwtPmuC6vP5lMiBMABCMABqwJMABG
-MABuwJNEAkvPzpCgtN5lMsBMABCNEA+tP/uDgwP5lMuBMABCMAB4wJNEAkuPmuCuwP5lM0BMABCMAB+wJMABGMABixJNIA4vPt/L4vPmuC4wPzpC0tN3C4vP
-MABCNKA8vPt/L8vPmuC84L3C8vPzpC4tNq0L+uPMABCNIAgwP78B0iO3CgwPzpC8tNq0LivPMABCNEAkwP/uDkwPzpCguNMABCNIAowP78ByiOzpCkuNq0Lq
-vPwuDgxPMABCMABEMAB6xJNEA2xPsE+kPqsDwwPMABCMAB+7BNGAykN/uD2wPmuC25L3C2wPMABCMABqpFMABspFMABupFNEAmyPzkJ8kNqwBguOMABCMABu
-8BNGAsyP7sGmsPutCmyPyxCuuPMABCNCAquO6KqyPMABCNGAuuO/uDuxP6Ku6L3CuxPMABCNGAyxPzkJulNB2yPByxPMABCNGA2xPrxC2xPw+I6rLzkJylNM
-ABCNEA6xPjiC6yPzkJ2lNMABCNCAkzP3oJm2OMABCMABEMABwzJMAByzJNEAoyPBqnP3CoyPMABCNEAsyPnmGi+I3CsyPMABCMABSNAA62OMABCMABqlJMAB
-qqFMABoyGMABwpBEqBuGoH78BwlOAt0HgoOgIkxBwlOgIv4BunOgI3C2zPgEqM2zPgClc2zPgCB2zPgCB2zPgCB2zPgCB+yPgC+hB2zPgCB+yPgC1CFgEBHg
-E6K+7LgwBBu5OgEB2zPgEt/L+yPgCB8/NgCBswPgCEQBgCBggOAtmLwnOgEumL0nOgEBggOgEvmLwnOgEwmL0nOgEBmQgE3C4zPgEEIznMwB4oC0lOA6jB2g
-OgI6Ki0PgIlc6zPgECAACDAAAEmzPCCAAINGAqzP/3B+nOylIoxPBqzPNEAs0P/3BgoO6jB8yNMABCMABGMAB+0JMABg1JMABi1JNKA4zPB4zPvtC48LB4zP
-o/C48L3Cw0PMABCNCA8zPnyHUMABCMABs1JMABu1JNKAk0PhoMk0PsvHk9LioMk0PovHk9L3Ck0PMABCNKAo0PumL8oOh9GohOl1B4oOwmL8oO6nMuRMABCM
-AB41JMAB61JNGAw0PvtCw9LioMw0Po/Cw9LMABCNIA00Ph9G0hOl1BkpO/3BopOB01PMABCMABk2JMABm2JNEA80Pt/L80P6K89LMABCNIAg1Ph9GgiOl1Bw
-pO/3B0pO6nMmSMABCMABw2JMABKNGAo1Ph9GoiOl1B4pO/3B8pOMABCMAB42JMAB62JNGAw1Pt/Lw1P6Kw+Lsc+yPMABCMABqhEMABi3JMABk3JNIA61Pt/L
-61P6K6+LscozP2sBy2PMABCMAB4sBNGAgzOkxBqoO6Kg3PytC4SMABCNGAkzOt/Lk2PttDk/LytC8SMABCNGAozOB48OytCgT3Cg3PMABCNIAs2Ph9GsjOB2
-oOqwBszOsc6zPMABCNIAw2Ph9GwjO78B6oOj/Lw2PrjLw2PMABCNIA02P/3BorOsci0PksJ6iEjiC+xPMABCNKA42Ph9G4jOl1BorO/3BsrOscm0PBg0PMAB
-CNIA82Pt/L82P6K83P3C03P78BwpOMABCNKAg3P/3B0rO88B2pO6Kg4P3C43P78B0pOMABCNKAk3PmuCkgM3C83PuF4pOt0H8qOkxBupOMABCNGAo3P6Ko4P
-3Cg4P78B8pOMABCNKAs3Pt/Ls3P6KsgM3Ck4P78BgqOkxBgqOMABCNGAw3P/oMg+O3Co4P78BkqOMABCNEA04P/oMk+O3Cs4PMABCNEA44P/oMo+O3C43PMA
-BCNEA84P/oMs+OiM83PMABCNGAg5P/oMw+O3Cg4P/3B0sOMABCNCA4sO/oM0+OMABCNCAo4P/oM4+OMABCNCAy5P/oM8+OMABCNCA25P78B6qOMABCMABENG
-A24Ph9G2lOv4BmtO4hD24PMABCMABEMABqxFNCA+hMmuC+5PMABCMAliFENEAkiMmuCk6P3Ck5PMABCMAB06JNIAg4P/uDq5PgzGi6PjiCu6PpuGq2OMABCH
-ABAHABACAAEMABg7JNIA25PpuG22O/uDu6PgzGu6PjiC66PMABCMABixBMABixBMAB65GEKBYB+4PABg5PgEBk6PgEBu6PgBk4B00PQNMAq3PhYw9N6Ki7PB
-i6Ppci3P1jBg5PoqM66PMABw7JMABEMAB07JMABIMAB47JNEAu6PqwBu3OhY89NMABCECAgEBu5PAIABCIABCEIBgCpuG43OAwkBs4PgE7jB88OgEB0vOgUE
-OBwTBihHAzhEDgIB61PgEB66PgEjgF66PgCB66PgCBFgEHABACAACDAAAIg7PJEMAwB/sLyzPAByzPgEByzPgEByzPgEByzPgEByzPgEIABCCAAQCAAEMAB2
-8JMAB48JNGAu7Pna6qPoam8PBsvKMABCMAB+8JMABg9JNKA27PtvG27PBQBQBQkrM0vKMABCNGA67PtvG67Pk/ISkrM4vKMABCNEAk9PrcywOv4BuwOMABCN
-CAo9P/3B2wONGA4wOuF4wO6K2vO7tBgxOMABCMAp6BGNEA+wOuFkwO6K8vOMABCMABENGAkxOuFqwO6KiwOB+0PMABCMABWNEAqxOuFqxO6KowOMABCMABYN
-CAwxO/3BwxOMABcMABEMAB43PMAB63PNGAs+Pv4B2xOsc06P3sB26PMABCMABozCMAB8ENEA26P78B4vOv4B+xOMABCNEAy9Pv4BiyO3Cy9PMABCMAB4pENE
-AoyOmyG8xO1jB8+PMABCNKAsyOmyGgyOBg/P7vDw1BrsBw1ByrBm5PMABCMABq1BMABs1BMABmqEMABoqEMABqqENIAq+Ph9GqrO/3B+yO8Xs8N6nMwbMABC
-NCA27Pv4B+yOMAB8/JMAB+/JMABggKNGA2+PBu/PBu/P3C2+PMABCNGA6+P/uDy/PqwB67O3Cy/PMABCNIA++P0GqlPqwB+7O/uD2/P3C2/PMABCNCAogQks
-Ji8OMABCNEAm8OwCm6P/uD+/PMABCMABinCMABknCNCA0gQ0G6lPMABCMABqnCNGA0/P/uDsgQBsgQ3CsgQMABCNCA4/P/uDwgQMABCNEAihQ/uD0gQqwB88
-OMABCNCAmhQ/uD4gQMABCMABkgHNGAmgQkX+gQv3B+gQ3C+gQMABCMABg7JNEA4mPB4mPBkrJMABCHABAHABAHABAKAACGEBEBCBECAAICAAGCAAONCAmiQ8
-8B2zONIA4/P6gLGB6vNBg+P3C6hQMABCMAByiKNIA+/P6gLMutCOBm+P3CgiQMABCMAB4iKNKAkgQt/LuhQ78BuiQ3CmiQkiKQu/Ls+PMABCMAB+iKNEAqgQ
-B0iQB0iQMABCMABkjKNKAwgQB6hQB6iQB6hQB6iQ3CyiQMABCMABqjKNGA2gQBgiQ3C4iQB4iQMABCMABwjKMAByjKNIAitN3CsjQgZitN9ay9OivH2oPMAB
-CNKAihQgtCsjQBsjQBsjQ3CwjQB29PMABCNKAwiQgtCwjQ78Bk1OiuMwjQ3C0jQjuM69PMABCNGA0iQ+nLo1O/nLo1OB8/PMABCMABkkKNIA6iQB0VB0VBoV
-3CiCMABCNCA01O78Bo1OMABskKMABukKNEAkjQ78B41O3CkjQMABCNCA+1O88B+1OMABCMABsCNIAk2OplMo3OiM6oO6KukQyrB4+PMABCNIAo2OiM+oO3Cy
-jQ6KykQyrB8+PMABCNCAs2O/vF+9NMABCMABcNEA2W88By2O/3Bw4OMABCNEA2iQ/uDgkQ6KglQMABCMABwlKMABylKMAB0lKMAB2lKMAB4lKMAB6lKMAB8l
-KMAB+lKMABgmKNKAsjQ/uD2kQ6K2lQqsD+/PuW0hQ3C2kQMABCMABmmKMABomKMABqmKMABk3CNGA8hQ/3B25OrMgjQuWgiQMABCNKAgiQh9GmyO/3B65O6K
-mmQqsDwgQuWkiQMABCNMAqlQh9GqyO/3B+5O6KqmQBw9OBoiQ3C4hQMABCMABk3CHABANIAylQqwByiPkXyiQv3ByiQBylQMABCMABENKAyiQo/CihQ3X2iQ
-niIk/OvtCghQ+lI2iQMABCMABs8BMABq8BMABg9BMAB02CMABq1EMAB4LMAB84JMABiyEMABk9BMABu8BHABAEKB4Bh0EoyMA6KqqOgE1jB8sHgQkc2nQgEj
-0EmhQgEEMBgCh0EqyMA6KsqOgE1jB+sHgQqM4nQgE3C4nQgEj0EohQgEEMBgCh0EsyMA6KuqOgE1jBgtHgQBgtHgEmhFunQgEj0EqhQgCEMBgCh0EuyMA6Kw
-qOgE1jBitHgQBitHgEBitHgEj0EshQgEEQBwCh0EwyMA6KyqOgE10D4lQgQ1jBktHgE20DynQgE/vMktHgEBktHgEj0EuhQgEEMB4Bh0EyyMA6K0qOgE/vMm
-tHgQB0nQgEB0nQgCj0EwhQgCEMBgCh0E0yMA6K2qOgE1jBotHgQymC+mQgE/vMotHgEj0EyhQgEEWBwCh0E2yMA6K4qOgEsrB2lQgQ8lFwkQgEymCgnQgCzm
-CgnQgC3mCgnQgC0mCgnQgChmGgnQgC/vMqtHgCj0E0hQgEEGBQh0E4yMAqrB4lQgEj0E2hQgEEIBwBh0E6yMA6K8qOgE/vMutHgQj0E4hQgEEGBoBh0E8yMA
-6K+qOgEj0E6hQgQEaBoDh0E+yMA6KgrOgEumC+lQgQvmC+lQgEymConQgEzmConQgC0mConQgC2mConQgC3mConQgCwmC+lQgExmC+lQgE/vMytHgEj0E8hQ
-gEEQBoCh0EgzMA6KirOgEBuoQgQ1+LgmQgEBqnQgEhmGqnQgC/vM0tHgCj0E+hQgEESBgCh0EizMA1xLwoQgE2xLwoQgEBwoQgEBwoQgEm0DwoQgErJwoQgE
-BwoQgEj0EgiQgEEUBgDh0EkzMAwqBmrOgEByoQgQByoQgEByoQgE5pCyoQgEByoQgE6pCyoQgE/vM4tHgEj0EiiQgEEiBBwEh0EmzMAwqBorOgEnhF0oQgQB
-0oQgEB0oQgEB0oQgEB0oQgE5pC0oQgE5wM0oQgEBooQgEBooQgC10K0oQgCBmmQgEyyD0oQgEBmmQgE/vM6tHgEj0EkiQgEEOBoCh0EozMA6KqrOgE1jB8tH
-gQqM2oQgEs5B2oQgE/vM8tHgEj0EmiQgEEUBgDh0EqzMA6KsrOgE1jB+tHgQqM4oQgEs5B4oQgEtjB4oQgEumCqmQgEB4oQgE/vM+tHgEj0EoiQgEEOBwBh0
-EszMA2sBmlQgE1jBguHgEqM6oQgEsc8nQgEs5B6oQgEj0EqiQgEIABBCAABNGAipQAmjQAgyOAivPIABEIABBCAABNGAqpQAujQA08OAkoQIABEIABGIABBC
-AABNIA0pQA4jQA+8OA6yOAmpQIABBCAABNIA6pQA+jQAk9OAgvOAgvOIABBCAABNGAgqQAkkQA+yOAmvOIABBCAABNIAmqQAqkQAsvOA4pQA4pQIABBCAABN
-GAsqQAwkQA29OAyzOIABEIABBCAABNGA0qQA4kQA6vOABCAAgDIABGIABIIABKIABMIABBCAABNEAkrQAolQA0oQIABBCAABNEAqrQAulQAwwOIABBCAABNE
-AwrQA0lQAquOIABBCAABNGA2rQA6lQA80OAwuOIABBCAABNKA8rQAgmQAixOAmBA6rQA2qQIAB6qBIABBCAABNIAksQAomQAqxOAisQAisQIABBCAABNaAqs
-QAumQAwxOAosQAosQAosQAosQAosQAosQAosQAosQAosQA6pQAosQIABBCAABNEAwsQA0mQA6/OIABBCAABNIA2sQA6mQAggPA81OA0sQIABEIABMIABOIAB
-QIABSIABUMAB+9JNEAmtQv4BwgP3CgsQMABCHABACAACIABBNEAqsQAywPAECAAEMAB6tKNIAqpQ/sLwpP8qMwpP3eupQ3CotQMABCMABguKNIAsrQ/uD2sQ
-BujPw2B6tQ3CutQMABCMABmuKNMA2pQ/sL8pP8gMomP8qM8pP+gMomP3e6pQ3C0tQMABCNMA6pQ/sLgqPniIsmP8qMgqPBsmP3e+pQ3C4tQMABCNGA+pQ/sL
-kqPguCemtCYMABCMABoxCNKAkqQ3oJyxP8qMqqPniI2mP3eoqQ3CiuQMABCMAB6uKMAB8uKNIAytQ/uDytQpcyqQByqQ3CquQMABCMABivKMABkvKNEA6tQ/
-uDyuQtvM6tQMABCNEA+tQqwB+qPtvM+tQMABCMABwIMABwvKMABomKMABogLMABgpQNEAyvQmyGwiPjiC2pQMABCMABu6CMAB+vKMABgwKMABiwKMABkwKNI
-AwtQt/L6uQmuC6vQB4iL3C6uQMABCNEA+uQ78BohPqzM8iLMABCNEA4tQutCgtQuWmwQMABCMABywKNGAmtQ/3BijPutCmtQ7nMovQMABCNGAqtQ78B2hPut
-CqtQ7nMsvQMABCMABmqKHABAEYsrC4D0tGsuQA1tGsuQgE2tGsuQgE3tGsuQgE4tGsuQgE5tGsuQgE6tGsuQgE7tG2pKgE8tGsuQgE9tGsuQgExwBsuQgE+t
-GyqGgEHABACAAGCAAECAAICAAgqKNEA2uQ2sB4wQn2BIMABCMABwxKNGA8uQ/uD+wQBktQutCMMABCMAB2xKNEAivQ/uDkxQutCQMABCMAB8xKNGAovQttDy
-xQ2zMwtQutCYMABCMABiyKNEAuvQttD4xQutCcMABCMABoyKNEA+wQ78BojPutCmsOMABCNEAixQ/3B2lPBkBMABCNCAkvQAspPCAACMABojKNEAsxQ/vF0r
-OB0rONCA2rOj0M2rOMABCNCAwvQnR4pPMABCNGA2xQ/vF+rOyrBgtQBOMABCNIA6xQ/vFisOwkB6yQqsD6yQB4uQMABCMAB6jKMAB8jKNKA4wQ/uDiyQgzG6
-yQstCizQBqtQ5xDiyQMABCMAByzKNEAoyQ/vFwsOx9CwvQMABCNGAixQt/LsyQ78BszQ3CkzQMABCMAB8zKMAB+zKHA68BANEA2yQqwB2vPBkZMABCNMA6vQ
-B6vPB6vQB6vPB6vQ3e6vQByzQMABCNMA+vQghM+vPhhM+vQihM+vPjhM+vQ3e+vQ50M2zQMABCHABAHABACAABHABANCAw0QBk0BMABCHABAHABACAACNOA0
-zQ4hDwzQyrB8uQB0zQl1BkoPxwDmnPv4BkoP2uD2yQMABCMAB4lLMAB65HMABmpBNEA0yQ3C20QB20QMABCEEBMmqB2xQAyrB4zQgCEEBMqwBkxPA/uDk0Qg
-EHABACAACEUB4DADABqwQgMBBgIBGgEByxQgGBCgCBHgEBkwQgEB+mOgIxvCIgECAACFEAYByiQA/JgwQAEoBBwGB4iQA7tBm2PgQBm2PgMBwwQgM8L+iQgI
-lck+PgCBuiQgCBEgI11MknOgEukB0jPgEqwBwxPgE/gDuzQgEwcswQgEBg0QgEjYohQgC/JiwQgCpyEo1QgIByzQgCB6zQgCB4xQgBCAACCAASNIA20QB20Q
-mqBCB20Qo/C0oLMABCNKA60Qh2M60QytC60Q/uD60QBGBiyQMABCMAB+6HMABq6JNEAo2Qz1MQBWMABCNIAm1Q6Km2QqqBo8OrvCwwQ3Cm1QMABCNIAqyP6K
-q2QqqBs8OrvC0wQ3Cq1QMABCDAAA+1Qu1QcNGAw1QglKw1Q4hD+1K3Cw1QMABCFEA4DBqjQAmuI2kHAEYB4G/xGCABqyQg8BBqyQgEBs3PgEB00QgMla21Qg
-EB61QgCB61QgB/JoxQgBB2xQgIBkkQgIB+yQgCNEAu0Qla41Q3C41QMABCEKBwBttBw3PAy2My3PgE3Xy1QgM3C02QgEhZ81QgCNEA+1Q3X22Q3C+1QMABCM
-ABotHMAB4sCHABAEYBwCh0E+hNA1jBs3QgE+wBs3QgE/wBs3QgEhxBs3QgEz8Cs3QgEy8Cs3QgEBs3QgE2sB4zQgE3Cg3QgC/9Go2QgCj0E8wQgCEQB4Bh0E
-giNA1jBu3QgEhxBu3QgEz8Cu3QgEBugPgEB0xQgE2sB6zQgEj0E+wQgCEUBgCh0EiiNA1jBw3QgEhxBw3QgEz8Cw3QgEx+Ei1QgEBq1QgEj3M2xQgE2sB8zQ
-gE8Os2QgCj0EgxQgCESB4Bh0EkiNA1jBy3QgEhxBy3QgEz8Cy3QgEy8Cy3QgE2sB+zQgE3Cm3QgC/9Gu2QgCj0EixQgCEQBwBh0EmiNA1jB03QgEhxB03QgE
-z8C03QgEj3M6xQgE2sBg0QgE8Ow2QgCj0EkxQgCEMBoBh0EoiNA1jB23QgEB23QgEB23QgE2sBi0QgEj0EmxQgCEMBoBh0EqiNA1jB43QgEy8C43QgEB43Qg
-E2sBk0QgEj0EoxQgCIABBCAABNKAg4QAkyQAqrPA2xPA+3QA62QIABEIABBCAABNKAo4QAsyQAyrPA+xPAmhPAsyQIABEIABBCAABNMAw4QA0yQA6rPAmyPA
-g2QAglKA0yQIABBCAABNIA24QA6yQAgsPAsyPAw3QIABEIABGIABIIABKIABBCAABNIAk5QAozQAusPA6yPAozQIABBCAABNIAq5QAuzQA0sPAo5QAo5QIAB
-EIABGHABANKAs4QtmL8sPumLgtPvmL8sPwmLgtP3Ck5QHABANCA25QwkBi/PHABANEA04QqwB01PB21FMABCEMBgBh0EukNA74B85QgE06Bo2QgEiMm5QgCh
-Yi/OgCj0EszQgEEaB4Ch0EwkNABo6OgE74B+5QgE06Bq2QgEB41BgEgLw+OgEqFy5QgE3Cy5QgCiMo5QgCB61QgEB61QgEm0E64QgEj0EuzQgCEWBoCh0Eyk
-NAi4M05OgE74Bg6QgE06Bs2QgEj4M61BgEgLy+OgE3C05QgEiMq5QgCBg6QgCBg6QgEj0EwzQgEEUBwBh0E0kNA74Bi6QgEB+4QgEB+4QgCB+4QgC06Bu2Qg
-CgL0+OgC3C25QgEiMs5QgCj0EyzQQESBoBh0E2kNABq0QgEBq0QgEB45QgEB45QgCBu5QgCBu5QQBo2QQj0E0zQQIABBCAABNIAs6QAw0QA2tPAm5QAw/OIA
-BBCAABNIAy6QA20QA8tPA66OAs5QIABEIABGIABIIABBCAABNGA+6QAi1QAouPAw6OIABEIABGIABIIABKIABMIABBCAABNIAu7QAy1QAw3QAg7OAg7OMAB8
-bNEAs6QpuGs3Pi4M67OMABCNIAw6QpuGw3PgzGo7Qi4M+7O37D+7OMABCMABINEAs5Q/uDu7QgzGu7QMABCNIA66QpuG63PjiC66Qu4M07OrvCk8PMABCMAB
-omDKAA2+GCAACMABumDNMAq8QBm4PprBq8QBE+kLm7QiMm7QBq8QMABCMABguDNGAiiPh9GsoP/3BgwP5lLs8QMABCMAB8tDCAAwyPNEA07QjzB+2Q/3BowP
-MABCEKBgBh0EunNA2sBo5QgE1jB26QgEsrB47QgEj0Es2QgCEOBwBh0EwnNA2sBq5QgE1jB46QgEuW64QgEpc64QgEx+E46QgEj0Eu2QgEEUB4Bh0EynNA2s
-Bs5QgE1jB66QgEprB66QgEpc84QgEx+E66QgEiMm7QgE3Cm7QgB+nCs5QgBj0Ew2QgCEYBoCh0E0nNA2sBu5QgE1jB86QgEntC86QgEB86QgEprB86QgEpc+
-4QgEx+E86QgEiMo7QgE3Co7QgB+nCu5QgBj0Ey2QgCEUBoCh0E2nNA2sBw5QgE1jB+6QgEntCg5QgEx+E+6QgE79Jg7QgE3C48QgEwuBo3QgEurBk9QgEj0E
-02QgEEWBoCh0E4nNA2sBy5QgE1jBsiIgEBi5QgEntCi5QgE3Xg5QgEBg5QgE82Bi8QgEB68QgCBq5QgCj0E22QQEUBgCh0E6nNA2sB05QgE1jBuiIgE45Mk5
-QgEntCk5QgE82Bk8QgE75Ms5QgCjgFk8QgCm0E+4QgEj0E42QgEIABkUIABmUIABBCAABNIA09QA43QA+wPAu5QAs7QIABEIABGIABIIABKIABBCAABNGAi+
-QAm4QAsxPAy0CIABEIABBCAABNKAq+QAu4QA0xPAi8QA89QA60CIABBCAABNIAw+QA04QAkKAy4QAu+QIABBCAABNKA2+QA64QAszPAmzPAo+QAu6QIABBCA
-ABNIA8+QAg5QAyzPA29QAw6QNEA++QmyG8xPiM49QMABCMABwwKMABywKNKAk/QqwBg7PBk/Q3ek/Qy8Ck/Q3Ck/QMABCMABwuKMABkuKMABmuKMAB8tFMAB
-y1HMAB+9HMABsiDMABk+HDAAAk+Q0+QgQNGAqzP/3BqzPwC25Q88F+5QMABqkBNEAuzP/3BuzP3Cy/QMABCMABIMAB20KMAB40KMAB60KMAB80KMABu2HMAB
-6+HMABgyKNGA+zPmyGyzPwCu6Qsc88QMABCNCA4gRBgMMABCMABssBMAB82CMABizKMABmnBMAB01KMAB21KMAB41KMAB61KMAB81KMABy1BMABg2KMABi2K
-MABk+EMAB4kHEYBoH39Bs5OA3CqhRgEB25OgEB0/QgMB0/QgCB0yKgCBy8QgEBoiQgIB6hQgMB6hQgUB6hQgU/Jk8QgUHABAHABAMAB63CMAB43CMABysFMA
-B43CNIAw1PmyGk1Pl1ByxKscu+Q2sBw+QMABCGqDBEBCBEBGBIBKBMBQBSBUBWBYBaBcBeBgBBiBBkBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBi
-CBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBggIBggggCBgggggaHABAKAACEMBgBh0EgtNAB6+QgEB0vLgE0pGGgE3eg+QgC
-j0E+7QgCEMBgBh0EitNA79M8+QgE89M2vLgE3ei+QgEjgFk+QgCj0Eg8QgCIABBCAABNEA4iRA88QABCAAMIABGHABACAACCAA84MHABANGAgiRqwBg/PBgj
-RBi/FMABCNGAkiR/3B42Pi+MkjRj+Mm/FMABCNGAoiR78B80PutCmgRBm/QMABCMAB63DMABqrKEKBwBslMw+QABmhRgIBu/QgEnCDgEnK69QgEHABACAACH
-ABAEMykBgCB4iRAB6pQgE8LmxQgEB4+QgEB4+QgIB46QgIESBgIB27GAB66QggCx+M6+QgEy+M6+QgIB6+QgIB6iRgIB6iRgCByjRgCBBggBDAAAE8iRAMAB
-09KEaBgIB87GABggQggCBkkRgEBkkRgEBg7QgEBg7QgEBg7QgEBiqQgEBiqQgEB8tQgEBg+QgEkbg/QgEgZ8tOgIKAAi+GCAACNGA8hR1jJo/GBCB47GMABC
-NCAgiRBqkRMABCHABAMAB27JNIAoiRwdykRBykRBykRBk0PMABCNKAsiRwd2kRw/M2kRB++QszK0gRBo0PMABCMABi3KMABk3KCAAw7MCAADHABAKAACHABA
-CAACNIAqkRrGgrQB0/Pi9GqkR/oLilRMABCGCBEBAKAA88CMABo/QMABsqEMABw/QMABqqEMAB6zLMAB8zLMAB8zLMABg0LMAB0zLMABqrEMABorEMABmrEM
-ABwqEMAB4oFMAB0xKMABg1FMAB0qEMAByqEMABuqEMABqqEMABmqEMABk3FMABkqEMABk2FMAB+pEMABkqEMAB+pEMAB8pEMAB6pEMAB4pEMAB2pEMABgOMA
-B2pENEA6nR9iFu8P7/K4tEMABCNEA4mR9iFy8PvvF02QMABCMAB4pEMAB2pEMABwpEMAB2pEMABwpEMABupEMABspEMABqpENEAsnRngLu8EBsuEMABCMABo
-pEMABmpEMABkpEMABipEMABgpEMABqpEMAB+oEMAB8oEMABipEMAB8iRNCAqpRnKujRMABCNCAooRnKypQMABCMABijRMABkjRMAB8oEMAB6oEMAB4oEMAB2
-oEMAB0oEMABupENEAiqR/2By+L7/KgwEMABCMAB0oEMABm0EMAByoEMABwoEMABuoEMABsoEMABqoEMABooEMABqoEMABmoEMABooEMABkoEMABioEMABgoE
-MAB+nEMAB8nEMAB+nEMAB6nEMAB4nEMAB2nEMAB0nEMABynEMABwnEMABunEMABsnEMAB02FMABqnEMABonEMABmnEMABqgLMAB+pENIA+qRB+qR6K+rRqsD
-omRuW8nRMABCNIAirRpRimRgjNirR6KisRqsDojQMABCNIAmrR8X+rRBsyEuWoqR3CoqRMABCNIAqrR8XisRjjNwyEuWm7Q3CsqRMABCMABmnENIAwrRBmkH
-wiL4yExiLosRyiLwrRMABCNEA0rRnjNqkHgzG0rRMABCNEA4rRnjNukH1iL4rRMABCNCAitRnjNykHMABCNCAgsRnjN2kHMABCNGAksRB6kH5iLiqR6iLksR
-MABCNEAosRtjN+kHgzGosRMABCNEAssRtjNilH6iLssRMABCNCA2tRtjNmlHMABCNCA0sRtjNqlHMABCNKA4sRBulHl+Fi0E+7D4nRiMurRsc4sRMABCNGA8
-sRzjNylHl+Fm0EhjL8sRMABCNEAgtRzjN2lHgzGgtRMABCNEAktRzjN6lHhjLktRMABCNCAuuRzjN+lHMABCNCAstRzjNimHMABCMABunEMABsnEMABqnEMA
-BonEMABmnEMABknEMABinEMABgnEMABuoKMABwoKMAByoKMAB+mEMAB8mEMAB4oKMAB6mEMABy0IMAB4mEMAB2mEMABipKMABkpKMAB0mEMABymEMABwmEMA
-BymEMABmmEMABkmEMABymEMABwmEMABmmEMABguJMABguJMABkmEMABimEMABgmEMABotJMAB+lEMABojLMAB8lEMAB6lEMAB4lEMAB+lEMABgmEMAB2lEMA
-B0lEMABylEMABwlEMABulEMABygMMABulENGAywRqwBytQ+kL2xR3C2xRMABCMABgmEMABimEMABqlEMABolEMABsmEMABumEMABgnEMAB+mEMABmlEMABkl
-EMABilEMABglEMAB+kEMAB8kEMAB6kEMAB4kEMAB2kEMAB42GMABikEMABgkEMAB+2GMAB+jEMAB8jEMAB+kEMAB8kEMAB+kEMAB6kEMAB4kEMABkkEMABgk
-EMAB+jEMAB8jEMAB6jEMAB4jEMAB63GMABwaMAB0jEMAByjEMABwjEMABujEMAB4jEMABsjEMABqjEMAB6jEMAB+kEMAByiEMABwiEMABklEMABwiEMABuiE
-MABsiEMABgiEMABiiEMABgiEMABuiEMABsiEMABgkENKAo0Rv4B4oQl1B4oQ53B6nQlzL4PByvRMABCMABmiEMABkiEMABygGNEAy0Rv4BipQu/KgxRMABCM
-AB+jEMABqiEMABoiEMABmiEMABkiEMABiiEMABgiEMABk6GMAB+hEMAB8hEMAB6hEMAB8hENEAu1Rg6GszR8nL42QMABCNCA42R8nL82QMABCMAB2nLMAB4n
-LMAB4hEMAB4nLMABykBMAB0hEMAByhEMAB0hEMABwhEMABuhEMAB0hEMABshEMABqhEMABilMMABy7GMABohEMABmhEMABkhEMABihEMABghEMAB+gEMAB8g
-EMAB6gEMAB8gEMAB4gENGAu4RBgT3Xo3RgjNoTMABCMABmyREGBOBsxNABsxNgDBo1RgDDAAAo1Rw3RCHA52EAHABAHABAHABACAACCAAnEHABAHABAHABAE
-SBkBh0E6jOABm3RgEBm3RgCBm3RgC/9Gk4RgCBm3RgCBm3RgCBm3RgCj0E4yRgCIABBCAABNKAw5RA0zRAQAo2RAo2RAq5RCAAOCAAMCAAQNCAy4RmSw2RIA
-B64RHABAHABAEKBcB+4RAB02RgBBy2RgBB8+NgCB24RgIECBEB02RAEIBQB8xNAB42RgBBCgBkgFyrMgCHABAEOBwBBy4RApvDy4RQ/sLujRwD8qMujRgE/2
-BkwPgE2/C4jPgEBs6NgEIABBNGA+5RAw0RAgvQAoqFGGBEBABCBEERB4B/J80RAA4pNBAgI2sB2jRAgErvC00RAgEpvD64RAgEBCIQqvDi6RAwBhuBq5RAgC
-CAAIGaAEBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQEhBBQBo3RAA1gDo3RAgCtvK+5RAgCB+5RAQB+5RAQ3uG+5RAQB+5RBQB+5RBCB+5RBCB+5R
-BCB+5RBCB+5RBCB+5RAGB+5RAQB+5RAQj0Ek7LAQHABAHABACAACCAAGEaB4B3Cy6RAprBy3RgCBBgCBy6RgEx+E65RgC1Zs8NgCn5Kq5RgEBq6RQBk6RQhu
-B26RgB2jKg6RgBB44RgBryE84RgECAAMEEBwEiXEAi4MqwNgcEqBBof/2B2xNABDgkMBHgEBk7RgEB43RgEBq6RgCB63RgBBIgBBm2RgEhrNw6RgCBw6RQBw
-6RQBw6RQBw6RQBw6RQBg6RwBBg6RgCB43RgCBi5RgCBJgEnyKCgEEuBBwEt/EkgOAhjK63RgIBk5RgC+qNMgCBu5RgEvrNy5RgBBy5RQBq3RQBovFgCBy5Rg
-Ey8Jk5RgCBi6RgCBi6RgCBfgCBy5RgBBy5RQB63RQBPgCB8vQgMB8vQgEnyKbgEBjBgIBnBgECAACHABACAACCAAt3DEjBBUBm4RAABm4RAgBlck4RAgBBk4
-RAgCBy6REgCBy6REIBy6RBIBy6RBCBy6RBCBy6RBCBy6RBCBy6RBCBy6RBCBy6RBCBm4RACunE4BAgBBm4RAgBFEAIA4vFAmvD4vFAEVBUBg7REAuMg7REIh
-rNg7RAIBq4RAQhZq4RAgBBq4RAgBgrNg7RAgB5zEg7RAQunE8BAQACAgBEEBUB0gOABy6RgIEEBCBk7RABk7RQEEAgBt/E4gOAu/E4gOgIFEAgBACAmvDCAE
-PBoBhuBq7REAuMq7REIB8kPAIx/K04RAwBitNq7RAgB5rNq7RAQACAQEIBIrsN24RAssN24RgB3e24RgBunEoCgBEJBQ+qNoBAA5rNu6RAgE6rNu6RAQBu6R
-BQEfAC55Kq6RBABq6RBCBq6RBCBq6RBCBq6RBCBq6RBCBq6RBCBq6RBCBq6RBCBq6RBCBq6RBCBq6RBCmsNq6RBCBq6RBCBq6RBCFEACrTCABs6RAHABACAA
-CHABACAACCAASEIBY35Ku7RA+qN+BgC3C46RgI95K46RgBCAAgBHABACAACKAA4sJCAACCAAuBHABACAAk0QCAAECAA+rRHABANEAm8RyrBw9Q3e61QMABCM
-ABENEAs8RBu7RBYMABCNEAw8RguNc/tNssRMABCNCA08RBs9RMABCMABy3RMAB03RNIA88RuDgF3wC89RBeB4sRMABCNGAg9RuDkF1OiBB8sRMABCNIAk9RB
-m8RBm8RBm8RBgtRMABCNGAo9R/tNq8RBq8RBktRMABCNCAs9Rkcu8RMABCNEAw9R3ey8RvsDyyRMABCNIA09RuD4F3ewtRB2BvsDu2KMABCMAB2pENIA69RB
-6+R78B6+RBk9R/tN2tRMABCNIA+9RBg9RB87RB8BB6tRMABCNIAi+R52Cs9RBs5RygLk9RB+tRMABCNEAm+R6Kk8RBiuRMABCNGAq+RgtCq/RB69RivNmuRM
-ABCNGAu+RBs9RB49RivNquRMABCNGAy+R5zEi+RB89RivNuuRMABCNGA2+RyrBg6R3e07RB2CMABCNIA6+RB89RB89R6rNk+RivN2uRMABCMABENKAg/RvvN
-i+RwvNi+R6rNq+RBggSivN8uRMABCNKAk/RvvNm+RwvNm+R6rNu+R53B2yQivNgvRMABCNOAo/RvvNq+RwvNq+RBy+RBy+RzvNogSivNkvR5hLw8RMABCNGA
-s/RBsgSBu+R/tNovRMABCNKAw/R5vNwgS6vNy+R/tNsvRBy+RqtK+7RMABCNGA0/R5vN0gS/tNwvRu/Ki8RMABCNIA4/R5vN4gS6vN6+R/tN0vRu/Km8RMAB
-CNMA8/R5vN8gS6vN++R/tN4vR8vN++RqtKq8RggH8/RMABCNGAggS/tNi/R5vNm4Q6vN8vRMABCMABEMABGNKAogS/tNq/R5vNu4Q6vNkwRggHogSBogSMAB
-CNCAshS/tNu/RMABCMAB+HNIA4hSvvN0/RwvN0/R6rN8/RBmIMABCNKA8hSvvN4/RwvN4/R2vNggSowNqIBoIMABCNKAgiSvvN8/RwvN8/R2vNkgS4xCqgSB
-qIMABCNEA+gSBggSyuNggSMABCNIAihSBkgSBkgSBkgS2vNsgSMABCNIAmhSwwNogSxwNogSywNogS6rNwgSMABCMABk8RHAijEAEEBuDBs6NAB2/LgBHABA
-EaBggB/2Bo5NAprBHgkM78Bk0QgEB6vRgIB6vRgQB04PgQB04PgEBJgE8LgwRgEBk2NgEB2jRggBBFgUBs3QgIEGBIvOsuRA3e0hSgC6KBgCDAAAI2hSAEEi
-xNQB+9RAB8iSgECAAGCAAMKAA2/RNGAgiS/6Ey1NprBq3Nk3EgiSDAAA8/RiiSCMAB+8RHABAKAACCAACKAACNGAkhS8XCuWq/R3C4lDMABCKAA+vQCAACMA
-Bs9RMABy9RNKA6iSvpLk+R0Zs6N1Z02R3eyjS0pL02RMABCMABENCA4jSvpLq+RMABCMABENCAoiSvpLw+RMABCNGAqjSvpL0+RwkB86NBikSMABCNCAujSs
-pLukSMABCNCA4kSvpL8+RMABCNCAg/RspL2kSMABCEMB4E8vGuuMABukRgQBukRgQBukRgQB+kSgQBBgEDAAA6tP8jSCHABAHABAHA/iCAGGBEBABCBEMABk
-kJNCAokSquC29PMABCMABqkJNKA89P+nCyoQBykSBoiPpjB8gSB4hPMABCEMB4TiMTAB8/RgE3vCo+PgEwjC6yRggB3C2lSgQ33Bm3KgEEOBgGAHApYslSgg
-BBJgCBLgGrqB4xQgM8vJNgE3vCq+PgEGiBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBGSAEBCBEBIBQBgBBgCBgEBOBCHABAEEAgC8LqzRABihGgEDAA
-AilS+kSDDAAAsrHglSDCAAIHABACAABHABACAAGEKBgBh0EixOA2sB8iSgEB+hSgEuWqiSgEj0EggSgEEQBwBh0EkxOA2sB+iSgEtzNgiSgEBmmSgE4jLylS
-gCB69RgBBwkSgFj0EigSgCESBwBh0EmxOA2sBgjSgEtzNiiSgEvzNomSgEjgFwlSgC4jL0lSgCwzN89RgBxzNykSgFj0EkgSgCEUBgCh0EoxOA2sBijSgEtz
-NkiSgEvzNqmSgE6wGqmSgC4jL2lSgCwzN+9RgBtG62RgExzN0kSgJj0EmgSgCEOBoBh0EqxOA2sBkjSgEtzNmiSgEvzNsmSgEjgF0lSgCwzNg+RgCj0EogSg
-EEOB4Bh0EsxOA2sBmjSgEtzNoiSgEvzNumSgEwzNi+RgCtG+2RgEj0EqgSgIEGBYh0EuxOAtGg3RgEj0EsgSgIEIBch0EwxOAB6lSgEtGi3RgCj0EugSgIEO
-B4Bh0EyxOA2sBsjSgEtzNuiSgEBuiSgEwzNo+RgEtGk3RgEj0EwgSgIEQBwBh0E0xOA2sBujSgEtzNwiSgEvzN2mSgEBujSgCBwiSgCwzNq+RgEj0EygSgEE
-SB4Bh0E2xOA2sBwjSgEtzNyiSgEvzN4mSgE8zNwjSgC9zNyiSgCB4mSgEwzNs+RgCj0E0gSgEIABBCAABNEAsnSAwhSAgnDIABEIABwrHIABurHIABwrHIAB
-2rHIAB4rHIAB6rHIAB8rHIAB+rHIABksHIABqsHIABssHIABusHIABwsHIABysHIAB4sHIAB+sHIABktHIABqtHIABwtHNCA2oSwHitRMABCMABEMAB0nJMA
-B2nJGMAEBCBEBIBQBOBkuCHABACAACNMAgoSqwGk1Q7iBwvOBCn2BqjS3ekpSpjBukSMABCNGAslSqwGo1QquCyhQw2B8oSMABCNCAupS6gL4vOMABCNCAyp
-S7iB8vOMABsoJNGA4lSB8uHrMukSBopSMABCMABIMABKNEA+pS7iBowOjgF2mPMABCMABUNEAkqS6gLuwOwqI8nSMABCNGAqmS6gLywOjgFgnPB6pSMABCMA
-BaNCA4wOyrB+DMABCHABAHABACAAEHABAMAB49KNGAsoSl6G2pSkhH2pS4jL2pSMABCKAAqqSHABAIABBNEAonSABAqlSCAAGIABBNEAsrSAEAwlSCAAKCAA
-GNIAyrSBKsqB2lSBEBCMABCNEA2rSB8xOquC+jQHABAHABAHABAHABACAAECAAEHABAEcB4Ch0E22OABiqSgEBiqSgCwqI+pSgCB+pSgEB+pSgE57D+pSgEB
-+pSgE/F+pSgEmgBiqSgE8tLiqSgCB+pSgCB+pSgEj0E0lSgEESBwBh0E42OAk2NkqSgEl2NkqSgCwqIgqSgCBkqSgEBkqSgCBgqSgCBgqSgEj0E2lSgEEWB4
-Bh0E62OAk2NmqSgEBiqSgEBiqSgEBkrSgEBmqSgCBmqSgCBmqSgCBkrSgCBkrSgCj0E4lSgCEWBoCh0E82OAk2NoqSgEl2NoqSgCwqIkqSgCm2NkqSgEBoqS
-gEBkqSgEBkqSgEBkqSgEBkqSgEj0E6lSgEIABBCAABNOAysSA2mSAQAssSABAqqSAqqSAqqSCAAQIABGIABBCAABNQA8sSAgnSAaA2sSAIA4qSA4qSA0qSA0
-qSIABEIABGIABBCAABNOAmtSAqnSAmBA+qSA87RAirSAgsSAgsSIABBCAABNSAstSAwnSAqBAmtSAYAorSAkrSAkrSAkrSAkrSEaB4Dh0E+3OA6KgwQgEBor
-SgQBmrSgEBmrSgEBorSgEBorSgEBorSgEBmrSgEBmrSgEBorSgEBorSgEj0E8mSgEEIBwBh0Eg4OA6KiwQgEButSgQj0E+mSgEESBwCh0Ei4OA6KkwQgEl+F
-stSgQBssSgE4sNwtSgEBktSgEBktSgCtnCktSgCj0EgnSgCEMB0Bh0Ek4OA6KmwQgErVmtSgQ03NusSgCy0HmtSgCj0EinSgCIABBCAABNGA6tSA+nSA0wQA
-kDIABBCAABNGAguSAkoSA6wQA+tSIABBCAABNQAmuSAqoSAgxQAguSAgtSAkuSA4tSA4tSA4tSIABBCAABNKAsuSAwoSAmxQA+tSAmtSA+tSMAB4CHABAHAB
-AHABAHABAHABAHABAEOBoBh0Es5OA/uD2tSgEhYgpSgEm9H4sSgE49H4sSgC3C4sSgCj0EqoSgCEOBoBh0Eu5OAhYipSgE0pGwuSgEBwuSgCBwuSgCm0EusS
-gEj0EsoSgEEMBoBh0Ew5OAhYkpSgE6gLkpSgEp+H4sSgE/uD6tSgEj0EuoSgCEUBgCh0Ey5OAhYmpSgE6gLmpSgEp+H6sSgE0pGstSgE3CwtSgEsfBgEB8tS
-gEB+sSgCj0EwoSgCCAA2+JEOBoBh0E25OAhYqpSgE6gLqpSgEyrB0tSgE0pGwtSgEq4NitSgCj0E0oSgCEKBgBh0E45OAhYspSgE6gLspSgEBspSgEj0E2oS
-gEEIBYh0E65OAhYupSgEBkuSgEj0E4oSgCEQB4Bh0E85OAhYwpSgE6gLwpSgEp+H6tSgE0pG2tSgE4oCwpSgEq4NotSgEj0E6oSgCESB4Bh0E+5OAhYypSgE
-6gLypSgEp+HmtSgEnmGouSgEBgvSgCv+HmtSgCw+HmtSgEj0E8oSgEESB4Bh0Eg6OAhY0pSgE6gL0pSgEp+H+tSgE0pG6tSgE3C+tSgEByrSgEq4NstSgCj0
-E+oSgCESBwBh0Ei6OAhY2pSgE6gL2pSgEp+HguSgE0pG8tSgE4hDsuSgCmqBsuSgCq4NutSgCj0EgpSgCEQBwBh0Ek6OAhY4pSgE6gL4pSgEp+HiuSgE0pG+
-tSgE4hDuuSgCq4NwtSgCj0EipSgCEmBBgDh0Em6OAhY6pSgE6gL6pSgEp+HkuSgE0pGguSgE3CguSQ4jLguSQ+mDutSgDprButSgE3eytSgEBytSgC87H6tS
-gC0E6tSgBBytSgBButSgCButSgEjgFwuSgEq4NytSgCj0EkpSgCEOBoBh0Eo6OAhY8pSgEp+HmuSgEnmG4tSgEy4N0tSgCB8pSgCj0EmpSgEEIBYh0Eq6OAB
-+pSgE3XsvSgEj0EopSgCEMBoBh0Es6OAhYgqSgEypJ0tSgEB0tSgEB0tSgEj0EqpSgEEKBYh0Eu6OAhYiqSgE3X4uSgEBwvSgCj0EspSgCIABBCAABNMAkwS
-AoqSA+uSAoqSAguSAguSAguSIABBCAABNMAqwSAuqSAuqSA8vSA8vSA8vSA6tSIABBCAABNGAwwSA0qSAg/JAqvSIABEIABBCAABNEA4wSA8qSAo/JIABBCA
-ABNGA+wSAirSAu/JAu/JIABwoMIABGIABBCAABNQAoxSAsrSAsrSAsrSAgvSAiwSA6wSAgvSAgvSIABUIABBCAABNIAwxSA0rSAggKAqwSAqwSIABkBIABBC
-AABNIA4xSA8rSA6UAogKAywSIABBCAABNMA+xSAisSAisSAswSA+vSA6vSAisSIABq0JIABBCAABNKAmySAqsSAqsSA+vSA+vSA+vSIABBCAABNIAsySAwsS
-AwsSAmxSA+xSNMA+vS/uDgySBqwSBqwS3CqwSBwsSBmuSMABCEOB4Bu6E2sSAv6EsxSgEBixLgEB4vSgEr6E2sSgE16E4vSgE06EkySgECAACHA59HAHAu0H
-ANIAyuSmSynSpcyuS6wGyuS8zDqnRMABCMABENGA4uSprBktS6wG4uS8zDwnRMABCNGA8uSprBmtS6wG8uS8zD0nRMABCNGAmzSo/CstSvtCqtStvGmzSMAB
-CMABEHABANGAgxS1ZowS0ZqzS3XgxSMABCNEAkxSBuzS3XkxSMABCEKBgBh0Eo+OABqzSgEtLwxSgEl/GyySgEj0EmtSgCIABBCAABNIA+zSAiuSAwzSA2xS
-A4ySIABEIABGHABAEKBUh0E2+OAB4zSgE/sLgzSgC5nIgzSgCj0E0tSgCEKBUh0E4+OAv6N6zSgEwhDizSgCqsDizSgCj0E2tSgCIABBCAABNIAu0SAyuSAg
-0SAozSAozSIABEGEBEBABCHABAKAACHABACAACCAAGESBwBh0Eu/OABw0SgEBw0SgCyyD2ySgCB2ySgEBMgEmMgxSgC5nI4zSgCj0EsuSgCIABBCAABNIAk1
-SAovSAKAIA+zSIABECAA1IHABACAACNIAixS2sB8nQ8X4jNutCo1S3emxSHABANCAs0StLqySDAAAwzSu0SgEGIBEBABCBEBGCAA1VHABAHABAHABAHABAHA
-BAHABAHABACAAHHABACAAGCAAEHABAEGBMh0EihPA/6Gu0SgEj0EgwSgCEIBYh0EkhPA/6Gw0SgEBy2SgEj0EiwSgEEKBgBh0EmhPA/6Gy0SgEoyD02SgEtn
-C02SgEj0EkwSgEEIBQh0EohPA/6G00SgEB00SgCj0EmwSgCEIBQh0EqhPA/6G20SgEB01SgCj0EowSgCEKBUh0EshPA/6G40SgEBu2SgCBu2SgCj0EqwSgCE
-OBoBh0EuhPA/6G60SgE07N60SgCoyD82SgCtnC82SgEB82SgEj0EswSgEIABBCAABNEAk3SAoxSAcIABEIABGIABIIABKIABMIABOIABQIABBCAABNGA43SA
-8xSAwBA23SIABEIABGIABIIABBCAABNIAk4SAoySA8BAi4SAi4SIABBCAABNGAq4SAuySAiCAiCIABEIABBCAABNGAy4SA2ySAqCAs3SIABEIABBCAABNGA6
-4SA+ySAyCAsCIABEIABBCAABNEAi5SAmzSA2CIABENMAg4SBm2Bh1KgvO47N44SyrBqzShYqzSu/Ku0SMABCNKAk4Sx8Nq2Bh1KkvO47N84SyrBuzSu/Ky0S
-MABCMABENMAq4SBw2BBu2BBi5SBi5SyrB0zSu/K40SMABCEGBMh0EkkPA/6Gw3SgEj0EizSgCEKBUh0EmkPA/6Gy3SgEoyDw4SgCtnCw4SgCj0EkzSgCEIBQ
-h0EokPA/6G03SgEtLq5SgCj0EmzSgCIABozOIABqzOIABszOIABuzOIABwzOIAByzOIAB0zOIAB2zOIAB4zOIABBCAABNIAw6SA00SAq6SAq5SAq5SIABgyH
-MAB84JHAtmBAHABAMABg7MHABACAACHABACAACEOBwBh0E0lPAB84SgEB84SgEB84SgEB84SgEBg5SgEj0Ey0SgCEUBgCh0E2lPAB+4SgEB+4SgEB+4SgEB+
-4SgElck7SgEy9Ni5SgEBi5SgCBi5SgCj0E00SgCEQBch0E4lPAy9Nk5SgE49Nk5SgCiMs5SgC++Bs5SgBBk5SgBx3Bk5SgCj0E20SgCEYBgCh0E6lPAy9Nm5
-SgE49Nm5SgCiMu5SgC++Bu5SgB79Nm5SgBkXo7SgCv3Bo7SgEprBo7SgEqrBo7SgE4hDo7SgEj0E40SgEIABBCAABNMAw7SA01SASAo5SAo5SAo5SAo5SIAB
-BCAABNQA27SA61SAYAkuQAu5SAu5SAu5SAu5SA07SIABBCAABNEA87SAg2SAaIABEIABGIABBCAABNOAm8SAq2SAkBAk8SAk8SAk8SAk8SAk8SIABEHAyyCA
-EIBQh0E8mPA8jBm7SgEqnIo6SgCj0E61SgCEGBMh0E+mPAqnIq6SgEj0E81SgCEKBgBh0EgnPABo6SgEBo6SgEuWo4SgEj0E+1SgEEKBgBh0EinPAn+Nq6Sg
-EuWq4SgEBq4SgEj0Eg2SgEEMBgBh0EknPAqnIw6SgEu5Jw6SgCn+Ns6SgC3Cu7SgEj0Ei2SgCIABBCAABNGA68SA+2SA07SAovQIABEIABBCAABNEAi9SAm3
-SAwvQIABBCAABNIAo9SAs3SAm9SAs4SAg5SIABBCAABNIAu9SAy3SAs9SAm5SAm5SIAB6yHMAB8vMMAB+vMMABgwMHABAHABAHABAHABAEKBUh0EwoPA/6G8
-7SgEn7Dy9SgCtLy9SgCj0Eu3SgCEMBYh0EyoPA/6G+7SgEn7D09SgCB+7SgCB88SgCj0Ew3SgCEKBUh0E0oPA/6Gg8SgEn7D29SgC3X+8SgCj0Ey3SgCEKBU
-h0E2oPA/6Gi8SgEBi8SgCBi8SgCj0E03SgCEIBQh0E4oPA/6Gk8SgErjLi9SgCj0E23SgCEGBMh0E6oPA/6Gm8SgEj0E43SgCEKBUh0E8oPA/6Go8SgEvtC+
-9SgCo/C+9SgCj0E63SgCIABBCAABNIAy+SA24SAqJAk+SAk+SIABEIABGIABBCAABNKA8+SAg5SA0JAu+SA+4SA29SIABEIABBCAABNIAk/SAo5SA8JA2+SA
-+9SIABEIABGIABIIABBCAABNIAw/SA05SAoKAq/SAq/SIABBCAABNGA2/SA65SAuKA47SIABEIABYIABBCAABNEAggTAk6SA4KIABEIABGIAB2BHABAHBBAD
-AAA2/Sm/SiBHABAEQB4Bh0EgrPAk2Ns+SgE2sB+yQgEytCqgTgE4Z06SgE/6Gs+SgEuWo8SgEj0E+5SgEIABBCAABNMA2gTA66SAkzQAwgTA66SAwgTAu8SH
-ABACAACEMBYh0EsrPAu5J4+SgEB4+SgCjzBugTgCBugTgCj0Eq6SgCIABBCAABNEAihTAm7SAIIABEIABGIABIIABKIABMIABOHABACAACHABACAACKAAEHA
-BACAACHABAKAACGGBEBABCBECAAECAAOMAB6MMAB8MMAByvNGKBEBABCBEBGBICAAwMCAA0MCAA4MCAA0MEQBgRh0EotPAB0gTgEB0gTgCxkBwgTgCrV0gTg
-EB0gTgCBkNgCj0Em8SggIEMBgBh0EqtPA3gO2gTgE4gO2gTgCxkBygTgCrV2gTgEj0Eo8SgCESB4Bh0EstPA3gO4gTgE4gO4gTgC1yJ2hTgCxkB0gTgEB0gT
-gEB0gTgE3XghTgEj0Eq8SgBEcB4Eh0EutPA3gO6gTgE4gO6gTgC1yJ4hTgCBkvRgCxkB2gTgKB6gTgEBihTgCBihTgBB2gTgBBohTgEBohTQyrBo0NQj0Es8
-SgoBE0BBoEh0EwtPA3gO8gTgE4gO8gTgC1yJ6hTgCghOmvRgCxkB4gTgKhhO8gTgEihOkhTgCjhOkhTgBkhO4gTgBlhOqhTgEmhOqhTQB4gTwDBqhTgEiMqh
-TQBqhTQBqhTQ1xC8gTQB6zSgCB4gTgIBmvRgEBkhTgIBqhTgBBqhTQB8gTQj0Eu8SgCE8BBgFh0EytPA3gO+gTgE4gO+gTgC1yJ8hTgCghOovRgCxkB6gTgK
-hhO+gTgEihOmhTgCjhOmhTgBkhO6gTgBlhOshTgEmhOshTQohO6gTwDphOshTgEiMshTQqhOshTQrhOshTQvhOmhTQBmhTgBB+gTgBB+gTgCBm7OgCthO6gT
-gQuhOovRgEwhOshTgIBshTQ8xGshTQxhOshTQyhO+gTQj0Ew8SgCEsBB4Ch0E0tPA3gOghTgE4gOghTgC1yJ+hTgCghOqvRgCxkB8gTgKhhOghTgEihOohTg
-CjhOohTgBkhO8gTgBlhOuhTgEmhOuhTQBuhTQBuhTQBuhTQBuhTQBghTwBBghTgCBghTgCBqhTgCBuhTgBj0Ey8SQEcBwCh0E2tPA3gOihTgE4gOihTgCxkB
-+gTgC3nJwhTgEBihTgCB+gTgCthO+gTgEohO+gTgEBihTgEBozSgCrsNwhTgI3CwhTQj0E08SQIABBCAABNKAsjTAw9SAmBAohTAohTAiySIABBCAABNGAyj
-TA29SAsBAuhTIABBCAABNIA4jTA89SAyBAqBA8BIABBCAABNKA+jTAi+SA4BAwBAkgBAqBIABBCAABNMAkkTAo+SA+BA2BAyCA8hTAyBIABBCAABNMAqkTAu
-+SAkCA8BA4CAiiTA6BIABBCAABNIAwkTA0+SAqCAiCA6BIABBCAABNOA2kTA6+SAgDAkDAyCAgjTAs5HA0CHABAHABACAACCAAGCAABHABACAABHABAEGBMh
-0E4vPABikTgEj0E2+SgCEQBoBh0E6vPA1iOkkTgEBkkTgCscolTgCB8kTgEB8kTgCrVkkTgCj0E4+SgCEMBgBh0E8vPA1iOmkTgE3iOmkTgCscqlTgCBuhTg
-Ej0E6+SQEKBYh0E+vPA1iOokTgE3iOokTgCl+FOgCj0E8+SgEEOBgBh0EgwPA1iOqkTgE3iOqkTgCl+FQgCw0GilTgEBilTgCj0E++SgCEQBoBh0EiwPA1iO
-skTgE3iOskTgCBOgC3eskTgEBujTgCBujTgCj0Eg/SgCIABBCAABNEA4lTA8/SAcIABEIABBCAABNGAgmTAkgTAiBA6kTIABBCAABNGAmmTAqgTAoBAoiTIA
-BBCAABNEAsmTAwgTAsBIABEIABGIABBCAABNGA2mTA6gTA2BAyBIABEGmEAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBgBBiBBkBBmBBoBBqBBsBBuBB
-wBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB
-+DBgENEA20O9iFw7R2sBiwSNCA4lT2sBkwSMABEGJBEBBBABEBOHABAHAp5EAEIBYh0E4xPABi+SgE5nIimTgEj0E2gTgCEIBQh0E6xPA29CkmTgE5nIkmTg
-Cj0E4gTgCEIBQh0E8xPAmMmmTgE5nImmTgCj0E6gTgCEIBQh0E+xPAmMgnTgE5nIomTgCj0E8gTgCEIBYh0EgyPApcglTgE5nIqmTgEj0E+gTgCEKBgBh0Ei
-yPA6tBu0JgEmagjTgEyyDgjTgEj0EghTgEIABBCAABNGA4nTA8hTAy+SAymTIABEIABGIABIIAByoNIAB0oNIABojNIABBCAABNGAqoTAuiTA6lTAknTIABE
-IABBCAABNEAyoTA2iTAu1JIABEIABGKAAwIKAAsIEQBYh0EszPAB2nTgEB8nTgCprB8nTgB3C8nTgB3e8nTgB7+N4mTgBj0EqiTgCEOBUh0EuzPAqmO4nTgE
-rmO+nTgCprB+nTgB3C+nTgB3e+nTgBj0EsiTgBEQBYh0EwzPAqmO6nTgErmOgoTgCprBgoTgB3CgoTgB3egoTgB7+N8mTgBj0EuiTgCEKBQh0EyzPAqmO8nT
-gEBioTgCm0EmoTgBj0EwiTgBIABBCAABNIAopTAsjTABADAioTCAAQCAAUIABIIABKIABBCAABNIA2pTA6jTAMAwoTAwoTKAAuJESB8Bh0Eq0PAqmO0oTgEp
-rB6oTgC3C6oTgBBkpTgB3ekpTQ5zEwoTwButCuJgCj0EojTgREQB8Bh0Es0PAqmO2oTgE3C8oTgCprB8oTgB1mOmpTgB5zEyoTgCutCwJgCj0EqjTgRESB8B
-h0Eu0PAqmO4oTgEprB+oTgC3C+oTgB1mOopTgB3eopTQ5zE0oTwButCyJgCj0EsjTgRESBYh0Ew0PAqmO6oTgEprBgpTgC3CgpTgBpiMqpTgB1mOqpTQnmGk
-pTQ5zE2oTgBj0EujTgCIABBCAABNQAmqTAqkTAcAqoTAkpTA8pTAwoTAgpTABCAAQIABBCAABNOAuqTAykTAkBAyoTAspTAkqTA4oTAopTIABBCAABNSA0qT
-A4kTAqBA4oTAypTAqqTA+oTAupTAMAupTIABBCAABNQA6qTA+kTAwBA+oTA4pTAwqTAkpTA0pTA0pTEKBYh0Es1PAkc2pTgEB4oTgCtLupTgCj0EqkTgEEKB
-Uh0Eu1PAkc4pTgE+mO6oTgCB6oTgCj0EskTgCIABBCAABNIAkrTAolTA+pTA+qTA2pTIABEIABBCAABNIAsrTAwlTAmqTAmrTAmrTHABAHABACAACEMBYh0E
-k2PABwpTgEhZuqTgCBuqTgCzxKuqTgCj0EilTgCEIBYh0Em2PAg/NypTgE+7D0rTgEj0EklTgEEMBYh0Eo2PAnnO0pTgEhZyqTgCByqTgCBiWgCj0EmlTgCE
-OBoBh0Eq2PAg/N2pTgE29C4rTgEB2pTgEB2pTgC9xC2pTgCj0EolTgCEMBgBh0Es2PAg/N4pTgE29CurTgCB6rTgC9xC4pTgEj0EqlTgCIABBCAABNEAisTA
-mmTAqWIABBCAABNGAosTAsmTAojNAmsTIABBCAABNIAusTAymTA2WAorTA4WIABBCAABNKA0sTA4mTA0jNAiBAysTAwqTIABBCAABNKA6sTA+mTA6jNA4sTA
-4sTA2qTNEA2rT9iFwhSg3Bw7OEUBwBh0Eu3PAB4rTgEB6qTgCB6qTgCB2oTgEB6qTgEB6qTgCB4rTgCB+qTgCj0EsmTgCEMBYh0Ew3PA4nO6rTgEB6rTgCB8
-qTgCB8qTgCj0EumTgCESB4Bh0Ey3PA4nO8rTgE5nIirTgCBirTgCpR8qTgE8zD8qTgEtR8qTgE8/EirTgEj0EwmTgCIABBCAABNSAotTAsnTAwXAkrTAkrTA
-isTAkrTAkrTAisTAorTIABBCAABNKAutTAynTA2XAosTAqrTAqrTIABBCAABNQA0tTA4nTA8XA0rTA0rTAurTAurTAurTA0rTHABACAACKAAmsTEYBoCh0Es
-4PAB6tTgEB6tTgEB6tTgE29CqsTgEn5JqsTgEo5JqsTgE4xGqsTgEvqJutTgE4V+pTgCB+pTQj0EqnTQIABBCAABNWAiuTAmoTAguTAguTAguTA6rTA6rTA6
-rTA6rTA0tTAkqTAkqTNGA+sTB22K2sB62Kkc+sTMABCEgBB3BBgsTA4ZssTgEBssTgBpMssTgB8xGssTgB1xCssTgB2hOssTgB0hOssTgBBssTgBBgsTgBBg
-sTgE4+LgsTgEwhOssTgEBssTgBBssTgBBysTgBHABACAACEOBch0E+4PAuM+pTgEpc+pTgC1mO+pTgCB+pTgCB+pTgCj0E8nTgCESBkBh0Eg5PAuMgqTgEpc
-gqTgC1mOgqTgC9oOgqTgC+oOgqTgC/9GgqTgC7tDqtTgCj0E+nTgCIABBCAABNEA2uTA6oTAKIABBCAABNGA8uTAgpTAQA2tTEOBwBh0Eu5PAxoI6sTgE29C
-8uTgEB8uTgEunO8uTgEvnO8uTgEj0EsoTgEEOBoBh0Ew5PA29C+uTgEunO+uTgEvnO+uTgEByuTgExoI8sTgCj0EuoTgCIABBCAABNIAmvTAqpTAuBAkvTAk
-vTIABBCAABNEAsvTAwpTA0BKAA0ZEUBoDh0Eg6PABstTgEB6tTgCB6tTQBotTwBB6tTgEB47RQBstTwJyrBoBgCj0E+oTwbEcBgCh0Ei6PABkvTgErlIutTg
-CgnOutTgCB2tTgCzrN8tTgBB+tTQB+tTQB+tTQz8CitTwDB8tTgEBitTgEButTgEj0EgpTgCEeBoCh0Ek6PABstTgEBstTgEBwtTgEBwtTgCi+F+tTgCBwtT
-gCBwtTgCBwtTgCBwtTgCBwtTgCBwtTgCrpO+tTgCpYuuTgCj0EipTgCEQB4Bh0Em6PAB4/SgEupO4/SgIvpOytTgIrpOguTgC3eytTgC7+NytTgCj0EkpTgC
-EOBkBh0Eo6PAxoI0tTgErV0tTgCBiuTgCBiuTQB6jNwBj0EmpTgIEKBYh0Eq6PA3mG4vTgEiM0uTgE/9G0uTgCj0EopTgCIABBCAABNMAgwTAkqTAkhNA8tT
-AohNA6vTAquTIABBCAABNaAmwTAqqTA2vTAgwTAgwTA+uTAuuTAsCAsCAsCAkwTAuuTAkwTAgwTIABBCAABNUAswTAwqTABA4mPAgpPA4mPAgpPA4mPAgpPA
-2uTAmvTCAAgBIABBCAABNOA0wTA4qTA8hNA8hNAuwTA8uTAgnPAopPIABBCAABNMA6wTA+qTA0wTAupPAivTAivTAubIABBCAABNIAgxTAkrTA+wTA6vTA6v
-THA85EAEEBgCByeA4jJ2wTgcHABAGGBEBABCBEGIAEBABCBEBGHABAHABAFEAYB80BAB6+GAHABACAAOCAAikPCAAUCAAINCA4vT/2B4nRMABCNEA6wT/6Es
-kP9+GYMABCNEA+wT/6EwkPprBomPMABCNIAixT/6E0kPprBsmPygLixT3CixTMABCNGAmxT/6E4kPxhLW3CmxTMABCMABsvGNGAsxT/6E+kPprB2mPygLsxT
-MABCNEAmwTBwxTqNgqTMABCNMA0xT/uD0xTBiB07LsyT3CsyTliBshTBohTMABCNIAuwT/uD4xTl+FqgB3CwyTBgvTMABCNKA8xT/6EulPl+FugBByjP3C0y
-TB8xTMABCNKAgyT/uDgyTqrOuB07L4yT3C4yTtrOovTMABCMABMNMAmyT/6E4lPl+F4gBvrO8jP3C+yTgrOyBB+yTMABCNEAqyT/uDqyT9+GqyTMABCNKAuy
-T/uDuyT7auyTsvKuyTpvKswTtvKwnTMABCNMAyyT/6EkmP78H6vT7ayyTsvKyyTpvK4pPtvK4pPMABCNKA2yT/uD2yT7a2yTsvK2yTB0wTtvK2yTMABCNMA6
-yT/6EsmP78HiwT7a6yTsvK6yTpvKgqPtvK6yTMABCNMA+yT/uD+yTn2BouTuW8vT3C2zTprBooPk3EgoTMABCNMAizT/uDizTBsuT3egwT3C6zTprBsoPk3E
-izTMABCNGAmzT/uDmzTBwoPBooTMABCMABENGAszT/uDszTB2oPygLszTMABCNIAwzTqwBwwSz8CmtJygLwzTvtDwzTMABCNIA0zT/uD0zTB+oPB2oT3C0zT
-MABCNKA4wSqwB4wSjiC4mPmsOipPnsO6oT3C4zTMABCNEA8zT/uD8zT1wG8zTMABCMABiyGNGAi0T/uDi0TBspPygLi0TMABCNIAm0TrnEm0TiMm0T5zEm0T
-BopTMABCNGAq0TrnEq0TiMq0T5zEq0TMABCMABENKAw0T2/Cm/QrnEw0TiMw0T5zEw0TnmGgEMABCNIA00TrnE00TiM00T5zE00TnmGkEMABCNMA40T2/Cu/
-QrnE40TiM40T5zE40TnmGoE5hL40TMABCMABqlNMAB86KMAB+kNMABw0KMAB4rFNMAm1T/6E4oPl+F8mPi7G05C47NkyTuWkyT3Cm1TMABCNGAq1T/6E8oPl
-+FgnP3Cq1TMABCNKAu1T/6EgpPl+FknPi7G85C47NsyTuWsyTMABCNEAy1T/6EkpPl+FonPMABCNCA82T/6EopPMABCNEAg3T/6EspPv4BqqSMABCNAAwpPM
-ABCNEA0pP/uDi2T5nIkrTMABCNGAmzS/6E4pP3Cm2TBm3TMABCNGAq2T+Z0xTBq2TBgwJMABCEKBoBB41TAB+1TgBB+1TQB+1TQBBgCDAAA8gTw2TEGmBAEB
-CBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQHABAE4BBgcolF2yTABgzPgIB8mMgM79Ju3TABu3TgCBBgCBu3TgEB
-+zTgCB+zTQBFwBB8iPgEBurNgEBwsSgEBgzPgEBIgMBu3TgkBlgC4mTggBBBgQpYu3TgEBu3TgCBgzPgC1wGyjPgMB8yTg8GBklTggBB22TgCB22TgCn7Hws
-SgEB4mTgICAACHABACAACGGBEBABCBEEMBoBB6rOAB6rOgE8LulTgE5xEg3TgCBg3TgChYi6PgEEQBwCBwlTABy2TgCBk2TgC5xEozTgCBozTgCB8rOgEB8r
-OgEBCgEEEBI/xGm2TAlkCm2TgCECBYnRBADAAAEo3TDHABAKAACCAABNEA24TAyuRAmtOFEAoBB8kTAB8kTAEZAY8Gk4TAABk4TAQBk4TAQBk4TAQBw3TIQB
-w3TUQBw3TBoBo0Gw3TDCliB44TAGBw3TAgEB63TAgCB63TAgBELAQB23TAAB23TAgCB42TfgCmM42TB+BB42TACEjCBotBB49BAABWAg0PBDAgoBBHAgEB84
-TAgEBilTAgEBilTAgUAGAgUB03TAgUB03TAgCB03TAgCB03TAgCB86PAgCBJAgEBPAgEBizTAgEBwsHAgEBTAgEBo4TFgEBo4TBKBo4TBCBo4TBCBo4TACBo
-4TAQBo4TAQBo4TAQBo4TAQB+3TAQBEAgBBCAgMB62TAgIB62TAgCBVAgCEYBoCBmtPAB63TgErvN+3TgCBs4TgBBs4TQBihTQB89PgCBy1TgIB+3TgCBi1Tg
-B4Z0zTgDpwK2zTgICAACHABACAACCAAWHABAKAACCAACNEAi5TAsvRAs3TCAACDAAAs3Tu4TNHABAEEBIB03TAB03TgCEjBBYB04TAArvF23TAgCB23TAgCB
-23TAgCB+3TBgCB+3TBCB+3TBCB+3TBCB+3TDCB+3TBGB+3TECB+3TEIBk4TBIo0Gk4THCBk4TAOB+3TAQB+3TAgBEGAQ+zK43TAlc43TgCga03TgCEGAQB44
-TAlc63TgCga23TgCERBYB43TAA+zK83TAgErxO83TAgCB83TAgCBq4TAgCBq4TFQBq4TBKBq4TBCEEAIB+3TAB+3TgCEjKBgqCBmBAABy8PAg0WBg4TAABg4
-TAgCBg4TAgCBg4TAgC1jKo4TAgCB4uSAgEB4uSAgEBy8PAgEBy8PAABg4TAABg4TAgCyuKg4TAgCquKg4TAgCBg4TAgC9uKg4TAgC+uKg4TAgCBo4TAgCBu4
-TAgBBu4TCQBu4TBEBu4TBCBu4TBCBu4TBCBy8PAGBy8PAApyKg4TAABg4TAgCBg4TAgCBg4TAgCBg4TAgC3uKg4TAgCBo4TAgCBo4TAgB5qLg4TAgBtuK4BA
-gCB+mTAgMuuKg4TAgEBu4TBgCBy8PAQBy8PAwF7uKg4TAA8uKg4TAgCB83TAgCBg4TAgEBg4TAgCB+rOAgCBg4TAgGBg4TAgCBg4TAgCBg4TAgCBg4TAgCB8
-3TAgCB+0TAgEB4uSAgIzuKu4TAgEBy8PAQBy8PAABu4TEABu4TBIB22TAoBB83TAgCB83TAgEvuKg4TAgEwuKg4TAgCxuKg4TAgCBg4TAgCruKg4TAgC2uKg
-4TAgCBg4TAgC5zKg4TAgC6zKg4TAgCBg4TAgCBg4TAgCBKAgCBy8PAgMBy8PAgC/uK83TAA5uKg4TAgE6uKg4TAgCBg4TAgCBg4TAgCBg4TAgC0uKg4TAgC1
-uKg4TAgCBg4TAgCB83TAgCB83TAgEgvK83TAgEBIAgEBGAgIBy8PAgIBg4TAABg4TAgCB+0TAgCBEAgIBu4TAgMBu4TCQBu4TBEo0Gu4TFCBu4TBKBu4TBCB
-u4TBCBu4TCCBu4TBEBu4TAGBu4TCQBu4TBEBu4TBCBu4TBCBu4TBCBu4TBCBu4TAEBg4TAwBBg4TAgCBg4TAgCBg4TAgCBg4TAgCBg4TAgCBg4TAgCBg4TAg
-CBg4TAgCBg4TAgCB0mTAgCB0mTAggBB4uSAggBBBAgEBDAgEBDAgQB+4TAgQBg4TAgCBg4TAgCBg4TAgCBg4TAgCB+4TAgCB83TAgC4uKg4TAgEBg4TAgCBo
-4TAgCBo4TAgBBg4TAgBBg4TAgCB25TAgCB25TAgCB+4TAgCsuKu4TAgCBu4TBQBo4TAQBg4TAgBBCAgCBg4TAgEBg4TAgCBm2TAgCBm2TAQBHAwDBNAgEBRA
-gEBVAgEB4tOAgEuvFstOAgEDAAAOg5TBDAAAQi5TENCAs2TA6uOCAACHABAKAACCAACHABACAACHABACAACHABAKAACCAAEEkBBgkBB8/BABg7Tg0P8G85Tg
-EBs6TgC3ei6TgB2jKi6TgBBi6TgBBi6TgBB0tPgCBDgEB0tPgEB8xOgEBHgEBLgEBm2PgMB85TgMB85TgCBk3TgCNMAk7TAgxRA4vSA+5TA43TAg5TA4tTCA
-ACNGA8vSAkxRAg2TA8vSCAACNGAm6TAoxRAgwSAm6TCAACHBBACAAUCAA2CCAAg2JMAB2lHNKA06T/6EmuP7a06TsvK06TpvK6xPtvKs7TNIA26T/6EouPl+
-FssPuW03T3C26TNCAg4T/2B6xRMAB+lHNEAi8T/2B+xRB86TMABCMABkmHMABmmHMABomHNGAm7TqwBm4S/6E4uP/wCqvTNGAo7T/6E6uPxhL6uPjiCouPNE
-Aq7T/2BsyRtLq7TNGAs7T/2BuyRB0wO9iFixPMABCMAB0mHMAB2mHNMAuxS/2B2yR+/E48Ti3B48TB07TB2wTB07TMABCMABi1JMABk1JNEA+yR/2ByxOhuB
-msNMABCMABknHMABmnHNKAmzR2/C6mRrnEk8ThuBy4T+kL00O5hLk8TMABCNKAo8T/2BqzR7ao8TsvKo8TpvKuzPtvKuzPMABCMAB4BNKAu8T/2BwzR7au8T
-svKu8TpvK0zPtvKm9TMABCNEA49T/2B0zRtLy8TNGA08T/2B2zR9iFuyShmGkCMABCMAB67GEEAQBkjCAB0ySgEFEAQBkjCAACAEZBgI6gL2xOAA2xOo8TEg
-0D3xOo8TEIxxOo8TBI0xOo8TBCzxOo8TBCBo8TBCBo8TBCBo8TBC1xOo8TBCBg8TAkBACAgCEcBwJ6gLCAm2ODggEB+7TgEBo6TgEj2Oo6TQBo6TQBo6TQBi
-8TQBi8TgCBi8TgCBi8TgCn1Oi8TgCvuKi8TgCBw8TgCKAAxPCAACHABAECBEBgqTAEEBEBk7TABk7TgBEEAM2oNq3PA3oNq3PgDFEAMACAmvDCAEIBSACABq
-7TgGv4Oq7TgBw4Oq7TgBKAAijCKAAlcCAACCAAGNKA0zS+/E++Ti3B++TrwD69Tr3O8yTpjBo6TMABCNCA+9T9iF4zSNEA6zSB6zSmT4zPMABCNEAu5T9iF+
-zS3e8+TNEAs/TrM43JwgLg0SMABCNCAk0SrM83JMABCNCA6lC9iFo0SMABCNIAo8T9iFo0Ppcy+T3ey+TlyEo8TMABCMABSMABUMABWNIA8+T9iF20SB8+TB
-8+TpjBq7TMABCNEA60S9iF20PpjBu7TMABCNEA+0S9iF+0SpjBy7TMABCNEAugU9iFi1ShmG46JMAB04JNGAygU/2Bu2R9iFm1ShmG86JMABCMAB64JMAB84
-JMABMNIAw1SuWugUpjBk8T3C2/T4Z2/TMABCNEA01SyrBk7Ty8JygUMABCMABENIA+8TAo7TA+8TAq7TA21SCAACNGA49TqwBk9S/6E2zP7jBqmLNIAmgU9i
-Fg2SpcmgUvtC81S3emgUMABCNIAqgU9iFg2PpcqgUo/Cg2S3eqgUMABCNOAugU9iFk2PpcugUo/Ck2S3eugUB29Tg3BMyrB47TMABCMAB6gHNGAu2S/2B23R
-3CshU5nI21TMABCNKAy2S/2B63RBq6J3CwhU+mD61T5nI61TMABCNEA8gU/2B+3RBk2OMABCNEAmiU/2Bi4RliB2/THABACAAy/BCAAENEAuiUl+F+yPBCMA
-BCNGAshU/6E+0Pl+FizPpRGMABCHABACAABNGA0hUAu3SA+lPAmxPNGA2hU9iFw3S+iFgmPgjFoxPEEAIlc6gUAp4O6gUgCFEBIACAB4gUAIABshUIABohUI
-ABihUIABghUKAA04PKAAsnCFKBQ2tNw7PAhRggUA0/EqjRA/sLspCABqoQAEMBUBKABKgCBKgCBKgCBOgC3COQEWB8BBBAqMQgUBQQBQQosLQQBMQBMgCBMg
-CBOgCBQgBBQQDAAAEuiUCECACrvNqgUAECAChZsgUAECACwkBugUAFOBC2tNwgUAnuEGAouEGApuEEAruEGA5gDGAsuECAEKBQBBAqMcgBBcQp6OcQBWgCDA
-AAe6iUCEKBQqMkiQABsrCgC/Mu1OgEp6OsiUgB3CsiUQHABAGKBEBABEBOBgIBiIGGAEBCBEBIHABAHAx5EAHA75EAKAA+oCEKBIBmhUABmhUgBB6jUgBB6j
-UQBmhUQEEAEhZohUAvfohUgBEEAE+yFqhUAwnEqhUgBFIAEBEABqhUABCAiWssQAEIBIiMkkUA7mDkkUQBgrCQBCgBCAABEcB4HBwGA8LmyTgCliB6iUgCx0
-BBgCBVgCrV8kUg4BBk5PgEBy/TgEBqlTgIBCAryE4BgE1zE4BgCBZgC2sFTgEEGBEhZkjUA3CqjUgBl1BqjUQEEBoB0ZDA1ZJgKEEBIB2kUAliB2kUgCEGBU
-B4BA2/EqBgIBiCgBEEACiMmCA7mDmCQFOAC2tN+hUAnuE0BAouE0BApuECAruE0BA5gD0BAsuEwBAEKAU87O+BA2/ECgIBqCgBB4lTQl1BqCAEEB4BBymTAB
-MgIECBIBulUAFMBgCruE0BA5gDwBAnuEgCAouECAsuEOABklUADAAAGukUCHABACAACCAAwCCAAwCCAAuBKAA0HHABAKAAmxPHABAHABAESBgGBq6IABbggB
-BfgE3vC6+RgE2sBwvTggBmgFg7PgE9lFoxPAhmF8xPgEBXgEHABAHABAHAy5EAEUBoCiMmjUAB0iUgB2sB4vTgDmgFo7PgEuCFABJgEBNgEBiwRgEB2gUgEr
-MshUgENIAulUAo7SA6vTABA6vTCAAECAAENGA6mUAyhUAEAgwTCAACNEAgjUAIA68RCAACEEBQBmhUABmIgEHAt8OACAACHABACAACCAAsBCAAqBMAB4nNMA
-B0gBMABijJMABwoIMABkjJMABq2IMABmjJMABs2IMABqjJMAByhUNEA+mUtvG2zPBivSMABCNEAqkUtvG6zPBinUMABCNEAmnUhmF+zP54HmnUMABCMABsJM
-AB6oNNEAunU2sB6xTlhDspPMABCMAB0JNEA0nU9iFu9Ss3B8kUMABCMABuiUMAB8JMAB+JNEA+nUs1Es/QBo0PMABCNGAknU9iF89SlhDypPs1Ew/QMABCNG
-AmoU9iFg+SpYmoUB0gUMABCNEAqoU9iFk+S8lF2yTMABCNGAuoU2/CkzR/2Bw/R9iFo+SNIAq+SqCq+S2sB8yTu8J2nPm0Ey9TMABCNCA6pUqwG60PMAB42H
-NEA4oU2sBkzTgjFq4PMABCNEAozT2/CyzR6/C8oUMABCNEAszT2/C2zR6KgqUMABCOAhuOuSBNEAmpUBsqQ9iFg/SMABCKAAknUMAB2HGEAEBCBEGCAEBeGI
-AEBgBBgCBgEBgIGCAEBCGIAEBEBIBQBgBGCAEBgBGIAEBABCBEBGGSAEBCBEBIBQBgBBgCBgEBgIBgQGEAEB+PBwDGEAEBCBEGEBEBABCGEBEBABCGGBEBAB
-CBEGKAEBABCBABCBEFEAQBmqUAByjQAFEACByqUABmoUAFEAQBqqUAB2jQAEOBsBBsqUAAGgCBgrUgIBgrUQAEQBsqUgBACgCEKBcBuqUABuqUgCrnE4qUgC
-27O4qUgBAIgBE0BBwDquKwqUAruKwqUgCtuKwqUgCuuKwqUgCvuKwqUgCwuKwqUgCxuKwqUgCyuKwqUgCzuKwqUgC0uKwqUgC1uKwqUgC2uKwqUgC3uKwqUg
-C4uKwqUgC5uKwqUgC6uKwqUgC7uKwqUgC8uKwqUgC9uKwqUgC+uKwqUgC/uKqqUgCgvKqqUgEq0OwqUgE5zKwqUgC6zKwqUgCxwOwqUgCEIAMt/EuoUAu/Eu
-oUgCl/EwoUgCk/EwoUgBEIAkBt/E6rRAu/E6rRgIl/EyoUgIk/EyoUgBFEAkB2gDEA3gDCAECBkBACAECBEB6qUAGQAEBCBEBIBQBgBBgCBgEB+HGgBAEBAB
-CBEBGBIBKBMBOBQBSBUBWBYBaBcBeGQAEBy+BB0+BB2+BB4+BB6+BB8+BB++BBg/BGCAEBCGMAEBCBEBIBQBgBBgCGUAEBABCBEBGBIBKBMBOBQBSFEAC8sN
-yrUAByrUAFGAEhrN+rUABmpUABqrUAFEAQ6jKopUA8jK4kQAFEAQ7jKqpUA9jK6kQAEEAEy4OupUAv4OupUgBFEAEACAByrUAECAEryE0rUAEEAMBy2OABy2
-OgDFEAMAEAACAEWBgCrnEusUABusUQl/E4pUQk/E4pUgBASgB6/C6rUgBAQgCAOgCAMgIAIgIACgCFEAQ/wG4pUAgxGolQAEEBUixG+rUAACgCGCBEBCGGBE
-BABCBEKAA6iQHABAEqCBgI2sBggSAB42TgEBsoUgEB66TgIx3Bk5TgCBxBgCsfotTgEB66TgQo8HsoUgEBsoUgIBurUgI//O2rUgCujCvBgCBvBgEB01OgEB
-1BgEB3BgEBqrUgEBqrUgEBurUgEBurUgCBurUgCn8JurUgCBurUgCBurUgCBurUgCBurUgCBurUgCBurUgCB8rUgCB8rUQB0pUQB0pUQB0pUQmvD2nUgCB66
-TgEB5BgEHAn2EAHA92EAEfB4GBmlPAABusUAgkCBgtUAgCBgtUAQBsqUAQBqtUBgBBqtUUCBqtUBoBBqtUCCBqtUIEB0rUAQB0rUAgCB85TAgEB2UAgUByUA
-gEHABAEQB4HBEAB4rUgsDB4rUgCB4rUgCB4rUgCB2sUgCB4rUgCB8SgCEEyqEgqBouE8SAB2yCggSEEBgwCnuE8TA5jP4yCgglBHABAKAACCAACGGBEBABCB
-EEWBUuxOmsUAvxOmsUgCnvFusUgC3xO0sUgB2xO0sUQ93O0sUQzxO0sUQ0xO0sUQxxO0sUQB0sUQiWonUQEEAEBwsUABwsUgBFEAEBqsUAACAENAYj0KmtUB
-A6zKmtUUCo0GmtULoB5zKmtUAWl0OosUAgCm0OosUAgEFEAYBCAlWidAEZBwBlcqtUAArxOqtUAgCAGAgCB+tUAgCB+tUAQB+tUAQB+tUBQB+tUBCB+tUBCo
-0G+tUFCtsNqtUAKACAgECAAgVCAAkkQHABAHABAEsBBgiB/2BulQABDggN2sBk4TgEliPFgEB4pUgE9lF85PgI//OitUgEBgrUgBh1KgrUQqMBQlkPDgGB4p
-UgEB6sUgI9jF2sUgEB2sUgE9iFyjTgEBgrUgEB4pUgEBm8TgIqbg8TgEBDgQBDgEGGAEBABCBECAA19CCAAIHABACAACCAAQDAAAEmuUAFEAgQBBA9rO0vDA
-DAAAisUquUgEEEBgQAEABy+MggICAAikICAA0DCAAqCCAAonPCAAyBCAAqtCCAAykJCAA+VMAB6rJNCAgvU/6EMMABCMAB+pUNGAmvU9iFw7I3CkuUBosJMA
-BCNIAqvUnR07I/2BsmStlHUBqvUMABCNGAuvUBgB4wNgnQBwuUMABCNGAyvU6PY3CwuUllP0sJMABCNGA2vUnRg8I3C0uUllP4sJMABCMABisJNKA6uUqwB6
-uU24J6uU34J6uU44J6uU54J6uUMABCNKA+uU/2B+uU24J+uU34J+uU44J+uU54J+uUNKAgvUhYgvU/2BgvU3CgvU24JgvU34JgvUMABCNCAmwU/2BonSMAB2
-sJNIAqwU1yJ+yJn7D2yJ+mDqwUuWqwUNIA0tU+mDswUuWswUiMozJ9V6yJMABCMABENKAwvU9iFwvU7XwvU2yEwvU24JwvU34JwvUMABCNKA0vUijK0vU3e0
-vU3C0vU24J0vU34J0vUMABCNKA4vUijK4vUvtC4vU3e4vU3C4vU24J4vUMABCNKA8vUijK8vUB8vU3e8vU3C8vU24J8vUMABCNKAgwU9iFgwU/2BgwU3CgwU
-24JgwU34JgwUMABCMAB0tJMABcNKAowU9iFowU24JowU34JowU44JowU54JowUMABCNKAswUhYswUi8OswU3eswUBswU3CswUMABCMABEMABGMABIMABKMAB
-MMAB8BNKA8wU9iF8wUi8O8wU3e8wU9lP8wU3C8wUMABCMABENMAmpS9iF+nTi8O0D3emxU2sF0xU9lPixU3CixUMAuvKCNKAmxUlhDmxU6/CmxUBmxUBmxU3
-CmxUMABCNKAqxU9iFqxU6/CqxUnmPqxUomPqxU3CqxUMABCNKAuxU9iFuxU6pLuxUszKuxU3CuxU24JuxUMABCNKAyxUhYyxU6pLyxUszKyxU3CyxU24JyxU
-MABCNKA2xU9iF2xUkc2xUo/C2xUuW2xU3C2xUMABCNKA6xUijK6xUB6xU24J6xU34J6xU44J6xUMABCNKA+xUijK+xU7a+xUsvK+xUpvK+xUtvK+xUMABCMA
-BENKAkyUhYkyU7akyUsvKkyUpvKkyUtvKkyUMABCMABENKAqyU/2BqyU7aqyUsvKqyUpvKqyUtvKqyUMABCMABENKAwyUlhDwyUqwDwyU3CwyU26IwyUBwyU
-MABCNIA60U1ZgvUhY+uU+mD60U3e60UMABCNKA4yU/2B4yUB4yU24J4yU34J4yU44J4yUMABCMAB+DNKA+yU9iF+yU5mP+yU24J+yU34J+yU44J+yUMABCMA
-B6CNKAkzU9iFkzUqwDkzUo7DkzU24JkzU34JkzUMABCNKAozU9iFozUvtCozUuWozU24JozU34JozUMABCNKAszU9iFszUvtCszUuWszU3CszU24JszUMABC
-NKAwzU9iFwzUo/CwzUuWwzU24JwzU34JwzUMABCNKA0zU9iF0zUo/C0zUuW0zU3C0zU24J0zUMABCNKA4zU9iF4zUqwD4zU3C4zU26I4zU2mP4zUMABCNIAi
-2UBowU9iFmwU+mDi2U3ei2UMABCNKAg0UqwDg0UwkBg0U3Cg0U24Jg0U34Jg0UMABCNKAk0U6/Ck0U3Ck0U24Jk0U34Jk0U44Jk0UMABCNKAo0UlhDo0Upco
-0U24Jo0U34Jo0U44Jo0UMABCMABENKAu0UlhDu0Upcu0UutCu0U3eu0U24Ju0UMABCMABENGAgxUlhDm3Ppc40U3e40UMABCNKAg3UlhDq3P+mD+2UutCkxU
-3e+2UmPizUMABCMABUNKA+0UlhD+0U24J+0U34J+0U44J+0U54J+0UMABCNKAi1U9iFi1UBi1U3Ci1U24Ji1U34Ji1UMABCNKAm1U9iFm1U4xKm1U3Cm1U24
-Jm1U34Jm1UMABCNEAs2U9iFmsT4xKk3UMABCMABENKAw1U9iFw1UomPw1Uscw1U3Cw1U24Jw1UMABCNKA01U9iF01UwyE01U24J01U34J01U44J01UMABCNK
-A41U9iF41U2sF41U3C41U24J41U34J41UMABCNGA+2U9iF4sT+mDg2U3eg2UMABCMABEMAB6FNKAk2U9iFk2UmyEk2UnyEk2U24Jk2U34Jk2UMABCMABgGNK
-Aq2U9iFq2U3eq2U24Jq2U34Jq2U44Jq2UMABuHMABENKAw2U9iFw2Upcw2Uo/Cw2U3ew2UBw2UMABCNKA02U9iF02Upc02Uo/C02U3e02U24J02UMABCNKA4
-2U9iF42Upc42UvtC42U3e42U3C42UMABCNKA82U9iF82Upc82U24J82U34J82U44J82UMABCNKAg3U9iFg3UyrBg3UBg3Upcg3U24Jg3UMABCMABIMABGMAB
-MMABKNKAs3U9iFs3U0hDs3U6Ps3U24Js3U34Js3UMABCMABEMABqHNGA24U/2B4vS9iFwuTi9Gu5UMABCNEA64U/2B8vS5nI64UNCA+3UhZ84UMABCNGAg5U
-hY4tJmyE0tJnyE+tQMABCNGAk5UhY8tJ33BgpUB6tJMABCNEAo5UhYguJjoBgoSMABCGKBEBABCBEBGBIIABCNEAChmFomQ9iFqvTMABCHABAHABANEAyvT9
-iFyvTmTwvQHABAEOBoBh0EylRABm1UgEBm1UgEBm1UgE5zEg6UgEhmGs1KgCj0Ew0UgCEIBYh0E0lRA/oPo1UgEgpPo1UgEj0Ey0UgEEIBYh0E2lRA/oPo1U
-gE3eg6UgEj0E00UgCIABBCAABNKAs7UAw1UAgwTAw1UA21KAoxSIABBCAABNGAy7UA21UAmwTA21UIABBCAABNGA47UA81UAowQAy6UEmBBgCh0EqmRA/6G2
-5UgEl3B+5UgC/oP81UgCB83UgEmyE+5UgBnyE+5UgB5zE+5UgBzyEk6UgB3es7UgCi3Bs7UgCB06UgCB83UgCB06UgCn5Kk6UgC2jK+5UgB1jK+5UgBp5K+5
-UgBj0Eo1UgBEMBgBh0EsmRA/oPg2UgE3eu7UgEB26UgC/6G45UgCj0Eq1UgCEKBUh0EumRA/6G65UgEu5J65UgCx8J46UgCj0Es1UgCEKBYh0EwmRA/oPk2U
-gE3ey7UgE/6G85UgCj0Eu1UgCEqBBwCh0EymRA/6G+5UgEpyE07UgCl3Bm6UgC/oPk2UgEopPk4UgEmyEm6UgBnyEm6UgB5zEm6UgBzyEs6UgB33B+5UgC9y
-Ek4UgC3e07UgCi3B07UgCw3B07UgCBk4UgC8zE86UgCm5Kq7UgC2jKm6UgBp5Km6UgBj0Ew1UgBEGBMh0E0mRAm0E+6UgEj0Ey1UgCIABBCAABNGAq8UAu2U
-A6wQAmoQIABBCAABNKAw8UA02UAkxTAq7UA2lUAi8UIABBCAABNGA28UA62UA8lUAw7UIABBCAABNEA88UAg3UAwxTIABEIABGIABBCAABNEAm9UAq3UA2xQ
-IABEIABGIABIIABKIABysPIAB0sPIAB2sPIAB4sPIAB6sPEMBgBh0EqoRAhmFspQgExoI27UgEsf08UgCB08UgCj0Eo3UgCEQBoCh0EsoRAB68UgE3eu9UgC
-yhF69UgCB69UgEwqI69UgEBq9TgEj0Eq3UgQIABBCAABNIAi+UAm4UA0pQA88UA88UIABBCAABNOAo+UAs4UAm9UA69UAm+UAm+UAm+UAy1UKAAgyPGKBEBA
-BCBEBGBIKAAqkBEKBUh0EgpRA9tFq9UgEw3Bi+UgCx7Eq9UgCj0E+3UgCEWBgDh0EipRA6KkhTgEttFBgQ/lIi8UgMwxEs9UgE9tFs9UgCvxEs9UgCBs9UgC
-Bs9UgCukKs9UgCj0Eg4UgCDAAAk8Uu9UDEaBoCh0EmpRAB44UgEBw9UgEBw9UgCl/E29UgCk/E29UgBrnE29UgB5zE29UgBt/EqmRgBu/EqmRgCBgrTgCBgr
-TgIj0Ek4UgIEWB8Bh0EopRAjgFy9UgEl/E49UgCk/E49UgBrnE49UgB5zE49UgBt/EsmRgBu/EsmRgC5qPirTgC6qPirTgIj0Em4UgIEMBgBh0EqpRA2qP84
-UgErnE69UgE5zE69UgBhR4+UgDj0Eo4UgEEOBgBh0EspRA/2Bg5UgErnE89UgE5zE89UgBm0E29UgB3C29UgCj0Eq4UgCIABBCAABNGAi/UAm5UA+0SA2zTI
-ABBCAABNKAo/UAs5UAk1SAy2PA48UAi+UIABBCAABNIAu/UAy5UA+zPAm+UAm+UIABBCAABNEA0/UA45UAk0PIABEIABBCAABNIA8/UAg6UA41SA2+UA2+UI
-ABEEQBsCh0EwqRAtpP6+UgEl/Eg/UgCk/Eg/UgBrnEg/UgBt/EspEgBu/EspEgOj0Eu5UgOIABBCAABNIAmgVAq6UAg/UAi2SA60TKAA0zIEYBwCh0E6qRA/
-oPs6UgE2qPs6UgEqMk/UgEl/Eq/UgCk/Eq/UgBrnEq/UgBt/E+nRgBu/E+nRgC5qP0sTgC6qP0sTgIj0E45UgIEQB4Ch0E8qRA/oPu6UgE2qPu6UgEqMm/Ug
-EhmGi0PgCt/E4pEgCu/E4pEgOj0E65UgOEWBoCh0E+qRA2qPw6UgEl/Eu/UgEk/Eu/UgBrnEu/UgBt/EioRgBu/EioRgC5qP4sTgC6qP4sTgIB++UgJj0E85
-UgEEWBoCh0EgrRA2qPy6UgE6gLy6UgEl/Ew/UgEk/Ew/UgBrnEw/UgBt/EkoRgBu/EkoRgC5qP6sTgC6qP6sTgIj0E+5UgIEmBBoEh0EirRAt/E+pEgEu/E+
-pEgOl/Ey/UgOk/Ey/UgBrnEy/UgBryEo/UgCi3By/UgCwuKo/UgCxuKo/UgCquKo/UgCywKo/UgCyyOo/UgCBo/UgC9zOo/UgCqrPi/UgE/oP06UgE2qP06U
-gEj0Eg6UgEEKBoCh0EkrRA/oP26UgEt/EgqEgEu/EgqEgOj0Ei6UgOEWBgCh0EmrRA2qP46UgEl/E2/UgEk/E2/UgBrnE2/UgBt/EqoRgBu/EqoRgC5qPgtT
-gC6qPgtTgIBggVgIj0Ek6UQEiBBwDh0EorRAhhDo/UgE/oP66UgE2qP66UgEqMy/UgEt/EkqEgCu/EkqEgOBy/UgOl/E4/UgCk/E4/UgBrnE4/UgBwsN68Ug
-BxsN68UQysN68UQzsN68UQ0sN68UQj0Em6UQEoBBwDh0EqrRAhhDq/UgE/oP86UgE2qP86UgEqM0/UgEt/EmqEgCu/EmqEgOyrP0/UgOl/E6/UgCk/E6/UgB
-rnE6/UgBwsN88UgBxsN88UQysN88UQzsN88UQ0sN88UQBkgVQBkgVQBkgVQj0Eo6UQEYBgDh0EsrRAhhDs/UgE2qP+6UgEqM2/UgEt/EoqEgCu/EoqEgOl/E
-8/UgOk/E8/UgBrnE8/UgB0rPmgVgB1rPmgVQj0Eq6UQEWBgDh0EurRAhhDu/UgE2qPg7UgEqM4/UgEt/EqqEgCu/EqqEgOl/E+/UgOk/E+/UgBrnE+/UgBB0
-/UgCj0Es6UgCIABBCAABNGAkhVAo7UA01PA01QIABBCAABNIAqhVAu7UA61PA61QAgDIABBCAABNEAwhVA07UAs3SIABEIABGIABBCAABNGA6hVA+7UAq2PA
-o1PIAB8CIAB6EIABBCAABNGAkiVAo8UAg4SAsgVIABkBIABmBIABoBIABqBIABsBIABBCAABNMA0iVA48UAk3PAk3QA03CA03CA03CIABEIABGIABIIABKIA
-BBCAABNIAijVAm9UAy3PAi4CAi4CIABBCAABNGAojVAs9UA43PA+hVIABEEiBBsCh0E8tRABohVgE5nImiVgCBmiVgC35KmiVgC2sF2hVgChrN2iVQ7hD2iV
-Q3C2iVQ0ZgrRQ1ZgrRgCBgrRgCB2vTgCl/EwhVgIk/EwhVgB6KuzUgBj0E68UgIIABBCAABNKAyjVA29UAuhVA6TABAsiVCAAsDEUBgCh0EmuRAl4E2uQgEu
-8JocgE7wGwiVgE/oP69UgE6/CwiVgEkwGyhVgCuFyhVgCB0jVgEj0Ek9UgEEQBwBh0EouRAl4E4uQgEu8JqcgE/oP89UgE6/CyiVgEkwG0hVgCuF0hVgCj0E
-m9UgCEMBYh0EquRA49N2hVgEB2hVgCuF2hVgCkwG2hVgCj0Eo9UgCEMBYh0EsuRA49N4hVgE6sP4hVgCuF4hVgCkwG4hVgCj0Eq9UgCEKBUh0EuuRA49N6hV
-gE6sP6hVgCuF6hVgCj0Es9UgCIABBCAABNKAkkVAo+UAkvQA2cA+iVA44TIABBCAABNIAqkVAu+UAqvQA8cA+4TIABBCAABNEAwkVA0+UAwvQIABEIABBCAA
-BNIA4kVA8+UA03OA+tUA0iVHABAKAACHABACAACHABACAACHABAEOBch0E4vRAByjVgE49NkjVgCprBg+QgCBsjVgDBsjVgBj0E2+UgBEMBYh0E6vRABmjVg
-E49NmjVgCprBi+QgCotPujVgDj0E4+UgBEMBYh0E8vRArtPojVgE49NojVgCprBk+QgCotPwjVgDj0E6+UgBEOBgBh0E+vRArtPqjVgE49NqjVgCprBm+QgC
-otPyjVgD3CslVgBj0E8+UgEEQB4Bh0EgwRA49NsjVgEBqkVgCotP0jVgC0Z6xTgBB6xTgIBivPgIj0E++UgDIABBCAABNMA2lVA6/UAkpQA8uUAy9UA6jVA6
-jVIABBCAABNKA8lVAggVAcAYA49UAgkVIABBCAABNGAimVAmgVAiBABCAAeIABBCAABNMAqmVAugVAqBAmBAm+UAukVAomVIABBCAABNGAwmVA0gVAsyQABC
-AA2BEOBoBh0EkxRA9lFofgEy0H0kVgEBwkVgCnPwkVgClvDskVgEj0EigVgEEMBoBh0EmxRA9lFqfgE+4K0mVgEnPykVgE3mG0mVgEj0EkgVgEEMBoBh0Eox
-RA9lFsfgE+4K2mVgE4tP0kVgE3mG2mVgEj0EmgVgEEKBYh0EqxRA9lFufgEB0lVgEB0lVgCj0EogVgCIABBCAABNKAgnVAkhVA0fAglVA8kVA8kVIABBCAAB
-NIAmnVAqhVA6fAs1IAilVIABEIABBCAABNGAunVAyhVAigBAomVESBsBh0EgyRArnEslVgE49NslVgCjMqmVgCB6lVgCB6lVQBirUQBq4UgCj0E+gVgIEoBB
-4Eh0EiyRArnEulVgE49NulVgCB2/QgCB8lVgQ3C8lVQxgF8lVQiM8lVQ1nB8lVQvOsmVgCluPmvRgCmuP8zTgCsgFwnVgItgFwnVgE+0BwnVgEB2/QgEB8lV
-gQBulVgCqFulVgCj0EghVgCEiBBwDh0EkyRArnEwlVgE49NwlVgCouP4/QgCpuP+lVgQ3C+lVQxgF+lVQiM+lVQ1nB+lVQvOumVgCluPovRgCmuP+zTgCsgF
-ynVgItgFynVgE+0BynVgE5nIwlVgEj0EihVgCIABBCAABNMA6nVA+hVAmhQAgxUA8hVA0zQA8jVIABBCAABNMAgoVAkiVAgoRAs+QAqmVA8lVA8lVIABBCAA
-BNGAmoVAqiVAmoRAgnVIABEIABGIABIIABKCAAiKEIBoKqwDiiSAByyIg8D6jD44IgE8L61UggBFCAI/2Bw+SAEIBgBAmsLAA6oJgEAqkJgEACgEHABAEMBw
-KqwDqiSAxhEBg8DB2mVgE41G2mVgC6jDg5IgC3X6jVggBCAAENKA2mV9iF2mVqwD2mVwkB2mV3C2mV24J2mVMABCNKA6mVwiL6mVqwD6mVwkB6mV3C6mV24J
-6mVMABCNIAgoV26I6sLqwDwiSwkBqjV/2Bi/SMABCMABMMABKHABAHABAEIBgBAitLAA2pJgEAegEAklJgECAAECAAIMABsjVMABqmJMAB+sLMABq2OMABu2
-ONIA8oV26I2tLqwDsjS/2B+/SqsDmkVMABCMABw2OMABw2ONEA6hJ9VWB6hJMABCNKAopVBY/2BqgT9iFi/TBopVB2hVMABCNCAcB05QMABCNCA2qVtvPgBM
-ABCNKAyoVqwDyoV/2ByoV24JyoV34JyoV44JyoVMABCNKA2oVqwD2oV/2B2oVqsD2oV3C2oVqtK2oVMABCMABwlKMABiiJNGAmrVwwJ4gSgLqlVuWipVMABC
-NGAkqVwwJ8gSgLulVuWmpVMABCMABUMABSNEAsqV/2BigQwgLuhTMABCMABolJMABi6JMAB41INEA2qV/2B4hTqwDmlSMABCNEA0oV9iF0gU2sBm1UMABCMA
-BqiBNMAooV9iF6gUqwGm3Q2sBs1Uu8JmqQBkuU2kKooVMABCNCAqsVhZ8rVEIBMBkkRABqrVgBBirVgBBirVgCEGBMh0E+2RArlIqqVgEj0E8lVgCIAB+lRE
-uBBgiB/2BijRA3CwsVgkMBuqVgEBuqVgCBuqVgCBuqVgCz/BuqVgCxyC8jVgEqMwsVgEBqoVgE7jBitUgEB0oVgMB0oVQBsrVwBg3Bs7QgCB05UggCBitRgQ
-B2mLgEBymLgEBumLgEpMmkVgE4ZujUgE/J+mVgEFCAI/2BBACAAEEEBQAowLAAEgENEA0rV26IuwL/2BEMABCNEA4rV9iFyhUg3BmqBMABCNIA8rV/6Eu/Ql
-+Fy9Q3e6oV3C8rVMABCNGAgsV/6Ey/Ql+F29Q3e+oVMABCNKAksVsgLmjT9iF+hUtwPmrVlsBmrVByoVMABCNIAosVsgLqjT9iFiiUtwPqrVl2MosVMABCNI
-AssV/6E+/QprB2hRBssV3CssVMA3wPuqDNIAwsV2/Cm3S/6EigR5zEwsV5hLwsVMABCEGBMh0Eq4RAB0sVgEj0EonVgCEGBMh0Es4RA5nI2sVgEj0EqnVgCI
-ABg9PIABBCAABNEAkuVAooVAgiVHABAHABACAACHABAHABACAACCAAGCAAOMABs3PNCA4uVpRGMABCMABy3PNCA+uVpROMABCNCA8tV0hD8tVNCA+tVlxP+t
-VMABCNOAiuV0hDiuVjjBkjVskLquVtRiuVBspVksJ+uVuRiuVMABCNEAmuV0hDmuVjjBojVMABCNCAwvVB+8IMABCNCAwtV0hDq+UMABCNCAyuVjiCuBMABC
-MABENMA4uV0hD2tVjjBiqVskLgvVtR4uVyxPiqVksJ2tVMABCNKA8uV0hD6tVjjBmqVskLkvVtR8uVyxP6tVMABCNIAgvV0hDqqVjjB8vVskLgvVtR+tVMAB
-CNGAkvV0hDgwVjjBkvVskLiuVMABCNEAovV0hDovVjjBmuVMABCMABwBNMAuvVmZ8mShY4qVguDwuV7tDq/Ugaq/UlhD2sVMABCNKAyvVmZgnShYixQguD0u
-VmuD0uVgau/UMABCNKA+sV/xGoCB2vVguD4uV5nI4kVhuDy/UMABCECBEtL6vVAEGBYBFABJgEBFgENCA+vVABCAAGCAAENKAkwVAEAkwVAowVAgxVAoxVCA
-ACEEBgEt+Fm7IAyrBMggBMABkrVNCAswVg3BMMABCNKAwwVg3BQBwwVB0wVBsxVB0xVMABCNCA0wVBUMABCNEA+xVBisV4oCuiSMABCNEA8wVzyPmsV4oCyi
-SMABCNIAgxV/xGgpS61L+mKzyPqsVBosVMABCMAB6gBNGAmxV/xGmpS61LknKmZm+OMABCMAB2tKMAB2hJHABAKAACCAACHABAEMBwE4oC4jSABs4DggBm+E
-wnRgc2/Cs8SA1nB4wVgEBEgEHABAHABAKAAs4DCAACNGA0mJ2/C28SBukB/2B2nQMABCNGA4mJ2/C68SBykB9iF6nRMABCHABANIAqyV9iFkoU2sB28U2qM6
-sBB28UMABCNEAooU9iFooU2/Ck9SMABCMABkqBMAB20BMABoqBNGA+zV2/Cu9S9iFyoU5zE4yVMABCMAB+0BHABANMAgzVAquVA+wVAgzVAgzVAgzVA6oUCA
-ACCAAGCAAs5DNUAipU/2BqqTlzP2lBBGvtCyuVx+EozVBozV/jJEB4nJnyKC3Cg0VMABCNEAszV2/Ci+S9iFmpUMABCNSAwzV/2ByqTlzP+lBxzPOvtC6uVx
-+EwzVyzPwzV/jJMzzPgoJ3Co0VMABCNGA0zV/2B2qT9iFupUi4MstQMABCNIA4zV/2B6qT9iFypUi4MwtQhrNo0VMABCMABurBMABwrBMAByrBMAB0rBMAB2
-rBDAAA+xVm0VBNKAo0V/2BqrT7ao0VsvKo0VpvKmyVtvKqpVNIAq0V/2BsrTsvKq0VpvKwrRtvKq0VCAA6nBNEAu0VBqtQ/2BwrTMABCMAB2/IMABukBNGA+
-xV/2B4rTB4rTB68TMABCNQA8rT2/CquLhiE04Rt/E8yDl/EwrBu/E8yDBi0VB40VB40VMABCNUAgsT2/CuuLhiE44R9iF4qUvsN+0Vt/EgzDl/E4yVu/EgzD
-l0PovPm0P80Vn0P80VMABCMABmgJNIAmsT/2BmsT2vGmsT6gL+pQBsyVMABCNGAqsT/2BqsT6gLiqQ2vGqsTMABCMABmlBNGAwsT/2BkrQ6gLiqQhuB4lPMA
-BCNEA42V/2B0sT6gLsqQNEA2sT/2B2sTjiC0oRMABCNEA41V/2B6sTB81VMABCGcAEBCBEBGBIBKBMBOBQBSBUBWBYBaBcHBBAGMBEBCBEBIBQBgBBgCGUAE
-BgggCBgggBBggQBggIBggEBggCBggBBgQBeBgPHABAHABAKAA+7BGOBEBCBEBIBOBgBBgIBkJHABAGKBEBABCBEBGBIKAACHABACAA8sJCAAOCAAMCAAWCAA
-KCAAYMAB2xVMABoeMABoiJNQA2yL/2BouT6gL6rQ9iF8sRt/EuyVu/EuyVrnEm3Vm0Pm3Vn0Pm3VMABCNEAq3VBSwkB+8BMABCMABkyVMABmyVMABsyVMABs
-DNEA+0V7a23VsvK23VMABCNGA0tU/2BwtQBwtRBwtRMABCNEAk5V/2BgvT9VkBMABCNEAo5V8rB4Q9VoBMABCMAB47BMAB+8BMABg9BMABi9BMABk9BMABm9
-BMABo9BMABq9BMABk8BMAB8jJNEAg6V/2B8vTBi2VMABCNEA+4V/2BgwT3C+4VMABCMABmkJMABk4BNEAu2V/2B8uQzgGm5VMABCMAB2oPMABm0VNEA06V/2
-BwwT9+Gu5VMABCNEA46V/2B0wTqMy5VMABCNKA25V/2B4wTl+FsrR3e02V3C25Vk3E4uVMABCNMA65V/2B8wTl+FwrR3e42V3C65VBspCB8uVMABCNKA+5V/
-2BgxT9iF0vRpc26Vl+F0rRB+5VMABCNEAo7V/2BkxTpRmDMABCMABgqBNGAu7Vl+F+rR/2B+vQq3P6pCMABCNGAs6V/2BuxTykPuDq3P+pCMA01PCNQAw6V/
-wC0uVqrBu1UBo7Vz8CgzVx+EsqVlcsqVykPyDBy5VMABCMABu/BNEA87V9iFwwUq3PoqCMABCMABw/BMABw5INEAk8V/2BgyT3e83VMABCNEAi7V/2BkyTB8
-uRMABCNKAm7V/2BoyT5+BivR63PovRBu4VpyKirVMABCNGAq7V/2BsyT5+BmvR63PsvRMABCNGAoxU/2BwyTlcw6V+mDqrVMABCNEA48V/2B0yTh0Ly7VMAB
-CMABgmCNGA47V/2B6yTl+FutRuW24VMABCMABENKA+7V/2BgzTl+F0tRh0LgxVuW84VBq0RMABCNCAo9V8rBmtBMABCNEAm8V/2BozT/0Km8VMABCMABs7IM
-ABwnJNGAu8V/2BwzTBwxV3Cu8VMABCNGAsyU/2B0zTu/Kg5VB65VMABCNKAw5V/6EowRniIi2U3oJ+gV3e05V3Cu9VMABCNIA68VB2wR9iF0yUpcy9V3e45V
-MABCNKAk+V/2Bg0T3C+8VB+8V1zO+8Vq4P+8VMABCMABq9INEAq+V8rBouB9iF+yUMABCNGAo9V/2Bq0TgzGo9VBqyVMABCMABo9BMAByoJMAB0oJMAB2oJH
-ABAGEBEBABCHABACAAyxJCAAqlCCAAqlCCAAINIAi+VtvFkzQB+gC/2Bk1T9iF8zUMABCNIAw9VtvFozQg5PihC/2Bo1TBsiEMABCNEAy7V/2Bs1T2sFq/VM
-ABCNEA+5L/2Bw1T9iFo0UMABCMAB2pJMAB8+INGA8/V/2B41TB2+V9iFw0UMABCMABi/INIAk8V/2B+1T9iF20Ui5Pk6BB8+VMABCNGAmgW/2Bi2T9iF60Ui
-5Po6BMABCMABoqJNEAu8V/2Bo2TB80RMABCNOAwgW/2Bs2TrM84LkxB2sP4mBk1UsLk1UkXs+Vv3Bs+VMABCNEA0gWkxB6sP9iFo1UMABCNIAs1U/2B02T9i
-Fs1UrMk5LkxB+sPMABCMAB+/IMAB8qJMABiENGA8/V/2B+2T9iF21UBgoUMABCNGAggW/2Bi3T9iF61UuW4gWMABCNIAs9V/2Bm3To/C+1UvtC+1U35PooUM
-ABCMABsrJNEAwhW/2Bs3T9iFg2RMABCMABENGA2hW/2By3Tlcy/VrxOy/VMABCMAB4rJMAB+gJNEA+hW/2B63T5nI4gWMABCNGA8gWi5Pk8BB+8EB+8EMABC
-NKAmiW2/Cw6L9iF22RBiDBghWBwzBMABCNEAugWi5Ps8B6xOugWMABCNKAuiW3eohW2uDq6VxsNw+Vn6P4zBBw+VMABCNGAshW/2Bu4T9iFi3RrjLshWMABC
-NGAygW/2By4T3zKygWrjLwhWMABCNEA6iW/2B24TB0hWMABCNEA+iW/2B64TrjL4hWMABCNGAijW/2B+4T0sN+gWrjL8hWMABCNEAmjW8rBkzBlcihWMABCN
-GAqjW/2Bm5T9iF+3U6gL+2QMABCMABstJNCAy/V2/CgtTMABCNIA2/V2/CktT9iFk4RBuiWn1OqyVMABCNIA4jW/2B05T9iFs4Ux2Po4RB0hWMABCMAB6tJM
-ABmNNMAigW/2B85TrjL4iWBwhWBwhWBwhWBgFMABCNKAkkW/2Bg6T46P48RB+iWBg4Vu6Pg4VMABCNEAokW/2Bk6Ti7Pk4VMABCNEAskW/2Bo6TBugWMABCM
-ABuuJMABwuJMAB2BMAB0uJMAB2uJNIA6kW/2B26TB0jWB0jWrjL0jWMABCNEAghW/2B66TBghWMABCMABkpCNEAklW/2Bg7TBmhWMABCNGAolW/2Bk7T7wGi
-kWBikWMABCMABqvJMABmINIAqkW/2Bs7Tx2Pg6R46PsjWqMqGMABCNOAo6U9iFo6U/2Bw7TByGqMuGqxOwjWrxOwjWB2hWMABCNIAykWo/Cs6UvtCs6UhgBy
-kWBykWMABCNQA+hW/2B47ToCw6U9iFw6UqM2GhgBulWB2kWnvF2kWB+hWMABCNQAqkW/2B87TqM6GokPqkWqxO8jWrxO8jW/7P6kWhgB6kWB4jWMABCNIA+k
-W/2Bg8T9iF46UqxOgkWrxOgkWMABCMABqlJNGAqmW/2Bm8TB++R3uGilWMABCNEAklW8rB+d1Z0nSMABCMABwwJMAB2lJMAB0wJMAB2wJNGA6mW/2B28T9iF
-q7RB8iWMABCMAB8wJMABwFNEAkjWo/Cy7RvtCy7RMABCGEAEBCBEHABAHABACAACCAAGCAA2INEAsmW/2Bi8Q6gLm7QMABCMAB0xJNEAymW/2B09TygDymWM
-ABCMAB6xJNGA4mW/2B69TB4mWygD4mWMABCMABgyJMABiyJNCAimW/2B28QMABCMAB+2BNMAg9U/2B88Q1Z4pS6gLg8Qn6P25BBk6BxxKg9UMABCMABk3BNE
-AyoW/2Bu+ThmGo8QMABCMAB0yJMAB2yJNGA0nW/2B2+T9iFu9UB0nWMABCNEA+oW9iFy9UBu9RMABCNEAipW/2B++Tx4P0oWMABCMABkzJNEAqlW/2Bk/TBq
-lWMABCNKAulW/2Bo/Tx4P+oW1zOmoWBmoWu/K0kWMABCNEAwpW/2Bs/TiM6RMABCMABENEAynW/2By/Tx4PopWMABCNCAspW/2B2/TMABCNEAwpW/2B6/TB6
-nWMABCMABg0JNEA+oW/2BggUnvF+oWMABCNEAipW/2BkgUz9PipWMABCNGAmpW/2BogU9iFg/U3eooWMABCNMAqpW/2BsgU84P0L9iFk/U3esoWx4PiqWu/K
-4lWMABCNEA0qW9iFo/UBo/UMABCNGA4qW/2B0gU9iFo/RBypWMABCNGA8qW/2B4gU9iFw/UB0oWMABCMABm0NMABmjMMAB0kWMABk1JMAB0sPMABo1JNIA+q
-W/2BohU9iFggV/oLgEwkB+DMABCNQAwrW/2BggRBqqWnvFmqW9zOwkRBwkRzxOqqW3xOk5PBmqWMABCNEA0rW/2BwhUpsI0pWMABCMAB6qJMAByOMAB61JMA
-Bk1NMABs9PMABquCNCAksW6gLy/QMABCMAB09PMABo2JMABq2JMAB69PMABu2JNEAsrW/2BuiUB0oWMABCNEAyqW/2BmhRByqWMABCGIBEBABCBEBGGEBEBA
-BCHABAFCAIBm9BAEGBYAywMAACgEregpWgECAAGMAB2mWMABqoLMAB6pKMABuwMNGAosW26IixMl/P09BrespWMABCNCAytWBqoWMABCMAB8lMMABgmMNEA8
-pW/2BqiRB0sWMABCMABq6PMABu6PMABs6PMABs6PNCAikUlcutUMABCNEA8tWlcytUBq4JMABCMABINGAqtW2wDsBBiuW3C4pWMABCNCA0uW2wDwBMABCMAB
-k7PMABk7PMABk7PNEAipWlcmuUntC4qWMABCMABg5JMABm7PMAB69BMABkwCNGAqvW9iF+jVBswCi5PspCMABCMABynMMABstJNGA0rW/2BulU9iFmkVhmG8
-zCMABCMABywCMAB0tJNIA+tW/2B2lUlgQkzEi5P6yE2uDw+VMABCNOA6lU/2BukR9iFykV6gLyjR1ZqxSByjRr0P82UBq3CMABCMAB+tJNKAwxS/2B0kR9iF
-4kVi4M2oR6gL4jRBguWMABCNIAivWi6PgtWwkB20C/2B4kR9iF4kSMABCNKAmvWp2PuYu/E+sWt/E+sWi5PuqC5yMmvWMABCMABgbMABw6JNMAuvW/2BwmUp
-rB4YrnEuvW9rK+uWyrPuvW3C+uWMABCNMAyvW/2B0mUprB8YrnEyvW9rKivWyrPyvWwkB41CMABCNQA2vW/2B4mUprBgZrnE2vW9rKmvWyrP2vW3CmvWBonS
-BmvWMABCNEAg2C/2BwlRBwlRMABCNMAk2C/2B0lRprBoZrnE+vW9rKuvWyrP+vW3CuvWMABCNCAoxW6gL8kRMABCNOAmwW/2B8lR1Z4ySi4M+pR6gLglRn6P
-2iC/8PkjCxxKgmVMABCNGAwxW/2BgmR9iFkmV6gLklRMABCNYA0xW/2BkmR9iFomVlcwvW0sNwvWBwvWBwvWBwvWysPuwWwkBmKBuwWhrN+vWm4OwvWMABCN
-GA4xW/2BomR9iFsmVhmGulRMABCMAB+wJNEA4wW9iFymV9V6vWMABCNEAiyW/2B+nUlc+vWMABCNGAmyW/2BioUlciwWs/CouWMABCMABo8JNGAmxW/2BooU
-+ZwmSk3EmxWMABCMABENGAsxW/2BuoUBuoUB2sWMABCNEA2vC2/CgrM9iFmnSMABCNGAktMuF2oU2vG2oU9iFunVMABCNKA6oU/2B6oU9iFynV6gLymRBgvW
-B85UMABCNGA+oU/2BynR6gL2mR9iF2nVMABCNEAmzW/2BipU1Zs0SMABCNGAqzW6gL+mRB6nR1Zw0SMABCMAB8FMABu9JMAB0/PNGA0zW/2BwpUqMuyWm3Ou
-yWMABCNIA+GBme9iFsoVi5P6tCxgQuiWMABCMABgiDMABiiDNGAg0W/2B8pU0sN8xW+3O8xWMABCNGAk0W8rBikCtoBgyW+3OgyWMABCNEAkyW8rBmkC+3Ok
-yWMABCNIAmzW/2BoqU6Km0WwhBuwWBuwWMABCMAB++DNEAy0WutCqxWBqwWMABCNEA20W2/Cm+T6KuxWMABCMABIMABwuWNEA4zW2/Cu+T6K40WMABCMABg/
-JMABi/JMABk/JNEAgyWwkBkzWylIgyWMABCNEAozW6Km1WBq8UMABCNEAq0WB2dB2dMABCNCA01W1iQ6dMABCNCAy0W1iQ+dMABCMABENCAkewkB6zWMABCN
-CAoe6K81WMABCNEAm2W/2BisUBu0WMABCMABIHABACAACMABgwWMABgJMAB2sMMAB+uMMAB6sMMAB+pDNEA21Wl+FwrVBOMABCNKAg3W/2B8sUnvFk1W2uDq
-oCBizWBk1WMABCNGAk3W/2BgtUnvF8qS2uDuoCMABCNEAqzW6gL8qR1Z04SMABCMABqhKMABshKNGAiB/2BstU1Z84S3oCyzWMABCNEA03W/2BwtU02M2zWM
-ABCMAB2hKMAB87CMAB6hKNEAg0W/2B6tU5nI6rWMABCNGAk0W/2B+tUnvF6rS2uDspCMABCNKAiuU/2BiuU9iF6sV6gL6rRn6PwpC1Zs5SMABCMABs3JNGAm
-3W2/C8hUB48CwkB+lUMABCNIAq3W2/CgiU/2BsuU3gF0yWB0yWMABCMAB8wMMAB0iKMAB6kQMABixMMAB6iKNKA+4W/2B6uU5zK62W5qL62W5yOg1W/6P+ZM
-ABCNGAi5W/2B+uU9iF2tV/6PiaMABCMABo4JNEAo5W/2BkvUBq1WMABCNEAs5W/2BovU/6PsaMABCMABujKNIAy5W8rBwpCokP83WrxOu3Wh8Pq3WMABCMAB
-49CNEA45W/2B0vUBuoWMABCNGA83W8rB6pC9iFwuVB43WMABCCAA2gDNEA84W/2B+vU6K85WMABCMABkkKNGAo6W/2BkwU2sFyxRBixRMABCMAB6FNCAu6WB
-OMABCNCAs5W0kQSMABCMAB6yMNGAsvV4mBw1W9iFsvVi5P49EMABCNCA89E9iFwvVMABCNEA0vV4mB41Wi5Pg+EMABCMABmgCHABACAACNEAq7W/2BmxUBCM
-ABCMABENGAw7W/2BgwR9kQIBo6WMABCECBEyrBq6WAEGBwfv2OwgFApZCg0PBy5WgCNGAy6W/2B0xUl+FosS3ew3WFCAIBBACAA6gDEIBgBAu/MAAEgEre83
-WgEjrK46WgEHABACAACMAB04KMABo/MNEAi7W2wDG6/P67WMABCNIAm7W26IggNllQQreq4WjrKm7WMABCMAB8oQMABgpQMAB8oQMABgpQMAByOMAB4mKMAB
-49CNGA47W9iFyxVBq/S2sF47WMABCMAB+6JMABgjBMABqiBMABk7JMAByBNGAm8W9iFgyVlzP0uCnyKgpBMABCMABymBNGAs8W/2BuzUx0Pw8WBk9WMABCHA
-BAMABoqBNQA69WiM08WB08WBs6W2sBgnWBs6WB21WB21WB21WMABCEUBoBh0EuoTA/oPg4WgEiM48WgE7mD48WgCt/EylTgCu/EylTgCl/E+8WgCk/E+8WgB
-ktO88WgBj0Es3WgBIABBCAABNIAk+WAo4WA0ySA+8WA+8WMABi/CNKAo+WB8yViMi9W7mDi9W9V66W+qNkrBMABCNKAm9W/2BsoKrnEq9WiMq9W5zE09W2/C
-8nUMABCMABktCMABq8JMAB4iDNGAw9W/6EixSl+FmvSuWu6WMABCNGA09W/6EmxS+Z+yS9wN09WMABCMABwiDNIA69W/6EsxS+ZkzSk3E69W3C69WMABCNKA
-+9W/6EwxS+ZozSk3E+9W3C+9WB+9WMABCMABINGAk+W/6E2xS+ZuzSk3Ek+WMABCMABiNMAB+8JMAB8xBMABw8JNEAw+W/2By1U1wGw+WMABCMAB4pKEEBEB
-w8WAvfw8WgBELBEiW0+WFAB0+WBKB0+WBCB0+WBCkyF0+WYCEPBE5rNq/WAAiWq/WDQBq/WCGBq/WBE8hLq/WBC/iDq/WBCB08WACFMAEB2qBAB68EAB2nTA
-BGABEABCAEIBIBu/WABu/WQBqmFQBCgBNIAi2U/2Bi2U9iF60V6gL6zR1ZyhTMABCMAB65WMABg6WNEAugX/2Bq2UBqyKMABCNEAygX/2Bu2UruP8+WMABCM
-AB6uDMAB4MNEA6gX/2B22UxvCyzKMABCMAB8qKNGA6/Wp2PipB9iFw1S+/EygXMABCNGA88WhZ2gXutC89WgvD88WMABCNCAohXskLqpBMABCNEAmgXhZ+gX
-skLupBMABCMABm1BMABo1BNEAugXBuhXBs9WMABCMABmgKNGA0gX/2B23UBw2RB89WMABCNGA4gXoyKkzK5+B00S63P60SMABCMAB27WMABmlBMABqnBMAB6
-jBMABunBNGAmhX/2Bo4UnoQi3Rm3O8/WMABCNKAqhX/2Bs4UBy+Wl+FyyK6wGsgX3CqhXMABCNKAuhX/2Bw4Ul+F2yKjyKwgX3CuhXB2+WMABCMAB6hKEEBg
-It+FysKAyrB83KggBGDAEBBHABAGCAEBoCCAAEMABukKNGAmtShYmzC/oLEBihXMABCHABACAACHABAFCAIBmhDAEGBYAinNAACgErew/WgECAAGMAB4+LMA
-BogLMAB8mNNGA2iX26IwnN/oQyhDre6/WMABCMABswQMABwwQMABuwQMABuwQNEAk6UlcwjVntCu8VMABCNEAmjX2wDY6/P+jXMABCMABmjDNIAsjX9iFm5V
-BsjXBsjXqMmBMAB4oDMABENEAyjXqMsBB6gXMABCMABgpDMAB43BMAB63BMAB0oDMAB2hKMABmGMAB23BMABgGNIAo7U2/C8uUBu1Ck3EmkXiMmkXMABCMAB
-+iKMAB83BNIAw7U2/CkvU/6Eg4S5hLukXiMukXMABCMAB0iKNEA6lX/2B27UB0kXMABCHABAMABkqDMABsHMABqHMAB8GMAB8TMAB04BNOAmlX/2B86R9iFg
-7VB8+RryEilX+qNwrF6rNmlXhuBokXMABCMAB88CMAB+8CMABwnDMABmzBHABAEiBBkDh0EqxTAxsP2kXgE5nI0lXgCysP0lXgC35K0lXgChrNkmXgC7hDkm
-XQ3CkmXQ0ZkzVQ1ZkzVgIl/E+kXwIk/E+kXgB2sFklXgB8yKklXQ6K82WQBkzVgIj0EogXgIIABBCAABNKAgnXAkhXAq/MA64CAqmTAmhDNEA8lX26I2qNmD
-ymTMABCFCAImD2mTAEEBQA4qNAACgEMAByLMABolKNMAomX9iFi8V+qN20KiM4lX7mD4lXpcomX9VgkXMAB0sBMABm2CMAB2mKMAB6/MMAB0oDNGA6nX9iFu
-8V9nE+hDi5P8hDMABCMAB6lKMABiYNEAioXwgL+9U/2By8RMABCMABqgNMABkmKNIAumX/2Bm+UlgQ4rFi5PqrF2uDg3WMABCMAB+WMAB4WNcAyoX/2Bi9R9
-iFm9VlcumX0sNumXihQumXjhQumXkhQumXysPsnXysNsnX6rN8mXBklXhuBumXm4OumXwkBkhBMABCMAByYMABwYMABqzBMAB8XMAB2XMAB0XMAB0BMABizK
-MAB6WMAB8WMAB0WNGAmoX/2Bo/U9iFg+VB+hSMABCNUAs/U2/C6hNhiEksT9iFk+VvsNqoXt/Ew9Kl/Eg/Cu/Ew9Kl0P0iRm0PooXn0PooXMABCNQAw/U2/C
-+hNhiEosTt/E09Kl/Ek/Cu/E09Kl0P2nXm0PsoXn0PsoXMABCEEBIBqpXABqpXgCEGBM3rQspXA4rQspXgCBspXgCFEBMBEABCAGGBEBABCBEHABACAACEsB
-BgFBDAB2pXgEjtN2pXgCBspXgCBspXQBipXQB2pXgBBipXgCB8mXgEB8mXgEB+oXgEB2pXgCB2pXgCBo3RgEoC8mXgEB8mXgE9iF4+VgEBo3WgEBipXgEuMi
-pXgBBiqXgDBo2WgEHABACAACFEAgFB0hXABGAEUBwGBEA4mB+pXgEB+pXgCB+pXgCB+pXgCB+pXgCB+pXgCB+pXgCB0hXgEACgEHABAHABAEuBBgyB/2BihT
-ABBgkMrDWgEBGgIBGgoDBspXgoDB63WgCB03WgC3CwqXgQ6/CspXgEB8oXgC47NmnXgBBDgBBQgE4lJw8WgEBUgEBkqXgCBkqXgCBkqXgCBqwWgCB4zWgQBg
-kDggB4rQylXggCCAAGCAAGHABAKAACHABAKAACESBwBh0Ew1TAB8oXgExoI8oXgCB8oXgCBinXgCiM+qXgC7+N8oXgE3e4mXgEj0EukXgEEOBch0Ey1TA4tQ
-+oXgExoI+oXgC5tQ+oXgC5nI8pXgCrlI+oXgCj0EwkXgCEOBch0E01TA4tQgpXgExoIgpXgC5tQgpXgCBgpXgCrlIgpXgCj0EykXgCEQBoBh0E21TA4tQipX
-gExoIipXgC5tQipXgC9tQipXgCBonXgCB+oXgEj0E0kXgEEOBch0E41TA4tQkpXgExoIkpXgC5tQkpXgC9tQkpXgCruPypXgCj0E2kXQEQBsBh0E61TA4tQm
-pXgExoImpXgC5tQmpXgCBmpXgCBmpXgCBs7WgCj0E4kXgIIABBCAABNMAwrXA0lXABAynXAurXA8hTAonXCAAYIABBCAABNIA4rXA8lXAGAyqXAyrXIABBCA
-ABNIA+rXAimXAMA4rXA4rXIABBCAABNKAksXAomXASA+rXAmoXA8pXIABBCAABNIAqsXAumXAYAksXAsoXIABBCAABNIAwsXA0mXAeAkhWABCAA0BHA13EAH
-ABAHABAHABACAABHABAEQBgBh0Ew3TAncipXgEv0DipXQyyO8qXwBB8qXgCBqrXgCB4qXgCj0EumXgEEkBBwBh0Ey3TAB6qXgEB6qXgEB+qXgEi3BmrXgCly
-EmrXgBBsrXgBBsrXQBsrXQBsrXQBsrXQBsrXQhFsrXQBsrXQBsrXQBsrXQBsrXQj0EwmXQEOBwBh0E03TA1uQ8qXgEB8qXgEB8qXgEB8qXgEB8qXgEj0EymX
-gEEIBYh0E23TArVwrXgE9iFonXgEj0E0mXgEIABBCAABNEAstXAwnXAQIABBCAABNEAytXA2nXAimBIABEIABBCAABNMA6tXA+nXAyrXAyrXAyrXAyrXAyrX
-IABBCAABNGAguXAkoXAqtXA0iWNCAiuXsgL+jVNEA+sXsgLgkV5nI+sXMABCMABGHABAKAACCAACEKBgBh0Eg5TA6gLyoXgE/2ByoXgEvwDiuXgEj0E+nXgC
-EMBgBh0Ei5TA6gL0oXgE/2B0oXgE/uDstXgEvwDkuXgCj0EgoXgCEMBgBh0Ek5TA6gL2oXgE/2B2oXgE5nIutXgEvwDmuXgCj0EioXgCEOB4Ch0Em5TAt/Ei
-4GgEu/Ei4GgOvwDouXgO7a0uXgE8+B0uXgEj0EkoXgEEMBgBh0Eo5TA6gL6oXgE/2B6oXgErVytXgEvwDquXgCj0EmoXgCEMBwCh0Eq5TAt/Em4GgEu/Em4G
-gOvwDsuXgOiM4uXgEj0EooXgEIABBCAABNIAgvXAkpXAqnNASAwjSIABBCAABNKAmvXAqpXAwnNAYA2jSAguXIABKIABMIABOIABQIABMIABOIABQIABSIAB
-UIABWIABBCAABNGAgwXAkqXAwkSAovXIABBCAABNIAmwXAqqXA2kSAuvXAuvXIABEHApgDAEQB4Bh0E86TAuamwXgEoyDqwXgEtnCqwXgEkcqwXgEt0HqwXg
-E4ZwqXgEj0E6pXgEEQB4Bh0E+6TAuaowXgEoyDswXgEtnCswXgEkcswXgEt0HswXgE4ZyqXgEj0E8pXgEEUBoCh0Eg7TAuaqwXgEoyDuwXgEtnCuwXgEkcuw
-XgEt0HuwXgEBuwXgEtL0qXgE4Z0qXgEj0E+pXgEIABBCAABNGA2wXA6qXAwwXAmhSIABEIABBCAABNKA+wXAirXA4wXAuhSA8wXAirX`,
-  tracepoints: `alarmtimer alarmtimer_cancel 4913 4905
-alarmtimer alarmtimer_fired 4909 4905
-alarmtimer alarmtimer_start 4912 4905
-alarmtimer alarmtimer_suspend 4906 4904
-amd_cpu amd_pstate_perf 9951 9950
-avc selinux_audited 9110 9109
-block block_bio_backmerge 9346 9326
-block block_bio_bounce 9345 9326
-block block_bio_complete 9344 9325
-block block_bio_frontmerge 9347 9326
-block block_bio_queue 9348 9326
-block block_bio_remap 9353 9330
-block block_dirty_buffer 9335 9321
-block block_getrq 9349 9326
-block block_io_done 9343 9324
-block block_io_start 9342 9324
-block block_plug 9350 9327
-block block_rq_complete 9337 9323
-block block_rq_error 9338 9323
-block block_rq_insert 9339 9324
-block block_rq_issue 9340 9324
-block block_rq_merge 9341 9324
-block block_rq_remap 9354 9331
-block block_rq_requeue 9336 9322
-block block_split 9352 9329
-block block_touch_buffer 9332 9321
-block block_unplug 9351 9328
-bpf_test_run bpf_test_finish 10976 10974
-bpf_test_run bpf_trigger_tp 10975 10973
-bpf_trace bpf_trace_printk 5692 5691
-bridge br_fdb_add 10841 10836
-bridge br_fdb_external_learn_add 10844 10837
-bridge br_fdb_update 10851 10839
-bridge br_mdb_full 10854 10840
-bridge fdb_delete 10847 10838
-cgroup cgroup_attach_task 5113 5097
-cgroup cgroup_destroy_root 5103 5095
-cgroup cgroup_freeze 5111 5096
-cgroup cgroup_mkdir 5105 5096
-cgroup cgroup_notify_frozen 5120 5098
-cgroup cgroup_notify_populated 5117 5098
-cgroup cgroup_release 5109 5096
-cgroup cgroup_remount 5104 5095
-cgroup cgroup_rename 5110 5096
-cgroup cgroup_rmdir 5108 5096
-cgroup cgroup_rstat_cpu_lock_contended 5126 5099
-cgroup cgroup_rstat_cpu_lock_contended_fastpath 5127 5099
-cgroup cgroup_rstat_cpu_locked 5128 5099
-cgroup cgroup_rstat_cpu_locked_fastpath 5129 5099
-cgroup cgroup_rstat_cpu_unlock 5130 5099
-cgroup cgroup_rstat_cpu_unlock_fastpath 5131 5099
-cgroup cgroup_rstat_lock_contended 5121 5099
-cgroup cgroup_rstat_locked 5124 5099
-cgroup cgroup_rstat_unlock 5125 5099
-cgroup cgroup_setup_root 5100 5095
-cgroup cgroup_transfer_tasks 5116 5097
-cgroup cgroup_unfreeze 5112 5096
-clk clk_disable 9588 9577
-clk clk_disable_complete 9589 9577
-clk clk_enable 9584 9577
-clk clk_enable_complete 9587 9577
-clk clk_prepare 9590 9577
-clk clk_prepare_complete 9591 9577
-clk clk_rate_request_done 9618 9583
-clk clk_rate_request_start 9615 9583
-clk clk_set_duty_cycle 9611 9582
-clk clk_set_duty_cycle_complete 9614 9582
-clk clk_set_max_rate 9599 9578
-clk clk_set_min_rate 9598 9578
-clk clk_set_parent 9603 9580
-clk clk_set_parent_complete 9606 9580
-clk clk_set_phase 9607 9581
-clk clk_set_phase_complete 9610 9581
-clk clk_set_rate 9594 9578
-clk clk_set_rate_complete 9597 9578
-clk clk_set_rate_range 9600 9579
-clk clk_unprepare 9592 9577
-clk clk_unprepare_complete 9593 9577
-compaction mm_compaction_begin 7447 7436
-compaction mm_compaction_defer_compaction 7463 7440
-compaction mm_compaction_defer_reset 7464 7440
-compaction mm_compaction_deferred 7460 7440
-compaction mm_compaction_end 7450 7437
-compaction mm_compaction_fast_isolate_freepages 7445 7434
-compaction mm_compaction_finished 7456 7439
-compaction mm_compaction_isolate_freepages 7444 7434
-compaction mm_compaction_isolate_migratepages 7443 7434
-compaction mm_compaction_kcompactd_sleep 7465 7441
-compaction mm_compaction_kcompactd_wake 7469 7442
-compaction mm_compaction_migratepages 7446 7435
-compaction mm_compaction_suitable 7459 7439
-compaction mm_compaction_try_to_compact_pages 7453 7438
-compaction mm_compaction_wakeup_kcompactd 7466 7442
-context_tracking user_enter 7072 7071
-context_tracking user_exit 7073 7071
-cpuhp cpuhp_enter 3478 3475
-cpuhp cpuhp_exit 3486 3477
-cpuhp cpuhp_multi_enter 3481 3476
-cros_ec cros_ec_request_done 9964 9960
-cros_ec cros_ec_request_start 9961 9959
-csd csd_function_entry 5018 5014
-csd csd_function_exit 5021 5014
-csd csd_queue_cpu 5015 5013
-cxl cxl_aer_correctable_error 9783 9773
-cxl cxl_aer_uncorrectable_error 9780 9772
-cxl cxl_dram 9795 9777
-cxl cxl_general_media 9792 9776
-cxl cxl_generic_event 9789 9775
-cxl cxl_memory_module 9798 9778
-cxl cxl_overflow 9786 9774
-cxl cxl_poison 9801 9779
-damon damon_aggregated 7736 7732
-damon damos_before_apply 7733 7731
-dev devres_log 9737 9736
-devfreq devfreq_frequency 9969 9967
-devfreq devfreq_monitor 9972 9968
-devlink devlink_health_recover_aborted 11968 11955
-devlink devlink_health_report 11965 11954
-devlink devlink_health_reporter_state_update 11971 11956
-devlink devlink_hwerr 11962 11953
-devlink devlink_hwmsg 11958 11952
-devlink devlink_trap_report 11974 11957
-dma dma_alloc 4701 4684
-dma dma_alloc_pages 4704 4684
-dma dma_alloc_sgt 4706 4685
-dma dma_alloc_sgt_err 4705 4684
-dma dma_free 4709 4686
-dma dma_free_pages 4712 4686
-dma dma_free_sgt 4713 4687
-dma dma_map_page 4693 4682
-dma dma_map_resource 4696 4682
-dma dma_map_sg 4716 4688
-dma dma_map_sg_err 4719 4689
-dma dma_sync_sg_for_cpu 4727 4692
-dma dma_sync_sg_for_device 4730 4692
-dma dma_sync_single_for_cpu 4723 4691
-dma dma_sync_single_for_device 4726 4691
-dma dma_unmap_page 4697 4683
-dma dma_unmap_resource 4700 4683
-dma dma_unmap_sg 4720 4690
-dma_fence dma_fence_destroy 9747 9742
-dma_fence dma_fence_emit 9743 9742
-dma_fence dma_fence_enable_signal 9748 9742
-dma_fence dma_fence_init 9746 9742
-dma_fence dma_fence_signaled 9749 9742
-dma_fence dma_fence_wait_end 9751 9742
-dma_fence dma_fence_wait_start 9750 9742
-error_report error_report_end 5725 5724
-exceptions page_fault_kernel 3374 3370
-exceptions page_fault_user 3371 3370
-fib fib_table_lookup 10807 10806
-fib6 fib6_table_lookup 11886 11885
-filelock break_lease_block 8624 8609
-filelock break_lease_noblock 8621 8609
-filelock break_lease_unblock 8625 8609
-filelock fcntl_setlk 8618 8608
-filelock flock_lock_inode 8620 8608
-filelock generic_add_lease 8628 8610
-filelock generic_delete_lease 8626 8609
-filelock leases_conflict 8629 8611
-filelock locks_get_lock_context 8612 8607
-filelock locks_remove_posix 8619 8608
-filelock posix_lock_inode 8615 8608
-filelock time_out_leases 8627 8609
-filemap file_check_and_advance_wb_err 7107 7092
-filemap filemap_set_wb_err 7104 7091
-filemap mm_filemap_add_to_page_cache 7096 7088
-filemap mm_filemap_delete_from_page_cache 7093 7088
-filemap mm_filemap_fault 7101 7090
-filemap mm_filemap_get_pages 7097 7089
-filemap mm_filemap_map_pages 7100 7089
-fs_dax dax_insert_mapping 8592 8571
-fs_dax dax_insert_pfn_mkwrite 8591 8570
-fs_dax dax_insert_pfn_mkwrite_no_entry 8590 8570
-fs_dax dax_load_hole 8589 8570
-fs_dax dax_pmd_fault 8574 8567
-fs_dax dax_pmd_fault_done 8577 8567
-fs_dax dax_pmd_insert_mapping 8582 8569
-fs_dax dax_pmd_load_hole 8578 8568
-fs_dax dax_pmd_load_hole_fallback 8581 8568
-fs_dax dax_pte_fault 8585 8570
-fs_dax dax_pte_fault_done 8588 8570
-fs_dax dax_writeback_one 8599 8573
-fs_dax dax_writeback_range 8595 8572
-fs_dax dax_writeback_range_done 8598 8572
-fuse fuse_request_end 8750 8745
-fuse fuse_request_send 8746 8744
-gpio gpio_direction 9541 9539
-gpio gpio_value 9544 9540
-handshake handshake_cancel 12020 12008
-handshake handshake_cancel_busy 12022 12008
-handshake handshake_cancel_none 12021 12008
-handshake handshake_cmd_accept 12026 12009
-handshake handshake_cmd_accept_err 12027 12010
-handshake handshake_cmd_done 12028 12009
-handshake handshake_cmd_done_err 12029 12010
-handshake handshake_complete 12024 12012
-handshake handshake_destruct 12023 12008
-handshake handshake_notify_err 12025 12010
-handshake handshake_submit 12014 12008
-handshake handshake_submit_err 12017 12010
-handshake tls_alert_recv 12036 12011
-handshake tls_alert_send 12033 12011
-handshake tls_contenttype 12030 12013
-huge_memory mm_collapse_huge_page 7710 7702
-huge_memory mm_collapse_huge_page_isolate 7713 7703
-huge_memory mm_collapse_huge_page_swapin 7716 7704
-huge_memory mm_khugepaged_collapse_file 7722 7706
-huge_memory mm_khugepaged_scan_file 7719 7705
-huge_memory mm_khugepaged_scan_pmd 7707 7701
-hwmon hwmon_attr_show 9904 9902
-hwmon hwmon_attr_show_string 9908 9903
-hwmon hwmon_attr_store 9907 9902
-hyperv hyperv_mmu_flush_tlb_multi 3052 3047
-hyperv hyperv_nested_flush_guest_mapping 3055 3048
-hyperv hyperv_nested_flush_guest_mapping_range 3058 3049
-hyperv hyperv_send_ipi_mask 3059 3050
-hyperv hyperv_send_ipi_one 3062 3051
-i2c i2c_read 9879 9871
-i2c i2c_reply 9880 9872
-i2c i2c_result 9881 9873
-i2c i2c_write 9874 9870
-icmp icmp_send 11744 11743
-initcall initcall_finish 2158 2151
-initcall initcall_level 2152 2149
-initcall initcall_start 2155 2150
-intel_iommu cache_tag_assign 9660 9652
-intel_iommu cache_tag_flush_all 9664 9652
-intel_iommu cache_tag_flush_range 9665 9653
-intel_iommu cache_tag_flush_range_np 9668 9653
-intel_iommu cache_tag_unassign 9663 9652
-intel_iommu prq_report 9657 9651
-intel_iommu qi_submit 9654 9650
-io_uring io_uring_complete 9490 9463
-io_uring io_uring_cqe_overflow 9501 9468
-io_uring io_uring_cqring_wait 9488 9461
-io_uring io_uring_create 9472 9454
-io_uring io_uring_defer 9482 9459
-io_uring io_uring_fail_link 9489 9462
-io_uring io_uring_file_get 9478 9456
-io_uring io_uring_link 9485 9460
-io_uring io_uring_local_work_run 9508 9471
-io_uring io_uring_poll_arm 9494 9465
-io_uring io_uring_queue_async_work 9481 9457
-io_uring io_uring_register 9475 9455
-io_uring io_uring_req_failed 9498 9467
-io_uring io_uring_short_write 9505 9470
-io_uring io_uring_submit_req 9493 9464
-io_uring io_uring_task_add 9497 9466
-io_uring io_uring_task_work_run 9504 9469
-iocost iocost_inuse_adjust 9424 9412
-iocost iocost_inuse_shortage 9420 9412
-iocost iocost_inuse_transfer 9423 9412
-iocost iocost_ioc_vrate_adj 9425 9413
-iocost iocost_iocg_activate 9415 9411
-iocost iocost_iocg_forgive_debt 9428 9414
-iocost iocost_iocg_idle 9419 9411
-iomap iomap_dio_complete 8684 8661
-iomap iomap_dio_invalidate_fail 8669 8656
-iomap iomap_dio_rw_begin 8681 8660
-iomap iomap_dio_rw_queued 8670 8656
-iomap iomap_invalidate_folio 8668 8656
-iomap iomap_iter 8678 8659
-iomap iomap_iter_dstmap 8671 8657
-iomap iomap_iter_srcmap 8674 8657
-iomap iomap_readahead 8663 8655
-iomap iomap_readpage 8662 8655
-iomap iomap_release_folio 8667 8656
-iomap iomap_writepage 8664 8656
-iomap iomap_writepage_map 8675 8658
-iommu add_device_to_group 9675 9670
-iommu attach_device_to_domain 9679 9671
-iommu io_page_fault 9688 9674
-iommu map 9682 9672
-iommu remove_device_from_group 9678 9670
-iommu unmap 9685 9673
-ipi ipi_entry 4290 4280
-ipi ipi_exit 4291 4280
-ipi ipi_raise 4281 4277
-ipi ipi_send_cpu 4284 4278
-ipi ipi_send_cpumask 4287 4279
-irq irq_handler_entry 3545 3541
-irq irq_handler_exit 3548 3542
-irq softirq_entry 3551 3543
-irq softirq_exit 3552 3543
-irq softirq_raise 3553 3543
-irq tasklet_entry 3554 3544
-irq tasklet_exit 3557 3544
-irq_matrix irq_matrix_alloc 4665 4648
-irq_matrix irq_matrix_alloc_managed 4663 4648
-irq_matrix irq_matrix_alloc_reserved 4658 4648
-irq_matrix irq_matrix_assign 4664 4648
-irq_matrix irq_matrix_assign_system 4655 4647
-irq_matrix irq_matrix_free 4666 4648
-irq_matrix irq_matrix_offline 4652 4646
-irq_matrix irq_matrix_online 4649 4646
-irq_matrix irq_matrix_remove_managed 4662 4648
-irq_matrix irq_matrix_remove_reserved 4654 4646
-irq_matrix irq_matrix_reserve 4653 4646
-irq_matrix irq_matrix_reserve_managed 4661 4648
-irq_vectors call_function_entry 3132 3109
-irq_vectors call_function_exit 3133 3109
-irq_vectors call_function_single_entry 3134 3109
-irq_vectors call_function_single_exit 3135 3109
-irq_vectors deferred_error_apic_entry 3138 3109
-irq_vectors deferred_error_apic_exit 3139 3109
-irq_vectors error_apic_entry 3124 3109
-irq_vectors error_apic_exit 3125 3109
-irq_vectors irq_work_entry 3128 3109
-irq_vectors irq_work_exit 3129 3109
-irq_vectors local_timer_entry 3120 3109
-irq_vectors local_timer_exit 3121 3109
-irq_vectors reschedule_entry 3130 3109
-irq_vectors reschedule_exit 3131 3109
-irq_vectors spurious_apic_entry 3122 3109
-irq_vectors spurious_apic_exit 3123 3109
-irq_vectors thermal_apic_entry 3140 3109
-irq_vectors thermal_apic_exit 3141 3109
-irq_vectors threshold_apic_entry 3136 3109
-irq_vectors threshold_apic_exit 3137 3109
-irq_vectors vector_activate 3159 3115
-irq_vectors vector_alloc 3153 3113
-irq_vectors vector_alloc_managed 3156 3114
-irq_vectors vector_clear 3148 3111
-irq_vectors vector_config 3142 3110
-irq_vectors vector_deactivate 3162 3115
-irq_vectors vector_free_moved 3169 3118
-irq_vectors vector_reserve 3152 3112
-irq_vectors vector_reserve_managed 3149 3112
-irq_vectors vector_setup 3166 3117
-irq_vectors vector_teardown 3163 3116
-irq_vectors vector_update 3145 3111
-irq_vectors x86_platform_ipi_entry 3126 3109
-irq_vectors x86_platform_ipi_exit 3127 3109
-kmem kfree 7401 7385
-kmem kmalloc 7398 7384
-kmem kmem_cache_alloc 7395 7383
-kmem kmem_cache_free 7404 7386
-kmem mm_alloc_contig_migrate_range_info 7426 7393
-kmem mm_page_alloc 7414 7389
-kmem mm_page_alloc_extfrag 7423 7392
-kmem mm_page_alloc_zone_locked 7417 7390
-kmem mm_page_free 7408 7387
-kmem mm_page_free_batched 7411 7388
-kmem mm_page_pcpu_drain 7420 7391
-kmem rss_stat 7429 7394
-ksm ksm_advisor 7683 7666
-ksm ksm_enter 7671 7661
-ksm ksm_exit 7672 7661
-ksm ksm_merge_one_page 7673 7662
-ksm ksm_merge_with_ksm_page 7676 7663
-ksm ksm_remove_ksm_page 7679 7664
-ksm ksm_remove_rmap_item 7680 7665
-ksm ksm_start_scan 7667 7660
-ksm ksm_stop_scan 7670 7660
-lock contention_begin 4570 4568
-lock contention_end 4573 4569
-maple_tree ma_op 12041 12038
-maple_tree ma_read 12044 12039
-maple_tree ma_write 12045 12040
-mce mce_record 3301 3300
-migrate mm_migrate_pages 7581 7578
-migrate mm_migrate_pages_start 7584 7579
-migrate remove_migration_pte 7590 7580
-migrate set_migration_pte 7587 7580
-mmap exit_mmap 7530 7520
-mmap vm_unmapped_area 7521 7517
-mmap vma_mas_szero 7524 7518
-mmap vma_store 7527 7519
-mmap_lock mmap_lock_acquire_returned 7486 7481
-mmap_lock mmap_lock_released 7485 7480
-mmap_lock mmap_lock_start_locking 7482 7480
-module module_free 4751 4745
-module module_get 4752 4746
-module module_load 4748 4744
-module module_put 4755 4746
-module module_request 4756 4747
-mptcp ack_update_msk 11995 11986
-mptcp get_mapping_status 11994 11985
-mptcp mptcp_sendmsg_frag 11991 11985
-mptcp mptcp_subflow_get_send 11988 11984
-mptcp subflow_check_data_avail 11998 11987
-msr rdpmc 9537 9532
-msr read_msr 9533 9532
-msr write_msr 9536 9532
-napi dql_stall_detected 10722 10718
-napi napi_poll 10719 10717
-neigh neigh_cleanup_and_release 10887 10874
-neigh neigh_create 10875 10872
-neigh neigh_event_send_dead 10886 10874
-neigh neigh_event_send_done 10885 10874
-neigh neigh_timer_handler 10884 10874
-neigh neigh_update 10878 10873
-neigh neigh_update_done 10881 10874
-net napi_gro_frags_entry 10705 10689
-net napi_gro_frags_exit 10712 10690
-net napi_gro_receive_entry 10708 10689
-net napi_gro_receive_exit 10713 10690
-net net_dev_queue 10700 10688
-net net_dev_start_xmit 10691 10685
-net net_dev_xmit 10694 10686
-net net_dev_xmit_timeout 10697 10687
-net netif_receive_skb 10703 10688
-net netif_receive_skb_entry 10709 10689
-net netif_receive_skb_exit 10714 10690
-net netif_receive_skb_list_entry 10710 10689
-net netif_receive_skb_list_exit 10716 10690
-net netif_rx 10704 10688
-net netif_rx_entry 10711 10689
-net netif_rx_exit 10715 10690
-netlink netlink_extack 10952 10951
-nmi nmi_handler 3178 3177
-notifier notifier_register 4133 4132
-notifier notifier_run 4135 4132
-notifier notifier_unregister 4134 4132
-oom compact_retry 7170 7158
-oom finish_task_reaping 7168 7156
-oom mark_victim 7163 7153
-oom oom_score_adj_update 7159 7151
-oom reclaim_retry_zone 7160 7152
-oom skip_task_reaping 7169 7157
-oom start_task_reaping 7167 7155
-oom wake_reaper 7166 7154
-page_isolation test_pages_isolated 7728 7727
-page_pool page_pool_release 10862 10858
-page_pool page_pool_state_hold 10868 10860
-page_pool page_pool_state_release 10865 10859
-page_pool page_pool_update_nid 10869 10861
-pagemap mm_lru_activate 7227 7225
-pagemap mm_lru_insertion 7226 7224
-percpu percpu_alloc_percpu 7363 7358
-percpu percpu_alloc_percpu_fail 7369 7360
-percpu percpu_create_chunk 7372 7361
-percpu percpu_destroy_chunk 7373 7362
-percpu percpu_free_percpu 7366 7359
-power clock_disable 5775 5737
-power clock_enable 5772 5737
-power clock_set_rate 5776 5737
-power cpu_frequency 5755 5728
-power cpu_frequency_limits 5756 5732
-power cpu_idle 5743 5728
-power cpu_idle_miss 5746 5729
-power dev_pm_qos_add_request 5787 5741
-power dev_pm_qos_remove_request 5791 5741
-power dev_pm_qos_update_request 5790 5741
-power device_pm_callback_end 5762 5734
-power device_pm_callback_start 5759 5733
-power guest_halt_poll_ns 5792 5742
-power pm_qos_add_request 5778 5739
-power pm_qos_remove_request 5782 5739
-power pm_qos_update_flags 5786 5740
-power pm_qos_update_request 5781 5739
-power pm_qos_update_target 5783 5740
-power power_domain_target 5777 5738
-power powernv_throttle 5749 5730
-power pstate_sample 5752 5731
-power suspend_resume 5765 5735
-power wakeup_source_activate 5768 5736
-power wakeup_source_deactivate 5771 5736
-printk console 4631 4630
-pwm pwm_apply 9552 9551
-pwm pwm_get 9555 9551
-qdisc qdisc_create 10826 10815
-qdisc qdisc_dequeue 10816 10811
-qdisc qdisc_destroy 10825 10814
-qdisc qdisc_enqueue 10819 10812
-qdisc qdisc_reset 10822 10813
-ras aer_event 9995 9980
-ras arm_event 9988 9978
-ras extlog_mem_event 9982 9976
-ras mc_event 9985 9977
-ras memory_failure_event 9998 9981
-ras non_standard_event 9992 9979
-raw_syscalls sys_enter 4737 4735
-raw_syscalls sys_exit 4740 4736
-rcu rcu_stall_warning 4670 4668
-rcu rcu_utilization 4669 4667
-regmap regcache_drop_region 9731 9702
-regmap regcache_sync 9718 9699
-regmap regmap_async_complete_done 9730 9701
-regmap regmap_async_complete_start 9729 9701
-regmap regmap_async_io_complete 9726 9701
-regmap regmap_async_write_start 9725 9698
-regmap regmap_bulk_read 9711 9697
-regmap regmap_bulk_write 9708 9697
-regmap regmap_cache_bypass 9724 9700
-regmap regmap_cache_only 9721 9700
-regmap regmap_hw_read_done 9715 9698
-regmap regmap_hw_read_start 9712 9698
-regmap regmap_hw_write_done 9717 9698
-regmap regmap_hw_write_start 9716 9698
-regmap regmap_reg_read 9706 9696
-regmap regmap_reg_read_cache 9707 9696
-regmap regmap_reg_write 9703 9696
-regulator regulator_bypass_disable 9636 9626
-regulator regulator_bypass_disable_complete 9637 9626
-regulator regulator_bypass_enable 9634 9626
-regulator regulator_bypass_enable_complete 9635 9626
-regulator regulator_disable 9632 9626
-regulator regulator_disable_complete 9633 9626
-regulator regulator_enable 9629 9626
-regulator regulator_enable_complete 9631 9626
-regulator regulator_enable_delay 9630 9626
-regulator regulator_set_voltage 9638 9627
-regulator regulator_set_voltage_complete 9641 9628
-resctrl mon_llc_occupancy_limbo 3334 3326
-resctrl pseudo_lock_l2 3330 3324
-resctrl pseudo_lock_l3 3333 3325
-resctrl pseudo_lock_mem_latency 3327 3323
-rpm rpm_idle 5800 5795
-rpm rpm_resume 5799 5795
-rpm rpm_return_int 5802 5796
-rpm rpm_status 5805 5797
-rpm rpm_suspend 5798 5795
-rpm rpm_usage 5801 5795
-rseq rseq_ip_fixup 7077 7075
-rseq rseq_update 7076 7074
-rtc rtc_alarm_irq_enable 9858 9847
-rtc rtc_irq_set_freq 9856 9845
-rtc rtc_irq_set_state 9857 9846
-rtc rtc_read_alarm 9855 9844
-rtc rtc_read_offset 9862 9848
-rtc rtc_read_time 9853 9844
-rtc rtc_set_alarm 9854 9844
-rtc rtc_set_offset 9859 9848
-rtc rtc_set_time 9850 9844
-rtc rtc_timer_dequeue 9866 9849
-rtc rtc_timer_enqueue 9863 9849
-rtc rtc_timer_fired 9867 9849
-sched sched_kthread_stop 4195 4174
-sched sched_kthread_stop_ret 4198 4175
-sched sched_kthread_work_execute_end 4205 4178
-sched sched_kthread_work_execute_start 4202 4177
-sched sched_kthread_work_queue_work 4199 4176
-sched sched_migrate_task 4214 4181
-sched sched_move_numa 4241 4191
-sched sched_pi_setprio 4239 4189
-sched sched_prepare_exec 4229 4186
-sched sched_process_exec 4226 4185
-sched sched_process_exit 4218 4182
-sched sched_process_fork 4223 4184
-sched sched_process_free 4217 4182
-sched sched_process_hang 4240 4190
-sched sched_process_wait 4220 4183
-sched sched_skip_vma_numa 4248 4193
-sched sched_stat_blocked 4237 4187
-sched sched_stat_iowait 4236 4187
-sched sched_stat_runtime 4238 4188
-sched sched_stat_sleep 4235 4187
-sched sched_stat_wait 4232 4187
-sched sched_stick_numa 4244 4192
-sched sched_swap_numa 4247 4192
-sched sched_switch 4211 4180
-sched sched_wait_task 4219 4182
-sched sched_wake_idle_without_ipi 4251 4194
-sched sched_wakeup 4209 4179
-sched sched_wakeup_new 4210 4179
-sched sched_waking 4208 4179
-signal signal_deliver 3620 3616
-signal signal_generate 3617 3615
-skb consume_skb 10679 10674
-skb kfree_skb 10676 10673
-skb skb_copy_datagram_iovec 10682 10675
-smbus smbus_read 9893 9886
-smbus smbus_reply 9896 9887
-smbus smbus_result 9899 9888
-smbus smbus_write 9889 9885
-sock inet_sk_error_report 10744 10732
-sock inet_sock_set_state 10741 10731
-sock sk_data_ready 10747 10733
-sock sock_exceed_buf_limit 10738 10729
-sock sock_rcvqueue_full 10735 10728
-sock sock_recv_length 10751 10734
-sock sock_send_length 10748 10734
-spi spi_controller_busy 9821 9812
-spi spi_controller_idle 9818 9812
-spi spi_message_done 9832 9816
-spi spi_message_start 9831 9815
-spi spi_message_submit 9828 9815
-spi spi_set_cs 9825 9814
-spi spi_setup 9822 9813
-spi spi_transfer_start 9833 9817
-spi spi_transfer_stop 9836 9817
-swiotlb swiotlb_bounced 4732 4731
-task task_newtask 3424 3422
-task task_rename 3427 3423
-tcp tcp_ao_handshake_failure 10792 10765
-tcp tcp_ao_key_not_found 10797 10765
-tcp tcp_ao_mismatch 10796 10765
-tcp tcp_ao_rcv_sne_update 10805 10767
-tcp tcp_ao_rnext_request 10798 10765
-tcp tcp_ao_snd_sne_update 10802 10767
-tcp tcp_ao_synack_no_key 10799 10766
-tcp tcp_ao_wrong_maclen 10795 10765
-tcp tcp_bad_csum 10783 10762
-tcp tcp_cong_state_set 10784 10763
-tcp tcp_destroy_sock 10777 10759
-tcp tcp_hash_ao_required 10791 10764
-tcp tcp_hash_bad_header 10787 10764
-tcp tcp_hash_md5_mismatch 10790 10764
-tcp tcp_hash_md5_required 10788 10764
-tcp tcp_hash_md5_unexpected 10789 10764
-tcp tcp_probe 10782 10761
-tcp tcp_rcv_space_adjust 10778 10759
-tcp tcp_receive_reset 10774 10759
-tcp tcp_retransmit_skb 10768 10757
-tcp tcp_retransmit_synack 10779 10760
-tcp tcp_send_reset 10771 10758
-thermal cdev_update 9922 9915
-thermal thermal_power_devfreq_get_power 9928 9917
-thermal thermal_power_devfreq_limit 9931 9918
-thermal thermal_temperature 9919 9914
-thermal thermal_zone_trip 9925 9916
-thermal_power_allocator thermal_power_actor 9941 9936
-thermal_power_allocator thermal_power_allocator 9938 9935
-thermal_power_allocator thermal_power_allocator_pid 9944 9937
-thp remove_migration_pmd 7700 7696
-thp set_migration_pmd 7697 7696
-timer hrtimer_cancel 4825 4797
-timer hrtimer_expire_entry 4819 4796
-timer hrtimer_expire_exit 4822 4797
-timer hrtimer_init 4813 4794
-timer hrtimer_start 4816 4795
-timer itimer_expire 4830 4799
-timer itimer_state 4826 4798
-timer tick_stop 4833 4800
-timer timer_base_idle 4810 4793
-timer timer_cancel 4809 4790
-timer timer_expire_entry 4807 4792
-timer timer_expire_exit 4808 4790
-timer timer_init 4801 4790
-timer timer_start 4804 4791
-timer_migration tmigr_connect_child_parent 4960 4950
-timer_migration tmigr_connect_cpu_parent 4961 4951
-timer_migration tmigr_cpu_active 4970 4953
-timer_migration tmigr_cpu_idle 4974 4954
-timer_migration tmigr_cpu_new_timer 4969 4953
-timer_migration tmigr_cpu_new_timer_idle 4977 4954
-timer_migration tmigr_cpu_offline 4972 4953
-timer_migration tmigr_cpu_online 4971 4953
-timer_migration tmigr_group_set 4957 4949
-timer_migration tmigr_group_set_cpu_active 4968 4952
-timer_migration tmigr_group_set_cpu_inactive 4965 4952
-timer_migration tmigr_handle_remote 4981 4956
-timer_migration tmigr_handle_remote_cpu 4973 4953
-timer_migration tmigr_update_events 4978 4955
-tlb tlb_flush 7575 7574
-udp udp_fail_queue_rcv_skb 10753 10752
-vmalloc alloc_vmap_area 7596 7593
-vmalloc free_vmap_area_noflush 7600 7595
-vmalloc purge_vmap_area_lazy 7597 7594
-vmscan mm_shrink_slab_end 7267 7242
-vmscan mm_shrink_slab_start 7264 7241
-vmscan mm_vmscan_direct_reclaim_begin 7256 7239
-vmscan mm_vmscan_direct_reclaim_end 7261 7240
-vmscan mm_vmscan_kswapd_sleep 7249 7236
-vmscan mm_vmscan_kswapd_wake 7250 7237
-vmscan mm_vmscan_lru_isolate 7270 7243
-vmscan mm_vmscan_lru_shrink_active 7278 7246
-vmscan mm_vmscan_lru_shrink_inactive 7274 7245
-vmscan mm_vmscan_memcg_reclaim_begin 7259 7239
-vmscan mm_vmscan_memcg_reclaim_end 7262 7240
-vmscan mm_vmscan_memcg_softlimit_reclaim_begin 7260 7239
-vmscan mm_vmscan_memcg_softlimit_reclaim_end 7263 7240
-vmscan mm_vmscan_node_reclaim_begin 7281 7247
-vmscan mm_vmscan_node_reclaim_end 7284 7240
-vmscan mm_vmscan_throttled 7285 7248
-vmscan mm_vmscan_wakeup_kswapd 7253 7238
-vmscan mm_vmscan_write_folio 7273 7244
-vsyscall emulate_vsyscall 2830 2829
-wbt wbt_lat 9438 9432
-wbt wbt_stat 9435 9431
-wbt wbt_step 9441 9433
-wbt wbt_timer 9444 9434
-workqueue workqueue_activate_work 3835 3829
-workqueue workqueue_execute_end 3839 3831
-workqueue workqueue_execute_start 3838 3830
-workqueue workqueue_queue_work 3832 3828
-writeback balance_dirty_pages 8387 8331
-writeback bdi_dirty_ratelimit 8384 8330
-writeback flush_foreign 8353 8321
-writeback folio_wait_writeback 8338 8316
-writeback global_dirty_state 8383 8329
-writeback inode_foreign_history 8344 8318
-writeback inode_switch_wbs 8347 8319
-writeback sb_clear_inode_writeback 8401 8334
-writeback sb_mark_inode_writeback 8400 8334
-writeback track_foreign_dirty 8350 8320
-writeback wbc_writepage 8377 8327
-writeback writeback_bdi_register 8374 8326
-writeback writeback_dirty_folio 8335 8316
-writeback writeback_dirty_inode 8343 8317
-writeback writeback_dirty_inode_enqueue 8399 8334
-writeback writeback_dirty_inode_start 8342 8317
-writeback writeback_exec 8364 8323
-writeback writeback_lazytime 8397 8334
-writeback writeback_lazytime_iput 8398 8334
-writeback writeback_mark_inode_dirty 8339 8317
-writeback writeback_pages_written 8368 8324
-writeback writeback_queue 8360 8323
-writeback writeback_queue_io 8380 8328
-writeback writeback_sb_inodes_requeue 8390 8332
-writeback writeback_single_inode 8396 8333
-writeback writeback_single_inode_start 8393 8333
-writeback writeback_start 8365 8323
-writeback writeback_wait 8367 8323
-writeback writeback_wake_background 8371 8325
-writeback writeback_write_inode 8359 8322
-writeback writeback_write_inode_start 8356 8322
-writeback writeback_written 8366 8323
-x86_fpu x86_fpu_after_restore 3232 3226
-x86_fpu x86_fpu_after_save 3230 3226
-x86_fpu x86_fpu_before_restore 3231 3226
-x86_fpu x86_fpu_before_save 3227 3226
-x86_fpu x86_fpu_copy_dst 3238 3226
-x86_fpu x86_fpu_copy_src 3237 3226
-x86_fpu x86_fpu_dropped 3236 3226
-x86_fpu x86_fpu_init_state 3235 3226
-x86_fpu x86_fpu_regs_activated 3233 3226
-x86_fpu x86_fpu_regs_deactivated 3234 3226
-x86_fpu x86_fpu_xstate_check_failed 3239 3226
-xdp bpf_xdp_link_attach_failed 5880 5847
-xdp mem_connect 5873 5844
-xdp mem_disconnect 5870 5842
-xdp mem_return_failed 5876 5846
-xdp xdp_bulk_tx 5851 5837
-xdp xdp_cpumap_enqueue 5864 5840
-xdp xdp_cpumap_kthread 5860 5839
-xdp xdp_devmap_xmit 5867 5841
-xdp xdp_exception 5848 5836
-xdp xdp_redirect 5854 5838
-xdp xdp_redirect_err 5857 5838
-xdp xdp_redirect_map 5858 5838
-xdp xdp_redirect_map_err 5859 5838
-xen xen_cpu_load_idt 3034 2968
-xen xen_cpu_set_ldt 3040 2970
-xen xen_cpu_write_gdt_entry 3037 2969
-xen xen_cpu_write_idt_entry 3031 2967
-xen xen_cpu_write_ldt_entry 3028 2966
-xen xen_mc_batch 2971 2948
-xen xen_mc_callback 2981 2951
-xen xen_mc_entry 2975 2949
-xen xen_mc_entry_alloc 2978 2950
-xen xen_mc_extend_args 2990 2954
-xen xen_mc_flush 2987 2953
-xen xen_mc_flush_reason 2984 2952
-xen xen_mc_issue 2974 2948
-xen xen_mmu_alloc_ptpage 3009 2960
-xen xen_mmu_flush_tlb_multi 3022 2964
-xen xen_mmu_flush_tlb_one_user 3019 2963
-xen xen_mmu_pgd_pin 3015 2962
-xen xen_mmu_pgd_unpin 3018 2962
-xen xen_mmu_ptep_modify_prot_commit 3008 2959
-xen xen_mmu_ptep_modify_prot_start 3005 2959
-xen xen_mmu_release_ptpage 3012 2961
-xen xen_mmu_set_p4d 3002 2958
-xen xen_mmu_set_pmd 2996 2956
-xen xen_mmu_set_pte 2993 2955
-xen xen_mmu_set_pud 2999 2957
-xen xen_mmu_write_cr3 3025 2965
-- pelt_cfs_tp 4252 0
-- pelt_rt_tp 4255 0
-- pelt_dl_tp 4258 0
-- pelt_hw_tp 4259 0
-- pelt_irq_tp 4260 0
-- pelt_se_tp 4261 0
-- sched_cpu_capacity_tp 4264 0
-- sched_overutilized_tp 4265 0
-- sched_util_est_cfs_tp 4269 0
-- sched_util_est_se_tp 4270 0
-- sched_update_nr_running_tp 4271 0
-- sched_compute_energy_tp 4274 0`,
+BuCIABsCIABsCIABsCIABuCIABqEIABsEIAB0CECAEB4DAIABCECAIjC8CAIABCEEBQBDABDgEKAACCAAEECBIBDAEEBQnCBABDgECAACCAACDAAAqFuEGEE
+BQnCBABFgECAACNCA6FACCAACCAA+FCAABKAAiGECBIBDAEtQBgyJBlMAAB4FAgMB4FAgCBIAgCBtOAgEB4FAgCB4FAgCBgFAgCB5KAgCB4FAgIBkGAgEBBA
+gEBgFAgEBgFAgCBgFAgCBgFAgCBgFAgCBgFAgCB4FAgCBxSAgEB3SAggEB9SAgYB7SAg4DBzTAgEB1TAgEBvSAgIBaAggEB4FAgEB4FAgCBkGAgCBgFAgEB3
+TAgEB5TAgEB5HAgEBIAggQBkFAgEBkFAgBBgFAgBBpTAgCBgBAgEB7TAgIBkGAgEBwEAgEBwEAQBgFAwBBgBAgCBgFAgIBgBAgEBgFAgIBgFAgCBpTAgCBgB
+AgEBgBAgIBgFAgIBpSAgEBgBAgQB/MAgIBhNAgUB3GAgMB3GAgEB/TAgEBgFAgEBgFAgCBgFAgCBgFAgCBkGAgCB4FAgEB4FBgCB4FBCB4FBCB4FBCB4FB6B
+B4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCBkGAkDB9LAgEBsCAgcBsCAgCBkGAgCBBAgEBBAgEBgBAgEBgBA
+gIBBAgIBgBAgEBgBAgIBjUAgIBlUAgEBgBAggBBpUAgIBjGAgEBjGAgEBIAgEB+DAgEB+DAgEB+DAgEBjSAgEBnSAgMBmBAgYBkGAgEBkGAgEB+DAgEB+DAg
+EBkGAgEBkGAgEB/QAgEBjRAgoBBvUAgcBvUAgEBvUAgEBzUAgEB9JAgEB1UAgIBrMAgEBvMAgEBkGAgIBkGAgEB3UAgEB5UAgEB7UAgEB/UAgEBjVAgEBnVA
+gEB3OAgEB3OAgEB3OAgEBrQAgEBkGAgMB+BAgEB4FAgEBOAgEBpVAgEB9RAgEB4FAgCBjOAgCBxQAgIB+DAgQB+DAgEB3MAgEBrBAgCBrTAgCBnNAgEBBAgI
+BrVAgEBIAgEBvVAgEBzVAgEB3VAgEB7VAgEB9VAgEBkGAgEB/VAgEB7QAgEB4FAgcB+DAgEB+DAgEB+DAgEBpOAgEBxRAggCBgFAgCBjWAgCBgBAgEBiEAgI
+BiEAgCBlWAgCBpWAgEBgBAgEBrWAgIB9MAgEB4FAgQBtWAgCBxWAgCB9MAgEBgBAgQB1WAgIBoFAgEBwEAgBBoFAgBBgFAgCB4FAgCB4FAgCBgFAgCBkGAgC
+B+DAgEB+DAgEB+DAgEBQAgEB3WAgIBzCAgEBkGAgEB5WAgEBkGAgMB7WAgEBiEAgEBiEAgCBkGAgCBgFAgEBgFAgCBgFAgCBgFAgCBQAgCB3QAgIB9WAgkQB
+1QAgEBhXAgIBgFAgEBgFAgCBkGAgCB+DAgEB+DAgEBgFAgEBgFAgCBzCAgCB0EAgEBmBAgEBmBAgCBkGAgCB4FAgEBlXAgEBpXAgEBtXAgEBxXAgEB4FAgEB
+4FAgCBvTAgCBQAABtOAgIBgFAgCBBAgCB7NAgEB1XAgUBtOAgEBgFAgCBIAgCB3XAgEB7XAgEB9XAgEBiEAgEBIAgEB2EAgEB+DAgEB2EBgEB2EBCB2E+BCB
+QA8DBgFAgIBxKAgEBxKAgEBQAgEB7FAgYCAACIABBCAABNAAoFCAABNAAyGDAAAqGuFAEiBBoCBwGABwFgEB3gCgEB9gCgEBhhCgEBn/BgEB5BgEnCv1BgEB
+qBgEBVgEBVABVABjhCABVABVABVABVAEEACBiFA8GiFQEEAEB+EAB+EgBFGAEB8BAAEAACAECBEACAIABCEEAEBsFABBQDAAAuF+FDFEAEBmCAAEAEEBIACA
+BIgCIABCEABAEABAECBEBQAIABCEOBgBBCABuGgCBuGgCBuGgCBuGgC3CmHgCByHgCDAAAqHwGAKAACDAAA0G0GAFGAIB6HABDAnCFAHABACAACCAA7xPEEB
+QBkDAAIgECAAsHHABAHABAHABAE0EBgoBBxjCABoDgE6KnjCgIBpjCgcBvjCgwBBoIgEBoIgEBv/BgEB/jCgEBhkCgEBgIgEB1KgEBjkCgQBgIgEBgIgCB/j
+CgCBhkCgEBwEgEBwEQBwEQBgIgBBlkCgCBiCgEBnkCgEBjjCg8HBsIgMBgIgEBoDgEBpkCgIBrkCgEB3jCgEBtkCgQBvkCgEBmFgEBwCgEBgIgEBwCgEBgIg
+EBgIgCBxkCgCBgIgEBzkCgEBgIgEB1kCgEBgIgEBgIgCBwCgCBwCgEBOgEBgIgEBgIgCBDgCB5kCgEBgIgEB/kCgEBgIgEBgIgCBLgCBwCgEBgIgEBLgEBgI
+gEBoHgCBrFgCBwEgEBwEQBjlCwDBoDgEBoDgIB+BgIBuDgEBoHgCBzXgCBFgECAACCAAsIEIBYBBABDgEBmIgEBmIgCCAAMCAAMCAA4ICAAuIDAAA0I4HIEi
+CBoIgLQABn1BgEBr1BgEBv1BgEBz1BgEB9vBgEB9vBgEB71BgEB/1BgEBn2BgEBr2BgEBr2BgEBv2BgEBz2BgEB32BgEBz2BgEB72BgEB/2BgE8Ll3BgEBp3
+BgEBr3BgEBl3BgEBv3BgEBz3BgEBhxBgEB73BgEB/3BgEBn4BgEBr4BgEBv4BgEB72BgEB14BgEB54BgEKAACHABACAAmHECBAB0CAIAB+HEEBQBsGAB+HgE
+EEBQ+PEA/P+GgEEHBIBoHQABoHCgBBoHBEEVBIBqHQABqHBgBBqHBCBqHBCBqHIciMqHEgBBqHBQBqHBCBqHBCBqHEEFGAIiQ4HABsHAhQEAFGAImQ6HABuH
+AlQEAEqBBoFB2JAB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEAEgE3C2JgEB2JgEACgEEbBIB+
+HAAB+HAgBB+HIgBiM+HEQB+HBIB+HCCB+HBEB+HECB+HBIB+HBCB+HBCB+HBCB+HICHABAIABCKAACHABAKAACIABkKIABmKIABoKIABqKIABsKIABuKECAI
+BMAIABCECAIBOAIABCECBI+RKAIABCECAIBQAIABCECAIBWAIABCECAIBcAIABCIABBCAABEKBgC3CsLAA3XgEA5XgUBuGgCBsLgCHABAEQAwBBqFABsKgEB
+sKgCBqJgCBwLgEB0FgEB2JgEB0HgBFEAgCACABBADAAAgKwKgCECBgCAEANAA4LNCA8LA6LCAACCAA8BEtBBgqEBrEAAjRgMAgMBgLAgEBgLAgBBgLAgBBgL
+AgBBgMAgBBgMAgEBtEAgEBgMAgQBgMAgEBgMAgEBgMAgEBgMAgEBzEAgEBgMAgEB0LBgEB+JAgCBgMAgCBgMAgEB/DAgEB7DAgMCAAqCCAAoCCAAoCCAAkLN
+CAsMAkGCAACCAADECBggBBrBAKAACCAADHABAKAACCAAtvFCAABEEBgqBAzYABnZggVCAAiCCAAwCCAAuCCAABEkBBwFAvXABMgIBuCgEAxXgEBsJgEB8MgC
+B1XgCBzXgEBkIgQB5XgIB/XgEBoNgEBhXgEBsHgEBdgEBxPgEBhYgEBjXgECAAkCCAAqCCAAyGCAA8LHABACAA+DHABACAACHABADAAA8N4MgEIABuBKAACI
+ABBCAA0BIABkJG0BAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBCAABHABAHABAKAACESBwDBwMABwMgCBwMgCBwMgC
+BwMgCBwMgCBwMgCBBgCBwMgoBDAAAyMwNUEEAQBwMABwMgEEIAQnV2MAoV2MgCpV2MgCqV2MgCFEAQAEAACAFEAwBBBABBADAAA8M6NMEWBgQkVmNAlVmNgB
+mVmNgBBmNgBAGgBB+MgIB+MgCrVBgCBDggCBCggEAEgYDAAAgN+NgBDAAAiNgOgCEgBBoEkVkNAlVkNgCmVkNgCnVkNgCoVkNgCpVkNgCqVkNgCrVSgCByNg
+oBByNQByNQByNQByNQByNQBBwDBkNgECAA2BDAAA2NmOQEGBgCBmNABmNgEBBgEDAAAoNqOGEGBgSBQABEggIBBggBDAAA+NuOAFKBggEBiBABUABOABEABB
+ADAAAiOyOggEEVBgiEBsPAABsPAgChWyNAgCByNAgEByNAgEBsPBgEBsPBCBsPBCBsPBCBEA6PEGBQB0NABuPgEBuPgCEOqTgkEBwPAB8PgEuWBgEBBgEBCg
+EBCgIBEgICAAGEEBQB6NAvW6NgEDAAA6P+OQDAAA8PgPgCEIBgBBx5BAB55BgEnC15BgEBt5BgEKAACDAAAiQmPggEDAAA0GoPDDAAABqPECAABE6EBgpBBu
+LABuLgIBuLgIBzCgIBsOgMBuLgEBmLgIBuLgIBuPgIBuPgCBuPgCBmQgCxFCgCBjiDgEB2KgErMrkDgEBmQgCBnnCgCBwLgEBsOgEBsOgEBsOgEB1lCgEB4O
+gkCB4OgBB4OgBB7hDgCBjMggDBljDgEBsCgEBwLgEBwLgEBvCgEBuLgQuFCgIBuPgEBuPgCBuLgCgLsKgIBvCgEB0LgQB3kDgEBuLgEByQgIBuPgEBhPgEqP
+rrBgMBmQgEBmQgCBmQgCByQgEBroCgEBroCgQB+KgQBmQgIB0LgCBnkDgCB5kDgMByQgEBCgEB5iDgEtC+KgEBpfgIBsOgEBwLgEBhXgEBtkDgEB2KgEBz5C
+gEBsOgEB18BgEB7kDgEBvnCgEB/kDgsDnK2KgEBuLgEBqPgICAA1/EECBIqCDAECBInCBACAACFEAEBwQAB+LAEIBQBGAACgEBkPgCBkPgBIABBCAABNCAmR
+AoLEGBgBBIAuCGgI+VqLgEIABCGGBEBABCBEEMAoBBBAtLqPgE3CqPgCBqPgCBmPgEBBgECAAsPFEAIBBABFACAAoIEEBI+PjNA/P2PgCCAACEIAYB+NAiMO
+gCAIgCByPgEEKAgBBDAB2QgEB2QgC+P6RgC/P6RgEHABACAACFGAoBBUABIAiPGAEGpF4BBiSABFgEACgENCA2PABCAAECAAEEIyCY3CqSABqSgEsVoQgEqY
+oQgCGKBEBABCBEBGBIEaBwEB91BA/J6MgMBiSgIBoMgEB5dgEBiSgEuFtdgEBhlCgEBxTgEB/DgEBqRgEhZ5kCgEBqRgMECBIBBACAAh3UECBQBwNAECBEsL
+4NAFCAEBqLAECBEACAIABCECAI5L2LAIABCEIBgBgL8EA0LyLgEBMgCB+NgCEGBoBhDgSABgOgEBgOgIEGBYBmTABBgEBBgECAACECBIxbCAEEBQ1bCABEgE
+EEBgB5ZIAna+OgMECBQ1bEAGEBEBABCEQBgC5ZGABkPgQBFgEjXJgErMgSgEBgSQBgSQBgSQNCAEABCAAECAAEEQBgCBxeABwTgEmaiQgCB1DgCBEgEBMgEB
+1egIBsPgECAACEIBoBB0OAnagUgI/bFgE3C+RgENCAkUABCAAECAAEEGkHQBkTABqPgCqZBgCCAA9uLECAgEsTkSAIABCECBEByPAIABCEEBQBkSABkSgEEG
+BY8FwSA7FwSgEBmTgEECAIBBADAAA6U2TBIABEIAB0SIABBCAAEIAB0OIABBCAAEFEBIBmUABuPAIABCEEAIB8SAB6SgCEIAYBuSABsUgCBEgCBsUgEEGAQi
+dgTAjd+SgCmdGgCEKAgBidiTAjdgTgCBwUgCB0SgEB0SgEEGAYB6MAB6PgEB6PgEEEAMB8MABwUgEEGAQB6VAByUgEByUgCFKAYB4UABgVABGABEABCAEEAg
+BBiQAACgEEEAQByTAB8UgEEGAQBmQAB+UgEB2VgCFOBgBBWABUABSABQABGABEABCAEIAwBBiVABiVgCBiVgCBCgEECBwBACAIABCEM/agF5ZgRAhZzPgIB1
+BgE4XuRgCB1QgCzctjCgwBCAACEEBYsMsRA3G0BgIEIBgBByBAByWgEBsBgEB2BgEECBgBBCAEIBgBBwTAqc2WgEB2WgEB6SgEECBggBrToKAEGBQnSwLAqc
+yVgEvWyVgCEGBogBiNEABgTggQBgTQCAAnyDEOB4BB6UAB6UgEB6UgEB6UgEB6UgEB6UgEB6UgEEEBYB8UAByDgEEGnGwCBBAB4WgkBB4WgCDAAAEiWDEGoG
+4BB0RArbmEgIB8WgQEO+IgBBiWABiWgCB8VgC3CiWgEBiWgCiJiWgCB4QgCECBEBgXAIABCECBE0fCAIABCECBE0fGAIABCECBE0fKAIABCEEAI0fGA8LgFg
+CIABCECAEtLgUAIABCECAEtLiUAIABCEG+FY7FiWA8FiWgE8L4QgEGKBEBABCBEBGBIEO/FwB0feAB8WgErMCgEqYgYgC7FmWgC8FmWgE9FmWgEEIoEgBBuY
+AB+WgEB+WgEB+WgEEEBQBwYABuWgEESBgCBsWABsWgEBsWgEBwWgEBwWgCByYgCByYgEByYgEBmYgEE4BBgIBuWABuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBu
+WgEBwWgEBuWgEBuWgEBwWgEBwWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEEuBBgIBGABwFgIBwW
+gMBwWgEBwWgEsXyTgEgDgYgIBgYQBgYQBgYQBwWwC3cwWgEBwWgEBwWgEByWgEBwWgEBwWgEByXgEuFBgEBDgEBDgEB2YgEBEgICAACCAAnnIEOBwBB4TAB8
+YgIB8YgEBwYgEgD8XgCB8XgBBBgBCAACCAABEvBBwHxb8FAAB8WAgMB8WAgEB8WAgEB8WAgEB8WAgEB+WAgE4hB8WAgE3C2YAgEB2YBgCB2YBCB2YBCB2YBC
+oD2YBCB2YBCB2YBCB2YBCB2YBCBuFAwBBuFAggBBHAggBBBAgEBCAgEIABBCAABNCAiTAICAA5mIEIAE5G4XAB4XQB4XQB4XQFEBEBCAoRsXAECBInCBACAA
+CEA+JAKAAvmICAACCAAtmICAA8LCAAgMCAAz2JEeBgGB3SAB9QgEB/FgIBsVgUBkVgCB2GgCBiagIBiagEBjgBgE3CiagEB/ZgEBmHgCB+UgCB/FgIBmUgUC
+AACEUqFwD4X0FA8a6ZgC8LqHgCBvSgEBgYgEpE3VgEB8UgQBtFgE/JyUgMB5VgICAACDAAA+UmZEEEBgBBgaAB3FgECAACE0BrG4F2CqMAseuCgEBqCgCBuC
+gCBqCgCBuCgCBqCgCBuCgCBqCgCBkagCBzVgEBzVgEBzVgEBzVgEBzVgEB6ZgEBHgEBHgEBHgEBHgEnK0UgEB3XgE+avLgE/aiEgEB5XgEA1XgEKAACCAACE
+kBBoH2CkGABjWgCA5WgCBrFgM0kBlXgUnK6UgEA7WgEBuRgEse0CgEikBwCgC/WlWgCB2ZgCB2ZgBrM6ZgB3C2agEA/WgEAjXgcBnXgQCAACCAAt2RCAAtuD
+CAA5oGCAAplIES2GoC4XwGABz7BgEB17BgEB37BgEB5UgEB77BgEB97BgEB97BgEBh8BgECAACEjEBwiBB0GAABoWAgCBiaAgCBiaAgCBiWAgCBtEAgIBgVA
+gMB2EAgEB8VAgMBiaAgEBiaAgCBgVAgCBiaAgE3C6aAgCB7XAgCB6aBgEB6aBCB6aA+BB8VAgCByHAgEB2WAggBB9XAgEB3XAgQnGiEAgMB/XAgoBgGoWAgQ
+BeAgEBiaAgEBhYAgEBjYAgEBoDAgE7FgZAgE8FgZAgEBgZAgEBgZAgE9FgZAgEBgZAgE+F+CAgEhGmbAgMiGmbAgEBmbAgEBmbAgElGmbAgEmGmbAgEBmbAg
+EBmbAgEBmbAgEBmbAgEBmbAgEBmbAgEBmbAgEBmbAgE2HmEAgEB2ZAgcBlYAgEBxXAggErDpYAgcB6aAgEBrYAgEBqXAgEBqaAgBBqaAgBBqOAgCBkIAgEB7
+EAgQCAACEIBghCBuIA4X4GgCBpEgCBrXgMCAACCAA1iLCAA1wJEEvHQBvsBAsLvsBgECAACEQBgCB9+CAB9+CgIBwZgIB2agEB2agBB6XgBB6XQByWwBCAAC
+HAxHACAACHAyHACAACCAAv+OCAA6FEsBBwSB/+BAkY0Hg4BBBgEBrUgEBibgEpEiXgEBiXgIBiXgIBiXgIB1KgIBiXgwDBiXgIB6WgIBiXgIBiXgIBiXgIBi
+XgIBrUgIBrUgEBBgEBqYgEtCyWgECAACCAAvnGHABACAACCAA7uKDAAA+aubEEyBBgH8LkVArbyJgEBwXgQB/4CgIB/4CgIBwXgIBwbgIBwbgCBwbgCBwbgC
+BwbgCBwbgCBwbgCkYiIgCwCuWgChauagEBuagEBuagEBBgEBuagEBuagEBwbgEBwbgCtCgXgCBh7BgICAACEMsIwIwO6XAtc4bgC3C4bgBBqIgBB0bggCBr7
+CgECAACCAAl7IDAAA+c6bDCAA2FCAApsGEqBBwE8L0VAB+agEB+agEB+agEB+agEBibgEBibgCB+agCB+agEB+agEB+agEB+agEB+agEB+agEB+agEB+agEB
+ibgEBibgCBibgCBibgCBibgCCAACE+BBg2BB19BAiZjoCgoDBrlCgYApoCggEBkYggEBkYgIBsKgIBlDgEBodgQBsZgEBvlCgEBsZg8BBkcgCBz9BgCBz9Bg
+cBz9BgcBroCgcBtoCgEBtoCgkBBibgkBBkcgE5JFgEBFgEBkYgEBvoCgIBkYgEBvnCgIBxoCg8BBhKgwCB/IgQBzoCgMCAACHABACAACEwCBoYBscABscgCB
+scgCBngBgCBwcgQBwcgBBvNgBB7fgIB17CgEB3WgEB0XgEB3mCgE3CscgkGrMwdgEBuKgEBkdgQB/fgEBpqBgEBrqBggBBsYgEB37CgIByYgEB57CgEBkdgE
+BkdgCBkdgCB4UgEBkdgEByYgCB0KgCB77CgEBnegEBhDgEB97CgEyfscgEB/7CgE3LkWgEBqbABv7CgEBj8CgECAACHABACAACEUBoCnCBAB8XgEvW4dgE3C
+4dgEBzIgEBsdgEBsdgCB+YgCB6XgEB4dgECAACCAAl6LEABACAACCAA33FCAA0WCAAqLNCAkdAkdEGBYuCuYABuYgEhDmdgEESBwC6KoeA2kBqWgEjUBgIBw
+YgEBwYgEBwYgEBiYgEB+XgEBDgECAA0QCAAGIABsdEIBgBBBAB4YgEBycgEBycgCCAAKIAB6cEqBBoTB56BAB56BggBB56BggBuFlHggB8a2dgEgL4GgCB0G
+gChZt4BgE3C6egMB+agEB2ZgEBiEgIBnBgEBiEgUtfzBgEB3JgQBpJg0B/asIgEB76BgEB9BgwBB96BgQEyBB4FB6cAtcmbgCBwegCBuagCB2cgCB2cgE7jB
+2cgEBobgEBobgCse6GgCikB2GgCvW4agCBwVgEBwVgIBwVgIBwVgIB2cgIB2cgEB6cgEB6cgCB2cgCB2cgEB6cgEB6cgCB6cgCECBIqCDAEEBQnCBAsCDgEC
+AACCAACIABBEIBoB3C8eABsZgEuCBgEsckagEIABBCAABNIAqeABAifAqeAyZCAAIEEBY8L2MA+mBuagEIABCECBEkYkLAEAAAIABCFEAEBgNABCAEGBQACA
+ByfgCBiagCCAAkaEKBoB4X8RAgL8RgEsbsNgE0LyYgCtb+agCEEBY8L0YABgbgEIABBCAABNCAsgBABCAABEGBgB3rBoSAscqbgEuCIgIEIB4CtfCABwMgQB
+BgUqYsfgECAAhjHEGB4BtfGA/JgbgQguBCgIDAAA2gByfEDAAAqe0fEHABACAACIABBCAABNGA+fABAihBAmbCAABEGBYBIAnCCgEBigBgEEEBwBBmBA+mBE
+gUECBI+mBGAFEAQBiSABiSAEGAIBwfAB6fgCB6fQEEACB8fAtuB8fQEEACB+fAtuB+fQFGAIBGABEABCAEGBgBAKABDgIACgEKAA19FCAACECBIBBACAAz3O
+EIBoB8LwaA4X8fgEsM8cgEB8YgIEYAoEB8fABgdgEBiiBgEBgCgEBDgU3CiiBgE8LgPgEBmcgQBJgEBkdgEBogBgCBqgBgBHABACAACHAgvBAKAACCAACIAB
+MEEAQB0cABkiBgEFIAQBudAACABudABudAFEAIlc0iBAB0iBAEIAoBAEAByIgIACgEutB2iBgEEKAoBB4iBABBgEB4iBgEB4iBgEByUgECAAxjYECAIB8iBA
+EEAQBDABidgEHABACAACFKAoBAOAAMAAIAAGAtCwdAFEAEB6iBABoeAECAItLojBAIABCFEAQovBoeAAcAFEAIutBydABEAEQAgC3CwjBAAEgEsvBsJgIlcw
+jBgEACgE3vByegEoSyegCpSwjBgCFEAgCACAnSmYAEOAoBB0jBAB0jBgEB2egEB2egCB2egCB2egCBojBgCFEAgCACABqYAEGAgBB4jBAB4jBgEB0egEFEAg
+CACABuYAEMAwBB8jBAB8jBgEBgegEBgegEBgegEBgegEFEAgCACAByYAEIBgIAOAAKggBAGggBACggBIABikBKAACEmBB4FBgWABqRgEBufgCBnWgCBiKgEy
+qBqegEBzIgEB6jBgEB6jBgCByJgCBxKgEArXgIBigBgQBqegEBvXgEB7PgEB7PgCBxXgCAtXgEKAACCAAEECgUIiYDAHABACAACHABAHABAEEAQB2kBAB2kB
+gEFEAQACABkfAFEAIBWABYAEEAgBuY2RAB8kBgMCAAMEO4TgDBBAouB+EgEkYigBgUBglBgEBglBgEuFBgE1b0RgECAACEgBBgEmP5uBAB5uBgEB9uBgEBhv
+BgEBlvBgEBvuBgEBpvBgEBtvBgEBxvBgEBvuBgEBvuBgEB1vBgE6K5vBgEB9vBgEBhwBgEBlwBgEKAACCAACCAAWHAiJAECAgCBwgBAEGAgBsMsgBABwlBgI
+BmIgEEiEAgqBAEAB0FggBBylBgIBylBgEBylBgEBylBgEBylBgEgSyYgEB0gBgEB0gBgCBBgCBylBgEBsXgEBukBgEB2SgCBwFgCBugBgUBkOgIBwgBgEByl
+BgEBylBgEBylBgEBylBgEBwgBgEBylBgEBylBgEBylBgEBylBgEBkOgEB2SgCBylBgCBylBgEBylBgEBylBgEBylBgEBylBgEBylBgEBylBgEBylBgEBylBg
+EBylBgEBDgEBFgwGBJgwCBkDgE3CylBgkCB2SgEBLgEgLsfgE+aNgEBoBgEBPgEBylBgEBylBgEwIukBgEB0gBgCB0gBgC2uB2DgEBsXgEBkFgEBRgQBylBg
+EBylBgEBsXgEBCgECAAIDAAA2lBykB0BDAAA4D0kBEHABACAACCAApuTCAAmHCAA9uQCAAr+EDAAAmmBilBAEEBYBkhBA8LsTgIIAB+lBCAAibCAABEUBwDA
+ntBA3CBgU8RsZgEkSmZgEAptBgEBmbgEnSmbgE6RuZgEBqIgEBobgEGaBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIDAAA0mBwlBGHABACAACDAAA
+2lB2lBEDAAA4hB4lBOGMBEBABCBEBGBIBKHABADAAA8Y+lBMHABACAAGHABAEGBgBBuUABmiBgEBqnBgIDAAAgnBomBCCAA5vENAA0jBNAAslBCAACCAAwjB
+CAADHABAKAACCAA6jBHABAESB4CAHAB0NgMBKgEpxBNgEwsBRgEuFVgE5ZXgE8jB4iBgEiMJgECAACEKAY90BBABinBgEBinBgC4XinBgCBinBgCCAAOFEAY
+AEA/J2iBAGEAEBABCHABACAACEEBoDBLABDgECAACEEBgDmWUApxBsVgsBCAACCAAaNCA4nBAICAACCAA+QCAA8QCAA+lBCAA2OECBInCBACAACEEBQBEAnC
+BgECAACHABAESBoEBTABmpBgEBmpBgCqRRgCB2lBgUBkJgErbwWgQ8L2WgQB0kBgCIABBCAABNGA2nBA6jBA2nBA2nBIABEIABBCAABNEA8oBABAikBCAASE
+UBoBBqoBAy1BqoBgBBqoBgBBqoBgBB4pBgBBqoBgCBomBgBBQgBBKgEBIgECAA38LEEBQBskBABwnBgEKAACEEBQl2BwkBAm2BmmBgEKAACFMAIBBAn2BDAB
+JABNABRAB0kBACAAICAAGEGBQBsfABqqBgEBqqBgCKAACCAACKAAv+CCAACEGr2BQBkYABqmBgCBklBgCCAACEEAQAUA4X+mBgEFEAQBeAACAFGAIBorBAB0
+pBABknBAEMBoBB2pBABunBQBunBQBknBgDAEgEACgIEOBwBBiHABonBgEBvLgEutBwlBgEBoqBgEBypBgCAjLgCCAACCAABE5BBoHAn6CAAB7eAgMAp6CAgE
+BliBAgEAt6CAgYByrBAgI4emrBAgEBmrBAgCB0qBAgCB0qBAgBB0qBAgBB1yCAgBB+qBBAB+qBBCB+qBCCB+qBBEB+qBBCB+qBBCB+qBBCB+qBACA/6CAQsL
+h6CAgezfh6CAgC+mBpsCAgE3rBpsCAgEBmrBAgEBgXAgCBj7CAgCCAAKECBIqCDAEEBQnCBAsCDgECAACCAACEEAI8LiZA4X6qBgCFEAIByqBAACAECBIACA
+EEAIBiqBA4eiqBgCFEAIACABgqBAEEBQACA6KkkBgEKAACFEAQBonBABBACAA6MFGAQBknBABYAB8mBAEgBBgGBmsBAB8UgCBagCBDgIBKgEBHgIBJgEBPgU
+BTgEBysBgEB2mBgEBQgEAGgEBmnBgIBonBgIBCgEKAACCAAEEyDBwTBipBAB4rBgBB2UgBByUgCBssBgCBhOgCBhOgEBnOgEBNgEB0SgEB8mBgEB4sBgEAvN
+gEBkpBgCB0oBgCBwjBgEBwjBgEBwjBgEB2qBgEB2qBgCB2qBgCB2qBgCB8ZgCB4rBgCBkrBgBBlIQBkoBQB2qBgEB2MgEB4sBgUB4sBgEBsnBgEB0nBgIBrO
+gIB0rBgEB+qBgCB+qBgBB0nBgBB0nBgIB0nBgIAxNgIB2nBgIB2nBgEB6nBgEB6nBgCB6nBgCB6nBgCAzNgCBtOgEB2SgEB0nBggDA7NgIBwrBgEBvOgEBxO
+gEBzOgEB8mBgECAACDAAAmsB4rBoBEaBgEBNABNgEm4BVgEBbgEBfgEBjBgEBnBgEBnBgEBrBgEBvBgEB9BgEBjCgEBnCgEKAACCAACEiEBgsBBgoBABwpBg
+IBusBgCBktBgCBgpBgEB/OgEBlPgEBnPgEBpPgEBtPgEBktBgEBktBgEBktBgEBOgEBiNgEBgsBgUBmoBgCBonBgCBzPgEB7PgEB9PgEBhQgEBjQgEBmsBgE
+BuBgEBgoBgEBnQgIB6IgEBrQgEBvQgEB4nBgEB4sBgIBjJgEB7Og8EBonBg4EBirBgEB8jBgEB8jBgEBirBgEBxQgEBzQgEB7GgQBwrBgIB1QQB4sBwTBiag
+EBgtBgQBCgEBnCgEB+egEBgsBgEB9GgCByMgCB6nBgEBkHgEBtCgEBtCgY/JwnBgYB2MgIBiagQBgsBgQBoagIBgoBgEBoagIBgoBgECAACGEBEBABCNEAms
+BAUA+sBCAACNEAqsBABADCAAcCAAqBCAAGNIAysBAGAqtBAytBABCAAuBCAAENCA4sBAMCAACNCA8sBAqBCAACNCAmuBAuBCAACNEAquBAyBAuBCAACNGAmr
+BA2BAmrBAotBCAACEIBgBB6BABqBgEBstBgEB7FgENCABADCAAECAABEEBQBEAj4BiCgEKAACCAAKNEA6tBABAirBCAAGCAAENEAuCAuCA8BCAACHABAHABA
+CAACCAAGCAAqhBEKBwB5ZFAsMuqBgEBuuBgIB2rBgCByEgCHABAHABACAACEEBQB2uBAhZBgECAAudDAAA0qB6uBEDAAAG8uBAECAItL8tBAIABCGGBEBABC
+BECAArxOHABANCAovBAwqBCAACE2CBgoCBtqBA3CwwBgoD8asvBgEBsvBgCBsvBgCBsvBgCBsvBgCBsvBgCBsvBgCBsvBgCBsvBgCBkwBgCBlYgCBrqBgE1p
+BrqBgcB9qBgcB2uBg0CB2uBgBB2uBgBB2uBgBpnB1qBgBB/qBg4BpxBjrBgcBsrBgEB0JgIBBgwDBBgEBlrBgEBsrBgEBqnBgQBBAB3qBgEB3qBgQ+FoYgQB
+srBgMBudgIB8QgQBiQgMBhqBgQBvpBgEB7qBggQB0SgIBnrBgECAACEEBQpxBDAB0wBgEHABACAACIABusBIABusBHABAEEAIBmvBABurBgBFEAIACA7PixB
+AEOB4B73BkxBAACgEiMBgEBDgEBgxBgEB+uBgEB+uBgECAA7pKCAAKFEBgBBurBA3rBBADAAAwrBowBEHABAFEAYBssBABqeAFEAIBqoBABqoBAEOA4B73B0
+xBAB0xBgEiMOgEg/BMgEh/BuuBgEi/BuvBgEj/BuvBgEFEA4BBSAACAEEAgBB0sBABkBgIFEAgBBQAACACAAh7TCAAQESBoEBudABgQgEBgyBgUB6jBgEB0s
+BgEse+ZgIyyB6jBgEB6jBgEBuqBgEEG1kBI2CwdAB+wBgCikBBgCDAAA+ZgxBAFEAQBixBA/JysBACAAICAAIEnBBgU8L8qBAAqYgyBAgCBgyBAgCBgyBAgC
+BgyBBgCBgyBBCBgyBBCBgyBBCBgyBBCioBgyBA4BBsxBAgCBsxBAgBBgyBAgBB8tBAgCB0eAgEB8tBAgEB0eAgEBHAgEBkhBAggICAACNAAguBCAACDAAA4e
+wxBIDAAAicyxBgCEOB4BB0xBABqwBgEB4yBgEBywBgEBywBgEB4yBgEB4yBgEEEBQna0wBAB0wBgEEGBY7F6tBA8F6tBgE3c6tBgEECBYBCAHAzlBACAACDA
+AAKgyBCDAAA+YiyBECAAp3CCAAhtHDAAA4eoyBQEwDBwNvMwyBAtgCmyBgCsgC6yBgCB6yBQBgyBwDBgyBgE5oBgyBgEBgyBgE6oBgyBgEBgyBgEBgyBgEBg
+yBgEBpKgEB6yBgQBjkBQBmyBwDBmyBgCBmyBgCBmyBgCBmyBgCBgyBgEvgCgyBgEwgCgyBgExgCgyBgEygCgyBgEBgyBgEBgyBgEvyBgyBgEwyBgyBgEBgyB
+gEBgyBgEBgyBgEBgyBgEkfgyBgElfgyBgEmfgyBgEhGgyBgEiGgyBgEBgyBgEBgyBgEBgyBgEkpBgyBgEBgyBgElpBgyBgEBgyBgEBgyBgEmpBgyBgEBgyBg
+EBmyBgEBgyBgEBgyBgEBgyBgEnpBgyBgEBgyBgEopBgyBgEBgyBgECAACCAAt/VEIBwBBwyBABwyBgCBgUgCBguBgMEKBgDBCAB8qBgYB0tBgEBiUgEB4uBg
+MEEBQva2iBAB8tBgEECAQpjBBADAAAozB4yBQIABEIABGIABgyBHABAE8DBoeBquBAB1lCgEB5lCgEB7lCgEBm0BgEB6zBgEB6zBgCxc0fgCB6zBgCBmJgCB
+LgIB8sBgIB6sBAB8sBAB6sBAB9lCABqhBgEBizBgCB0WgCB1TgEBzlCgE7sB1Zg0CBragEBovBgCrD/lCgCBhmCgEBkhBgEiZizBgQBm0BgEriBmgBgEB4Tg
+UBovBgQBjmCgEBivBgEBsfgIB7vBgEBivBgEBkhBgI5ZizBgQBqhBgCBivBgCB2TgIBlmCgsBBnmCgEBivBgEBkhBgIBkhBgQBkhBgQBivBgQBqhBgIBizBg
+CBpmCgCtCyuBgEByUgIBkhBgMBrmCgQBivBgEBwHgIBwHgEBwHgEBkhBgEBqwBgQCAACCAAGCAAz0SIABucIABscEEBQBy0BA3rBDgEHABACAACECAIB40BA
+IABCGQBEBABABABCBEBGBIBKGMBBBABCBEBGBIBKFEAEB+cABSAFEAEB8cABSAESBwCB40BABuxBgCAEgCACgCBgxBgCB4rBgEB4rBgIB4rBgIB6QgICAABH
+ABAIAB+zBESBoCBDABo0BgEBowBgEBs1BgIBg1BgEBg1BgCBCgCBCgEBwvBgEHABACAACHABAKAACNEAy0BAwIAy0BCAACHABAKAACHABAHABAKAACCAAGCA
+ASEKB4J3C81BABmWgE0GBgU+VDgM1uBFgsDDAAAwJm1BDDAAAgBo1BDDAAAIq1BDFEAIBDABHAHABACAACNCAsyBA6wBCAACNEA82BAsLAs0BCAACEoBBgFB
+JABPgEBTgEBXgEBfgEBlBgEBpBgEBtBgEBxBgEB1BgEB5BgEB9BgEBhCgEBlCgEBpCgEBvCgEBzCgEB9CgEBhDgEBlDgEKAACNEA+1BA4rBABCAABE1BBgMB
+40BAAB40BAgEBizBAgEBizBAgEBrtBAgEB62BBgCB62BBCB62BBCB62BBCB62BBCB62BBCB62BBCB62BBCBttBAyBsM+xBAgEBntBAgElcm3BAggEBi2BAgE
+B9DAgEz4BsKAgEBi2BAgEBi2BAgCBi2BAgCBgzBAgEBgzBAgEBgzBAgECAAGNEAm2BAgTABCAAsTCAAENEAs2BAsdAMCAACNEA4zBAwdAICAACNCA63BABCA
+ABEQB4BvwByTAsvB4dgEBlgCgEB83BgEBw3BgEBw3BgCBg0BgCB83BgECAAGNMA82BA2TA8dA8zBA03BABAgYCAAWCAAENOAi3BA8TAieAi0BA63BA63BAaA
+qyBCAACNEA4zBAmeA4zBCAACNGAw4BAiBAo0BAo0BCAACNEA20BAmBA8zBCAACNCA44BAqBCAACNEAw0BAsNAmNCAACNIA63BA6eAyBAyBA4ICAACNCA+3BA
+2BCAACNGAq1BA6BAg1BAg1BCAACNGAs5BA+BABABCAAw1BCAAENEAs4BAsfAkCCAACNGAw4BABAqVAFCAABEgCBoV13BmFA3C45BgIhD84BgEsM0mBgEiMm5
+BgUBs5BgCBj+BgCBgxBgEBx+BgEB00BgEB00BgIBz+BgIBz+BgwCBjgBgwCBs5BgUBs5BgCvrBs5BgCBs5BgCBs5BgCBs5BgCB+wBgCB1+BgEBumBgEBzDgE
+BuVgEBsfgE8L8mBgQB8mBgCBqZgCBqZgQB00BgQB3+BgICAAo1BCAAINCAg6BA0VCAACNEA+4BA0OAuOCAACCAAmDFEAEB65BAB85BAFEAQBg1BAB20BAFEA
+IBBABFACAAuxBNCAy6BA2NCAACFIAIBydABDABu3BABo6BAHABACAACCAA5vCEyBBgIB/GABlHgEBpHgEBtHgEBxHgEB1HgEB5HgEB9HgEBhIgEBlIgEB9Hg
+EBpIgEBtIgEBzIgEB5IgEB9IgEBjJgEBnJgEBrJgEBvJgEBzJgEB3JgEB9JgEBhKgEBpKgEKAACCAACEoCBgZ2qBtCArMi7BgEBi7BgEB+1BgEB+1BgIB+1B
+gIB+1BgIBmoBgIBk2BgCBqVgCBi7BgwCBi7BgEBi7BgEBi7BgEBi7BgEBi7BgEBi7BgEB5nBgEB+5BgYB7nBgCBmoBgCB+1BgEByagIByagsBB+1BgsBwOwG
+gIB5nBgIBhgBgYBhgBgEB+1BgEB+1BgIB+1BgIB+1BgIB0agIBsqBgQA/nBgECAACCAAvhQCAAnmKCAA77SCAAj8SEOBoBvwBkXA8LuoBgEqFmhBgExaipBg
+EsesjBgClkBsjBgCBq6BgCEMBgBlXw7BAvWk7BgEBk7BgCBk7BgCBk7BgCBs3BgCFEAgBBwoBABs5BAFIAgBBg2BAB8qBABEAB6GACAAICAAu2BIAB+1BHAB
+ACAACEIBwJhFg7BAB86BgCB86BgCBBgEDAAAsI+6BDCAAw1BE0BBwGBlJAB0BgExoC0BgEBpJgEBtJgEBxJgEB0BgEB1JgEBuGgEB5JgEB9JgEB5JgEB9JgE
+BjKgEBnKgEB1JgEBrKgEBrKgEBrKgEBrKgEBvKgEBzKgEB5KgEB9KgEB9KgEB1JgEKAACCAACCAAwGCAAsGKAAjwOCAACHABAKAACCAADCAAEKAACKAArqQC
+AACCAAp6SKAA7sSCAACCAAt2REuBBweB44BAB44BgEB4fgEBiJgEB/lBgEBq9BgEBs4BgEB25BgCBmjBgCBs4BgEBuqBgCBu3BgCBu3BgEBlmBgEBoqBgEBm
+8BgQBxKgEBs4BgEBoqBgEBpmBgQBm8BgEBu3BgEBzQgECAACEuBBokBiZo7BAxboqBgEBq4BgM2qCu9BgIBu9BgEwO4dgEBi9BgCBi9BgCBi9BgCBi9BgCBo
+vBgEBu9BgEknCsCgEBq4BgwMBuSgIBsqBgIBsdgQB6dgU7sBtQgMBqtBgEgLtQggBBupBgEB4QgUCAACHABACAACCAA7jKDAAAw9B08BgBDAAAy9B28BlBIA
+BBCAABNMAk6BABA89BA88BA85BA67BA09BCAABEEBQBIABg6BgEIAB69BNGAk6BA+ZAk6BAk9BCAACNIAi6BAiaAm7BAm6BAuWCAACNIAm6BAmaAs+BAq6BA
+yWCAACNGAw9BAmTABAo+BCAABHABACAAGNEA49BAyaAaCAACNEAw7BA2aABCAABEEBQBrWAB07BgECAAGNGA68BA+aA8+BAo/BCAACNEAo+BAibAmyBCAACN
+EAs+BA2SAmbCAACNEAw+BAqbA6DCAACNIA0+BAubA07BA07BA0+BCAACNGA4+BA4+BAybA4+BCAACNGA8+BA2bA8+BABCAA38PCAAENKAmgCA8bAmgCAmgCA
+mgCAmgCCAACCAAiiBNKAi8BAqjBAicAuYAm8BAggCCAACNKAm8BAmcAyYAujBAq8BAkgCCAACNIAw/BAqcAw/BABA0gBCAABCAAj8PCAAGNIAu+BAycA4/BA
+48BA48BCAACNEAihCABA2cCAABEYB4DB+9BAvW+8BgEB+8BgE4X+8BgEB+8BgElcg9BgEBg9BgE8LiuBgEBnUgQBggCgEvwBpUgEutBo7BgECAAGNMA+8BA+
+cAk9BA+cAk9BAi9BA8gCCAACNMAo9BAidAo9BAidAo9BAo9BAghCCAACNEAsgCABAkhCCAAtiUCAAENGAygCAEAgDAqhCCAACNGAkVAgVAkVAuhCCAACNGA6
+hCAoVAkVABCAAoOCAAENGAghCA4NAqVAghCCAACNGAuHAuVAkhCAs+BCAACNGAohCA2VAm/BAohCCAACNKAshCAkOA2VA6VA6+BA0+BCAACNGAwhCA+VA6VA
++VCAACNEA0hCA+VAiWCAACNIA4hCAwOAiWAmWA4iCCAACNIA8hCA0OAmWAqWAq/BCAACNKAgiCA4OAqWAuWAu/BAw/BCAACNMAkiCA8OAuWAyWAuWAyWA8iC
+CAACNGAoiCAgPA2WABCAAqOCAAENKAuiCAmPAyUABAwhCAmjCCAA4kBCAAENGAu/BAiXAygCAy/BCAACNIA4iCAiXABA2hCA2hCCAA30QCAAENEA+iCAoXA+
+iCCAACNKAijCAsXAwXA8fA6jCAwgCCAACNIAmjCA+PAwXAggBA0gCCAACNGA0JAiQA4XAqjCCAACNIAujCAmQA8XA4JAujCCAACNGAyjCAqQAgYABCAA9nOC
+AAENEA4jCAmYAECAACEEBYBilBABglCgINCABAoYCAAECAAEGGBEBCBEBINCAwYAkYCAACNEAwlCA0YAqkCCAACNEAukCA4YAuOCAACNCAykCA8YCAACNCA8
+lCA0YCAACNEA6kCA4YAWCAACNCA+kCA8YCAACNEAilCAwZABCAA7nECAAENGAolCAmZAk6BAmjCCAACNEAslCAuFA6ZCAACNKAqiCAuZAwlCAujCAuiCAwiC
+CAACNKAuiCAyZA0lCA0mCAyiCA0iCCAACNCABAiaCAA4RCAAENEA0kCA8ZA0XCAACNCAimCABCAABHABACAAGHABAKAACCAACNIA+aAwLAwmCAwnCA4hCCAA
+CDAAAugC0mCDEZBgC6K2nCAAsc2iCAgEuFBAgIB3CAgEB9CAgEBbAgEytBkoBAgEBunCBgCBunCBCBunCBCBunCBCBunCBCCAACEKBgB6K6nCAB6nCgEwOgj
+CgEBBgEBogCgECAAp2JCAABEsBBgEBCAB4KgEB1bgEBknCgCBknCgBBmTgBBxbQBmjCwBB/agCA5bgKB7bgCBoiCgEB9bgEBzbgEB+lCgEB/bgEBknCgEBkn
+CgBBmjCgBBhcgCBlcgEBncgEDAAA+nCinCgIHABAIABCEG4aYBsdABgoCgIBgoCgCEIBgBBuoCAvFk1BgEpxBBgEBuoCgECAAr9SECBIBDAEcBoE4X2jCAoc
+2jCgCuFBgC6KwoCgEuYu1BgEhZ2iCgM73BooCgE3C0nCgCtc+kCgBANgBiZumCgQB4iCgEglCPgE/JgjCgECAACEIBgB1uBFAmPHgEvW0kCgEBCgEHABAKAA
+CCAACCAAh9SFGAgBq1BUAgpCQA9XKACAA58SEbB4E89BQAAvwB8kBAgEztCkIAgExvCqjCAgErbk2BAgEBk2BAgQBioCAgQsMikCAgEBgmCAgIBglCAgEBql
+CBgEBqlCBC5T+jBA+DNCAkoCABCAAECAAENCAwpCAECAACNEAuoCAwIA2jCCAACNEA6jCA0IA4hBCAACNGA+jCA4IA+jCA8hBCAACNEAgqCA8IAikCCAACNI
+A4lCAYA8mCA8lCA+lCCAACNEA2mCAcAkLCAACHABAKAACCAAngCEIkuCgDsMslCA3pC03BgIB2CgEBXggBCAACHABAKAACCAACCAABCAAs8BCAASHABAHABA
+KAACCAAGCAAEHABAECBwB5ZBADAAAo4BqqCCEGBYBkrCABo/BgEBBgECAAkgCDAAAsrCwqC4BEKBgD9vC8DABojCggBB6DgEBBgEBoxBgECAAx+FHABACAAC
+GIBEBABCBEBGEEB4BpwCyjCA5ZUgEEGBoCjXmmCAvW2rCgEBCgEEIBgBBBAB4rCgEB+oCgEB+oCgECAA8DHABAKAA9oICAACCAAuqCCAAmBCAAocDAAASwrC
+HCAA0jCCAAUCAAjqICAAjqICAAsuBCAAksBCAAuuBEYB4DsMgoCABtqBgIApqBgE3vCnpBgEB+pCgQArqBgE3rBonCgE3CgsCgEBgsCgCBsRgCB/MgEBxqBg
+ECAABCAAEHABACAABCAAECAAoBE3BBgNBsgCAABytCAgEBytCAgEsE2gCAgEqRytCAgEBmtCBgEBmtCBCBmtCBCBmtCBCBmtCBCBopBA4DBopBAgEvwBopBA
+gErGskBAgEBusCAgEBmtCAgCBusCAgCBusCAgCsuCutCAgCButCAgEButCAgEBmtCAgEBusCAgCBytCAgCBytCAgEB+4BAgE0tCsFAgICAACHA0sBADAAAwt
+C0sCwBHABACAABEhDBgY9vCkGAAuFCAggBqRtEAgEB6tCAgEiMnDAgEBpCAgEB5DAgEBioCAgEBioCAgEBrEAgErb86BAgIBjEAgQBZAgcBvEAg8EBxEAgEB
+zEAgEBlEAgEB3EAgIB5EAgEB4rCAgEB4rCAgEB9EAgEB/EAgEB6oCAgEBhFAgIB7DAgEBlFAABpFAgEB6sCAgEBqqCAgCiZ8rCAgCBi7BAgCB6oCAgC9wC3C
+AgIBkDAgEoPRAgEBrFAgEBtFAgEBvFAgEBhEAgEBiqCBgCBiqCBCBiqCBCBiqCBCBiqCBCBiqCBCBiqCBC3Ck5BA0BKAACECBE3vC+sCAIABCHABAKAACNCA
+mtCAOCAACNCAwuCASCAACGNijCEBBBABCBEBGBIGKBEBABCBEBGBIHABAEvDB4JBUAAB8qCBgCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qC
+BCB8qCBCB2sCAuB8L87BAgCsc0pCAgC/jBs0BAgIBDAgQB8qCBgEB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCBk7BA0DBysCAggBtfquBAgEBkvBAgQBF
+AgMB6pCAgE5X6pCAgCBsuCDgCB8qCBGB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCBsuCAmBBEAgCBGAgCBGAgCB0tCAgC
+B0tCAgCBysCAgEBysCAgEBysCAgEBysCAgEBHAgEBLAgEBNAgEHABACAACCAA/pVCAAKNEAkvCAmBAktCCAACCAA1sDHABAEqBBoF6KmvCAmtCmvCgEBwEgE
+BwEgEBwEgEBLgEBRgEBegEBagEBagE+rCagEBVgEhgCegE9yCegEBZgEBegEBegEBegEBagEBbgEhyCurCgEKAACNEAquCAyBABCAADEmBBwE6KuvCA9xCVg
+EgLknCgEBuvCgEB2rCgEB1BgCB7BgCBhCgEu1CmBgEv1CiBgEw1CmBgE+rCiBgEy1CRgEz1CmBgE3yC4EgEq1C4EgE31CTgEBiBgEqRjCgEKAACCAAINEA0u
+CABAyECAA6BCAAENEAwjCAiCAyvCCAACNEA+uCAmCA+BCAACCAA+BCAAcEY9wCgD6KmwCABwFgEq1CwFgEBOgEBHgEBNgEB6BgEB+BgEBsFgEBRgEBVgE31C
+EgEKAACNEAotCAUABCAA6sCCAAENCA2wCABCAAKCAAENCA8qCAgBCAACNGAgxCAkBA+nBA8nBCAACHABAKAACCAACGG71CEBABCBEHABAKAACCAACHABAKAA
+CCAACCAApnVCAAmCEABAHABAGIBEBABCBEBGGIBEBABCBEBGEIB4BB+sCAB+sCgIB+sCgIsVEgIEEBQB2qBA3rBBgECAAr8HHABAEEAQ6KmyCA8Lu/BgECAA
+1mVCAAmDCAA2ECAAh0UKAAx9DCAACCAAywCKAAt9DCAACCAAiBCAAppDHABACAACHABACAACCAA9jVCAAnxDCAAmBGpLBEBBBABCBEBGBIBKBMBOBQBSBUBW
+BYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDB
+qDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GB
+gHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJB
+wJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LB
+gMBwOByOB0OB2OB4ONCAotBAktBCAACEKAoBlxCwmCAvjBgvCgEB2zCgEB2zCgEB2zCgEKAACFEAIBopCABkpCANCA+zCA2mCCAACNEA8yCA6mCAg0CCAACN
+CAgzCA+mCCAACNIAkzCAinCAo0CAo0CAo0CCAACNEAiuBA+tBAg0CCAACNGAmuBAiuBAw0CAw0CCAACNCA00CAunCCAACNKA0zCAynCA40CA8uCA0zCA0zCC
+AACNCA40CA2nCCAACNEA8zCA6nCAm4BCAACNGAq4BA+nCAk1CAssCCAACNEA+pCAioCAo1CCAACCAAklCCAAmxBIABBCAABNGA21CAqxBAmpBAyWHABAHABA
+HABAFEAIBu0CABu0CAFEAEB20CAB20CAFIAIBy0CABy0CABy0CABy0CAFIAIB00CAB00CAB00CAB00CAEJAEB80CBAB80CBCB80CBCB80CdCFEAEB+0CAACA
+E5DBoEiMg1CAAvWg1CAgCB60CAgCAMAgEB60CAgEB60CAgEB60CBgEB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBClP60CBCtG60CBCB60CBCB60C
+BCB60CBCwC60CBCB60CBCB60CCCB60CBEB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCx9B
+60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CaCAKA0BBg1CAgCAIAgCAGAgEB60CAgEB60CAgEBg1CAgEmam1CAgCB60CAgCBg1CAgEBq1CAgCBq1CAgB
+Bg1CAgBACAgCB60CAgCB60CAgEEXAIB80CFAB80COKB80CFcB80CCKB80CHEB80CEOB80CBIB80CCCB80CDEB80CDGB80CSGFEBItL+0CAACAEZBY1tCg1CA
+ABg1CAgEBg1CBgEBg1CBCBg1CBCBg1CBCBg1CQCiMg1CEgBBg1CCIBg1CEExvCg1CDIjWg1CfGEGAIBo1CABy1CgCBy1CgBFEBIBk1CAACAEIBwN6KrhBA+a
+0wBgkG/amgCgEhZTgECAACCAApmGCAA9xPEwDBg0EBqiCABgkCgCBw2CgCB60CgCBgkCgCB+xCgCsM4xCgCB4xCgIBkmCgIBkmCgEB0lBgE+a8wBgE/augCg
+EBwOgEhZLgMBtuBgMBtuBAB4xCABjBgIBjBgExsBquBgEBuMg0BBuMgEB7vBgEBkbgEBkbgEB8rBgEBy1BgIB60CgEB+/BgEB4xCgEB3kBgIBvlBgUBrmBgg
+CBpmBgUB1qBgQBpnBgsBBlqBggNB5qBggNB7qBgIBlrBg4EBrsBgkEB3sBg0DBzsBgEB1uBgEB9vBgMz+BluBgEB9sBgwBB20CggPBhwBgEBjtBgEBrtBgkB
+B5tBgwCBuMgUBuMgEB7tBgECAACCAAp8CEIBwBhZFA+aixBgM/a0gCgEB66BgECAACHABAEIBY6jByqBA1uBFgEB82CgE4X2iCgCEQBgC6Km3CABm3CgEiMm
+2CgEBvjBgEBzjBgEB5jBgEgL9jBgEBhkBgEKAACCAACCAAl9IDAAA+2Cu2CDECAIBupCAIABCECAI8hDCAIABCEIBY58C83CAB83CgE4eo2CgEiMo2CQEyC1
+X4Jsc6yCAqMwvCgI7sBiKgEuFiKgEBkNgEBkNgE6K63CgEiM62CgE7sC62CgCBy3CgCB2rCgEBzagEBgzCgEB62CgCB62CgCBy3CgCB5agCB5agEB9agEBhb
+gEBhbgEBlbgEBpbgElXpbgEmXpbgE8OtbgEBxbgEB1bgEB5agEB9agEB9bgEB2nBgEBhcgEBlcgEB8mCgEBtcgEBxcgEBtbgEB9agEqZ1cgEB5cgECAApzRE
+erZ4GuCDAnCJgE3Ci4CgEutBmyCgEBDgEBVgEBZgYBVgEBi4CgYBi4CgEsM+yCgEB+yCgIBPgIBJgEBi4CgEEABAIABBCAABNIAs4CAq4CAq4CABADCAAKCA
+AKGGBEBABCBEIABBCAABNEAy3CAKAGEGBwBBBABBgEB2lCgECAAprJCAAEEGBgB5ZgoCAuCFgIB8yCgENCAi5CABCAAECAAEEEBQB43CA3WyrCgEEGBMqCm3
+CABm3CgC4Xm3CgCEEAgCBBABo3CgeDAAAEo4CFEEAQBBABBgECAAIFEAgCAIAAEAECBgCACADAAAo3Cy4CMCAAiMDAAA0rC24CEDAAAw5C44CKEABAEQBggB
+BBABHg4E3CJg4EBLgUB80Cg4EBDgIwOulBgEBy5BgIDAAAB+4CmBCAABEEBQ/Jy0CAB9WgIDAAA+0Ck5CmBDAAA24Cm5CmBDAAAm4Co5CmBHABAEyBBwWuFB
+AmM02CgEBunCgEBDgQBirCgEBq4CgYBq4CgEBg6BgEBs1CgsBBFgIBHgMoiBJgwBBq0CgoCBwmCgEB86BgUBy1CgMBy1CgCBunCgCBs1CgQBFgIBu4CgMBq4
+CgEBirCgEBq4CgYBq4CgECAACCAAGDAAA04Cy5CGDAAAy4C05CMDAAA66C25CSEGB4B89BmSAB86CgEB8mCgEEcBwGx9BsqBAmQDgEwOsmBgEwF61CgIvF61
+CgIB61CgIiZ65CgI3Cy6CgCB44CgCBg2CgEw8Bw6BgEBq6BgQuFFgc09B65CgEEhCBgIBxBAAB1BAgEB5BAgEB5BAgEB5BAgEB5BAgEB5BAgEB9BAgEBhCAg
+EBhCAgEBnCAgEBrCAgEBrCAgEBy0CAgEBvCAgEBzCAgEB0uCAgEvO0uCAgEoP0uCAgEB5BAgE9zCk3CBgEBk3CBCBk3CBCiZ85CA8B6K86CAgCB86CAgEpxB
+TAgEB0SAgEB81CAgMBfAgIBfAgEB06CAgECAACCAAGDAAACi6COEEBgBBymCABi5CgMHABAEIBQBw3CABo6CgCBo6CgCBo6CgCDAAASq6CDDAAAs6Cs6COEW
+BguGBiTABm7CgEBu6CgCBu2CgC/J+1CgIsZirBgQBgrBggkBB02CgE3Cm7CgCBorCgC6KurCgggCCAACCAAMDAAAmrB06CAEqBB4G6K2rCAutB67CggBB03C
+gE3Cu7CgEBu7CgCmQYgC5Z22CgEBBgImPuSgEoPqSgEBHgEBLgEBmSgEBiSgEB+RgEB6RgEBPgEBTgE9O2RgEiPyRgEBw0CgECAAiTNEA45CAaABCAAGCAAE
+NEAg6CAgBAECAACNGAk7CAkBAIAi6CCAACNGAo7CAoBAMAo6CCAACNCAsBAsBCAACNCAw7CAwBCAACNCA68CA0BCAACNEA+8CA4BA47CCAACNEA87CA+bA8B
+CAACNCAg8CABCAA34ICAAENCAs9CAECAACNEAq8CAo3CAmhCCAACNEA09CAs3CAqhCCAACELBIBi9CAABi9CEQBi9CEIB88CAIB08CAgBKAACGKBEBABCBEB
+GBIGqCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBmBBoBBqBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCGkCBEBABCBEBGBIBK
+BMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCG0DBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkB
+BmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDGgB
+BEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeEgBAwCB88CAB88CgCB88CgCB88CgCB88CgCB88CgCzyC88CgCBiuCgCB88CgIB88CgCB88CgCB88CgCB88CgCB
+28CgCBi9CgEBi9CgCFEAIB48CAB48CAEIAgBBg9CA2kB68CgEACgE3C68CgEEQA4BB88CAB88CgEu/B88CgEB88CgE4Xi9CgE0sDi9CgCB88CgC3C88CgEFE
+AEBk9CABk9CAE2BA4EBm9CABm9CgCBg9CgCBg9CgEBm9CgEBm9CgCBg9CgCBm9CgEBm9CgCBsuCgCBm9CgIBm9CgCBm9CgCBm9CgCBg9CgCBm9CgEBm9CgCB
+g9CgCBm9CgEBm9CgCACgCBm9CgCBg9CgCBg9CgEBm9CgEBm9CgCBs9CgCEIAYBi9CABo9CgEBo9CgCBu9CgCFEAEBq9CABq9CAFEAEBs9CABs9CAEOAgBAEA
+Bu9CgCBu9CgCBu9CgCBu9CgCACgCBo9CgCEeAwCBw9CABw9CgCBw9CgCBw9CgCBq9CgCBq9CgEBw9CgEBw9CgCBw9CgCBw9CgCBq9CgCBq9CgE3Cw9CgEqYw
+9CgCBw9CgCFKAEBy9CABy9CABy9CABy9CABy9CAEGAMACAB09CgCB09CgCEGAQ2tD29CAB29CgC+Vw9CgCFEAEB49CA4X49CAEUAgCAQA+tD69CgCB69CgC/
+tD69CgCB09CgCACgEB09CgEB09CgEB09CgEB09CgEEGAY6K29CAiuD89CgEB29CgEEQAoBB49CAB49CgEB+9CgEB+9CgCB+9CgCB+9CgCB+9CgCBk+CgCESA
+wBqFg+CABg+CgC3Cg+CgCBg+CgC0tC69CgCwuDg+CgEBg+CgCr9C69CgCB69CgEFEAEiuDi+CA0sDi+CAEEAQB+9CABk+CgEECAIoZg+CAEKAgB3Co+CABo+
+CgCyMi+CgCBi+CgEBi+CgEEEAQBq+CA+uDk+CgEEIAQBs+CABs+CgCmuBy+CgC3Cs+CgCEEAQAiBAhuDo+CgEEOAwB/8Bq+CABq+CgEBq+CgEvvDq+CgEtvD
+w+CgE3Cw+CgCqFw+CgCFUAwBwvDy+CAAOAoXMABKABIABGABEABCABEAx9BEAEKAgCASAAqBgC+tD0+CgC3C0+CgCACgCFEAEB2+CAB2+CAFEAEB4+CAB4+C
+AEIAQB6+CAAEgC3C6+CgCACgCECAE/vD8+CAECAEiM++CAEEAI/vDg/CA3Cg/CgCEGAMiuDi/CA0sDi/CgC3Ci/CgCEEAI3Ck/CABk/CgCFoBB4EAqCAAmCA
+BkCAAgCAA+BAA4BAB2BAAyBA+VwBABsBABqBAAoBABmBABSABMABKABIABGABEABCAKAACDAAAm9Cu/CEEEAQBm/CABs/CgEEGAM+tDu/CABu/CgCwvDu/Cg
+CEEAQBq/CA+tDw/CgEECAExuDy/CAFCAEBCAEEAQxwDw/CAB2/CgEEEAIB4/CAqF4/CgCFEAQx9BEAwCCAEIAgBB2/CAB8/CgEAIgCACgCEEAIB+/CA+tD+/
+CgCECAEigDggDAEKAgBuvD8/CA4XigDgE3CigDgCgM8/CgCvvD8/CgEEQAwB/8B+/CAzvD+/CgE0vD+/CgEvvD+/CgEBkgDgE4XkgDgC3CkgDgCqFkgDgCEI
+AYBggDABmgDgEqcmgDgC+uDggDgCEMAoBBigDA6wDogDgEqcogDgCurBigDgCgMigDgE+uDigDgEEGAYuwDkgDA6wDqgDgE+uDkgDgEEGAYz9CmgDAiMsgDg
+E+uDmgDgEFIAoBBIABGA4rBEA3vCCAEEAwBiMwgDAACgEEEAIigDygDA+tDygDgCEEAIxuD0gDA+tD0gDgCFcAwBlwDqBA2vDoBAx9BmBABaABYAthDWABkB
+A3vDqCA1vDUA5vDSAoXGA4vDEA6vDEABCAEIBgCiM4gDAiZ4gDgCwuD4gDgCACgEEEBIB6gDAi/B6gDgCEIBQkxD8gDAB8gDgCB8gDgCB8gDgCEIBIjnDohD
+AByhDgBByhDQB+gDQFEAEvWghDAiMghDAEGBMBihDA+VihDgCACgCKAACE3BBoCvrB0gDAAB0gDBgBB0gDBCB0gDBCB0gDBCB0gDBCB0gDBCB0gDBCB0gDBC
+B0gDBCB0gDBCB0gDBCB0gDBCB0gDBCB0gDBCB0gDBCiMwEAEmtDuEAgC4esgDAgCBsgDAgCB9MAgCrD/MAgGocm2CAgEisB7DAgEBrHAgEBhNAgEA7MAgEHA
+BACAACEkBBgI2Cu0CABu5CggBB0iDABu0CgEBu0CgEB0iDgEBu0CgEBu0CgEh+C0iDgEB0iDgEB0iDgEBu5CggBB4+CAB0iDgEB0iDgEB0iDgEznC0iDgEuF
+BgECAACEQypB4DB4iDAB4iDgEB4iDgEB4iDgEB8vCgEsqB09CgEB2vCgItfqiCgQEGBwBsqB6gCABuiDgU1fsrCgCEGBwBsqB8gCA6yDwiDgU8Ls7CgCGSBE
+BABCBEBGBIBKBMBOBQEEBQtvDi+CAyYy2BgEFEAgBmkD0iCA/Ju9CAEIBUBy+CAB4iDgEB4iDgCB4iDgCIABBNCAqjDAmbCAAjwTHABAKAACCAACHABACAAC
+IABiiDECBIysDyhDAIAByiDIABwjDFEAEBCAByjDACAAaCAAvvTCAA/vJCAAw5BEaBoMBg0BAB8jDgEBhBgEBfgEBfgkBBfgkBBfgkBB8jDgkBBsxCgCB2oC
+gCB6jCgIB2jCgQB8+CgECAACDAAA25BojDAEIBgIq9B4jDAB4jDQBygDQBBgDDAAAktBsjDfGEBEBABCCAABCAA7tOEMB4D8L8xCAhqC+BgEB4wCgYB4kDgU
+B4kDgEB4kDgEIABBNEAg/CAmgDAg/CIABBNEAilDAk/CAk/CEQBoC8LmyCAB+jDgCB+jDgCBilCgEBm/CgEBBgEBDgEhkBulCgECAAKCAAIIABGCAApuTEEB
+IiZokDAB6wCgCHABAEIBoBBqjDABskDgEBqjDgEgkBwCgEFEAgI5vB+CAB+CACAA50ODAAAw3CykDJCAA30ODAAAK2kDEDAAAB4kDACAAQIABBCAABNKA+jD
+A+jDA+jDA+jDA+jDA+jDCAABEGBgBywDbAx9B/KgEwChLgICAABNEAgmDAugDABCAA2IHABAKAACE2CB4KBHABRgEBVgEBZgEBdgEBZgEBhBgEBnBgEBrBgE
+BnBgEBvBgEBnBgEBhBgEBzBgEB3BgEB7BgEB3BgEB3BgEB/BgEBjCgEBnCgEBtCgEBxCgEB1CgEBhDgEBpDgEBtDgEBzDgEB3DgEB7DgEB/DgEBjEgEBsmBg
+EBpEgEBtEgEBzEgEB3EgEB7EgEBjFgEBnFgEBrFgEBs6CgEBtFgEKAACNCA0lDABCAAsGCAAEEgCB4H1uBvFABFgEnKihDgEjsDiJgEksD8kDgClsD8kDgCm
+sD8kDgCvsD4kDgCnsD8kDgEiZ8kDgCBsEgCzyC6lDgEssD8kDgCtsD8kDgCusD8kDgC/uDlFgC5JwpCgE6K82CgEB8zCgIwO8hDgQB8hDgEAtFgEB8hDgQBi
+0CgEgLxFgEBijDgEhFijDQBijDQBijDQB8hDwCBzFgE+uD4kDgEKAACNCABAICAAGCAAENEAqnDAEA+iCCAACNCAunDAICAACNGAsmDAMA0hDA0hDCAACNEA
+4hDAQA4hDCAACNGA0mDAUABAeCAAqHCAAENIA6mDAaAiiDAiiDA4lDCAACNIA+mDAeA4jCAIAoBCAACNIA4lDAiBAqiDAqiDAgmDCAACNEA8lDAmBAuiDCAA
+CNGAgmDAqBAyiDAomDCAACNGA2iDAuBA2iDAwmDCAACNGA6iDAyBAskCAynDCAACNGA8oDA2BA+iDA+kDCAACNEA6nDA6BABCAAqLCAAENCAinDAojDCAACN
+GAqpDAkCAsjDAmoBCAACNIAooDABADAHAHCAAuCCAABKAA1/KCAAoHCAAKNEA0oDA0CABCAABEyEBojBwO6kDAB6nDgEB6nDgCB6nDgCB6nDgCB6nDgCB6nD
+gCiZ6nDgCB6nDgCB6nDgCB6nDgCutD6nDgCB6nDgCB6nDgCB6nDgCBnCgCBjEgEB62CgEBJgQBlEgEB+LgEB8LgCBgmDgCBgmDQBgmDQBgmDQBgmDQBgmDQB
+gmDQBgmDQBgmDQBgmDQBgmDQBgmDQB2nDwCB62CgEBnEgQBIgEB4pDgEuCpEgEBgkDgEBrEgEBtEgEBvEgEB6nDgEBnDgE1uBxEgsJBzEgEB62CgEB1EgQnZ
+JgE0kB03BgEB2nDgEB6nDgEB4oDgCB3EgC6K65CgIB6DgInKgkDgEB7EgEB9EgE/uDnCgEptD/EgEBhFgEBjFgEB8pCgEqtD6nDgEB6nDgCB6nDgCpwCuhDg
+E+M6nDgE/MqdgEAvCgECAAGNEAiqDA8CAGCAACNIAmqDAgDAioDABABCAA4HCAAENGAmpDAcAyXAooDCAACNGAqpDAgBAooDAg5CCAACNEAupDAuDAs9CCAA
+CNGAmnDAyDAsmCA0rBCAACNGA2pDABA+kDA4oDCAApuJCAAENGAirDAEAklDA+oDCAACNCABAolDCAAqtCCAAENGA8oDAmEAkpDAkpDCAACNEAynDAgCAgCC
+AACNGAuqDABADADCAAztJCAAztJCAAGNIAspDA2EA6FA+lDA0pDCAACNCA4pDAwCCAACCAAwFCAAj9KHABAHABADAAAkqDmrDCFEAgBtf+rCA/J4mDACAA4F
+CAAICAAuqDG6BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBoQB2QB4QB6QBgRB+////HECBIBFAKAACNGA2rDA0CAgFAgGCAAC
+HABAEKBbBsrDABsrDQBsrDQBBQBBgGDAAAurD+rDMEMB4SlXktDAzfktDgE6KBgEBgoDggIB4hBgInZopDgYDAAA+sDisDgQFEAgB/J0nDAtf6sCAEOBoVBu
+nDAvWmsDgEm4DGgEB44BgsJBunDgIBunDgEACgEEGAwBBMAurBwnDgQBwpDgEEWBwFznBioDAwqBiVgIrbs6CgEwO84CgQ3CsrDgC2kBorDgCuCCgEBoDgYB
+BgEBDgMBFgIDAAAmoDssDDDAAAusDusDDCAAKHABAHABAEIBYqc4rDABmBgC/uD2BgCyuD4rDgEKAACEEBQ/uD6BAqMwlDgECAAECAAUCAA/hLCAAgECAAQC
+AA9gKCAA9gKCAA2BCAAsHCAAUDAAAwHwtDCEQB4CtfouCAwO0pDgQB2oCgEBwsDgEBwsDgEBwsDgEBwsDgEnK6oDgECAACCAA8BCAA6MCAAoBCAA8MEEAABq
+vCA9sDBADAAA+MguDAEEAABuvCABBADAAAyRkuDAFEAAAIAAEADAAA4tDouDICAAvmDCAAvmDEMBgCwOwqDAiZwtDgEiMwRgC1uBHgCnZsFgEAqCgEKAACES
+BoCoPJABJgEBJgEBNgEBRgEzPXgEBdgEBhBgEiPwwBgEKAACCAACNCA+vDABCAAMCAAENCA+uDAECAACNGAivDAIAgGAgGCAACNEAswDABAovBCAAYCAAENE
+AsvDAEABCAAyOCAAENGAyvDAYAyJAyJCAACEGBwC+oCoBAB4jBggB+uD0uDgEFEAQt4DBAoZ2uDADAAAB6vDCCAAllIEEBYnZ8GAAGgEDAAACgwDAGGBEBAB
+CBEEEAQlX2gCAzwDuTgEEEAIiMEAqFovDgCEEBIq9B+vDAiRBgEDAAAgwDqwDACAAEHABAHABAEIBYz9CwvDABqxDgE20DywDgCBywDgCEUAgDz9CyvDAByv
+DgEB4xDgEB4xDgEB0wDgEw7D0wDgC8W0wDgC3C0wDgCBCgCBCgMEEAQB0vDABuxDgEECAgC9bo+CAECAQB6sDAEEAQB6vDAB6vDgEEEAoB+VmaAB2oCgMEKA
+YBwwDABwwDQ2VqwDQB+vDgDB+vDgEFOAgDAOAAMAAKAAIAAGAAEAACAEEAQBiwDABuagEEEAQBkwDABkwDgEFEAQAEAACAEYBgGAIABosDgwB8YysDgE+Yuy
+DgErMqxDgEB0agEh9CowDgEACgEBowDgIBowDgEBowDgEBowDgEHABACAACNCA2yDABCAA4aCAAENCA2xDAqiDCAACNEAgzDAuiDAimDCAACNEA+xDAyiDA+
+xDCAACNEAozDA2iDAiyDCAACNCAszDA6iDCAACNEAwzDAYAizDCAACNCAuyDAcCAACNGA4zDABAwtDA6vDCAABHABACAAGNEAg0DAGAGCAACNIAmuDAyjDAi
+0CA+yDAmwDCAACNGA4xDA2jDABAm0DCAABHABACAAGNCAqzDAmvDCAACNEA2wDA8BAuzDCAACNEAyzDAmkDAwyDCAACEGBYsM2vDA8LqtDgIBu0DgCHABAGN
+BEBHBFBDBBBABCIABBCAABNGAm1DA0kDABAwnDCAABE0BBgIBizDA6yDizDgEBizDgEiMizDgEBNgEhaizDgEiZizDgEBPgEiRizDgEB4DgEBRgEBTgEBwiB
+gEsgB2egEB8egEBizDgEBicgEBicgIBizDgIBizDgEx9BizDgEurBizDgEyrBizDgEBizDgEBizDgEBizDgECAAtjMCAAQCAA9uIHABACAACEEBQBqiDAlcu
+zDgEEEAIqF0zDA0wD0zDgCEEAIqY2zDAjW2zDgCCAAoECAAoEEIBIiM+0DA3Co1DgBsSo1DQqF60DQHABACAAruICAAruICAAruIGIBEBABCBEBGCAAKEGBg
+B5ZgxDAiMo1DgI+rBDgEHABACAACGQBEBABCBEBGBIBKBMBONCAw1DAspBCAACHABAEQBoCB22DAu1C+wDgEB+wDgEv7DDgEBFgEBJgEB2xDgEBEgINGA41D
+A0pBAKAgxDCAACCAAINCA6xDA6pBCAACCAAruICAAyhBHABACAACFEAI6Kq3DAhsB44CAFEAIqM0xDAwOyyDACAAYNEAw2DAsqBAknDCAACCAAhwRDAAAy3D
+22DgECAAm3DDAAA23D62DhCEMBmMBCABCwgBoPCwgBvMCwgBBCwgBBCwgBCAAy8BFEAgEB2jDAB2jDAHABAHAioCACAAEDAAAozDo3DKCAAGDAAAslDs3DAG
+MBEBABCBEBGBIBKCAA2wBHABACAACDAAAm4D23DEGIBBBABCBEBGEMBG3Co4DABCQBo4DQBo4DQBo4DQBo4DQIAB04DHABAKAACCAACCAAr7TCAA9gTCAAqU
+CAA5wTCAA3/SHABACAACIABq5DIABs5DEwCBoFnTEA3CCgCB65DgCB65DgEBu5DgEBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCB
+u5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCntBu5DgCBu5DgCotBu5DgCB64DgCB64
+DgBB64DgBBu5DgCBu5DgCBu5DgCBu5DgCBcgCCAAp6SKAAt6ICAACCAAl6SCAAp6ICAA7+SCAAt5SCAAl6ICAAl6ICAAl6ICAA5/SCAAj6IEEBQ+mBQAsLQg
+ENCABAw0DCAAwjBCAAENCA+6DAECAACNEA85DABAICAA8jBCAAENCAm1CAOCAACNCASASCAACFGAQBynCABBAB8aADAAAm4Ds6DIECBQBEAEMBoBBwzCABw6
+DgEBw6DgCBg6DgCBBgEBwtDgECAA1QHABAHABAHABAHABAHABAHABAHABAHABAHABAHABAEgBBgEBBABBgEBDgEBFgEBHgEBHgEBJgEBLgEBNgEBHgEBHgEB
+PgEBRgEBTgEBVgEBskBgECAAWCAAOCAAMCAAQCAAOCAAOCAA7laCAAiBCAAiBCAAiBCAAiBEEBQB++CABshCgEEGBgBBCABi8DgIBi1CgEEEBoBBmqDAB+3D
+gQHABAHABACAACHABACAAICAAEECAQ2kBsRAIABCEEBIB47DAB+5DgCEEBQ8L+lDAmiEBgEDAAA4lD68DCEGBgEBupDABBggBB88DgECAAtrKEEBIBi8DABi
+8DgCEuKBgaBBABy8DABy8DQBy8DQBy8DQBi9DQB69DgCBi9DgCBi9DgCB0QgCBy8DgGBBQBBABy8DABBQBBABy8DABy8DQBi9DQB0QgCBBgGBBgGBo5DABk8
+DgCBBgCBu+CgcBGABDggCBi2CgEBi2CgEBi2CgEBi2CgEBi2CgEBFgEBFgEBHgEBkrDgE4gDJgQBLgEBLgEB69DgEBq6DgCBq6DQBq6DQBy8DQBo5DQBuiCg
+EB4zBgEB4zBgEBNgEhiEUgEBy8DgEBy8DQBy8DQBy8DQBy8DQBi9DgCBi9DgCBi9DgCBi9DgCBk8DgCBi9DgCBi9DgCBMgCBy8DgEBy8DQBy8DQBy8DQBy8D
+QBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBi9DgBBi9DgCBi9DgCBk8DgCBi9DgCBi9DgCBy8DgCBy8DQBy8DQBy8DQBy8DQBy8DQBy
+8DQBy8DQBy8DQBy8DQBy8DQBy8DQBi9DQBy8DgCBy8DQBy8DQBi9DgBBy8DgCBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBi9DQBi9DgCBy8DgCBy8DQBy
+8DQBy8DQBy8DQBy8DQBi9DwBBy8DgCBy8DQBi9DwBBi9DgCBi9DgCB69DgCBm+DgEBm+DgEBi9DgEBi9DgCBRgCBTgEB69DgEBo5DgCBm+DgCBk8DgEBk8Dg
+CBy8DgCBy8DQBy8DQBy8DQBi9DQBi9DgCBi9DgCBy8DgCBy8DQBy8DQBy8DQBi9DQBi9DgCBi9DgCoiEKgCBo5DgIB69DgCBu1DgCBi9DgEBi5DgEBJgItiE
+CgEBk8DgEBy8DgCBy8DQBVwBB69DgEBVgEB69DgEBo5DgCBOgCDAAA09Dk9DACAAjvSCAAlyVCAAjrKCAA9NCAAhrKCAAhrKKAAhrKCAACCAA/qKCAAzNEkB
+BgGB+9DABy+DgCBFgCBNgEBTgEBTgEBXgEgZbgEBfgEBjBgEBnBgEBrBgEBvBgEBzBgEB5BgEB9BgEB2uCgEB+8CgENCAi/DABCAAECAAEKAArNNEABABAg+
+DCAAnNCAAENCAi/DABCAAKCAAENEAmuDAKA0/DCAACNCA6/DAOCAACNEA+/DASA+oDCAACNEAigEAy1BAWCAACNCAmgEA00CCAACNKAqgEAeA61BA40CAm+D
+As8DCAACNGAugEAiBA+1BA80CCAACNGAs/DAypBAi2BAg1CCAACNGABAkBAk1CA26DCAA9LCAAENEA8gEAqBA86DCAACEyCB4FB64CAwjE64CgEB64CgEujE
+64CgEB64CgEB6/DgEB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB8+DgCBq/DgCBq/DQBq/DQBq/DQB6/DQBq/DgCBq/DQBq/DQBogDgBBm4DgQB
+q/DgEBq/DQBq/DQBq/DQB6/DQB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB8+DgCB4+DgCBq/DgEBq/DQBq/DQEGAQ+mB27DA8LkuDgEmc++DgC
+E0CBgaBkCABEggDyjEBg8CzjEBgEhkEuCgEhiEwDgEBDgEBFgEBHgEBitDgE+jEqlCgUBJgEB+7DgEBiuDgIBmuDgEBk8DgCBihEgCBsgEgEBm9DQB2gEwBB
+2gEgCBFgEBFgEBJgEByCgEB02BgEB02BgEB02BgEgkE02BgEBqlCgEBmuDgEBygDgEB+7DgsBByCgIlnEk8DgEBk8DgCBLgCunEmCgEBmCgExnE2gEgEBCgE
+BNgICAAzLCAA1oKCAA1oKCAA1oKCAA1oKCAA93VCAA/4ZEKBoC1bouDAB6lCgEmcmhEgEBw/DgCBqgDgCECBIujEw5CAEEBQwpECAhiEkEgEE+CBwJBDAB4p
+BgEB05CgEBq3BgEBq3BgEBq3BgEB0gEgEB0gEgCB08DgCB08DgIB4tDgIB08DgUB8uDgIB8uDgCBshEgCBshEgCBshEgCB0gEgCB0gEgCB0gEgCB0gEgCBy+
+DgEBshEgEBshEgCBshEgCBshEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0g
+EgCB0gEgCB0gEgCB0gEgCB4hEgEB0gEgEHABACAACGOBEBABCBEBGBIBKBKGQAEBABCBEBGBKBOBUBWEUBoIBiqBABBgEB+5CgsBB+5CgEBHgEBHgUBLgUBH
+gMB2hEgUB2hEgCDAAABghELCAABKAApsXDAAABmhEFCAA9hSDAAACqhEDGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcHABAGWBEBABCBEBGBIBKBMBOBQBSB
+UECBEriBqiEAEMBgCBBABkhEgcBkhEQBkhEQBkhEQBsiEQDAAAuiE2hEOEEBMhuEw7CAmuEwiEgEECBEriByiEAEEBsBBshEABkpBgCECBoBhuEmpBAEEBYB
+g+DAhuE47CgIEQBoGBQABOgCBKggBBIgGBIgCBGgChhDEgWBCgWEUBoHBs/DAB0hEQB0hEQB0hEQB0hEQB0hEQ5pCBwBBDgEBCgEBq+DgkDCAAYCAAnrVHAB
+AECBI5pCBACAAEEEBIBojEABgiEgCEMBQ7hE+nCABqjEgEBiiEgCBiiEQBiiEQBiiEQEMBwBtfqjDA8L6rDgQBkiEgEBkiEQBkiEQBkiEQEkCBgeB2+DABio
+CgIBioCgEBioCgEBioCgEBioCgEBujEgEBujEgCBsjDgCB2+DgQBioCgIBujEgEBujEgCBBgCBDgYBsjDgMBCgQB2+DgYBs5BgIBs5BgEB4hEgEB4hEgCB2i
+EgCB4hEgCB48DgC2gE27CgEB8EgYB8EggDB+wDggDBksDgCBksDgCB+wDgCB4wDgCBqjDgQDAAAG4iEDDAAAyjE6iEGEOBoCB8iEAB8iEgCB6/DgCBDgEB+w
+DgEBmsDgQ9hE87CgEHABACAABCAAEEgBBgFBosBABosBgEBosBgEBosBgEBosBgEBosBgEBosBgEBosBgEBosBgEBosBgEBDgEBsxDgEBowDgEBHgUBLgEB+
++DgEHABACAACHABACAACHABACAACEEBoB8L0xDAsMs/DgQEYBgDBDAB2xDgEBHgQB8gEgEB08CgEBskEgEBskEgCB0jEgCB0jEgCB0jEgCB0jEgCB0jEgCHA
+xxEACAACHABACAACEGBgCBBAikDDgIiyCFgIDAAAgrBgkECDAAAgbikECDAAAkgEkkECEABAEEAQnC85CAoC85CgEEEBQnC+5CAoC+5CgEFEAQAEAsMCAEGB
+YACABqkEgI8L2yDgCIABolEFEAI7sB4uDAB2lEAEGAYnCo6CAoCo6CgEACgEFIAYACAB0yDAsM2gEABi1DAFEAI8XshEAB2jEAEEAQB+lEAB4FgEFGAQACAB
+8gEABgmEAEEAEBklEABklEgBFEAEB2iEAACAEEAEB8iEABolEgBFEAEBmkEAACAFEAEB+lEAB+lEAFEAEBklEABklEAFEACBkjEAB6lEAErDA8BBoIAAB8lE
+DAB8lEBGB8lEBCB8lECCB8lEBEBoIACB8lECAB8lEBEB8lEBCB8lEBCB8lEBCB8lECCB8lEBEB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEB
+CB8lECCB8lEBEB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lECCBylEAUB2kEAgBAMAgCmuBolEAgCBslEAgC73BolEA
+gCAIAgCAGAgCBolEAgCAEAgCACAgCBylEAgBBylEAgBBylEAgBBmjEAgBBylEAgBBylEAgBBylEAgBFEA8BACABCAHABACAACCAAv/ZCAA93HHABACAACEGB
+MBiRAB+kEgEBugEgCEGBQr0EkRAuC6gEgEt0EwgEgEEIBYr0EmRAuC8gEgEBgmEgEt0EygEgCIABBCAABNEAsnEAuhEAmnEIABBCAABNEAynEA0hEAohEIAB
+BCAABNGA4nEA6hEAuhEAymECAA+xBCAA0nECAAsjECAA4iECAA6mENCA+mEB8kENIAgnEB+kEtL+kEBgoEoiCoiENCAinEva+hEMABCMABGGOAEBCBhggggQ
+BjggggQBlggggQBnggggQBpggggQBrggggQDAAA4nEqnEGJAA6nEKAAwmEKAAumEIABonEIABymEIABuoEECAEwO+jEAIABCKAA09DDAAAunE+nEgBDAAA8n
+EgoEEExLBgwCB+KAAAxZAABlaAgEBnaAgEBpaAgEB3DAgEB6oEAgEB6oEAgCB6oEAgCBsnEAgCBunEAgB6nE6oEAgBBmoEAgCBraAgBBtaAghBB6GAgIBxaA
+gEB+KAgEB+KAAAzZAArMmpEAgE3C6oEAgEBmoEAgCBtZIgBnT3DAgBB1aAgEB+KAgEB+KAABgfAABikEAgEigDioEAgIB6oEAgCB3aAgCBmpEAgEBknEAgEB
+6oEAgCB6oEAgCB5aAgEBqjEAgEBjEAgEBpRAgEBxaAgEB+KAgE6Kk5DAAB7aAgIB9aAgEBmpEAgEBmpEAgEBmpEAgEBikEAgEBikEAgIBikEAgIBikEAgIBi
+kEAgIBhaAgIBrKAgQBhbAgEBlbAgEBmoEAgEBmoEAgBB3DAgDB3DAgEB3DAgEB3DAgEB3DAgEB3DAgEB6oEAgEB6oEAgCiMmoEAgCBwoEAgBBwoEAQqsBioE
+AQrD/LAgCBnbAg8CBokEAgEBokEAgCBrbAgCBtbAgEBxbAgEB3bAgEB7bAgEB9bAgEBhcAgEB6oEAgEBwoEAgCBwoEAQBwoEAQBjMAQBwoEAgQBwoEAQBwoE
+AQBwoEAQBmoEAgBBmoEAgBBmoEAgBBioEAgCBknEAgCBq2DAgCBlMAgCBlMAgQBlMAgQB0+BAgQB6oEAgEB6oEAgCBqlEAgCBjcAgEBlcAgEBpcAgEBqjEAg
+EBrcAgEBtcAgEBvcAgEBzcAgEBihEAgEB6oEAgEB6oEAgCBpaAgCB6GAgEBjMAgEB1cAgQB6jEAgEB6oEAgIBpNAgEB6oEAgEBq2DAgCB3cAgCB5cAgEBm1D
+AggCBioEAgUBq2DAgCBqlEAgCBknEAgCBikEAgCB+8DAgIqgD8DAgEBikEAABynEAgIBqlEAQBjaQQBqlEAgBB5OAgCBqjEAgEBrZAgEB9cAgEBhdAgEBldA
+gE7sBo7BAgEBndAggMBq+BAgQBtdAgEBxdAgEB1dAgEB6oEAgEBsnEAgCB3dAgCB85DAgEB6oEAgIB5dAgEB7dAgEB9dAgEB/dAgEBheAgEBqlEAgE9lDqlE
+AQBmpEBQBmpEBCBmpEBCBmpEBCBikEA6CBleAgIBpeAgEBteAgEBveAgEBxeAgEBEAgYBzDAgQBzDAABzDAABzeAAB1eAgEB3eAgEB8jEAgEB5eAgExvC05D
+AgEKAACEOB4B13BmoEA8Lu2DgCmc0xDgCBmoEgCBmoEgCpxBy6CgEBy6CgIHABAIABuoEIABCEEAAB6pDABgjEAFEAOBBAACADAAAupEyoEOEEBQBIAAEgBF
+EAIB+jEAB+jEAEZBoDBgkEAAB4oEAgEB4oEAgCBy+CAgCACAgUBgmEBgEBgmEBCBwpEA+BBknEAgCBu+CAgEBDAgEBJAgEHABACAACNGA+oEAy+CAu+CA8lE
+KAAy+CCAAEHABAHABAHABACAACKAAs9CHABAHABAE3GBoYBrfAABuMAgkCB4lEAAB0pEAgCBkFAgCBkFAgMBxfAgMBuMAgMBuMAABsLAABypEAgEB0oEAgCB
+qqEAgCBqqEAgCB8oEAgCBipEAgBBipEAQBypEAQB7fAgCAzfAgEB/fAgEBooEAgEBypEAgEBuMAgCBuMAABypEAABtEAgCBstDAgEBhgBAgEBuMAgIBuMAAB
+teAAB0oEAgQBypEAgCB0oEAgCBuMAgCBuMAABypEAAB4lEAgCBypEAgCBypEAgCBk2DAgCB2qEAgCA3fAgEBkFAgEB0oEAgMB0oEAgCB8zDAgCA5fAgIB2qE
+AgUB4lEAgEB4lEAgCBuMAgCBuMAAB2qEAABooEAgEB0oEAgEB0oEAgCBsLAgCBnCAgEBlgBAgEB8oEAgEB8oEAgBBqqEAgBBgmEAgCB0oEAgCBipEAgCB6mE
+AQBuMAQBipEBABipEBCBipEBCBipEBCBipEAKB8oEAQB8oEAgBB2qEAgBBvfAgEB23DAgEBypEAgEB0oEAgCB0oEAgCB0yDAgCB63DAgCBypEAgCBuwDAgCB
+iwDAgEBmmEAgEBypEAgEBipEAgCBipEAQBipEBQBipEBCBipEGCB6kEAcB6kEAgEBTAgEB/fAgIB/fAgEB/fAgEBnEAgEB/fAgEBngBAgEB6sDAgEBilEAgE
+BlCAgIB2/CAAKAACHABAKAACCAAopECAAEHABACAACECAIqkCszBAIABCEGBQx9B46CABopEgEBwpEgCFEAIBwlEA0kBwlEAEFAQACAABynEBgEIABCDAAA+
+qEuqEIEMBgBB0rEAqcorEgEBorEgCB8CgCBorEgEBorEgCCAACECBIBiDAEYBoBB2qEAB2qEgCB2qEgCByqEgCBmrEgCBmrEQBmrEQBmrEQByqEQB4zDgCBy
+qEgCBCgCEEAEByoEAByoEgBEEACiMqrEAjnDqrEQECABiMsrEAFIBEBGABEAB2oEABCAEIB4BBKAB4oEgUB4oEgCBCgCEMB4C9/EMA//E0QgU+/E0QgIB6oE
+gIggFEgCB+qEgCFGA4C9/EOABEABCAECB4CBCAHA6gEAHABAHABAEsBBoEA/bA1uBwNgEBysEgEnaysEgEohD9KgEBjcgEBgMgE3CyrEgEB2rEgBByrEgBBy
+rEgBB0DgBBurEgCBysEgCtC+mEgEB2rEgIB2rEgBBqrEgBBHgCBunEABlcgIBncgEE4BBwMnC+LAx1BvbgEB3MgEB0sEgEB0sEgE8L05DgEwOi4DgEBosEgC
+BiHgC/tB04DgMj1B0sEgUB2nEgEBgrEgCiMgrEQ7nBgrEQj0EgrEQ3CyqEQB20DgCB1IgGB5IgQtgFzbgoC1uB5bgEBwnEgEBwnEgI/JgnEgI7sB21DgI3gF
+FgEBi9DAKAACHABAIABitDIABktDIAB4qECAA8CFEAIByoEABmnEAECBIACAKAACECAI+/Cq2BAIABCCAA0DEmBBgEBitEABitEgCBitEgCBusEgCButEgCB
+4sDgEBitEgUBitEgCBitEgCBitEgCBitEgCBitEgCButEgCBitEgEBitEgCBitEgCBusEgCButEgCButEgEHABAKAACNGAwsEA22DAwsEAkgECAACCAA+rEH
+ABAGKAEBABCBEBGBIIABCHABAIABCEIBgChkBwuDABmyCgM3CkuEgE/JwoEgEEOBgErMIAiMqtEgC3CmuEgCvwB8pDgEk3B4jCgE1uBFgEguBCgQE6BBoH1n
+EktEAgL6lEgEoPdgE7lDhBgEBlBgEBpBgEBxBgEBhBgEiP1BgEB5BgEkP5BgEB9BgEBhCgE+rChCgEBlCgEBpCgEBvCgEzPzCgEB5CgEB9CgElPhDgEvPlDg
+EwPpDgEBtDgEBdgEBxDgEB1DgEB5DgEBtDgEKAACCAACFEAI0tCorEA3rByoEAEIAgBBqqEA4XqqEgEoiCCgE0gFstEgEIABCIABBCAABNIA0tEABAojDAsu
+EAyqECAAIIABBCAABNEA8tEAykCAwjDNCA+tEABCAAeCAAENGAkuEAEA8BAkuECAACNIAouEAIAgCAouEAouECAACNEAsuEAMAMCAACNGAwuEAQAQABCAABH
+ABACAAGNGAssEAyrDAYA6wCCAACNGA8uEAcA0vEAgwECAACNIAgvEAgBAoqEAosEAosECAACNEAkvEAkBAkvECAACNKAovEAoBAovEAovEA8EAgwECAACNKA
+svEAsBAsvEAsvEAqtEAokECAACNIAwvEAwBAwvEAwvEABCAA0CCAAENEA8wEA4vCA2BCAACNGA6vEA6BABA4sECAAkHCAAENIAgwEAgCAEA+sEAgwECAACNG
+AkwEA+sDAkCAikECAACNKAitEAoCAupDAq0DAmtEAgxECAACNCAyxEAsCCAACNEAwwEAmnCAwwECAACNGA0wEAqnCA+CAkDCAACNEA4wEAunCAgDCAACNGA8
+wEAynCAgBA6tECAACHABAKAACHABAKAACHABACAAEFEAwBiYBArNDADAAA+wEuxEwBDAAAmwEwxEGEeBgEBmnDABBgEBHgEgkBLgE3rB6sEgEqMoqEgEBNgE
+1nE8wEgEB8wEgBB0wEgBBqyEgCmcqyEgC3CyxEgCB6uEgCAGgCCAASNEA2xEAqnDABCAAGCAAENCA8xEAECAACCAAYHABAHABAHABAHABAHABAHABAIABwxE
+GHBEB//////DBABgBIABCFEAIB4zEABylEAFEAIB6zEAB0lEAFEAIB8zEAB2lEAFEAIB+zEAB4lEAFEAIBg0EAB6lEAFEAIBi0EAB8lEAFEAIBk0EAB+lEAF
+EAIBm0EABgmEAFEAIBo0EABimEAFEAIBq0EABkmEAFEAIBs0EABmmEAFEAIBu0EABomEAFEAIBw0EABqmEAFEAIBy0EABsmEAFEAIB00EABumEAFEAIB20EA
+BwmEAFEAIB40EABymEAFEAIB60EAB0mEAFEAIB80EAB2mEAFEAIB+0EAB4mEAFEAIBg1EAB6mEAFEAIBi1EAB8mEAFEAIBk1EAB+mEAEuBB4FAuBAAsBgEAq
+BgEAoBgEAmBgEAkBgEAiBgEAgBgEAegEAcgEAagEAYgEAWgEAUgEASgEAQgEAOgEAMgEAKgEAIgEAGgEAEgEACgEHABADAAA00Em0EgBEGBgBsMowEA4Xo0E
+gIu9DiiEgEEGBwEBi1EABw9DgCBmzEgGHAn1EAKAACCAAsMCAAgJEEBYsM0wEA4X00EgIEmBBwMB2wEArM61EgIsgB20EgEB4zEgCB61EgCiPFgEB20EgEB2
+0EgC7sB8+DgCBHgEujFqqDggDB2wEgEB20EgIzyEu1EgC/tBmiEgC3K0vEggBu2E2wEgEBuwEgI53E20EgINEA40EABA40ECAAECAAEDAAAK+0EIGIBEBABC
+BEBGIABCIABBNCAEABCAA8qDEgBBgK7sBw/DA3gF0JgE04EBABBgE9vC0uCgEBu2EggBBooEgEBw/DgEBDgExhFgJgIByjEggCBq1EgCBu2EgCrMu2EgEBQg
+EzyCq1EgECAAx/BCAA7iVHABAEEBE4X80EAqc80EgBHABAHABACAABNGAk1EAggEAurDAggEHABAHABAGqBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgB
+BiBBkBBmBBoBEEBQnZgtBA+oCBgECAAt5UHABAHAr3EAKAACCAA1yJCAA1yJHABAE4FBgXBFABJgEBFgEBFgEBNgEBRgEBagEBVgEBJgEBZgEBFgEBdgEBdg
+EBdgEBjBgEBnBgEBtBgEBxBgEB5BgEB9BgEBjCgEBnCgEBrCgEBxCgEB1CgEB1CgEBJgEB7CgEBJgEBgKgEB/CgEBjDgEBnDgEBnDgEBtDgEBxDgEB3DgEB/
+DgEBjEgEBpEgEBtEgEBnDgEBxEgEBFgEBFgEB1EgEB5EgEB1EgEB/EgEBjFgEBnFgEBrFgEBvFgEBzFgEB3FgEB7FgEB/FgEBjGgEBnGgEBtGgEBxGgEB3Gg
+EB7GgEB/GgEBjHgEBnHgEBnHgEBrHgEBvHgEBzHgEB3HgEB7HgEB/HgEBlIgEBlIgEBpIgEBtIgEBxIgEB1IgEB5IgEB9IgEBVgEBjJgEBrJgEBxJgEB1JgE
+B7JgEB/JgEBnKgEBtKgEB1KgEB5KgEKAACNCA22EA8gECAACNCAg4EAghECAACNEAsEAysDAkhECAACNGAoLA2sDAohEAoLCAACNEAs4EAshEAm3ECAACNEA
+q3EAwhEAyyECAACNGAu3EA0hEAkOAu3ECAACNEAy3EA4hEABCAAuOCAAENIA43EA+hEAuOAgzEA43ECAACNEA83EAiiEABCAA6OCAAENEAi4EAoiEAi4ECAA
+CNEAm4EAsiEABCAABHABACAAGNEA05EA0iEAm5ECAACNEA45EA4iEABCAAwGCAAENEAg2EAoEA44ECAACNGA84EA84EAsEAk0ECAACNCABAmjECAAgFCAAEN
+GAm5EAsjEAg3EAw4ECAACNEAq5EAwjEABCAAn2UCAAENKAw5EA2jEAw5EA64EAg5EAq3ECAACNIA05EA6jEA05EA05EA05ECAACNGA45EA+jEA45EAg3ECAA
+CNGA85EAikEA85EABCAAyHCAAENGAi6EAokEAi6EAi6ECAACNGAm6EAskEAm6EABCAA+HCAAENGAs6EAykEAs6EABCAABCAAsJCAAGNGA06EA6kEA06EAowD
+CAACNIA46EA+kEA46EABABCAAyICAAENIA+6EAklEA+6EA85EA+6ECAACNGAi7EAolEAiFAq2ECAACNIAm7EAslEAw6EA0QA+7ECAACNEAq7EAwlEA06ECAA
+CNEAu7EA0lEABCAA8FCAAENGA07EA6lEAgqCA07ECAACNIA47EA+lEA8PAi7EA66ECAACNGA87EAimEAimEA8JCAACNEAg8EAmmEAmmECAACNGAqmEAqmEA4
+xDAs5ECAACNEAumEAumEA+yCCAACNEAyQAymEAyQCAACNEAw8EA2mEA2QCAACNEA08EA6mEAidCAACNEA+9EA+mEAmdCAACNOA88EABAuCAinEA81EAm8EAm
+8EA8KCAA8KCAAENMAi9EAEA0CAonEAi2EAs8EAiLCAACNGAm9EABAsnEAmLCAAoMCAAENKAs9EAgzDA0LAynEAynEAoyECAACNQAw9EAkzDAiDA2nEAw2EA6
+8EAy8EAy8EAwLCAACNIA09EA6nEAmDA+8EA0LCAACNGA49EA+nEAqDA4LCAACNGA89EAioEAwzDAkMCAACNKAg+EAmoEAyDAi9EAi9EAgMCAACNIAk+EAqoE
+AcAu9EAkMCAACNMAo+EA8zDAq9EAq9EAuoEAq9EAo+ECAACNGAs+EAyoEAkBA29ECAACNEAw+EA2oEA47ECAACNEA0+EA6oEABCAAgJCAAENGA6+EAgpEA48
+EA47ECAACNEAm6EAkpEAkpECAACNEAogFAopEAq6ECAACNGAm/EAspEAm/EAo+ECAACNCAq/EA6KCAACNEAu/EA0pEAi1DCAACNEAy/EA4pEABCAAuJCAAEN
+IA4/EA+pEA4/EABA6+ECAABCAAhmICAAGNEAmqEAmqEABCAA9lICAAENGAmgFAsqEAo/EAo/ECAACNGAqgFAwqEABAqgFCAAptUCAAENCA2qEA2qECAACNEA
+0gFABADCAA4KCAA8KCAAGNGAw9EAirEABAk+ECAA8UCAAENEAihFAorEABCAABHABACAAGNGAqhFAwrEAGAqPCAACGEBEBABCGIBEBABCBEBGEFAIB2iFgBA
+B2iFBgCFEAIACABCAFGAIBDABHABLAHABACAACHABACAACHABACAACEEAgBBk+EABk+EgIGEAEBABCCAA0LCAA8NCAAiNDAAA8MuiFQDAAABwiFCCAAiNCAA
+roIHABACAACCAA7sUCAA4NCAApzTCAAwMKAA/iICAACKAAl1UCAACCAAmPKAApqTCAACCAAnqTKAAl+QCAACHAp3EAKAACCAACKAAplJCAACCAA2NKAAr0UC
+AACCAAxrUCAA/8YHABACAACCAAvhYCAA58YCAAz1YHABACAACCAA3/RCAArrJDAAA2gF8kFQHAo5EACAACHAp5EACAACHABACAACDAAAy7CqlFEHAt5EAKAA
+CCAACKAAtlVCAACKAArlVCAACCAAsZCAAmZCAA7pUCAAn9SCAAn9SCAA+/EKAAxnUCAACKAAxpUCAACHAi6EACAACCAAn7QDAAAyQ0mFDCAAwUCAAhnUCAAr
+mTCAA/6QHABACAACNEAinFAwnBA28DCAACHABAKAACCAACCAAonFFEAI7sB0xEAB0xEANCAwnFAk9DCAACCAAlmWCAAliJGcAEBCBEBGBIBKBMBOBQBSBUBW
+BYBaBcCAA0cCAA6cEGAgBBm2EAB+nFgCguBupEgCIABCIAB+nFIAB6nFEEAIB+lFAB+lFgCFEAIBEAACAFEAEBipFABBADAAAyoFsoFCEEAEBomFAB0oFgBF
+EAEBOAACAFEAQBqkFABqkFAFGAIB4pFABq/CABBACAA6rBFEAQBwkFAB8qEAFGAEB6oFAB8nFAB8nFAFGAEB+nFAB+nFAB+nFAEzBBoEAWAAAUAgEAOAgCBi
+pFAgCByhBAgBBspFEQBspFBIBspFBCBspFBCB+oFAEAMAgCBDAgIB4cAgEBwuBAgEBwuBAgIBglFAgIAKAgEBqiFAgEAGAABipFAgIBipFAgBAEAgBBw1EAg
+CBqiFAgCACAAE0DBwOtxBlBABpBgEziFpBgEBuYgE1iFtBgE3iFxBgEgN1BgEgZRgE+rC5BgE6iF9BgE7iFhCgEB5BgEkPlCgE9iFiYgE+iFpCgEwPyYgE7l
+DpBgEBpBgEBmbgEBtCgEBRgE73B1BgEBRgEBRgEBxCgEBRgEB3CgEB4pFgEB9CgEBhDgEBlDgEBRgEBRgEB06DgEB89EgEBnDgEBshFgEBpDgE5xE89EgE6x
+E89EgEBioFgEBioFgCBgpFgCBomFgCB85DgCB4pFgEB4pFgCBqhBgCB4pFgCB4pFgCBqhFgEBvDgEBzDgEBbgEgL2hFgE6KssDgE5ZglFgQBuYgICAACEIAY
+BqlFA4ekpFgC+mB4+DgCsL4+DgEFEAIBBABBACAAocFEAIB++DABk3EAFEAoBBw2EABw2EACAArlCNCA2qFAmgDCAACDAAAmT0pFCNGAq/DAsgDA8zEAq/DC
+AACCAAjgJFIAIriE+sBAsjE2sBABBABFACAA7lWHABACAACNEAqrFA6gDA6oFCAACNGAoqFA+gDAgeAoqFCAACNEAihDAihDA6bCAACNGAwqFAmhDAwqFAs/
+ECAACNCA0qFAqhDCAACNEA+rFAuhDA4qFCAACNKA8qFAyhDA8qFA8qFAwgBA0rFCAACNKAgrFA2hDAgrFAgrFA+oFA8/ECAACNGAkrFA6hDA8rFAosFCAACN
+KAorFA+hDAsbAmoFAorFAkgFCAACNEA0oFAsrFAsrFCAACNEAwrFAmiDA0rFCAACNGA0rFAqiDABA8oFCAAp+ICAAENCA6rFABCAAoiBCAAENEAopFAEAgsF
+CAACNCAspFA6iDCAACCAAsrECAAgrFHABAKAACCAAEHABACAACG0BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBCAA
+BEdBoHB8DAABCAgkCBksFAgEBqsFAgBBqsFBQBqsFHCB8rFAOB+5EAgCBHAgUk3BwjDAgEBJAgEB8rFAgEB8rFAgCriB8rFAgCKAACCAACHA/vFACAAUCAAE
+GaBEBABCBEBGBIBKBMBOBQBSBUBWBYCAAslBCAA+jBNCAstFBonDNIAutF6KuuFzGuuF3CstF3rB0oFMABCNCA4uFnSsjFNCA6uFtwBs3DMABCCAAwlFIAB4
+sFCAAy6ENEAkvF20EmpF+uDEMABCMAB6oFMAB8oFMAB+oFMABgpFMABipFMABkpFMABmpFMABopFGIBEBABCBEBGOAB4vFAGWAEBgggIBgggQBggggBBgggg
+CBggggEBggggIBggggQBgggggBBgggggCBgggggEBgggggIEWBsBB6tFAB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCEIA
+EBqvFABqvFQBqvFQBqvFQFEAEACAB4uFAFEAgDBBABiwFADAAA8uFgvFYE3BBoKAGAAByvFAgCBivFAgCBBAgCByvFAgKByvFAQB+uFAwBBivFAgCAEAgEBk
+gFAgwBBigFAgIBKAggBB6vFAgWBivFAgCBivFAgCBivFAgCBivFAgCBivFAgCBmwFAgEBguFAgEBsuFAgEBsuFAgBBsuFAgBBqsFAgBBkuFAgBByuFAgCB6v
+FBQDAAAgvFkvFFHAjTAKAAgnFCAAICAAEDAAAwuFuvFDNCA4sF3WgjFEUBoDB0uFABwuFgCBwuFgEBwuFgEBwuFgEBBgEB0uFgcB0uFgCB8uFgCB8uFgBDAA
+AyuF0vFHEIBghQB0uFABuwFgE8xBBgEBBgkgEDAAA8wF4vFhgBEEBggUBIAjTEg0BDAAAqwF8vFIHABACAACDAAAyvFiwFCDAAA0vFkwFwCDAAA2vFmwFgIN
+AAqvFNGAktF9vCypD9XK0tCouFNEAyxF3W8jFwEwxFMABCNCA2xF3WgkFNEA4xF3WikFiT2xFKAAioFCAACGNBEBBBABCBEBGBIEQBgC6K6xFAB6wFgEB6wF
+gCBupFgCrNupFgEB6sFgEB2kDgIB2kDgENCAyvFBGMABCMABwBMAByBMAB0BMABWNEAwuF3W4kFq9BoxFMABCKAAssFKAAqlFCAA2yEHABACAACCAA4yEHAB
+AHABAKAACCAACGoDBEBABABCBEBGBIBKBMBOBQBSBUBUBWBYBYBaBcBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBo
+CBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CGMBEBABCBEBGBIBKHABAEMB4C+aqtEA/a88EgEhZi8CgEzvDBgMBgoFgQBuvFgEEEBgBBgqFABgqFgIGWAEBAB
+CBEBGBIBKBMBOBQBSBUGhCBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BBqCBsCGKBEBABCBEBGBIGQB
+EBABCBEBGBIBKBMBOGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcGUBEBABCBEBGBIBKBMBOBQBSCAASCAAqBCAAuBCAAkBGKAEBABCBEBGBIGcBEB+fBggBB
+igBBkgBBmgBBkoBBmoBBooBBqoBBsoBBggCB+/CBggDBigDDAAA4yFizFGEIBgCq9BkzFAiNgzFgCB6yFgCrNCgEEGBMr0Es+BAq9BmzFgEt0E4tFgCIABBC
+AABNEAy0FA0uFAszFNCAuzFurBy0FNCAunFsE4nFGOBEBABCBEBGBIBKBMGWBEBABCBEBGBIBKBMBOBQBSBUG0BBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggC
+BggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggBBggggCBggggEBggggIBggggQBgggggBBgggggCEPAIBuzFBABuzFBCBuzFBCBuzFBCBuzFBCBuzFB
+CBuzF6BCFEAI7sCwzFAACAE0BBgiBvM4zFAB4zFgC8L4zFgClc4zFgCqc2zFgCByzFgEByzFgEACgEBi0FgEBi0FgBB4zFgBByzFgCByzFgEvW4zFgE3+C4z
+FgCByzFgCByzFgEBBgEByzFgwOByzFgEByzFgEByzFgEByzFgEByzFgEByzFgEr9DyzFgEDAAAu0F+zFgdCAAiiFHABACAACEoBAgEB2zFAB+0FgCB+0FgCB
++0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCB+0FgCIABCDAAAyvFq0FCCAAB
+NCAu0FAm1FCAAUCAAu/CNCA00F3vColFNCA81F3vCqlFNCA40FqYw1FNEAg2F3vCulF3C60FNEA80F3vCwlF3C80FGcBEBABCBCBEBGBIBKBMBOBQBSBUBWB
+YGKBEBABCBEBGBIGiBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBDAAAk1Fk1FQNCAm1FiMm1FNCAu2FqYo1FDAAAo0Fq1FIHABAKAACHABACAACHABAC
+AACCAAKNCA61F3rBixFNGA2yF7sBkpD9X4B0tC6zFIAB80FIABk3FDAAA41Fi2FCHABADAAA81Fm2FJFEBIysDm1FABwxFAIABBCAABNCA03FABCAABEoCBg
+OBFABLgUBZgcBIgE9mBdgEBq3FgEBq3FgCkiBq3FgCBq3FgCBq3FgCopBq3FgCB23FgCBq3FgEB4yFgCBy2FgC8LmwFgCBypFgCBorFgEBorFgEBhBgEB0pF
+gEB23FgEB4yFgEBi4EgEBq3FgMBq3FgCBq3FgCBq3FgCq1B2/CgC/JiyFgE9vC8vDgIB0kFggBBy2FgQgLovFgE6Ky3FgEBqyFgEGGBEBABCBEIABCEMm+Fo
+BBw3FA5Zw3FgCBgyFgCBDgEB6pFgEB6pFgEEZo/FoD53Ey3FAABy3FAgC7sBiqDAgCBNAgEp/FpCAgIB41F6BgEB41FG0DB2CAMBtCAgEBiyFAgEBk2FAgEA
+lCAgECAACEQn+F4BgiDg2FA53E23FgCBegCBBgEBFgE/2C0wEgEBHgEBmyFgECAAIHABACAACCAAIEGBMAlBAAnBgCApBgCHABACAACEcBgEB7BA33E2yFgE
+B2yFgEnCBgEB7BgE3KsyFgEBBgE53Em4FgE3Cm4FgCBy4FgCBy4FgE6Ku4FgEq1BygDgEB+yFgECAACHABACAACCAAowBENAEqQ62FIAB62FDQB62FBGjW62
+FCCB62FBEB62FBCFEAEACAB82FAECBEACAIABCEPAEBi3FCAlgGi3FBEBi3FBCBi3FBCBi3FHCBi3FIOBi3FMQENAEBk3FCABk3FBEBk3FBCBk3FBCBk3FPC
+Bk3FMeFEAEAEAACAECBEACAIABCEFBEjWs3FIABs3FYQIABCFEAEBw3FABGAFEAEBy3FABEAFEAE3rB03FAuaUAFEAEB23FAB23FAEPAIBm4FBABm4FDCBm4
+FDGBm4FBGBm4FBCBm4FBCBu5FAuBFEAIBo4FABg0FAEGBYAGABEgCACgGFGBIysD63FAj+Fk0FABk0FAEEBQBCAB2CgEFEAYBGA3rBCAHABACAACNEAs6FAq
+CAu0FCAACIABBCAABNEA4CAu5FA20FDAAAm5Fw5FEDAAAi6Fy5FGDAAAy4F05FKDAAA04F25FECAAoyBCAAw5FHABACAACNCAm7FiYo1FDAAAk5Fi6FIHABA
+CAACHABACAACEQB4BkZGAgiDq5FgEBq5FgEBu5FgEBu5FgCBq5FgCjXg3FgEBq5FgEEuBB4IBCABCgcBs5FgcBy7FgEBmyFgEBi3FgIBi3FgEBi3FgEB05Fg
+E8/Bm7FgCB+5FgCBi3FgEBs5FgEBmyFgEBs5FgIBs5FgEBu5FgEBs5FgEBs5FgEBu5FgEBw5FgEBw5FgCBw5FgCNEA6D53Ew6F33E41FNCA47FsE6uFNCA67
+FqR81FECBQwb22FAHABAHABACAACGGBEBABCBEIABw7FGKBEBCBEBGBIBKHABAHABADAAAw2Fo7FACAA2zBNCAs7FsE0vFNCA08F+V22FGIBEBABCBEBGGGB
+EBABCBEIAB2rFGoHBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCB
+uCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB
++EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHEGBMr0E+mC
+AtcagEt0Eq2FgCEKBgCr0EgnCA4tCy8FgEBy8FgCrNq2EgCt0Es2FgYEGBQr0EinCArN64FgEt0Eu2FgEEIBYr0EknCAvaKgE3rBm3FgEt0Ew2FgEEGBMr0E
+mnCABQgEt0Ey2FgCEKBUr0EonCAB68FgEB68FgCB68FgCt0E02FgCEKBgBr0EqnCA4tC88FgErNi5FgEBSgEt0E22FgCEIBYr0EsnCABowFgEBmzFgEt0E42
+FgEEIBYr0EunCABowFgEBmzFgEt0E62FgEEIBYr0EwnCABkwFgEBmzFgEt0E82FgEEKBgBr0EynCABkwFgEBkwFgEBmzFgEt0E+2FgEEMBoBr0E0nCAsE2wF
+gEurBy9FgEynGwwFgEznGuzFgEt0Eg3FgEEMBgBr0E2nCAsE4wFgEB09FgE8ao9FgE49C45FgCt0Ei3FQEKBYr0E4nCAgoG29FgE8aq9FgE49C65FgCt0Ek3
+FQEIBYr0E6nCAsE8wFgEgS4wFgEt0Em3FgEEGBQr0E8nCAurB69FgEt0Eo3FgEEMBoBr0E+nCABw9FgEsEgxFgEurB89FgEzf89FgEt0Eq3FgEEIBYr0EgoC
+A9+Ei6FgEB+9FgEt0Es3FgEEKBgBr0EioCAB+xFgEB88FgE++B67FgEt0Eu3FgEEIBYr0EkoCApoG+xFgEqoG+8FgEt0Ew3FgCEGBQr0EmoCAurBk+FgEt0E
+y3FgEEMBgBr0EooCA++Bg8FgEpoGkyFgEqoGi9FgEiMi9FgCt0E03FgCEIBYr0EqoCAurBq4FgEjM89FgEt0E23FgCIABBCAABNEAw+FAy4FAsCIABEIABBC
+AABNGA4+FA64FA2CAq+FIABBCAABNEA++FAg5FA26FIABBCAABNGAk/FAm5FAqCAm5FIABBCAABNEAq/FAs5FA0CIABBCAABNIAw/FAy5FAi/FAi/FAi/FIA
+BBCAABNIA2/FA45FA0/FAu7FA+CIABBCAABNGA8/FA+5FA4yFAo1FIABBCAABNGAigGAk6FA8yFAq1FIABBCAABNGAogGAq6FA8yFAg1FIABBCAABNIAugGA
+w6FAgzFAgzFAq1FIABBCAABNKA0gGA26FA2zFAygGAwzFAg2FIABEIABBCAABNKA8gGA+6FA+zFA6gGAugGA+8FIABBCAABNIAihGAk7FAghGA0gGAk9FIAB
+BCAABNGAohGAq7FAq0FAm0FIABEIABBCAABNEAwhGAy7FAuhGIABBCAABNKA2hGA47FAm1FA40FA0hGA0hGIABBCAABNGA8hGA+7FA+9FA6hGIABBCAABNIA
+iiGAk8FA+1FA8gGA6/FIABBCAABNIAoiGAq8FAi2FAihGAg2FIABBCAABNEAuiGAw8FAu2FIABBCAABNKA0iGA28FAw2FAuhGA08FAuhGIABBCAABNGA6iGA
+88FA68FAsiGNCA8iGqYuiGGiBBEBABCBEBGBIBIBIBQBIBIBKBCBKBgBBqBB2CB+BCAAuiFNCAijGB0iFDAAA8gG+hGAEMBoBr0EmtCAloG4iGgEsEo2FgEu
+rBkjGgEzfkjGgEt0Ey8FgEEIBYr0EotCABghGgEw0EiiGgEt0E08FgCEIBYr0EqtCA+pGihGgEw0EkiGgEt0E28FgCEIBQr0EstCAloG+iGgEqQmiGgCt0E4
+8FgCEIBQr0EutCAqYoiGgEqQoiGgCt0E68FgCIABBCAABNGA0jGA29FAk3FA+2FIABBCAABNGA6jGA89FAyhGA0iGIABEIABBCAABNGAikGAk+FAy3FA8iGI
+ABBCAABNGAokGAq+FAijGAijGDAAAyjGkjGAMAB+9FNEAukG3W42FBojGMABCHABACAA20FHABANCAoiG3W8SMABCNGAsiGwC0+FB2jGB6kGMABCNEA4+FB4
++FB4+FMABCNGAklG3Wu3FBilGBilGMABCKAAqwFEGB4CB0uFA+V+uFgQ4ckkGgYCAAECAAECAA6uFMAB8THABAHABAIABCKAAuvFIAB4jGIAB+jGIAB8jGIA
+B+jGHABAIABCKAACECAI4cBADAAAKmlGCIABEHABACAAKCAAECAAcCAA6xFCAAiBCAAOCAAYCAAsBMABgVNEA+lGB2B3Wu5FMABkVMABENGAsjG3W05FBKBo
+nGMABCIAB4lGECABiM4mGAEEACiM6mGAB6mGQECABv7D8mGAFIACB+mGABGABEABCAEPBgBquBBAABqnGBgEvWgnGAQACAQB4lGAgBBJAgCBymGAgECAAMNE
+A8nGABAm6FCAABEW9wDgEznByiGAsM6iGgIB+nGgIurBGgEB6nGgEqcynGgEBDgEBJgEtrGSgEBIgE3C8lGgQCAAGIABBCAABNEAinGAKAy6FIABBCAABNGA
+uoGAQA46FAsoGMAB6XNOAyoG3W86FiTimG00EqlGoqGwoGBsnGBsnGurB0iGMABCNOA2oGoqGwnG+rGwnG00EulG3Wg7FiTmmG/rGwnGurB4iGMABCEGBMr0
+E6yCAqQ0nGgEt0EmiGgCEMBYr0E8yCA53EuoGgEqQuoGgCqYuoGgCBuoGgCt0EoiGgCEOBcr0E+yCA53EwoGgEqQwoGgCqYwoGgCBwoGgCBwoGgCt0EqiGgC
+EIBQr0EgzCA53EyoGgEw0E6nGgCt0EsiGgCEMBYr0EizCA53E0oGgEqQ0oGgCjWklGgCw0E8nGgCt0EuiGgCEKBUr0EkzCA53E2oGgEqQ2oGgCw0E+nGgCt0
+EwiGgCEMBQr0EmzCA53E4oGgEBolGgCBolGQBolGQt0EyiGQEKBQr0EozCA53E6oGgEssGqlGgCBqlGQt0E0iGQEKBUr0EqzCA53E8oGgEBslGgCw0EkoGgC
+t0E2iGgCEMBYr0EszCA53E+oGgEqY+oGgCqQ+oGgCssGulGgCt0E4iGQDAAAkpGooGsDIABgVIABiVIABkVIABmVIABoVIABqVIABsVIABuVIABwVIAByVIA
+B0VIAB2VIAB4VIAB6VIAB8VIAB+VIABgWIABiWIABkWIABmWIABoWIABqWIABBCAABNKAgrGAilGAyqGAyqGAyqGAyqGIABBCAABNMAmrGAolGA4qGA4qGA4
+qGA4qGA4qGIABEIABBCAABNGAurGAwlGAgrGAoqGIABEIABBCAABNKA2rGA4lGAorGAorGA4nGAwqGIABBCAABNIA8rGA+lGAurGAurGA2qGIABBCAABNKAi
+sGAkmGA0rGAkoGAkoGAkoGIABEIABBCAABNIAqsGAsmGA8rGAsoGAsoGIABBCAABNIAwsGAymGAisGAyoGAqrGIABBCAABNKA2sGA4mGAosGAosGAosGA4oG
+OABqXBG+BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BMABkIMABmINGAwqG1tC+sGB+sGB6rGMA
+BCNCAktGB8mGMAB0mGEKBgBr0Eo3CA8/FqnGgEBirGgEBisGgEt0E0mGgCIABBCAABNIAutGAwnGAwnGAorGAosGHABAMAB6INCAusG53EmtGKAA0sGIAB2s
+GECAItLBADAAA2sG2sGCIABEIABIEtBBoE3C6rGAAB4hGAgEB4hGAgEB4hGAgE6K8tGAgExE8sGAgEB+rGBgCB+rGBCB+rGBCB+rGBC1CguGA6BBguGAgEBg
+uGAgEBBAgEB6pGAgEx9B8sGAgEB8sGAgCvay9EAgCBkoGAgEsZu9EAgEB4xFAgE79B0tGAgECAAqqGEYB4DB2rGAB2rGgEB+rGgEB+rGgEB+rGgEB+rGgEB+
+rGgEBIgEB2rGgEB2rGgE2wB2rGgEBstFgEHABACAAICAAENKA+rGBsuGBsuGBkiGBsuGBkiGMABCNIAisGBkuGsuCsuGBGBstGMABCNEAmsGnvDouGqwGKMA
+BCNEAqsGsuC0uGqwGOMABCMABEMABoKMABqKMABsKMABuKMABwKMAByKMAB0KMAB2KMAB4KMABwdMABydHABACAACNMA4vGBurFB4vG4e4vG48C4vG3C4vGm
+xB2rFMABCNMA8vG8wGyrFurB8vG4e8vG48C8vG3C8vGmxB6rFMABCMABqLCAABNGAmwGAoqGAoqGAgvGHABAHABAGIBEBABCBEBGHABACAACNCAywG7sB6ZM
+ABgUNCA2wGoiC4qGHABACAA34QCAAENCA+wGtfwwFMABspFMABupFHABAKAACCAACNCAqxGBsiBKAAqDCAA+DCAAENEAivGtqGswGuqGwxGMABCNCA0xGqRu
+rGNCA2xGsE6kGNEA0wGqRyrGrNKMABCOAB+gBBEEBQqRisGAB4tGgEEMBoBr0Ei8CAqTuNgEBkuGgEhW6vGgEiW6vGgEt0EurGgEIABBCAABNEAoyGAqsGA0
+NIABEIABGIABIIABKIABMIABOIABQIABSIABUIABWIABBNEA6xGA4sGABCAADESB4BBPAwsBRgEocTgEBVgEB2yGgEvW2yGgCB2yGgCB2yGgCB2yGgCKAACI
+ABBNGAkyGAitGAIAqBIABBNMAoyGAmtGAMAgzGAgzGAutGAutGIABBNGAsyGAqtGAQAsyGCAAMCAAKCAAaCAAKCAA8tGDAAA6xG4yGCNIA6yGB8yEhZikFqF
+25FwC4tGMABCHABAKAACCAACNCACwCiuGMABCNCAu0GBmuGMABCNGAszG8uGquGlyGszGtLw0GMABCNGAwzG8uGuuGq9BwzGurB00GMABCNIA0zG2QokG4e0
+zGiM0zG29C0zGMABCNKAskG8uG2uG4e4zGiM4zGurB80G29CgxGMABCNGAi1G2QwkG3rB6/C3WsnGMABCNCAg0G6Kg1GMABwQNGAk0GqRivGw7Dk0GB8DMAB
+CMAB2QNIAq0GqRovGw7Dq0G4yGiEBq0GMABCIABklFDAAAyzGw0GEOABwlBBOA0SiqGBHAqKACAA2zDEIBgBtvD2qCAB2qCgEB2qCgEBg8DgEHABAE+BBgMB
+NABRgE3C21GgE4hFg0GgC1uBXgCBZgE73B2wGgEBg0GgIuFg0GgCkiB+0GgCByyBgEBbgEBdgEBfgEzS+0GgEwOwhGgCBwwCgKBJgMBFgMBDgIgL+0GgKrMi
+2GgCBi2GgEBy/BgEBwwCgEBmjGgoBBmjGgC/JuwGgC3gFopCgIB4uGABhBgUCAA0/BEKBUjyE+0GAB+0GgCB+0GgCB+0GgCB+0GgCEGBQBgrCABgrCgEizGq
+8DgEHABAEIBY+mB8qFAsL8qFgEjyEk1GgE8LwjGgCNGAq1GA+qFA+/BAigCCAACNCAirFAigCCAACHABAKAACCAACCAASCAAj1SCAAYCAAcDAAA20Gg2GACA
+AQFEAQBm1GAB27CAEEBUBo1GAACgCEQBgCBm1GABwxGgEywDowDgE3Cq1GgExuDq1GgCjsDw5DgCBCgCBq1GgKNCAw3GwCoxGNCAy3G20E0xGNCAy3GqYu2G
+NEA23GBmnBBo3GMABCNEA63GsyG22EqkC8xGNGA+xGsyG42EqkC+xGttC8vFNEAgyGsyG62EttC+vFNEA62GsyG82EqkCiyGEGBY8LwwGA4X03GgCtb8yGgC
+CAACKAA2jGCAACGOBEBABCBEBGBIBgw/DBgQHABAEqBB4Dr0EuiDABm2GgEBm2GgEsVm2GgEurBm2GgEBm2GgEBm2GgEBm2GgEiRm2GgEBm2GgEzyFm2GgEB
+m2GgEqYq2GgEBq2GgCvxFq2GgCBq2GgCiQ42GgCB42GQB42GQ4yFq2GgBt0E6xGgCIABBCAABNEA04GA2yGABCAAKCAABNEA03GA8yGAgmECAABNEA43GAgz
+GA22GNEA63Gz4BksFvwB00FNCAi5GB8kGMABunBNCAm5Gl3BuzGMABCMABENCAs5GB0zGMABCNCAw5GscsgEKAAylFCAACHABACAACCAA0dIAB43GCAACCAA
+gUNIA21GvwB21F0tC85G4e61GBiyFMAB2zGNGAg5GjXk6GvWk6GiM45GMABCNIAq6Gv7D85GjXo6GvWo6GiMkeMABCNIAu6Gv7Dg6GjX0xGvW0xGiMUMABCN
+GAs5GjXw6GvWw6GBs5GMABCMABk0GDAAAq6Gy5GDKAAuvFCAACGKBEBABCBEBGBIHABAGGBEBCBEBIHABACAAslECAAICAAGNCAs7GBkuFNCAu7GwwFk0ENE
+Aq6GwwFm0E10E2iDNIAm3GBmyE0tCq4GBq3GmnDs3GNIAu6GoRw6EhZ2rFqFqhG8uGs1GMABCNCA47Gm1Gw1GMABCKAAivFEGBMr0E+lDAB65GgEt0Eq1GgC
+EIBYr0EgmDAB45GgEB45GgEt0Es1GgEEIBYr0EimDAB65GgEB65GgEt0Eu1GgEEMBgBr0EkmDABg6GgEBg6GgCj/B+6GgCB85GgEt0Ew1GgEIABBCAABNEAq
+8GAs2GAm6GIABBCAABNGAw8GAy2GAo6GAo6GIABEIABBCAABNKA48GA62GA06GA06GAy7GAw6GCAAm9FCAAgBNEA47G8wGy4FlxC2vGNEA67Gz4BkwF8wG04
+FNKAg9GvwB24FurBg9G4eg9G48Cg9G3Cg9GNEA+7GvwB44FlxC8vGKAAu4GGKAEBCBEBIBQBgBCAAiwGNKAm8GlxCkwGurBq9G0tCu3G4em8G9Om8GNCAu9G
+lxCmwGNCAk3FBg3FNCAs8GqR03GIABm9GNGAm7GvwBq5FBo9GoiC09GNCAw7GqYy8GNEA08GsyG28EqR83GNCA28GuR0MMABs3GCAA+4DNCAi+G+2G66GHAB
+AFEAQutBo4GA/Jw4GAE6CBwJuFBAwyGBgE3yCDgEBm+GgEBm+GgEB69GgEB69GgCB69GgCB69GgCBi9GgC3Ci9GgC8ai9GgCBm+GgEB69GgEB69GgCB69GgC
+B69GgCB69GgCBg8GgEBm+GgEBwDgEBwDgGBwDgGBwDgGBwDgGBwDgGBwDgGBwDgGB69GgGB69GgCB69GgCB69GgCB69GgCB69GgCB69GgCB69GgCB69GgCB6
+9GgCB69GgCB69GgC6Kg7GgCACgE2TFgIB69GgEBg4FgECAACCAAjiCCAAKNCAw+G20EqqGOABw+GBGGAEBABCBENCA2+G7sBmjBCAA/vDNCA6+G++BknBEKB
+wB/Jm5GA0ZiuGgIBDgEB6+GgEB6+GgEHAs4GACAACHABACAABHABANCAo/GqRqXDAAA0+Gk+G4BCAA2+GIABs/GHABAMABwtBNEA0/GhDu+GqYu+GMABCMAB
+m5GMABs5GNKA2+G7hEi4F9O2+GB+5GBk4Fu1G83FMABCMABouBMABqbEKBgBr0EkqDA58CigHgEiRigHgEiTigHgEt0Ew5GgEIABBCAABNIAqgHAs6GAogHA
+0yGAogHIABEMAB2uBNGAwgH3W6yGiTugH58CugHMABCNGA0gH3W+yGBygH58CygHMABCCAAisGNCA4gHB0/GMABCMABk1GMABskBMABukBNCAo2GmxBihHMA
+BCECB4c3vCBADAAAohHkgHzDNCAu9GnSg2GNCAuhHsyGqgFIABsxFNEAsgHmcugFqkC07GNEA0hHmcwgFqkC27GNGA47GmcygFqkC47GttC25FNEA67Gmc0g
+FttC45FCAAuuGCAAuuGNEA+hHB0uGB0uGNEAgiHsyG8gFsEi1GIABm8GNCAkiH+mBs8GNCAo+G7sBo0EKAA4/DGYAEBABCBEBGBIBKBMBOBQBSBUBWGCBEBC
+CAAGEGB4C+oC8yDABi9GggB+uDogHgIEGBQBykGAoZqgHABwkGgEHABAEEAAB8iGAysDi8GAEEAAB+iGABqmBAEEAABgjGABsmBAFGAAAGAAEAACAEKBoIyw
+D+7DAB6gHg8DB6gHgChyDBgCACgECAAMEEBIvW+gHAj6DuzGgECAABNEAmjHAo9GA4iHHABACAACNCAsjHnZk5DNOAoiHvxDm5DuvDk3Gj6D81GB81GBoiHi
+YEBw/GMABCCAABNEAuiHAs9GA29GHABAGCAEBgBEWBgW4X6+GAB8/GgCBkkGgCBLgMBHgEB8wGgsBBsjHgCB+uGgCB+uGgEB+uGgEwtDNgEEGBYsMPABshHg
+EBRgEGIBEBABCBEBGGeBEBABCBEBIBQBEBGBIBKBMBOBQBSBUBWEMB4BB0jHAnvDBgEBo7GgEBo7GgEBo7GgE/Js+GgECAA4/FCAAEDAAA8/FijHgCHABAEC
+iIInCBACAACEMBwBr0EwuDAqF2gHgEtGs0GgCjwGukHgK1mByjHgEt0E89GgBEMBwBr0EyuDAqF4gHgEBu0GgCBu0GgI1mB0jHgIt0E+9GgBIABBCAABNGA4
+kHA6+GAw+GA2kHIABBCAABNGA+kHAg/GA2+GA4kHCAA47FCAA8tGCAAaCAAwBMABwgBNCAkkHBolHMABCMAB8+GNEAgjHBKvWohHMABCMAB8gBNKAmjHjwG0
+lHkwG0lHlwGs5GnwGs5GwvG0lHMABCMABihBMAB6zBMAB8zBNGAmiHvaw1FoiCigH3C+lHMABCNIAqiHva01FoiCmgH6K+lH3CimHMABCNCAuiHrN+XMABCN
+IAkgHqFisGBmlH5ZmlHrNiYMABCNCAwmHB4gHMAB6hBNCA0mH4GmrGNEA2mH8uGugHsE45GMABCMABENEA+5GwC0gHtcumHMABCNCAi6GwC4gHMABCNCA4iG
+wC8gHMABurBMABwrBNAAs6GMABCNGAw6GsEw6GqRmhH+ashGMABCMABuaMABwaMABoKMAB0FNCAy6GBy6GMABCMABozBMABu1FOABgoHBMABsjBGGBEBABCB
+EDAAA+nHinHggBCAAiiHEMBgBr0EsyDAqY+nHgEm8DmnHgCw7DmnHgCBuiHgEt0E4hHgEEMBgBr0EuyDAqYgoHgEm8DonHgCw7DonHgCp9GwiHgEt0E6hHgE
+EMBYr0EwyDAqYioHgErMqnHgCw7DqnHgCw0EqnHgCt0E8hHgCIABBCAABNKA2oHA4iHAooHAwnHAwnHAkzBIABBCAABNMA8oHA+iHAuoHA2nHA2nHABAsjHC
+AABNEA6nHAyoHAwjHIABBCAABNKAmpHAojHA4oHAgoHAgoHAgoHNCAopHrM21EEEBQ+P8mHAB8mHgEEgBBwEBCABCgIB+mHgIB+mHgEB+mHgEB+mHgEB+mHg
+EB+mHgEB+mHgEB+mHgEB+mHgEB+mHgEB+mHgEB+mHgEB+mHgEB+mHgEEmBBoFrbq2GAB4pGgQB4pGgM+mBgpHgMsLgpHgCBgpHgCBgpHgCBgpHgCBgpHgCBg
+pHgC0GgpHgCBgpHgCBgpHgCBwlHgCBi+GgEButFgEButFgEBNgE0kBk3FgEHABAHABAEMBoBnSo+GAqcmpHgE4empHgC1uBFgC3CmpHgEutBypHgEHABAKAA
+CCAACCAAIHABAHABACAAECAAYCAAUCAA+zGCAA0kBCAAMCAAmrGNKAgoHBqpHqFykBB8jBBqpHBKMABCNIAkoHqF2kBB2Q5+GupHBOMABCMABgmBNIAqoHp9
+BgnH8+Gw+G5+G0pH9+GWMABCMABmmBMABGNKAyoH3+G8pHp9BonH4+GY5+G8pH9+GeMABCMABumBNKA4oH3+GiqHp9BunH4+GmB5+GiqH9+GkBMABCNCA8oH
+BgBMABCMABENIAsqHhkBkBtckrHBsqH2kB0lHNEA2nHm/GoBqRslHMABCNGAyqHm/GsB4CyqHqRwlHMABCMABknBNCA+rHwE4qHMABCMABqnBNCAksH+rG+q
+HMABCNCAosHjnD4pHMABCNCAkmHqRkmHMAB2wBNEAwsH8uGomHuFomHMABCNCA0sHqRsmHMABCMABoGECBI9mBqmHAFEAIuC+gHABHANCA+sHABCAABEMBoB
+nCCArMgtHgE4XioHgEBkpHgCAGgC3rBgtHgECAAGEEBwBBktHABozEgEHABAEIBQr0Eq3DA53EksHgEBmrHgCt0E2mHgCEIBQr0Es3DA53EmsHgEw0EmsHgC
+t0E4mHgCEGBMr0Eu3DABgtHgEt0E6mHgCEIBYr0Ew3DABynHgEuCynHgEt0E8mHgEIABBCAABNGA2tHA4nHAwsHAg1BIABBCAABNIA8tHA+nHA2sHAm1BA2s
+HIAB6KIAB8KIAB+KIABBCAABNGAouHAqoHAoBAqoHIABEHABACAAmBCAAEMAB2rBMAB24BNCA2uHm1G2BMABmoHNEA6uHBKBsuHMABCMABINCAgvHq9ByuHM
+ABCMABEMABGMAB2oHMAB4oHMAB6oHMAB8oHMAB+oHNCAyvHB0rHMABCMABkpHKAAyrHCAAkhGNCA8vH+mByqHG8BAEBABCBEBIBMBQBYBiBBsBB6BBiCByCB
+8CB+CBkDBmDB4FB8FBkGBuGB4GBmHBoIBwIByIB+IB+PBgQBsQBuQEGh8EgBwOs7GA/JqqHgEnZ4lEgINIA8uHAonHAmnHA8uHAkqHCAACNKAgvHA42FAsnH
+A8jHAgvHAoqHCAACNKAkvHB82FBwnHBgkH9OkvH3rBsqHMABCMABEMABGMABINQAuvH3rB2qH7hE6oG9OuvH34G2qH44G8oGu1G0oGBywHBywHMABCNIAyvH
+9hH+nH+hH8nH9OyvH3rB6qHMABCMABSNOA4vH7hEkpG9O4vH34GgrH44GmpGu1G+oGBa3rBgrHMABCNQA8vHBkrH7hEopG9O8vH34GkrH44GqpGu1GipGoiH
+e3rBkrHMABCNQAgwHqiHorH7hEspG9OgwH34GorH44GupGu1GmpGoiHe3rBorHMABCMABSMABiBHABAIABBCAAEHABAIABDKAACCAAGKAA2hGCAACCAA6hGN
+GAkuHB09Fz4BmVB8wHMABCNCAouH0iHgxHMABCNEAsuHhZosG0iHkxHMABCNEAwuHm1GmsH0iHoxHMABCNEAiwHmWiB3rBaMABCMAB+tBNEAowHmWoBBiBMA
+BCMABkuBNEA4xHmWuBBiqHMABCEIBwCsM8tHA3C8xHgI+V28GgE/ay8GgYHABACAA8oGCAAENGAkyH8uGitHurBozH3rBozHMABCMABEMAB4uBNIAsyHwyGq
+tH60CixHurBwzH3rBwzHMABCNGAwyHwyGutHwW0zHB4tHMABCNGA4zHwyGytH3WkmH+VSMABCNIA4yHwC2tHB4yHiMwzHBYMABCNGA8yHwyG6tHurBg0H3rB
+g0HMABCNIAgzH8uG+tH1Z+wH2Zk0H4egzHMABCNIAkzH8uGiuH1Zo0H2ZixH4ekzHMABCMABguHNIAqzHwCouH60CgyHurBu0H3Cu0HMABCNEA2wHwCsuHtc
+m0HMABCNEAyzHwyGwuHB6wHMABCMABsdNKA4zH8uG2uHurB80H0tCgvH4e4zHBw0HMABCKAA2rHKAAuhHGYBEBABCBEBGBIBKBMBOBQBSBUBWKAAoRESBwBr
+0Eq/DA4ck0HgEBk0HgCjnDk0HgCtGmlHgCqFwxHgIqsBk0HgCBk0HgCt0E2uHgCEOBoBr0Es/DA4cm0HgElkHm0HgCjnDm0HgCweq1HgExeq1HgEt0E4uHgE
+IABBCAABNMAy1HA0vHAs0HAqLAqvHAs0HAs0HIABBCAABNIA41HA6vHAy0HAwLAowBCAAYCAAujHCAAaMABoxBMABqxBNCA+0HwsBsvBMABCMABmkCMAByxB
+MAB0xBMABskCMAB4xBMAB6xBMAB8xBNEAw1HBkwBB4vBMABCMABiyBNGA21H4c21HBsxBBsxBMABCMABoyBNIA81HrFozHqFozH4c81H+V86GMABCMABuyBN
+GAi2HqFuzH4ci2H+Vi7GMABCMAB0yBMAB2yBNIAq2HrF2zHqF2zH4cq2H+VoNMABCNIAk1HovGu2H4cu2H+V6wB3Cm3HMABCMABgzBMABizBMABkzBMABmzB
+MABozBMABqzBNGA+2HB+2HwsBsxBBsxBMABCNCAo4HB8yBMABCNCAs4HslH0xBMABCNCAg2H10EomHMABCMABymCMAByrBNGA44HBy3HlrGqzBBy3HMABCNC
+A+0HlrGuzBMABCNCAi1H+rG63HMABCNEA+3HwE+3HBi5HMABCNIAi4H+rGi4HwEi4HBi4H3lHm5HMABCNIAm4HwEm4H5lHm4H3lHq5H+Vm9GMABCNGAw5H8u
+GozHBy1H5lHq4HMABCNEA21H8uGszH4cu4HMABCMABoiBNEA04H4c04HxvC04HMABCNGA44HqF0/G4c44HxvC44HMABCMABENGA+4H4c+4HjnD+4HurBm0HM
+ABCNCAo6H4ci5HMABCMABENGAo5H4co5HqRm0HxvCo5HMABCNGAs5H4cs5H+VqQqRq0HMABCNGAw5H4cw5H+VuQqF82HMABCNKA05H4c05HlkH05HurBslHq
+FwgHrGkgHMABCNGA45H4c45H+V2QqF0gHMABCNIA85H4c85H+V6QqF4gHiM0oHMABCNGAg6H4cg6H+V+QB8gHMABCNIAk6H4ck6H+ViRqRi1HiM8oHMABCNC
+Ao6HqRm1HMABCNCAs6H+VqRMABCMABMNIAy6H4cy6H+VwRm1Gw1HiMqpHMABCNKA26H4c26H+V0Rm1G01HiMupHB+3HMABCNGAg8H4c66HqR41HiMypHMABC
+NGAm4H4c+6HqR81HzmHm4HMABCMABwgBNEAq8Hm1Gi2HrM87HMABCNGAo7HgiD21B+VogHiMyGMABCNEAy8Hm1Gq2HBs7HMABCMABmlBNCA64HwCw2HMABCN
+EA88HwC02HgiD68HMABCMABwlBNEAk5HwC62HgiDg9HMABCMAB02HEcBwDB66HABBgEB26HgMB26HgEB26HgEB26HgEB26HgEB26HgEBo8HgEzSo8HgBB26H
+gDB26HgEB+7HgEB02HgCDAAA46Hk8HDHABAKAACHABAHABAHABACAAOCAAECAAwxHCAAOCAASCAA+lECAASCAASCAAi6HCAA6qCNCA67H+VSMABCNCA+7H+V
+YMABCMAB65BMAB85BNKAm8HtqGw9HuqG0+HB0+HB0+HB0+HMABCMABi6BMABk6BNEAu8HB49H9+G4UMABCNEAy8H+nH89H9+G+UMABCMABu6BMABw6BNIA68
+HqFw7HB8+HBuBBsBMABCMAB26BMAB46BMAB66BNIAu+H8uGs5HjoHm/HkoH8eloH8eMABCMABg7BNEAq9H6Ky8H4e0+HMABCMABm7BMABo7BMABq7BNCA09H
+6KiCMABCMABw7BNCA69H6KqCMABCMAB27BMABuuCMABk6HMAB87BMAB0uCMABg8BNCA0/HqFg9HMABCNEAu+HqFk9HBk9HMABCMABq8BMABs8BNCAmhIynHi
+DMABCMABovCMABqvCMABsvCMABuvCMABwvCMAByvCMAB0vCMABg9BNCAq/HikB29HMABCMABm9BNCAw/Hse+9HMABCMABs9BMABu9BNGA4/HBk+HmkBk+Hkk
+Bk+HMABCMAB09BMAB29BNGAggIBu+HlkBu+HjkBu+HMABCMAB89BMABWMABg+BNEAqgIwpH4+HlkB4+HMABCMABm+BMABmBMABq+BNEA0gIspHg/HmkBg/HM
+ABCNEA4gI3+GiiI+nHiiIMABCMAB0+BNGA+gI3+GoiI+nHoiIBoiIMABCMAB6+BNCAkhIriBkhIEwBBgKBw+HAsMw+HgIrbywHgIBwiIgQBwiIgCB2+HgCBr
+BgEBw+HgEBw+HgIBw+HgIBjBgIBwiIgEBwiIgCBwiIgCBwiIgCBwiIgCBlBgEBbgEBvBgE6K8lGgE/Jg+HgQ3CojIgQBxBgEBzBgEHABAGcBEBCBEBIBQBgB
+BgCBgEBgIBgQBgggCBgggEBgggIBgggQBiBECBQm9B64GAIABBCAABNCAikIABCAABEIBoB5Zg/HAuCIgIBDgEBgjIgEHABACAACFEAQscm/HAB++HAEiBmr
+HoFACABgkHgIBmkHgEBDgEBmiIgEBgkIgEBojIgCBmkHgCufo/HgEwCm+HgIumFHgE5Zo/HgEBskIgI3CgkIgEiZojIgC++B0mGgCB6jHgQEgBBgQumFFAgu
+B8jHgEhqHqjIgEiqHqjIgCwOqjIgCBmuCgCBygIggBBqjIgCBq/HgEBq/HgIBq/HgIBq/HgIBgkHgIrDguCgQmkDKggB/J6+HgUCAACEuBB4Y8Li9HAqYujI
+gC5ZujIgCiZujIgC3CmkIgCBykIgEB2gIgEBujIgCBu/HgCBujIgIBujIgCBu/HgCBywHgIBkkHgUBywHgQBDgUBFggIBu/HgEBYgIBHgIBm/HgEwOujIgI/
+J++HgECAACDAAAs/HyjIgCCAAMCAAkBHABAHABACAAEHABACAACCAAWDAAABkkIACAAMEOBoBr0EuvEAtfw/HgE/bw/HgEBqjIgEBokIgCqYokIgCt0E6+Hg
+CEIBYr0EwvEAtfy/HgE/by/HgEt0E8+HgEEIBYr0EyvEAtf0/HgE/b0/HgEt0E++HgEEIBYr0E0vEAtf2/HgE/b2/HgEt0Eg/HgEIABBCAABNIA6lIA8/HA0
+kIAoBAslHIABBCAABNEAgmIAigIAylHIABEIABBCAABNGAomIAqgIA6lHAgmHCAA89FNCAsmI0jDotFNCAumItfqCNCAwmI/J4gINCA0iItfkmHMABCMABEN
+CAylIB6gIMABCNEA8mImrHiCtfumHMABCNIAijIqY6lIguBsmHmqCgkCB+mIMABCNGAmjIqY+lIguBwmHtf2mHMABCNGAonIqYimIguB0mHtf6mHMABCIABy
+nHMAB2iCMAB+gIMAB6iCNEAqtHq9BumIhZ23GNCA43G8uGuhIMABCNGAgkIwCyhIiMs1HhZ83GMABCNCAkkIqF0tHMABCNEAokIqF4tHhZk4GMABCNEA+hIq
+F8tHiM41HMABCNEAguHwCiiIiM81HMABCNCAmiIq9B0kIMABCNCAqiIB4kIMABCNEAuiIq9B8kIhZ44GMABCMABUNEA8oIwC0iIiMu2HMABCMABENCA4uHq9
+B8nIMABCMAByBNGA+uHhZq5GxvGk7ByvGglIMABCNCAspIqFivHMABCIAB0jINEA0lIA6jIA0jICAACMABkjINEA6lIwCwjIl3BgkIMABCNEAkkIwC0jIuCM
+MABCNGAokIwC4jIs1CM3rBikIMABCNGA+oIwC8jItfskIB6xBMABCMAB4wBGCAEBCHABAECBEBopIAKAACHABAHArvGACAAGCAAECAAINAA2vFMABCNCAgrI
+qpB6vFMABCMABsvCMABuvCNCAorImrH+GMABCMABENCAwnImqCUMABCNCA0nItfuHMABCNEA4nItfyHB4nIMABCNGA8nImrHwHmqCgB/sH4rIMABCMABwFMA
+ByFMABINGAksImrH6HmqCqB/sHisIMABCMABmzBNEAsoImrHgItfmIMABCNGAusImrHkItfqIttCknIMABCNIAoIqYsrI3CksIBssIAysIMABCNGAsI3CosI
+3uHwsIA2sIMABCNIAwIqY0rI3CssI3uH0sIrNyxBMABCNCA4rIBgnIMABCNGAitImrH4I6K8sI2kB4lDMABCNCAgsIsxD+mIMABCMABEMABGNCAutIsxDmnI
+MABCNCA0pIqRqnIMABCNEA2tIsxDunIqYwsIMABCNIAynIBq9G3rB8nIqYstI3uH0tIMABCNEA+tIqR2nIqYwtIMABCNEAiuIqR6nIgiDyhIMABCNGAmuIqR
++nIqY4tIrM4tIMABCNKAioIkvH69G3rBsoI5ZktI3uHkuIAquIMABCNKAmoIkvH+9G3rBwoI5ZotI3uHouIrNmzBMABCNCAstIB0oIMArvGCNEA2uImoCm0H
+jnDmsIMABCNCA6uImkHqsIMABCMABsoINCAgvIy9BoEMABCNCAmpIwC8oIMABCMABEMABGNCAurIB+1GMABCMAB+nHMABgoHMABioHMAB09CMAB29CMAB49C
+MAB69CMAB89CMAB+9CMABg+CMABi+CMABk+CMABm+CMABo+CMABq+CMABs+CMABu+CMABw+CMABy+CMAB0+CMAB2+CMAB4+CMAB6+CMAB8+CMAB++CMABg/C
+MABi/CMABk/CMABm/CMABo/CMABq/CMABs/CMABu/CMABw/CMABy/CMAB0/CMAB2/CMAB4/CMAB6/CMAB8/CMAB+/CMABggDMABigDMABkgDMABmgDMABogD
+MABqgDMABsgDMABugDMABwgDMABygDMAB0gDMAB2gDMAB4gDMAB6gDMAB8gDMAB+gDMABghDMABihDMABkhDMABmhDMABohDMABqhDMABshDMABuhDMABwhD
+MAByhDMAB0hDMAB2hDMAB4hDMAB6hDMAB8hDMAB+hDMABgiDMABiiDMABkiDMABmiDMABoiDMABqiDMABsiDMABuiDMABwiDMAByiDMAB0iDMAB2iDMAB4iD
+MAB6iDMAB8iDMAB+iDMABgjDMABijDMABkjDMABmjDMABojDMABqjDMABsjDMABujDMABwjDMAByjDMAB0jDMAB2jDMAB4jDMAB6jDMAB8jDMAB+jDMABgkD
+MABikDMABkkDMABmkDMABokDMABqkDMABskDMABukDMABwkDMABykDMAB0kDMAB2kDMAB4kDMAB6kDMAB8kDMAB+kDMABglDMABilDMABklDMABmlDMABolD
+MABqlDMABslDMABulDMABwlDMABylDMAB0lDMAB2lDMAB4lDMAB6lDMAB8lDMAB+lDMABgmDMABimDMABkmDMABmmDMABomDMABqmDMABsmDMABumDMABwmD
+MABymDMAB0mDMAB2mDMAB4mDMAB6mDMAB8mDMAB+mDMABgnDMABinDMABknDMABmnDMABonDMABqnDMABsnDMABunDMABwnDMABynDMAB0nDMAB2nDMAB4nD
+MAB6nDMAB8nDMAB+nDMABgoDMABioDMABkoDMABmoDMABooDMABqoDMABsoDMABuoDMABwoDMAByoDMAB0oDMAB2oDMAB4oDMAB6oDMAB8oDMAB+oDMABgpD
+MABipDMABkpDMABmpDMABopDMABqpDMABspDMABupDMABwpDMABypDMAB0pDMAB2pDMAB4pDMAB6pDMAB8pDMAB+pDMABgqDMABiqDMABkqDMABmqDMABoqD
+MABqqDMABsqDMABuqDMABwqDMAByqDMAB0qDMAB2qDMAB4qDMAB6qDMAB8qDMAB+qDMABgrDE6BB4jBBDABo2HgwKB+7IgIB28IgCB28IgCB28IgCBi7HgCB
+i7HgUB84IgUB84IgEBi9IgEB+7IgEB+7IgCB87HgCBuuHgMB28IgEB28IgCB28IgCB28IgCB28IgCB28IgCBw0HgCB+0Hg0BBw0HgEB+0Hg0B+ai3HgE/a0m
+IgEBqsIgEhZ6lGgEEQBgH2Wg8IAmck8IgCouBi9HgCB40GgUBg8IgMBg8IgC0uDg8IgCByzHgEDAAACi8IDNEA66InvDk8I3Ck8IMABCMAB24CMAB8wBNEAs
+8I3Cw9I8uGq3IMABCNIAwiI3C09I8uGu3I+a03HB4iIMABCEGBQr0E6nFAl3B83IgEt0Em3IgEIAB8/BIAB+/BIABggCNIA25I9vCk2G9X8sD0tC89I4X65I
+NEA+8IB80Hz4BoxHNEAg9I53H+0HgwFi8INCAg1HBg4IMABCNCAm9I53Hk1HMABCNCAw+IB6jIMABCNCA+jI53H+jIMABCMABMNEA09IqRy4IjwG4+IMABCN
+AA21HMABCMABEMABgyCNCAm/IrG+1HNIA48IBi+IBi+I+2G6+IoiCq5IMABCMAB06CMAB84IMABuhCNGAy/I/aipIBipIiM0kCMABCNEAm9IBw+IBwhBMABC
+EABAIABq8BDAAA++I4+IBEqBB44BkYg7IABg7IgC/Jq6IgCm4G8xIgIhgC8xIgEBi8IgEBi8IQB8xIwDBg7IgE0iB9IgEB1IgMB49IgMBgnGgEBu4IgQB6+I
+gCB6+IgCBg7IgCBg7IgCB8xIgEBvIgEB5JgsZKAAwnIEuCliBgQ2hBynIA/rH2/IgIB2/IgCB2/IgCB2/IgCB2/IgCB2/IgCB+9IgCB89IgEB89IgEB2sIgE
+BqnIgInCqnIgEoiBwnIgUBpJggBB89IggBBigJgEB09IgEB09IgEBigJgEB89IgEBqnIgEhjB4mIgEuiB++IgEB+6IgEBomIgIzvG++IgEB++IgCB+9IgCB8
+9IgEB89IgEB89IgEB89IgEB89IgEB89IgEB++IgEB++IgCB+6IgCB+6IgIE2EhjBgsDB04IA/rH4/IgCB4/IgCB4/IgCB4/IgCBkgJgEB4/IgEB8uIgQB4/I
+gQBm7IgCB4/IgCB+9IgEBCgImDrJggInDvJggaBinIg0B15Hg7Ig4DB86IgIBkgJgEA1JgEoDknIgEzvG+5IgEmX+5IgEBkgJgEBozIgEB4/IgEkZ+9IgEB+
+9IgIB+9IgEBkgJgEB+9IgEB+9IgEBm7IgEB+9IgEBg/IgEkyBg/IgCBzGgCmuC8hCgEBkgJgEBhJgEBu/IgEBu/IQBkgJwDBg/IgEBg/IgCBjIgCqYg/IgYh
+gCg/IgCBg7IgCBynIgIBynIggBB+9IggBB+9IgEB+9IgEBi6IgEB+9IgEBkgJgEB29IgEB8uIgIBwsIgQB07IggBB2nIgEB0+IgQB4/IgEB4/IgCB4/IgCB4
+/IgCB4/IgCB3JgEB4/IgEB4/IgCBjIgCBiyIgYB8uIgMBg7IgQE4BpDgHB9JABhKgEBjJgEBlKgEB9JgEBrKgEBvKgEBzKgEB3KgEB7KgEB/KgEBjLgEBnLg
+EBtLgEBjJgEBjJgEBxLgEB9JgEB6zIgEB6zIgEBnLgEBnLgEBnLgEB3LgEB9JgEB7LgEBjJgEB6zIgEEaBgUqpBqlGAzvGk/IgoDlD3IgEliB5IgEBogJgE0
+gBiyIgM/J06IgEsMk7IgIuFumIgIBk7IgEvFk7IgIgmB+sHgIB1IgEEUBgKBm/IAr4H3MgEB5MgEB7MgEm9Bq1HggChkB4gIgIBs7IgMBs7IgCBq+HgCAxMg
+cHAgmBAHABAECBwCB4lDADAAAk/Iu/IBHABAEUB4BvWu/IABu/IgCBo/IgCB0/IgEjuHu/IgCBo/IgCBo/IgEBo/IgEBu/IgEBu/IgCKAACGOBEBABCBEBGB
+IBKBMEIBcr0E+qFAtG6wIgEqFk9IgIt0Eq6IgCEGBMr0EgrFAw0E6/IgEt0Es6IgCEKBgBr0EirFAtfk7IgE/bk7IgEmrHk7IgEt0Eu6IgEEIBYr0EkrFAtf
+m7IgE/bm7IgEt0Ew6IgEEIBYr0EmrFAtfo7IgE/bo7IgEt0Ey6IgEEMBkBr0EorFAtGkxIgEqFu9IgIhDigJgCBigJgCt0E06IgCESBgCr0EqrFABmxIgEBw
+9IgIBkgJgCB6+IgCBmxIgEBw9IgIBkgJgCt0E26IgCEOBoBr0EsrFAtGoxIgEqFy9IgIhDmgJgCBmgJgCBmgJgCt0E46IgCEKBgBr0EurFAtGqxIgEqF09Ig
+IhDogJgCt0E66IgCEKBgBr0EwrFAtGsxIgEqF29IgIhDqgJgCt0E86IgCEMBwBr0EyrFABuxIgEB49IgIBuxIgCB49IgIt0E+6IgCEKBUr0E0rFABw/IgEqF
+69IgCB69IgCt0Eg7IgCEMBYr0E2rFABy/IgE3+Hy/IgCqF89IgCBy/IgCt0Ei7IgCEKBoBr0E4rFAtG0xIgEqF+9IgI/sHw/IgEt0Ek7IgEEKBoBr0E6rFAt
+G2xIgEqFg+IgI2iBy/IgEt0Em7IgEEMBkBr0E8rFAtG4xIgEqFi+IgIB2gJgCB2gJgCt0Eo7IgCEIBcr0E+rFAtG6xIgEqFk+IgIt0Eq7IgCESBkBr0EgsFA
+qFm+IgErFm+IgCBm+IgCB6gJgCB6gJgCB6gJgCB6gJgCt0Es7IgCEYBwBr0EisFABo+IgEBo+IgCBo+IgCk/H8gJgCl/H8gJgCBo+IgCBo+IgCBo+IgCm/H8
+gJgCn/H8gJgCt0Eu7IgCEMBoBr0EksFAuzBiiJgEjxBiiJgEkxBiiJgEqnGoBgEt0Ew7IgCEGBMr0EmsFAqYghJgEt0Ey7IgCIABBCAABNEAsiJAu8IAk8II
+AB+tDIABBCAABNGA0iJA28IAqeAweIABBCAABNEA6iJA88IA2eIABBCAABNGAgjJAi9IA8eAifIABYIABaIABcIABBCAABNKAsjJAu9IAu/IAk9IAk9IA+iJ
+IABBCAABNGAyjJA09IAq9IAsiJIABqBIABsBIABuBIABBCAABNEA+jJAg+IA0pIIABBCAABNGAkkJAm+IA89IA89IIABBCAABNIAqkJAs+IAi+IAwgJA02GI
+ABBCAABNGAwkJAy+IAo+IA62GIABBCAABNGA2kJA4+IAu+IAuiJIABEIABGIABIIABKIABeIAB4CIABBCAABNIAolJAq/IAg/IAikJAikJIABBCAABNKAulJ
+Aw/IAm/IAokJAm/IAokJIABEIABBCAABNIA2lJA4/IA44IAu4IA6EIABoxDIABBCAABNEA+lJAggJAitIIABBCAABNEAkmJAmgJA4sIIABEIABGIABIIABBC
+AABNEAwmJAygJA2tIIABQIABBCAABNGA4mJA6gJABA6iJCAA6GIABgBIABQIABBCAABNGAknJAmhJA4tIA+lJIABBCAABNMAqnJAshJAihJAkmJAonJAonJA
+onJEIBYr0EsxFABolJgEqnGmnJgEt0E4gJgEEKBgBr0EuxFAqYgnJgEBwhJgE2/GwhJgEt0E6gJgEEKBgBr0EwxFABslJgE9gIyhJgE2/GyhJgEt0E8gJgEE
+GBQr0EyxFAqnGsnJgEt0E+gJgEIABBCAABNGA4nJA6hJAo7IAynJIABBCAABNIA+nJAgiJAunJA8nJAgiJIABBCAABNIAkoJAmiJA07IAioJAmiJIAB8gFIA
+B+gFEKBwBsMkjJAva2yCgIzrBooJgEoiCsiJgEgkBBgECAAz1CEEBQ4XujJAgiDq6IgEEEh5H4yBBBABm8IgoZDAAAEsnJlDHABAEI44HY8LkhJAvWwnJgCB
+y6IgC00DBgECAAEEEBwyB8xB2oJAxqBBgIDAAA2jJ2nJkDEG0iBY8LshJAB2mJgEB2mJgEEkBg9HwH8LuhJA6yDukJgEB4mJgE2iB4mJgE+L4mJgEB4mJgEB
+6mJgEzvGqnJgEBqnJQBqnJQr0Dq1IgDBq1IggBB6jJggBB6nJgIB6nJgCB6nJgCB4mJgEB4mJgECAAowICAAowIHA/6HACAACNCAqpJA+vICAACEKAgC8L8h
+JAq9BooJgC0gBspJgC2gBspJgE1gBspJgEEEAIs5HqoJAnCqoJgCEOBg0BocYABkpJgoZBkpJgCBCgC04H0lJgEqE2tDgEBsoJgIEEAQs5HsnJAnCsnJgEEU
+BoDpxBo2IABopJgIBCgE04H4lJgIBo2IgEBunJgIBunJgEBunJgEBunJgEBunJgEHABACAACFEAIB0jJAs5H0jJACAApOEGBQ3C+pJA+uDmKgE06HypJAHAB
+ANGAkqJA4wIA8jJA+oJCAACNGAqmJA8wIAgkJAipJCAACNEAumJAgxIAkkJCAACNGAqpJAkxIAokJABCAASCAAENCAukJAqxICAACNEAykJAuxIAykJCAACN
+GA+qJAyxIA2kJA2kJCAACNGAirJA2xIA6kJAknJCAACNGAgqJA+kJAgqJAgqJCAACNEAqrJAilJAkqJCAACNEAurJAiyIAmlJCAACNEAyrJAqlJABCAAyBCA
+AENEAsyIAwlJAsyICAACNGA8rJAwyIA0lJABCAA8LCAAENEA0rJA2yIA6lJCAACHABAHABAECBInCBACAACEEBQqCCAr4HCgEEGBQsMGA3CwnJgEBqrJgCHA
+BAEGBY0GBA8xB6jJgEBmsJgECAAEHABAEEBQBBABssJgECAAEEEAgC7tBm8IABonJgEEmDBgsBAXAAbggBAlBggGArBggBAtBggBBi6IggBB6nJgEBGgIB0n
+JgIB0nJgEBVgEBqyIgMBvBgEBstIgEB6nJgMBysJgIBysJgCBstIgCBLgMBxBgMBxBgEB6nJgEBVgIBstIgMBysJgMB8qJgCB+hIgCB1BgI0kB26HgEBigJg
+EBo8IgEBusIgEBwsIgsBB6nJgQByyIgIBi5CgQBqnJgEBqnJgIBgoJgIB6nJgEv2E6nJgIBi6IgIBuoJgEBipJgEBipJQB+mEwDBysJggCB+rJgCB+rJgBBy
+mIgBBymIgEKAACCAACCAA70NDAAA8oIisJQHABAEKBYBw4IABw4IgEB2rJgEB2rJQBupJQEEBQ+mBDAr4HDgEEuBB4HA7BAtrG6rJggBB6rJQB0rJQBitJgB
+3CpBgCB3BgEiYnCgIwConJgEA9BgEAhCgEBPgExcwoJgEBypJgCBzBgCAjCgIBpCgIBynJgEBwoJgE+oCBgEB6yIgEtfgBgEBlCgICAACEQBwDBqBABmBgE+
+oCGgIB2pJgIB2pJQB2pJQBysJgBwH8xIgCEIBYjM0tIABotJgEBotJgCo6GupJgCEpBAgC3CqtJAABqtJBgCBqtJBCBqtJBCBqtJBCBqtJBCBqtJBCBqtJBC
+BqtJBCBqtJBCBqtJBCBqtJBCBqtJBCBwnJAqBBBAgExck5HAgEma8pJAgIB6pCAgCBu1CAgCBqtJAgCCAAQEqBAgMB46IABs8IgQBBgEButJgEButJgC1kID
+gCyiI8oJgEB+pJgCBuBgCBoBgIBFgMButJgEButJgCBIgCB6iIg4BBiBgIBGgIBGgMBGgMBGgMBwoJgMCAA4BCAA1vNCAABCAAzvNEMAgCBBABBgEB4tJgEB
+4tJgCBDgCB4tJgECAAgCCAA1zNEKAgCB09IABquJgEBspJgEBspJgCB4uIgCEIAgCBw7IABopJgEBopJgIBguJgICAApvNCAApvNHABACAACHABAIABysJIA
+BBCAABNEAgvJAuBABCAAKEE3kIQ5Zq+IAuCIgEFEAE3C8tJAnvDguJAEGBQB4tJAwnGkuJgEACgCEEBgCvwB+qIA3rBgwCgEFEAgCvwBgrIA+2GCAFEAIBqB
+ABBACAAtuNFEAIBoDABgsJAFEAQssHmqJAtC+pJAEEAQButJAButJgECAA4CCAAluNCAAiPCAA2nJCAA2+ICAAsPMABs0CMABu0CMABw0CMABy0CNEAswJhj
+Bg3Is5HkqJMABCNCAwwJtf4qJMABCNGA0wJsE2jJmyB+qIqYuvJMABCNEA4wJBs3Im1GwqJMABCMABk1CNEA+wJ8uG2qJBgtJMABCNCAixJ25Hm3IMABCMAB
+EMAB4qCNEAqxJ25Hu3IuFu3IMABCNCAy3IuFy3IMABCMABirBMABirJMABkrJMAB67DMAB87DMAB+7DMABg8DMABi8DMAB07DNCAkyJhjB44INEAmyJqR+rJ
+BgxJMABCNEAkxJqRisJj+HkxJMABCMABg3BMAB8lCMABgsJMABgvBMABksJMABmsJNCA6yJtc0xJMABCNCA4xJ00E4yJMABCNIA8xJs5H0oCtc0yJB8xJ2kB
+ktJMABCMAB0sJMAB2sJMAB4sJMAB6sJMAB8sJMAB+sJNCAyzJBsyJMABCMABo9DMAB6iDMABotJNCAqyJqR0tJMABCMAButJNCA6KhjB26IMABCMABynCMAB
+0nCMAB2nCNEAmzJqRkuJBimDMABCNEAqzJjwGu0JqRouJMABCMABmuJNEAwzJqRuuJrMo0JMABCMABs5BNGA2zJqR0uJuCgVoiC+uJMABCNGA6zJqR4uJrMy
+0JsoI6zJMABCMAB2+DMABwkDNIAo1JhjB87IqRgvJsoIi0JB2KMABCNEAs1JqYm0JmXkvJMABCNEAw1JqRovJBi1JMABCNEAu0JqRsvJiYgKMABCNEA41JqR
+wvJBopJMABCNEA81JqR0vJiYoKMABCMABg/DNIA28IhjB28IppIwLqR6vJspI80JMABCNGAm2JhjB68IqR+vJ3Cg1JMAl8HCNCAk1JqRqiEMABCMABIMABKN
+GA0yJhjBm9IqRqwJ3Cs1JMAi8HCMAh8HQMABmpBNCA8yJhjBu9IMABCMABwgEMAB8ENCAi3J+mBgHMABCNEAm3J+mBkHwC+wJMABCMABENCA4jJ/tByjJMAB
+qFNEAk+IqRoxJppI+MMABCNEAu2JhjBo+IsE2qJMABCMABqxJNCAyxJlDg/IMABCOAB4XBOA1sB6qCBOAp9HwXBHA5IAGIBEBABCBEBGHABACAABHABACAAB
+HABAGIBEBABCBEBGHABAHABACAACCAAGNEA23J25Hg/IzvGs2JMABCNEA63J25Hk/I+8H+4JMABCMABwsCNCAm5JliBqgJNEAo5JhjB8/IqRgzJMAB2sCNGA
+s5JhjBggJs5HkzJBm4JMABCMABsHMABgzJNEAu4JBogJppIiPMABCNEA45JhjBsgJzvGyBMABCNKA24JB24J7qIwgJmuCy7CzvG2BBytJMABCNCA07CBoBMA
+BCNGA47CmuC67CqR8zJ+qI+4JMABCNEAq2JmuC+7CqYi5JMABCMAB+jEMAB4oDNGAw6JhjBkhJoCo0JnCo0JMABCNGAs0JhjBohJoCs0JppIiQMABCNGA46J
+hjBshJqRw0JsoIy5JMABCMABouCNGA45JqR20JnsG45JsoI45JMABCMABujDMAByEMABgFMAB8DMAB+DNEAs7JliBwiJoCyiJMABCNEAw7JliB0iJlD2iJMA
+BCNGA07JliB4iJlD6iJ3Cu6JMABCMABEMABqLNIA87JB26JB26JvrB26J3C26JMABCNEAg8JqR41JBi4JMABCNGAk8JhrIqDB05JB05JMABCNGAo8JhrIuDq
+Rg2JB45JMABCNCAy4JqRk2JMABCNCAi8JqRo2JMABCMABEMABGMAB0KMA78H0DMABu2JMABs2JMABy2JCAAqcCAA2yBMABu4DNEAi8JqFu5Jm1GquEMABCMA
+B04DMAB24DMAB+2JMABwrEMABi3JMAB+4DNEAo7JqF+5JgiDyvJMABCMABk5DNEAu7JqFk6JBuxJMABCMABq5DNGA+8JBiBBiBB29JMABCMABw5DMABy5DMA
+B05DMAB25DMAB45DNEAs9J1sIwB9XwBMABCNGAw9JqF86JuDw9J10EyBMABCNEA6+JqRy4JB09JMABCMABqyCMABsyCNGA89JqR64JuD89J10Es0BMABCNEA
+g+JqR+4J9XqPMABCMABEMABKMABkJMAB46DNEAy/JqRq5JgtIi9JMABCNCA2/JB0mJNGAy+JqRw5JuDy+J9X8PMABCMABq5JMABw5JNCAggK96HmZMAB6GMA
+BwzCNGAmgKhjB6mJqR+5J3qIg/JMABCNEAqgKrtIonJ3Ck/JMABCMABYMABi6JNGA08Jm1Gq6J7F4tH8F4tHMA2cCNCAu+Jm1Gu6JMABCNGA6gKqRy6JBguH
+BguHMABCNCA+gKB8gKNEAghKqR46JB6/JMABCMABohDMABqhDMABiBMABiIMAB+6JMABiIMABo4CMABg7JMABi7JNCA2hK67H4XMABCIABo/JIAB2iICAACN
+EA6gKqR47JgtI6gKNCAiiK4c4mJMABCMABEMAB01CMAB21CMAB41CNEAw+JqRm8J25HyoJMABCNCAshK3CshKNEAi/JvwBo+IhkBWNCAwhKBm2JMABCNEAq2
+J5ZsiKBsiKMABCNGA4hKBu2JqY4hK5Z4hKMABCNEA8hKyuIy2JqY8hKMABCMABqgEMABsgENEAqjKqYkiKhgCs/JMABCNCAujKvqCoiKMABCMAByDMAB0DMA
+Bo9JMAB8jDNCA8/JBq3JMABCMAB67FMAB0KNIA8iKBwkJtc0jKp/G8iK2kBk+JMABCNGA2hKhvI0kJtc4jKriB2hKMABCMABINEAskKBynDhvI6kJMABCNEA
+qjKguBg4IhkBi6CMABCMABENGAmiKlvI8nDhvIklJrMwjKMABCNGA8gKlvIgoDhvIolJrM0jKMABCNGA+kKlvIkoDhvIslJrM4jKMABCNEAilKlvIooDtc0k
+KMABCNGAmlKlvIsoDtc4kK2kBo/JMABCNGAqlKlvIwoDtc8kKq9BkkKMABCNIAokKlvI0oDtcglKBokK2kBw/JMABCNKAskKlvI4oDtcklKvvIskKsoIskK2
+kB0/JMABCMABqBMABsBNCA6lKB8/JMABCNIA4kKhvIsmJtcwlKp/G4kKoiCggKNEAgmKBigKB6kKMABCMABGNCAglK7P2rJMABCMABENEAqmK7P8rJriBqmK
+NCAumK7P+rJMABEMABEMABGMABINEA4mKvwB0lI3rB6gKNGA8gKvwB2lI3rB8gKqc6+INEA+gKvwB4lIqc8+IMABGMABGMABGMABkvDMAB4lDNGAonK25Hst
+J/8BgkKBimKMABCMAB+gKMABuqDMABwvDNIAmjK8wGmjJs2BsnKtvDqjKu1Gy/IMABCMAB2qDMAB4vDMABIMAB8qDMABMMABgrDMABiwDMABSMABmrDMABow
+DMABYMABsrDMABcMABwwDMABgiKMABiiKMABkiKMABmiKMABirDMABuiKMABsiKMAByiKEIBYr0EizGABkjKgE3C0oKgEt0EuiKgCEIBYr0EkzGAixImjKgE
+w0E+nKgEt0EwiKgCIABBCAABNGAqpKAsjKAsjKA8oKIABo5DNCAooK8Lo0EMABCNCAypK8Ls0EMABCMABIMABKMABMMABOMABMMABOMABQNEA+oK4kBgyDri
+B0nKNCAgpK4kBiyDNCAoqK4kBkyDMABCMABIMABIMABINCAyqK4kB23EMABCMABEMABGNCA0pK4kB+3EMABCMABEMABOMABIMABKMABMMABWNEAu4E4kBu4E
+rMkqKMABCNGAy4E4kBy4E4X+oKrMgrKMABCNEAyrK8LstJ3CwrKMABCNCA2rK8LwtJMABCNCA4rK8L0tJMABCMABIMABKMABMNEAksK8L0+JtLgqKMABCHAB
+AEEBoC/tB04JAwCimKggBCAACGGBEBABCBEMAB+lKNEAysKBwsKBwsKGeAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcGeBEBABCBEBGBKBOBSBWBaBeBiBBmBB
+kCBmCBoCGsBBEBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BNCA0rK3CssKNCA8sKwuC4kINGAuqK8wGyoJ+2GwsKoiC8sKMA
+B+pEEGBMr0Ei3GAB+qKgEt0EumKgCIABBCAABNGAotKAqnKAitKAgpKMAB4mKMABgnCNIAosKiMosK0tCmqK4eosKBosKMABCNGAspKvwBmpJqcspKBssKNI
+AopKvwBopJ0tCsqK4XspKu1G0lJNEAqpKBmiJ1tCgiJNEAysK/2ComJz/FqtKMABCMABEMABGMABsgEMABugENCAo2E++Bu2EMABCMABEMABGNEAsuK++B22
+E9mB21EMABCMAB2vDNIAmqKvwBmqJ34GsuK4XqqKu1GymJHABAHABAHABACAAEEMBYr0E84GABuuKgEBuuKgCBuuKgCBuuKgCt0EooKgCEOBcr0E+4GA3vI4
+tKgE90IwuKgC+0IwuKgC/0IwuKgCg1IwuKgCt0EqoKgCEYBwBr0Eg5GA3vI6tKgEqYyuKgChgCirKgCByuKgCByuKgCnjDyuKgC90IyuKgC+0IyuKgC/0Iyu
+KgCg1IyuKgCt0EsoKgCIABBCAABNEAmvKAopKAuwDIABEIABGIABIIABBCAABNGAyvKA0pKAsuKA6wDIABBCAABNKA4vKA6pKAyuKAqvKAgxDAeIABEIABGI
+ABIIABKIABMIABOEGBQr0Em6GAoRgwKgEt0EypKgEEIBYr0Eo6GABiwKgEs/FiwKgEt0E0pKgEIABgpGIABBCAABNGAwwKAyqKAqwKAqwKNKAywKBswKw8G6
+qKBwwKBwwKs0GwwKMABCHABAMAB23DMABoqKNEA8wK+mBkrKuC6uDMABCNGAgxK+mBorKuC+uDBitKMABCMAByqKNCAgwKpwC2oKGOBEBABABCBCBCBEBEGS
+BEBABCBEBGBIBKBMBOBQEQB4Br0Es7GABovKgEyrBkvKgEwvBkvKgEvWktKgEq1BghEgErsHqxKgEt0E4qKgEEOBwBr0Eu7GA02IqvKgEurBmvKgEvWmtKgE
+q1BihEgErsHsxKgEt0E6qKgEESB4Br0Ew7GA02IsvKgEByrKgEwvBovKgEvWotKgE3C4sKgEq1BkhEgCrsHuxKgCt0E8qKgEESBwBr0Ey7GA02IuvKgEBuvK
+gCwvBqvKgCvWqtKgEq1BmhEgE3C6sKgCrsHwxKgCt0E+qKgEEQB4Br0E07GA02IwvKgE32I2rKgEwvBsvKgEvWstKgEq1BohEgErsHyxKgEt0EgrKgEEOBoB
+r0E27GA02IyvKgE52IyvKgCwvBuvKgCvWutKgEq1BqhEgEt0EirKgCEWBwBr0E47GA02I0vKgEBywKgCBywKgCB6tKgC52I0vKgCB0vKgCB0vKgCq1BshEgC
+rsH2xKgCt0EkrKgEEOBgBr0E67GA02I2vKgE52I2vKgCB0wKgCq1BuhEgCrsH4xKgCt0EmrKgEEMBgBr0E87GA02I4vKgEB4vKgCq1BwhEgCrsH6xKgEt0Eo
+rKgEEMBoBr0E+7GA02I6vKgEwvB2vKgEvW2tKgEq1ByhEgEt0EqrKgCEMBYr0Eg8GA02I8vKgEg3I8vKgCh3I8vKgCq1B0hEgCt0EsrKgCIABBCAABNOAmyK
+AosKAokIAqtKAspGA+tKA6hEAkyKIABEIABBCAABNMAuyKAwsKAwkIA0pGAmuKAiiEAsyKIABEIABBCAABNQA2yKA4sKA4kIA4sKA8pGAuuKAqiEA+tKA0yK
+IABEIABGIABBCAABNOAgzKAitKAilIAwiEA4uKA0iEAouKA+yKIABBCAABNOAmzKAotKAolIAotKAsqGA+uKA6iEAkzKIABEIABBCAABNKAuzKAwtKAwlIA+
+iEAmvKAijEIABBCAABNOA0zKA2tKA2lIA8nGAuyKAuyKAojEAyzKIABEIABBCAABNMA8zKA+tKA+lIAkoGA2yKAwjEA6zKIABBCAABNKAi0KAkuKAkmIAorG
+A6vKA2jEIABEIABBCAABNKAq0KAsuKAsmIAyoGAkzKA+jEIABENOAu0Kt0EwuK7sBwmIB2oGBozKBozKq1BikErsHs0KMABCEOBwBr0Ey+GABuyKgEpyCqyK
+gEr4E4rGgEvWqwKgEzmH0wKgEt0E+tKQIABBCAABNIA40KA6uKA6mIA+rGAwwKEIBgCr0E6+GAiZqyKgErNkuJgEt0EmuKgYEIBYr0E8+GAiZsyKgEw0EsyK
+gEt0EouKgEIABBCAABNGAi1KAkvKAsnKAyyKIABENKAg0KwC+uKtck1Kqck1K4ek1K3e+xKMABCHABAGQBEBABCBEBGBIBKBMBOGQBEBABCBEBGBIBKBMBOE
+IBQr0Ew/GAjNi1KgE+/GszKgCt0E8uKgCEGBMr0Ey/GA+/GuzKgEt0E+uKgCEKBYr0E0/GAiRy1KgEwOu0KgE+/GwzKgCt0EgvKgCEKBYr0E2/GAiR01KgEh
+kB4xKgE+/GyzKgCt0EivKgCIABBCAABNEA81KA+vKAstKIABEIABBCAABNGAk2KAmwKA0tKAi2KIABEIABBCAABNIAs2KAuwKAkzKAuyKAq2KNGA+zKBwwK4
+es2Kk8Go2KMABCMABsFNCA02KzoBm2JMABCNEAo0KBy2K3Cq2KMABCNCA62K6K22KNEA+2KsyG61IqRgxKHABAHABANKA00KBqzKBqzKiM+1KBi3KBi3KMAB
+CNIA8yKvwB8yJ0tCi3K4XgzKu1GovJHABAKAACEEBgBBguKABguKgIKAACHABAHABACAACCAAMCAAKCAAOCAAMCAAwuDCAA4uDNCA01KBGMABCNCA41KBSMA
+BCMAB0zEMAB2zENEAq3KB+nFBYMABCMAB8zEMAB+zEMABg0EDAAA44K03KJEGBQr0E8iHA/tB+yKgEt0EoyKgEEQB4Br0E+iHA/tBgzKgE/bgzKgEna84KgE
+B84KgEB84KgE3Cw4KgEt0EqyKgCEMBoBr0EgjHA/tBizKgEk6I+4KgE/bizKgEB+4KgEt0EsyKgEEIBQr0EijHABk1KgEqY04KgCt0EuyKgCEKBYr0EkjHA9
+bmzKgEmao1KgEtck1DgCt0EwyKgCEQBwBr0EmjHA9bozKgE/bozKgEnag3KgEBg3KgEtcm1DgEBo1KgCt0EyyKQEKBgBr0EojHA9bqzKgEk6Ii3KgE/bqzKg
+Et0E0yKgEEGBQr0EqjHA9bszKgEt0E2yKgEEQB4Br0EsjHA3+Gm4KgEna63KgEB82KgEB82KgEB82KgEB82KgEt0E4yKgEEKBYr0EujHA3+Go4KgEqF01KgC
+k6I83KgCt0E6yKgEEIBQr0EwjHABq4KgEBq4KgCt0E8yKgCIABBCAABNEA25KA4zKAwlKIABBCAABNGA85KA+zKA2lKA65KIABEIABMIABOIABBCAABNGAo6
+KAq0KAq2KA65KIABBCAABNIAu6KAw0KA0mKAy2KAu2DIABBCAABNIA06KA20KA6mKA02DA22KIABBCAABNGA66KA80KAgnKA8yGIABBCAABNEAg7KAi1KAmn
+KIABEIABBCAABNIAo7KAq1KAi6KABA25KKAAwDIABBCAABNIAw7KAy1KAq6KAmhKA+5KIABs3EEUBg0E8Li0KABunKgEBy7KgEBy7KgEqYm7KgEB23KgCo6I
+23KQB23KQB6CgBBBgkBDAAAq2Kw6KgSDAAAEy6KDCAAGMABo4CMABq4CMABs4CMABu4CNCAk8K6tI+6KMABCMAB21KNCAq8KjXQMABCNGAu8K/tBooKvamoK
+m6Is8KMABCNCAs7K/tBsoKMABCMABENEA48K/tByoKqYy7KMABCNCA88K/tB2oKMABCNEA67K/tB6oKna+8KMABCOABsBAKAAq5KNEAi8Knaq1GtcgoDMABC
+NGAm8Knau1GBk7KtckoDMABCNIAq8Knay1G97Io7KtcooDB05KMABCMAB84ENGAm7KBk5KtcuoDmaQMABCNCAq7KByrKMABCNEA48Km1GyRtc+5DMABCNGAi
++KjQ2R/7Im6Ktci6DMABCNEAm+KjQ6Rtcm6DMABCMAB+mBMAB63KMAB4/DMAB+3KNIAy+KkcisJk6Ig6K3Cw+KBk+KMABCNCA46K/tB4oDMABCNGA6+K/tBg
+rK/7I+6Ktc66DMABCNCA28KBgpDMABCMABu3JNCA+9K/tBqrKMABCMABENIAq/K/tBwrKB46K/uGi9KtciqDMABCNGAm9K/tB0rKk6I86K9L86KMABCNEAy/
+K/tB4rKB07KMABCNCAk7KkcmtJMABCOABstJBEEBQBu+KABu+KgEECBgDBBADAAAE6+KGCAAENCA++KBuIMABCMABu0KMABsfNCAm/KuxG6vFMABCMABmvEM
+ABguJMABiuJMABsvEHABANIA0/Ki9IkJuxGowFB03KBYMABCEuBBoH3C8gLABwgLgEB8gLgEBotKgEBs8KggBBs8KgEB8gLgEBs8KgEBwgLgEBupKgCBs8Kg
+CB8gLgEB2+KgEp0C2+KgEmgC2+KgEBs8KgEB8gLgEB8gLgEBs8KgEBs8KgEBs8KgEgG+7KgEB8gLgEIAB89KGKBEBABCBEBGBIGEBEBABCEMB4D5Z2tKA/tB
+wtKgQ/bFggBiMEgErMggLgC3rBo7KgCNEAEABA28KCAAECAAEHABACAACEIBYr0EyrHAnas/KgEB6gLgEt0E+6KQEMBoBr0E0rHAt+I27KgEw+I8gLgEnau/
+KgEk6Iu/KgEt0Eg7KgEIABBCAABNGA6hLA87KAo9KA0gLIABBCAABNGAgiLAi8KAWAu9KIABEIABGCAAuBNEAkBt+Iek6I29KNCAkhLBaNCA69KBw+KNEAoh
+L3+Iy+KhsBwzFNEAqhL3+IqFhsByzFNCAyiLBiBNCAuhL4+IkBHABACAACCAA6BMABk+ENGA4hL3+I4F3C4hLi8IsyFMABCNEAygL3+Im/K15IkLMABCMABu
++ENEA4gL3+IiGByLMABCNEAmiL3+ImGB2LMABCMAB4+EMAB6+EMABw2ENCAwiL/tBmCNIAyiLB4CByiLB8LB8LMABCNIA2iL4+IsC3C2iLBgMBgMMABCNEAg
+kL/tBwCq/IkMMABCNCAkkL/tB0CNEAgjLl/ImDBqMMABCNGAkjL3+IugL3vCyBBwBMABCNCAukLB+CMABCMABmtBMABgCMABoCMABsCMABsCNCAqgL3+I2HM
+ABCMABwCMAByCMAB2CMAB4CMAB6CMAB+CMAB+CNEAokL3+IoIm1G4NMABCNEAskL3+IsIhsBg1FMABCMABqDMABqDNCAqjLpFyzKMABCMABgDMABiDMABw/K
+MAByDMAB21BMABkCNEAqmL/tB6EBuOMABCNIAolL/tB+EBolL53HyO93HyOMABCMABu5EMABw5EMABgDMABuENEA0lLkZ0JhsB83FMABCNEA4lLkZ4JhsBs2
+FMABCMAByENEA6sKkZ+JBmjLMABCNEAonLBmiEBglLMABCCAABHABANCAwnLo7IEMABCNEAumLo7II7sB25IMABCNEAymLz4B86JBsjKMABCMABENGAulL/g
+JyjK+2GwnLoiC8nLMABCMABENEAykL/gJ4jKhkBmmBMABCNIA8jL/gJ8jK0tCglL4XgkLu1GogKMABCNGAmnL3+GmnLysDwQBwQMABCMABkxBNEAsnL3+Gsn
+LysD2QMABCNCA2oL9b4kLMABCMABuxBOAB+HAHABACAACHABAEGAEocunLABunLQmconLQFEBErMinLAACAEKBYr0EozHAqsBqjLgEB6oLgEzyC6oLgCt0E0
+iLgCEQBoBr0EqzHAwyGsjLgEuFsjLgEyhJ8oLgEzyC8oLgCqxB8oLgCBmnLgCt0E2iLgCEQBoBr0EszHAuFujLgEqY+oLgEyhJ+oLgCzyC+oLgCqxB+oLgC0
+hJonLgCt0E4iLgCESBoBr0EuzHAqsBwjLgEuFwjLgEyhJgpLgEzyCgpLgCBqnLgCoc4nLgCvhJ4nLQt0E6iLQEKBgBr0EwzHAg0ConLgEuFyjLgEqYipLgEt
+0E8iLgCEMBoBr0EyzHAofqnLgEg0CqnLgEuF0jLgEqYkpLgEt0E+iLgCEWBgCr0E0zHAwyG2jLgEqsB2jLgEofsnLgEBsnLgEBsnLgEBmpLgEBmpLgCB+nLg
+CB+nLQt0EgjLQEIBYr0E2zHAqsB4jLgEyhJopLgEt0EijLgCIABBCAABNEA8pLA+jLAcIABEIABBCAABNEAkqLAmkLABCAAkBIABBCAABNIAsqLAukLAsBAm
+BAooLIABEIABOIABQIABSIABUIABWIABBCAABNGA+qLAglLAYA2oLIABEIABBCAABNMAmrLAolLAmCAmCAgCAgCA+oLIABuBNGA4mLmaunL28I4mLBitDMAB
+CHABAHBBAHABAIABBNEA2rLA07BABCAABHABACAAICAAOCAAOMAB0lLMABg/EMABi/EMABk/EMABm/ENCAssLuzGUMABCNCAqrLuzGYMABCNCA0sLBUMABCN
+CAYuzGgBMABCNEA2rLBs7K1tCs7KMABCNIA6rLBw7K/Zw7KB8qL/8I8qLMABCNEAsB+iJkB2kBmBMABCNIA8gBhaqlHriB8gB3CisLBgrLMABCNCAsB2kBuB
+MABCHABAHABACAACCAAGNIAorLliCC3CqtLBysLBysLMABCNKAsrLliCGButL3CutLriBo8KmagqLMABCNKA6sLBMBKvjJytLBkCBioLMABCNOA0rL/Z08K4
+tC+sLtLgsLriBmmHia08KBgsLBgsLMABCNEAqoLqFitLxlIqqLMABCCAA6xKNEAotL/Z+8K3CguLMABCNIAstL/Zi9K3CkuLha0mHBstLMABCNOAwtL/Zm9K
++iJ2C2kB4CBKwCuoLBsmEBwtLMABCCAA6CNMA2tL/Zs9K3CuuLtL4sLB+mHga4sLias9KMABCNQA6tLBw9KByuLiaw9KByuLsjJ6tLtjJ6tLBw9KB6tLMABC
+MABqRNKAguL/Z29K3C4uLtLitLhkJonHgaitLMABCNKAkuL/Z69K3C8uLtLmtLw/C+iBgamtLMABCNKAouL/Z+9KtLqtL3CgvLuzG2D+iJUMABCNGAsuLB+B
+4XkvLw/CmjBMABCNGAwuLtkJiC4XwuLBsjLMABCNEA0uLqkCmC4X0uLMABCNGA+vL+iJ+DuzGmEriByjBMABCNMA8uLjkJy+K3C0vLiay+KsjJ8uLB8uL4tC
+8uLMABCNIAgvL/Z2+K3C4vLsjJgvLgaiuLMABCNEAqwLqHogCuzGyEMABCMABu4EEMBoBr0Ew6HAqYiwLgE9gIyqLgEuCyqLgEqgCyqLgEt0E8pLgEEIBYr0
+Ey6HAuC0qLgEqgC0qLgEt0E+pLgEIABBCAABNKA4wLA6qLAowLA2wLA2/KA4gCIABBCAABNGA+wLAgrLA8/KA+gCIABEMABwqLMABy5ENEAgwLqYgwLqgCmh
+CMAB2qLMABECAAsjFMABs/FMABu/FMABw/FMABy/FNEAmvLt4HwwLu4HKMABCECAE0sDwwLAEGAQzwDg0IABywLgCxwDswLgCEGAM0wD0wLAqF0wLgCB0wLg
+CFGBQywDGAx9BEAwCCAGqNBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCB
+qCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB
+6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHB
+qHBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB
+6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMB
+qMBsMBuMBwMByMB0MB2MB4MB6MB8MB+MBgNBiNBkNBmNBoNKAA6rIGmCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByB
+BmQBoQBwQB6QBoRB8QBoggigEBoggQB+////HGmBBEBABCBEBGBIBKBMBOBQBSBkQBmQBoQBqQBswCBsQBwQBwgggCB+////HHABAKAACNEABAMAgwECAAEC
+AAEIABBCAABNGAyxLAwoIABAwsICAAaIABBCAABNCAgzLA4sIIABBCAABNEAmzLABAiyJCAAkBIABBCAABNEAoyLAGA6iIIABeEUBwDm8DszLABegEBWgEzP
+QgEi7DIgEBCgEm3DuxLgEt0GuxLgCq3DDgCBunIgYKAACDAAA6lIwyLCFCAImc0yJAEGBYACAByxLgEByxLgECAACHABAFCAIBEAFCAIm4DBACAAGEEBQAGA
+AEgECAAUNEAkzLmuJOm4DGMABCNEAozLBwuLhyDmuIMABCMAB0dMAB62EMAB6dHABAMABouLNEA80LBsyLB2zLMABCDAAAo0L6zLUCAAg2ENAAg2EMABCHAB
+AMAB0jGHABACAACNIAgzLscwvFBwvFBC3CwvFMABCNIAu0Lscy1L3uJy1L4uJS3Cy1LMABCNKAozLBy0LBy0LB21LBy1L3C21LMABCGIAEBABCBEBGGSAEBE
+BIBQBgBBgggEBgggIBgggQBggggBBggggCHABAHABAEEBQB00LA+tD60LgEGGBEBABCBEEOBoDADAywDHgE2kBEgEBixLgIBixLgI5ZgjLgI/JywLgMHABAF
+EAI0tCBABuwLACAAECAAnvCEKBUr0EygIApxBs1LgEB20LgC+/Gu0LgCt0E+vLgCEMBgBr0E0gIApxBu1LgE8au1LgCiZs0LgCBw0LgEt0EgwLgCEQBoBr0E
+2gIABw1LgEBw1LgCBu0LgCqFw1LgEBy0LgC7+Hy0LgCt0EiwLgCEOBgBr0E4gIApxBy1LgE8ay1LgCiZw0LgC9vJ00LgEtLy1LgCt0EkwLgCEOBgBr0E6gIA
+pxB01LgE8a01LgCiZy0LgCqY01LgEB8yLgCt0EmwLQIABBCAABNEAg3LAixLAq7IIABEIABGIABBCAABNGAq3LAsxLA2mKAk3LIABEIABGIABIIABKIABMIA
+BBCAABNKA63LA8xLAmnKA03LAyxLA8zLIABEIABBCAABNIAi4LAkyLAunKA83LA82LIABEIABBCAABNIAq4LAsyLA2nKAk3LAs0LIABEIABGIABIIABKIABM
+IABOIABQIABSCAA6CMAB6rFNEAg5LwyG4yL/oI2qFMABCNEA+3LwyG8yL/oI6qFMABCMAB6kFNIAk4LsyGm4JhZspKqFg/K8uGizLMABCMABuuDNGAyzLoRs
+4JqkCyzLttCwxKNCAy5LsZ+oKNEAgpKwCszLpxB+9IMABCEEAIiZ03LA3C03LgCEGBItvD23LA3C23LgCBBgCDAAAE24LAIABBCAABNEA84LA03EA+3LEGBY
+gL0xLAwsBBgEqZGgECAAMMABWNEAq6LsZ2pKqYk5LMABCNEA6pK8uGm0LwmDo5LMABCMAByiFNEA06LoRw5JqkC20LCAAszKCAAyzKMABwBNGA25Ly9B25K9
+mB66LoiC+0LMABs/EMABu5EKAAqgLEsBBwF6K+6LAB82LgE3C26LgEBVgEBbgEBfgEBjBgEBjBgEBpBgEBtBgEBxBgEgZxBgEB1BgE8O5BgEBJgEB9BgEBlC
+gEBrCgEBvCgEBg2LgE+oC+1LgEB4zLgIHABAHABAKAACHABAIABBCAABNEAs6LA4gLA01LHABACAAUNCAy6LAy7LCAACNCA26LABCAASCAAENCAi8LAECAAC
+NEAg7LAshLAICAACNCAk7LABCAAYCAAENCAw8LAECAACNCA08LA6hLCAACNEA48LAiBA07JCAACNGAs6LAmBA05LA04LCAACNCAgrKA68LCAACNEA+7LABAD
+CAA8BCAAiCCAAGNGAm8LABAs3LAu3LCAAmCCAAENGAs8LAEAy3LAy3LCAACMABk8EMABq3LMAB+9ENKA28L7hEi2K9O28L0tC+3L44Gk2Ku1G81KMABCHABA
+IAB88LIABCE8ChHwf7pGg9LAozBtBgCrMlBgCBlBgC3kB49LgCoqBg9LgCBg9LgC/sB40LgEBu9KgIB27LgQhD+7LgEBg9LgEBnCgEBg9Lg4IBg5LgEB+6Lg
+Ix6EsvKgEhyDpCgIBpCgE46ErCgEB+5LgEBs6LgEseimLgClkBimLgCjkBimLgCnkBimLgCikB+lLgCmkB+lLgCkkB+lLgCokB+lLgC0Ek+LgEiNg9LgEBs6
+LgCBimLgCBimLgCB49LgCBi8LgCBiuLgCBtCgIBtCgEBg5LgEBg9LgIiMg9LgCAlCgCBqwFg4BBrBgEEGBY3C48LAtc48LgEB48LgEKAA2zHEeBwDsMm5LA6
+K2lIgI6wDm9LgEBu6LgC7jBk8LgC7sB26LgEtc06LgCseomLgCikBkmLgC8sB26LgCBo8LgCBjBgCB+9LgUiM09LgCBu6LQEEAgEB+0HAt0EBgBDAAAm+Lq9
+L+DFEAgEAEAB04LAECBgEACAKAA4nJG0GBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBi
+CBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEBy
+EB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGB///DHABANEA29LA8nJA29LCAA
+CNEAg/LAgoJA69LCAACNEAk/LA00JAq2LCAACEKBgCB68LAB68LgEB68LgEB68LgE47FBgEDAAA88Lk+LEGGBEBABCBEFEAIBg/LAhkDovKAEKBoBBqvKABq
+vKgEACgEBqvKgEBsnLgEEEBQ4es+LAysDq8LgEGGAEBABCBEEEA4BmnGw+LArNgtHgEESAoBse0nLAikBwnLgCtcg8LgCozJ09LgCBy+LgCB27LgCB07LgCB
+g8LgCB2/LgCEEAoCB2BABSgEEEAIz3J4BAB2+LgCEIAoBz3J6BAB27LgEBw/LgEBw2LgEEGAoCB6+LAtco8LgC9XYgCEEAwBqFo8LA0iHSgEEEAInvD++LA3
+C++LgCECAExxCg/LAECAI6KigMAEEAwDBsgBAB82LgwBFYAwDBWABUABSABQABOABMABKAlPIABkCABGAqMEAhaCADAAAiCo/LFCAAnBCAA+BCAAlBCAAsCC
+AAk7HCAAkCNCA8gM/lBytKNCA+gM+/C+pJNCA6/L+/CgqJNEA8/L+/CiqJqsB8/LNCAkhMujFy1KHABACAArBCAAEIABmgMIABCKAA6eHABAHABAEcBgE8L4
+uLAB49LgCiZwgMgC2kBIgCseypLgCikBupLgCBypLgCBupLgCtc+9LgCmc0hMgEnK47LgEBs4KgE/Jg8LgEkYitLgIHABAHABACAAGCAA2DCAA4CCAASNCAk
+iMBu0JNCAmiM6KwpICAABHABACAABESBoCgiDkhMAwO6tLgCqsBGgCBo9LgE8LwvLgIBg9LgEBknKgIBkhMgE3CgiMgCCAABHABAHABANEA2iMozBmnLu9Du
+BMABCIABBCAABNEA4hMABAo1LCAABEEBwB5ZmkFA3rBu8LgYEOBoF2Mk7FA8/FKggCBKgEB+hMgE2rG+hMgC87F8+LgCBkkFgECAA26LMABgkFHABAEEBQ4e
+qiMAqZutFgEIABi9ICAAENGAihM4tCkjM3CkjMk8G09LMABCNEAkgM8wGq/KhkB4hCCAABHABAKAACCAACNEAgkM8uG49LxuJ6iMMABCNEA+iMujFy4K+VMH
+ABAGKBEBABCBEBGBICAABHABAHABAE8DBw6HsMq/LA6KohMgIBDgEBDgUBygMgUByxLgCBikMgCBukMgEB43KgEBgkLgEBwrJgQBikMgQBukMgEBukMgEBgi
+MgEBgiMgEBXgEBXgEBw9LgEBqjMgCBqjMgCBqjMgCBZgCBZg85BBqjMg85B/7IqjMgCBqjMgCBygMgCBqjMgCBikMgCBquIgCBikMgEBkvHgC3CikMgQB+8L
+gCBqkMgEBq/LgEq1B43KgI5+G43KgEB43KgEB2sIgEBbgEBq/LgEsqBq/LgIBitIgIBs2LgEBs2LgE60DqjMgEBqjMgC1uBisJgCBXgEBXgEBGgEBq/LgEBq
+/LgIBq/LgIBqjMgIBqjMgCBq/LgCBdgIBfgEBygMgEHABAEKy5JoBBwuIA34GstIgE3rBFgEBsiMgEqYujMgEHABAHABACAACHABAIABBCAABNEAkhMA+uIA
+k/LHAk7JAHABACAASDAAA8tIkkMvOCAAQCAAKCAAKNCAylMo7JuvIHABAKAAo8EHABACAACGQBEBCBEBIBQBgBBgCBgEBgIGqBBEBABCBEBGBIBKBMBOBQBS
+BUBWBYBaBcBeBgBBiBBkBBmBBoBCAAKMAB0/LNCA+kMo7JgwINIA6hM8wG6hLs2B+iMtvD+hMu1Gm+KMABotFMABqpFMABGNIAiiM8wGiiLs2BmjM4XmiMu1
+Gu+KMABCMAB0pFNEAulMlxCs5LurBymMMABCMABqpFMABspFMABmpFNKAyiMvwByiLu1G++KB6pL4e2iM3CwmMMABCNEAinMBoBk0D0mMNEAmjM68JgqL0tC
+o9ENEAmnM68JiqL0tCq9EMABouFNEAkmMvwB+iLiZurKMABCMABgBNEA+jM8wGkjLnuIylCMABCMAB0qFMAB2uFMABm5BMAB6uFMAB8vFMABkwFMABkwFMAB
+kwFNMAkoMo7JgyIB+nM+2G+nMBy/LiMumMttComMMABCMABovFMAB4gCNCAsoMo7JuiMMABCMABwvFNEAsnMo7JuyIwsB0kMMABCNEAumM34GuxIBsxIMABC
+MAB6vFMAB8wFMAB+vFNIA0kM8wG0kLs2B6oMtvD4kMBghLMABCNEA+nMo7JgzIB+oMMABCMABoxFMABKMABMMABusFMAB+hCMABysFMABuDMABwDMABmiCMA
+B0DNKAwlM8wGwlLu1G8hL68J4sL4e0lM3CupMMABCNEAgqM88JmEw7DypMMABCMAB+DNCAgpM8wG6lLMABCMAB6CMABsxFMAButFMAB+iCMABsEMABijCMAB
+wEMABmjCNEA0pMo7J20I0tC0qMMABCMAB6ENGA0mMo7J80IvW+qMwf6pMMABCMAB+EMABgFMABoyFMAB4jCMABszFNIAinM8wGinLs2BorM4XmnMu1GujLMA
+BCNEAsqMo7Ju1IBu9LMABCMABoFMABm+BMABMMAB8yFMAB+yFMABgzFMABizFMABkzFMABmvFMABovFMABqvFMABsvFMABuvFMAB+kLMAByvFNEA0sM+wDo2
+IqYurMMABCNCAqsMBqsMMABCMABqmMMABsHMABumMMABwmMMABymMNCAmtM0tC+2IMABCNCAqtMBm0JMAB+mMMAB8mMMABsHNGAssMo7Ju3IB0nM0xJ0IMAB
+CMABknMMABqnMMABoIMAB4HMAB6HMAB8HNCAkoMo7J+3IMABCNEAmuMo7Ji4I3/JooMMABCMAB4nMMAB6IMABIMAB+nMMABkoMMABwINGAwtMoR8mIiR0uMB
+0uMMABCNEA0tMk0D+hLBuqLMABCMAB+1FMAB2BIABBCAABNEAguMAopMAopMHABAHABACAACCAAGHABAHABAHABACAACHABAKAACCAACCAAOCAABCAABCAAS
+NIAgvMywDaBIB4vMBGMABCNEAqwMjMIB8vMMABCNCAovMywDiBMABCNIAmBBkwMksDkwM1uBWyqB0qMMABCNCA2wMywDqBMABCMABENEAuBywDwB2kB+qMMA
+BCMABENCAixMB0BMABCMABENEAyBB6wMB6wMMABCNCAsxM8hD2BMABCNGAqwMywDkCqcixMBuCMABCMABmBMABoBNEA2CBywMBywMMABCNEA2wMB+rMB+rMM
+ABCMABEMABGMABIMABKMABMMABOMABQMABSMABUMABWNEAswMhhKmDk0DmyMMABCMABENEA8uMhhKsDk0DsyMMABCNGA+yMhhKwDk0DwyMlyG2wMMABCMABO
+MABGMAB0rCMABiNMABq2FMABs2FMAB+7FMABg8FNGAyzMoCqtMnCqtM3CsyMMABCNEA2zMwCutM3CwyMMABCMABotMMABqtMMABstMMAButMNCAi0M1uB8yM
+MABCHABAHABAEMBgBkiB8zMA7hG8zMgCB8zMgCBswMgCywDBgC1iIurMgECAAEHABAE+B60C4HuzGmgLABs6IgEBhBgEB0wJgEriIPgCgyDqzMgCBqzMgCri
+Bi0MgCBi0MgCB8vMgCwuCssKgEBssKgEATgEBi3KgIBoyMgEBoyMgEBoyMgEBuzMgEBuzMgBBuzMgBBuzMgBrMRgB60DwvMgC4hBu0MgCAVgEAXgIBZgMnPb
+gMBoyMgIBdgEByuMgEHABAHAyjCAHABAHABAGEBEBABCIABBNEAEA46IAmxJIAB2zMGGBEBABCBEFEAQB+vMAB+6IAFEAQ73B4vMABskMAFEAYxbgiMABwqL
+AEEAYB+gLAxvC6/GgEEEAQmc+0MABBgECAASE8BBgQAFA11B+0LggBrTsnMgsBBq0MgEBq0MgC3Cu1MgCByvMgExqBmhLgEzjCg7IgEgyCyvMgEBmBgEBs7I
+gQBi1MgEiMu0MgCBu0MgBBHgBByiMgEBo2LgEBwwMgUBk7IgEBk7IgEzyCi1MgEBi1MgC2rHwwMgCBiwMgEi0DiwMgI9vC0tKgIgkC4oLggBhkC4oLgEBqwM
+gECAACGEBEBABCEGAgC8L4iMABwwMgErM01MgICAA07IHABACAACNIA+1MAgwMA47IAoyMAqxMCAACNIAi2MAkwMA+tKAsyMAuxMCAACNGAm2MAowMAiuKA4
+1MCAACNIAq2MAswMAgiLA81MAsyMCAACNEAu2MAwwMAkiLCAACNEAy2MA0wMAuuKCAACNGA22MA4wMAsiLAyuKCAACNEA62MA8wMA08ICAACNIA+2MAgxMA4
+8IAmzJAw2MCAACNKA81MuzG4iL6K6zM7sBszMkoC05KBmBMABCNCAg2Mj4BuqLEGBQr0EohJAq9Bi2MgErNgxLgEEGBYr0EqhJAq9Bk2MgEw0E60MgEEEBIu
+xDi2MAiMi2MgCIABBCAABNIAy3MA0xMA0xMAs2MAyxMEIBoB8/FFABJgEqZNgEBuyMgENEAw2MABAgqMCAAECAAENGA22MAEA63MAmqMCAACNEAi0MAIAirM
+CAACEMBwF4zDzGABmtJggCsM4yMgEgLmyMgE/JuyMgE8LywMgIGCAEBCGCAEBCTGAIB//////DAB//////DABA///fGCAEBCEGBYjC+2MAmM+2MgEnc+2MgE
+ECBArNgnJAGMBEBABCBEBGBIBKKAAu2JECBQBuhHAEGBQj+F6yMAi/Bu3MgE3Cu3MgCGIAEBCBEBIBQGWBEBABCBEBGBIBKBMBOBQBSBUIABBCAABHABAIAB
+ytIEOBwCBnFA4zDpFgE5J27LgEsNo1MgEtf24LgEBioMgQBozMgEEQBwNywDoyJA5hErFg8DBk3MgEo6Gs3MgCBs3MgBBCgBBCgoBBq1MgoBE0DB44YBm3MA
+Bm3MgCnZivJgC1uBjBgEB6wMgE+mB1DgEvvGk4MgEBs1MgCBs1MQBs1MQBzCgBB3DgE+kI3CgEn4D5DgEp4D7DggI92Dm3MggQ+2Dm3MgCBm3MgCBm3MgCBk
+4MgCBs1MgCBs1MQBs1MQBs1MQ32Ds1MQBs1MQBs1MQBs1MQB9DwCB/DgEBLgEBhEg0QAxDggiIBzDgkrCBlDgMBjEg4BBjEgEBm3MgEBm3MgCBm3MgCBm3Mg
+CBm3MgCBm3MgCBm3MgCBi3MgEBm3MgEBm3MgCBm3MgCBm3MgCwtDGgCBm3MgIBi3MgEBi3MgEBi3MgEBlEgEBnEg4DBpEggFBpEggEEcBorB3WnCA9gIm4Mg
+0UBo3MgCBo3MgCBo3MgCBlCgCBu1MgEBu1MQBu1MQBo3MgBBm4MgCxcpCgE1CrCgEBm4MgEGqBBEBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIB
+gggQBggggBBggggCBggggEBggggIBggggQBgggggBBgggggCBgggggEBiggggEBgggggEGEBEBCBEEEAQ/uDstJAyuDu3MgEHABAEOBohBBu3MABu3MgEs2B
+u2MgE8ay3MgEBy3MgCBy3MgCinIuxFgCCAACHABAKAACCAAKCAADEmBB4DiMstJAmnDi4MgCAnBgCBXgIB83MgIB83MgEB63MgEB63MgEBi4MgEBi4MgCB+3
+MgCB+3MgCiZ+3MgCB+3MgCuFpBgC6nK+3MgEBi4MgCnlBZgCBk2MgCKAACEGBQ3rBo0MAvWi4MgEqci4MgCKAACGKBEBABCBEBGBIEIBY+oCsqJAvwBg2LgE
+nvDm5MgEiZo4MgCCAASEIBoB3vC+pMABk2LgEBk2LgE/J60MgEKAAupJCAACEGBQ/5G28LAoZu4MAB42MgEEEBQ2kB+/LAB62MgEEEBQysDy4MAgiDy4MgEG
+MBEBABCBEBGBIBQGGBEBABCBEEEAQB6zJAB84MgEEEAIB+4MAB+4MgCEEAIiMaABm3MgCEJAQ/uDgvJAAyuDi5MAgErMICgCkiBg6MeEEEAQBm7MABm7MgEF
+QAQmiEk6MAAKAA4BAAIABGA+wDEAg9DCA7nKm5MACAAqBHABAHABAEEBIBy5MABy5MgCDAAAyBu6MLCAAGCAAKHABAHABACAACHABACAACHABAFEAEuqKi6M
+AyuDi6MAEEBIBiqBAACgCGGBEBABCBEEjBBgClXo6MAA14Do6MAgCi3Dw6MAgCBw6MAgBBy6MAgBBu4MBgB23Du4MBCBu4MBCBu4MBCBu4MBCBu4MBCBu4MB
+CBu4MBC73Du4MBC/qKCAQB26MAgCrNBAgCDAAAGo7MFEIBwDhrI6wJAu4Gs6MgEBohHgCBgmHgSEEBI93Hu6MABu6MgCEEBk2EBw6MAywDBgCDAAAEw7M4SE
+EBkrC4X06MAw2HBgCDAAA26M07M4SFEAk2EBIABEAEGAYB0wMAB0wMgEB47MgECAAvTCAAgBDAAA+1J+7MgCDAAAmvJg8MgCCAAkBCAA2EDAAAgBm8MiICAA
+0BDAAAuDq8MCDAAAo9Ms8MgKDAAA8/Ju8MgBIAB+zMEGB4F3WCAh9Co8Mg0CurBo8MgEEGBY3WBA3rByoJgE3vCotMgECAAGIABBCAABNKA88MABAg+MAg+M
+AswMAk4MCAABEQBwI1uBimKA2rGk+MgsD3C49MgEs4Gm/FgEB+5MgEBg9MgE+4JIgEBBgEIABBCAABNKAs+MAIAq+MAq+MA2wMAu4MCAAtxBCAAtxBHABACA
+ACEEBI6kK4zJA3rBivMgEDAAABy9MQCAAEEGBMr0E8oJAB48MgEt0Eo4MgCIAB03IEQB4L+oCsvJA/gJaggBuvDm2MgoEvvDmsKgEtvD88MgEB88MgCB6bgC
+3C88MgEHABAEMBoD/8BqwLA+oCwvJgItvDg9MggB3Cg9MgCBBgCwC84MgECAAECAAgFCAA0GCAA0ECAAoFNEAq+MnZi9FBs9MNAAykHMABCMABk4LNEAy+M9
+X83JnZw1JNEA0+M+oCsvJ+VmvJNCA8/M+oC8vJNKA69MiMuG/Qu5J3nK82JnZ21JBuuMNKAi8MmnD6+MvW6+MiMwGnZy9F+ViGMABCNEA0tBBiuBnZ29FMAB
+CNGAi/MBeBeBcMABCNCAsgNBgBMABCNCAkBiZo+MMABCNEAoB3kBw+M3Cs+MMABCNCA68MnZq+FMABqnGNKA0+MwC0+MB0+MB0+MB0+MB0+MMABCEIBYr0Eg
+rJAk9G64FgEiZ+gNgEt0Es6MgEIABBCAABNGAmhNAo7MAg5FAkhNEIBQr0EorJArMk/MgEwfk/MgCt0E06MgCEKBUr0EqrJAwfm/MgErMm/MgCBs9MgCt0E2
+6MQEKBUr0EsrJABmgNgEBo/MgCBmgNgCt0E46MgCEWB4Br0EurJABq/MgEBq/MgC1tCq/MgCw/Cq/MgCBm/MgCBm/MgE/0Gm/MgE+9Cq/MgEBq/MgCt0E66M
+gCEKBUr0EwrJABs/MgEBs/MgCwfs/MgCt0E86MgCEOBcr0EyrJA02Iu/MgEBu/MgCBu/MgCBu/MgC3vCsgNgCt0E+6MgCEKBUr0E0rJA02Iw/MgE3tKw/MgC
+0gFugNgCt0Eg7MgCEKBYr0E2rJA9mBwhNgEtLwgNgElX49MgCt0Ei7MQEIBYr0E4rJA+/G0/MgErMw/MgEt0Ek7MgEEKBgBr0E6rJA+/G2/MgErMy/MgEwfy
+/MgEt0Em7MgEEKBgBr0E8rJA+/G4/MgErM0/MgEwf0/MgEt0Eo7MgEEGBMr0E+rJAysD+/MgEt0Eq7MgCEKBUr0EgsJA9mBy1CgEB6gNgCB6gNgCt0Es7MgC
+EKBUr0EisJA+/G+/MgEiM6lHgCBigNgCt0Eu7MgCEKBUr0EksJABm+MgE53H2hNgC93H2hNgCt0Ew7MgCIABBCAABNGAqiNAs8MA8hNA8hNIABBCAABNIAwi
+NAy8MAiiNAiiNAy+MIABBCAABNIA2iNA48MAwhNAwiNAwhNIABBCAABNUA8iNA+8MA4gNA4gNA4gNA4gNA0gNA0gNA0gNA4gNA4gNIABWIABBCAABNEAkjNA
+m9MAoyGIABBCAABNIAqjNAs9MAs1KAkjNAkiNIABBCAABNGAwjNAy9MAy1KAqiNIABBCAABNIA2jNA49MAwjNAwiNA4/MIABBCAABNGA8jNA+9MA2jNAujNI
+ABEIABBCAABNIAkkNAm+MA+jNA2jNA2jNIABEIABGIABIIABBCAABNEAwkNAy+MAwiNIABEIABGIABBCAABNIA6kNA8+MAs4CA0jNA0jNIABEIABBCAABNIA
+ilNAk/MA8kNA6oHAijNIABEIABGIABBCAABNIAslNAu/MAuhNA+kNA+kNNIAulNt0Ew/M7sBw3KBolN3vCokNMABCEUBoBr0EyvJA+/GujNgE3CskNgCs0Cs
+kNgCt0CskNgCy0CskNgCv0CskNgC10CskNgC5XskNgCt0E++MgCEKBgBr0E0vJA+/GwjNgEiRylNgEw0EukNgEt0Eg/MgCEIBQr0E2vJA+/GyjNgEsVwkNgC
+t0Ei/MgCIABqCIABsCIABuCIABwCIABBCAABNIAkmNAmgNAm4KAimNA+kNIABBCAABNGAqmNAsgNAs4KA23KGsBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcB
+eBgBBiBBkBBmBBoBBmBEGBMiMklNABklNgC21BklNgCEGBMuxDmlNAiMmlNgCqcmlNgCKAACCAACCAAqiNIABolNGKBEBABCBEBGBIEMBY3rBylNABylNgCB
+ylNgCBylNgCBylNgCBylNgCKAACHABAKAAq4JEQBoB3rBmhNA4eolNgEBolNgBBglNgBhNFgCBkwMgEBglNgE3CglNgCEQB4B3rBohNArwKohNgEswKohNgE
+BohNgEBNgEBPgE1wKilNgE3CilNgCHA12EAEEBIiMmlNAiZmlNgCKAACEMBgC7sBuwMABqlNgEh5EqlNgChNEgCzyEgnNgEBqlNgCKAACECBI7sBywMACAAG
+CAAEHABAG6BBEBCBEBIBQBgBBgCBgEBgIBgQBABABCBEBKBMBQByBByCByEByIByQB0BB0CB0EB0IB0QB8BB8CB8ECAAeCAAECAA0kNHABAKAACEKBUr0Emy
+JAwuDgnNgE4kHimNgCigDgnNgCt0EyhNgCEOBcr0EoyJAigDinNgE4kHkmNgC6zGinNgCBinNgCj3IinNgCt0E0hNgCESBkBr0EqyJAwuDknNgE4kHmmNgCi
+gDknNgCj3IknNgCBknNgCxuDmmNgCBknNgCt0E2hNgCEWBsBr0EsyJAxuDmnNgE4kHomNgCqYmnNgC6zG+nNgCB+nNgCBmnNgCB+nNgCB+nNgCB+nNgCt0E4
+hNgCEQBgBr0EuyJAxuDonNgE4kHqmNgCqYonNgC6zGgoNgCmyKgoNgCBonNgCt0E6hNgCEQBgBr0EwyJABqnNgE4kHsmNgCjyKqnNgC6zGqnNgChyKqnNgCj
+3IqnNgCt0E8hNgCEMBgBr0EyyJAm9BBgEBumNgEBumNgCByiNgCt0E+hNgECAAQEQBwBr0E2yJAm9BCgEwyKymNgExyKymNgCyyK2iNgC4wKBgEigDwnNgEt
+0EiiNgCCAAoBEKBYr0E6yJAnSs6HgEwyK2mNgExyK2mNgCt0EmiNgCEGBMr0E8yJAn0I4mNgEt0EoiNgCIABBCAABNIAipNAkjNAszIA0mGA+mNIABBCAABN
+KAopNAqjNAyzIAioNAioNAioNIABBCAABNQAupNAwjNA4zIAgnGAujNAooNAwrKAqnNAqnNIABEIABGIABIIABBCAABNMA6pNA8jNA0oNAspNAspNA0oNABC
+AAkCIABBCAABNKAiqNAkkNA8oNA0pNA0pNA8oNIABBCAABNMAoqNAqkNAy0IAy0IAipNAipNAipNIABBCAABNEAuqNAwkNA6BIABBCAABNGA0qNA2kNAgCA8
+BIABBCAABNGA6qNA8kNABAs8HCAAwDIAB0jJCAA+DCAA89JNCA8oN+3D+8JMABCMABENCAkqNvWmpNNCAmqNnZkhKGuCBEBABCBEBGBIBKBMBOBQBSBUBUBW
+BYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCGOBEBABCBEBGBIBKBMGIAEBABCBEBIGmBAEBCBEBIBQBgB
+BgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQGCBEBAEtCBoHiMuqNAAiZuqNAgCgyDkgJAgCBuqNAgEBuqNAgCBoqNAgCBoqNAg
+Eq4DoqNAgEBuqNAgEBuqNAgCBoqNAgC6K07MAgEigDuqNAgIyxDuqNBgCBoqNAgC3wDoqNAgEBuqNAgEBuqNAgCBoqNAgCBoqNAgEyuDuqNAgEotDuqNAgCp
+tDoqNAgCBuqNAgEBuqNAgCstDoqNAgCBoqNAgEBuqNAgErtDuqNAgCBuqNAgCBuqNAgCBoqNAgCBoqNAgEBoqNAgEBoqNAgEr4DuqNAgEBuqNAgCutDuqNAg
+CEgBB4CiMwqNAiZwqNgCksDwqNgClsDwqNgCmsDwqNgCnsDwqNgC6K27MgCigDwqNgIusDwqNgC21KqqNgC3wDqqNgEyuDwqNgEssDwqNgCtsDwqNgCBwqNg
+CvsDqqNgCEMBgB/uDsqNAhvDyqNgEiZyqNgC6KsqNgC6wDyqNgEByqNgCECBEtL0qNAKAAupKKAA6/JEIBwD+oC0pGA+tDiuKgsBjjDg+JgEB8hKgEHABAEE
+BoC+oC08JA6pK8nMggBCAAICAAOCAAONGAqrN+2GqrN9X0lKvWisNNGAsrN+2GkB1sIuTvWksNMABCNOAwrN9X6kK1sI6lKwuDyqNpvDyqN0tCwsNr9CuqNq
+vDuqNMABCNEA0rN9X+kK1sI+lKMABCNIA4rN9XilK1sIimK4a0mF8L2uMMABCNEAitN+oC08Jmc+rLNCA+rN+oCk9JNEA0pNvwB6oMBiuLNGAisNywDimK9X
+slK1sIsmKMABCNIAmsNywDmmK7pKgpM9XwlK1sIwmKMABCMABINCAytNywDsmKNGAusN2ZsqN1ZutNvWmtNMABCNIAspN8wGspM0tCytNBwpNu1G4lMMABCN
+IAwpN8wGwpM0tC0qN42K0pNu1G8lMMABCNEAguNByBBioNMABCMABEMABGNKAouN72K0rK2ZqoN1ZqoNvWksNBqqNMABCOABmtNBGCBEBAFCAIBDAEaB4BBy
+tNABytNgBBytNgBB8tNgBB8tNQB8tNQB8tNQBmrNQ2/EmrNgB1/EmrNgBARgB3CotNgQBkrNgCCAACFCAIk3BDAEcBwCButNA1nEutNgCiMutNgCj0EutNgC
+1yEutNgCmuButNgCButNgCBylJgCButNgIBsrNgCButNgCBylJgCrMutNgIB0tNgCCAACEkCBgG4eytNA6yEytNgC1yEytNgCq3BytNgCj0EytNgCBytNgCx
+yEytNgCwyEytNgCmuBytNgCtwKytNgCigDytNgC8zEytNgCl3By+HgC73BytNgKBytNgC3rBytNgCrwKytNgCzyEytNgC1nEytNgCBytNgCBytNgCB2lJgCB
+2lJgIBytNgIBytNgCswKytNgCAMgC8XstNgEBytNgEBytNgCAGgCBytNgEgzEmuNgCthFstNgCGEBEBABCEEAIByrNAByrNgCEEAgBB8lJAB8lJgIFEAgBAE
+AACAGaBEBABCBEBGBIBKBMBOBQBSBUBWBYEIBQkxD+tNAi/B+tNgCB+tNgCBCgCHABAHABAEYB44BBgVAgNDgEBHgEBLgEv7DPgEBTgE0xJXgEB++LgEBwpN
+gEgL+mNgE6KovNgEBZgENCAquNAqjKCAACNGAuuNA+lKAgJAmtGCAACNIAyuNAimKAkJA6pNA4pNCAACNEA2uNA+pNA8/JCAACNEAgwNAiqNAggKCAACNGA+
+uNAmqNAmqNAkgKCAACDAAAmjKivNgCHABAKAACGCAEBggggQHABAEKBwBBwjKA0sKuuNgOnnDyuNgCqc2uNgCurBwwNgCCAAiVCAAKCAA8BNEA0vNhrIklKB
+0vNMABCNCA4vNhrIolKMABCHABAKAACEEBIuxD8vNAtLiwNgCCAAECAABNGAmwNA0kMA0tNAurNNEAowNi2GmkMwwFkqLNCAwxNz4B0kMNOAyxNsyGuwLBsx
+N/uDgoKB8nKBsxNBqvNBqvNMABCNGAwwN4tDwwN1tDwxN3CwwNMABCNGA0wNB2vN4tD0wN1tD0xNMABCNGAmlMq1BilMj4BmlM3CwxNNIA6wNziHy9Lq1Bkl
+Mj4BolMtcouNECBQrlK66HAECBQrlK86HAKAAwZECBQrlKg7HAECBYrlKBADAAA8wNmxNDECBQrlKm7HAECBgBrlK63HAKAACECBErlKBADAAAsxNwxNBEEB
+IqFuxNArFuxNgCGEAEBCBEGCBEBCEEBIyuD6wNAB6wNgCEEBgBxb4/MAgLitNgMEEBYmC8tNAgLktNgIFEAgB/JutNAB0yMAEMBoCywDgsKAnZ+oKgEBotNg
+EysDotNgEACgE3C+wNgQEGBwEl3BCA/tBy/MgkBBouNggBEIBgBhyDupKAjRixNgE2QixNgEtvDkyNgEECBQrlKk8HAFEAIsTu4HAB+xNAEGBQACABqyNgE3
+vIqyNgCCAAsBCAAICAAyBNGAyyNA6tNAunNA6tNCAACCAAsBCAAwBNEAiwNAEABCAAwBCAAECAA8BCAAgCNIAkzN2ZsuNBmyNBquN3CiyNMABCNCAu0N6lBa
+MABCNCAooN6lBeMABCNGAwzN6lBiB16K45HByyNMABCMABouNMABquNNIA4zNguBoBs6KkB3Cw0NBgvNMABCNEA8zNguBsB3C00NMABCNGAg0NguBwBBovN3
+C40NMABCNCAq1N+uDizNMABCMAB8uNMAB+uNNEA0vNByvNBuzNMABCNCA4vN82K4vNMABCNEA00NqRoCBwWMABCNCA00NqRsCMABCNCAkyNqRwCMABCMABEN
+GAi1NqR2ClXk0Nzfk0NMABCNIAuwNqR6Cqco0NBuwNBo0NMABCMABENCAqwNqFy0NMABCNEAimMwCuwNwmDw1NMABCNEAq0NwCywNBmmMMABCNCAqmMt4J20
+NMABCNEAumMsZumM8a81NMABCNCAm3NsZoxNMABCMAB49BNCA4mMsZ4mMMABCMAB27HMAB+qGMABorGNCA6DpxB4DMABCNKA02NpxB8D5Z+DB2DB8xNmnDy1
+NMABCNEAiEpxBgE5ZiEMABCNCA8D+mB6DMABCMABENIAi3N+mBgE5ZiEh8KqyNmnDg2NMABCMABENEAwyNBwyNh8KwyNMABCNEAy4NB0yNh8K0yNMABCMABE
+NEA6yNBw2Nh8K6yNMABCMABENGA+4NB0MmCgzNByMMABCNKA62Nj+F62Nqc62N4e62N/sK62NgtK62NMABCNKA+2N2Z+2Nqc+2N1Z+2N4e+2N3C+2NMABCNK
+Ai3N2Zi3N4ei3N1Zi3Nqci3N3Ci3NMABCNKAm3N3rBm3NvWm3N3Cm3Nj+Fm3N/sKm3NMABCNCAy5Nj+FkaMABCNKA25Nj+Foa3rB4zNiMsfqcy3NvWy3NMAB
+CMABwOMABKNCA+5NtLg0NMABCMABkpHMABmpHNKA+3N2Z+3NvW+3NB+3N8uG+3N3C+3NMABCNCAq6Nv4DwrKECBIrlK45EAEGBgBsMo1NABmmCgIyuDq4NgE
+EGBoD+oC8qKAhyDm0KggBBBgQCAAEEEBIyrKu5NAzfu5NgCCAAKNCA46N6lBCMABCNCAyuN6lBGMABCNGA65N6lBKlX65Nzf65NMABCNEA+5NnZ8wKiYm1NM
+ABCNEAgxKmuJsnCBq3NMABCMABoONGAo6N9XyzK1sIqiBnZmxKMABCMAB4bMAByONGAw6N+oC2rKBuxKBuxKMABCMAB+bMABgcMAB6bNCAi4NnZ4xKMABCNC
+Ak8Ni9K8nCMABCNCAi7Ni9KgoCMABCNIAg4NvwBg4M0tCk5NvWk4Nu1Gs0MFCAIywDo1KAEEBQAwoCAACgENCAs6NywDizKMABCNIAw7NmuJ6oCywDw1K2kB
+42NysD42NMABCNEA07NhyDypC+VmsKMABCNEA+8NhyD2pCmc67LMABCNCAi9NhyD62KMABCNGAg8NnZ+yKy4DsqChyD+2KMABCNEAk8NmuJupCywDk2KMABC
+EIBYhZwtMAiMmsKgEqFq7NgCBq7NgCEEBgB0/FCA0wDs7NgMFCAIwCq3NAEEBQA0pCAACgEHABAFCAIvwBs5MAEIBgBA6pCAAIgEnvD27NgEACgEHABAFCAI
+lxC2wNAEGBYAgqCAAOgEACgEHABAECBIrlKw9EAECBI3rBBACAAGECBIrlK29EAECBIBwlCAECBYrlKiMAEGBYwCo4NAttCo4NgE3Ci+NgEGGAEBABCBECAA
+GCAAMCAAUCAAeCAAuBCAAoBMABy4NMABylHNCAk/N6lBQMABCNCAg5N6lBUMABCNGAm+N6lBYBk5N3C++NMABCNCAw/N6lBaMABCNCAs5N6lBeMABCNGAy+N
+6lBiBqpBykL3Cq/NMABCNCA8/N6lBkBMABCNCA4yN6lBoBMABCNGA++N6lBsBwC85NurB89NMABCMABqDMABwDMAB4+GMAB8+GNGAq/NmuJ0sCwCo6NlxCoz
+NMAq+KCMAB++GMAB++GNCAwzN+V+BMABCNCA8gOpuJ+6NMABq/GMABu/GNIA8/NmuJmtCwC66NnvD++NvwB28MMABCMABw/GMABw/GNCA+8M+VsCMABCMABo
+EMAB8/GMABggHNEAugOmuJ4tCwCs7NMAv+KCMABigHMABigHNGA07N0/FgD0wDswNB+9NMABCFCAInZ43KAEEBQAiuCAACgENEA+gOmuJouCnZ83KMABCFCA
+I+oCoyKAEEBQAquCAACgENEAmhOmuJwuC+oCsyKMABCFCAI2kBy8NAFCAIysD08NAEIBgBA0uCAAmGgEAEgEACgEEEBQqCDA8Lk7NgEECBInCBACAACEEBYB
+BABGgECAAIEIBYsM69NAqYkhOgIiMqhOgB60DqhOQEIBgEBBAB07MgYB49NgE8Lw7NgEDAAA+9N+hODHABAEEBgG71FGABBggCCAAEIABBCAABNEAy/NAy9N
+ABCAASFEAgGBMABBACAAUEOBgIAEABMggDB69NgEBqjOgEBqjOgCBqjOgCsN6/NgCEEBQ+mB6kNA5Lo8NgEFEAgI8/KgBAovBEAEeBgcywD+8KAB4qBg8DB4
+qBgoB5hEBgoBBg+NgEACgQBFggEngB8hNgE4X++NgUBggOgCB6hOgCo6G6hOgCB6hOgChnDy8NgCBJgCCAAGEIBwBALAANgI73B+hOgM2kBu9NgECAABCAAE
+DAAA+3NijOIFEAIByBABEAEEAQ2Vu+NAACgEFEAQssHslNAACAFEAYBy+NABwBANEA0+NywDs9K2kB0+NNCAu9K9X49KNCAuiOywDm7KMAB8DMABswCNIA2j
+OywD29K2kB++NysD++N3C0iONEAuiOywD49K2kBg/NMABkEMAB0wCGKBEBABCBEBGBIECBEB8jOAFEAEnoECAphL+jOAEEBEACA3rBgnKgCEKBoB/J2/NAwy
+GBgIphLojOgI3CojOgC3rB41NgCDAAABokOCCAAEEMBgJywDy+KApxBCg8D4gKqhOgEBqhOgE87FqhOgE8L0yNgEEKBoIywD0+KABwjOg8DBwjOgCBwjOgCg
+as/MgENIAmjOywDw+K2kB4/NysD4/N3CujOEIB4IywD4+KA8L6yNg8DpxBsyNgEsMygOgENCA6lOB40KMABCNGA+lOzhL80Kx9Bq1MiM8nLMABCMABINEAi1
+KnZ87KB+vCMABCNEAilOhyDs8KBi/KMABCEMBoIywDs/KA8L6+Ng8D+mBokOgCsLokOgCvWokOgC00D4/NgCGEAEBCBEGIAEBABCBEBGGGAEB//////DBggg
+gggCBQEWBggMyY+mNAtf0tLgMgiDskOgQvrBmgNgExrBulOgEobi/NgcB0hOggBBymOgg9BBymOgggCBymOgE3rBggOg8/BEEBgIywD2/KAuYBg8DCAAEEEB
+I4e2kOAB2kOgCEKBgEBuhOABuhOgIB+oNgI/JmhOgEBmoBgMCAACGEAEBCBCMABwZMABwCNKA+kOywD+kOwC+kO/sK+kOgtK+kOhtK+kOMABCMABENKAklOy
+wDklOwCklOysDklO3CklOBklOMABCMABEMABiwHNCAs8KgL2hOMABCMABmaMABmDMABICAAwkCEQBYBgnOAvMqnOgB3CqnOQp3B2mOQB2mOgCB2mOgCB2mOg
+CB2mOgCGGAEBABCBEECBEB6mOAFCAI3rBoiOAFCAIrwKqiOAEWBwCAEAACgE1nEgnOgE83KgnOgC93KgnOgC+3Kk/JgC/3Kk/JgIg4KgnOgIh4KgnOgCvWgn
+OgCA0ZgCFCAIByZAESB4BAIAAGgE4eknOgEBknOgCBknOgCBknOgC73BknOgCA4ZgEACgEEUBoCBmnOABmnOgCBq/JgCBmnOgI1nEmnOgCiMmnOgCj0EmnOg
+CBmnOgCBq/JgCA6ZgKFGAQrNs/JABonOABs/JAFCAIB2iOAFCAIB4iOAEyCBgH4tCunOAAGgC1nEunOgI83KunOgC93KunOgC+3Ky/JgC/3Ky/JgIg4KunOg
+Ih4KunOgCBunOgCBunOgCBunOgCBunOgCrMunOgCBunOgCBunOgCBunOgCBunOgCBunOgCBunOgCBunOgCBunOgCBunOgCBunOgCBunOgCBunOgCBunOgCBu
+nOgCBunOgCBunOgCBunOgCBunOgCt9EunOgCBonOgCBonOgEAiagEAEgEACgEBunOgEBunOgCBonOgCEGBMBwnOAoqBwnOgCBwnOgCEEBI9OynOABynOgCFC
+AIBgjOAFCAIBijOAEOBoBAsaAAEgEACgE8a+nOgEB+nOgCB+nOgCjuD+nOgCFEAIAuaA+uD0nOAEUBoCACA1nE8nOgEj0E8nOgC83K8nOgC+3KggKgCg4K6l
+OgI93K8nOgC/3KggKgCh4K8nOgItwK8nOgCHABAEuB/uDoH3rBsjOA4zF/FgEB63NgEB63NgEBkpOgEBsjOgEnoEqBgEBmnOgMBmnOgC87FmnOgCwO20NgCi
+ZmnOgC/J0jOgEBjGgIBlGgEBnGgEBpGgEBk9KgEvuDmnOgEBmnOgC6K09LgCp2KslOgcB4gJgEEQB4BujF69MAk3B8+LgEB8+LgEsjL8+LgErwKujOgE73Bo
+nOgEBonOgCwjLulOgCKAA6tKEIBgBl3K8aAujFu8JgE3rBwjOgErwKwjOgEEYBgEBpCABqrNgEBkpOgEBkpOgCBo5MgCBrCgEBo5MgEBrCgEBkpOgEBkpOgC
+BtCgCB0lOgEHABAHABAHABAEkBBgGB3CAB7CgEB/CgEBjDgEBvBgEBpDgEB3CgEBvDgEB3CgEB3CgEB1DgE6K25NgEgLqhOgIsM0kOgE2kB2nOgI3C2nOgCg
+Ni/IgCoPi/IgEHABAHABAESBgH2Zs9JA1tC4oKgkCB6oOgEBjCgCBjCgKBsuKgKBimJgKB8nOgEB+oOgCHABAHABAHABAHABAHABAHAq3EAEKBoBk3B+/LA/
+Zg9JgEBmoOgEBwkOgEBqoOgEFGAQrN60HA4jLsoOA5jL60HAESBgCk3BigMAACgEBg/MgIujFg/MgE7jL0kOgE4tC8oOgE9jL8oOQB8oOQBqoOgDEUBoC+mB
+uiNA7hE6iNgEB2kOgEBsmOgEB2kOgEBsmOgEBupOgE9OupOgCu1G0iNgChnLsoOgEEQB4Bk3BmgMA9kLk9NgE+kLk9NgE8a2oOgEglL2oOgChlL2oOgCrSuk
+OgEhnLuoOgEEEAI+/EqnOA//EqnOgCEEAQ+/EBA//EBgECAAuBESBwB1nEipOAj0EipOgB2/EynOgB1/EipOgBBGgBBEgEylLugMgItwK6oOgEBgnOgCCAAa
+HABAHABAE+BB4Vk3B2gMAB2gMgEBipOgEBipOgCBipOgCBonOgCB1DgCikDxDgEBzCggBBipOggEBipOgCBylKgCBgmOgMBo4NgIBipOgCrMkrOgC+oCgmOg
+EBo4NgIwOy2NgCBugJgCBugJgEB6/IgEBugJgEBugJgEztFo+IgEB+gJgEBi4NgEBzDgQtf0qNgEB2gMgsBBwqNgENEAorOA4gMAkpOCAACEXBwF2Z4+JAAy
+nEmqOAgkCB+qOAgCBsqOAgCB2qOAgBB2qOAQBmqOAQB2pOAgCAHAgCBopOBgIBopOfCCAACHABACAAEFEAQBmoOABgwKAECBIB2sNAHABAEEBQ8L84NAB6sN
+gECAAGCAAGCAAGDAAAyhM8qOAEEBUurBwwKAlwI+qOgIGMBEBABCBEBGBIBKHABAKAACEgBBoCBkqOABoqOgEBoqOgCBsqOgCBsqOgCB8pOgCBoqOgEBoqOg
+CB8pOgCBmrOgEBoqOgCBoqOgCBoqOgCBuoOgCBuoOQBuoOQKAACNCAsqOAgiMCAACNGA0sOAkiMAwqOAwqOCAACNEA4sOAoiMAirOCAACNEA8sOAsiMAWCAA
+CNEAgtOAwiMABCAAYCAAENIAmtOA2iMAirOAgsOABCAAaCAAENIAkpOA8iMAorOAihOABCAAzuNCAAEEOBoBBgsOA+zGgsOgEBktOgEBktOgCBktOgCBktOg
+CBktOgCEOB4BBHABLgEhjFPgEBTgEBXgE8LbgEBbgENEAwsOABAkiNCAABEaBgIk3BqjMABksOgEBksOQBksOQBksOQBksOQBs3JgCBoiNgEBstOgEBotNgE
+tfqtNgsBrDIgQl3BGgUCAAGNEA+tOAGAsiNCAACNGA8sOAKAm/JAs/JCAACNEAgtOAOAgtOCAACNEAquOASAktOCAACNCAuuOAWCAACEOBgUlXusOAs5HusO
+gCzfusOgCvWusOgCBusOgCB25NgE3rBBgEDAAA+iKutOTEUBoWBEA3rB4oOggKrwK4oOgE3nLysOgE4nLysOgC3CysOgCujFkjNgE2nLmkMgEk3BmkMgEsMw
+pOgEEQBgCBwkLABwkLgEBwkLgEBwkLgEB4+KgEB4+KgEB4+KgEB4+KgEEEBI4e2sOAmnD2sOgCCAAGEEBQrMDAujFsjNgEKAAt1HCAACHABAHABAHABACAAB
+CAAgtLCAAKCAAKCAAqGCAAMGEAEBABCE8DB4jHB8gBABkkNggDB8gBg0DBkkNggDB8gBg0DBkkNggDB8oBg0DByoBgMB8gBgcBkkNggDBghBg0DBglKgoBBo
+HgkMBqFgkBB8gBgUBkkNggDB8gBg0DBkkNggDB8gBg0DBkkNggDB8gBg0DBkkNggDBgHg0DBmFgwDB8gBggBBkkNggDBuHg0DBiBgoBB8gBgkLBoGggDBiyB
+gQBgmOg0CBouOg0CBwtOgEBgyBgEB+xBg8CBo3BgMBwtOABo3BgEBwtOAB6pOgEB6pOgEB+GgEB+GgGB8GgGBkFgEB2GgkBBiFgUBqHgcBsGgcByGgcB6Egk
+BB6pOgYB6pOgEB6pOgEB6pOgEB6pOgEB6pOgEB6pOgEB6pOgEBagEBagINCA0uO/uD0jLECBgtC4zDDAE2BBgHBm/NAocm4LgEBm/NgEB+2LgE5JuyNgQB4u
+OgEB4uOgCB4uOgCB4uOgCiwD4uOgCtN4uOgCBgsOgCBuxBgEB+xHgEjmKgqOgEBm/NgEBi/NgEBm/NgEBi/NgE/JoqOgEB+qOgIBm/NgEBm/NgEBm/NgEBoq
+OgEB+qOgI8LsoOgCDAAAC6uOLNCAiwOs0GyxBMABCEOBwKywDmpLAB+tOg8DB+tOgEBqyNgE7tCmwNgEBgrOgI8Li9NgINGAowOg7KqqOBqqOBkuOMABCNKA
+uqOg7KuqOBuqOhuLouOyfmvO3CkuOMABCNCAqvOlxCojOEEBQnZqmLA13B+7NgEEUBwtBrbw9NAuC2qOgQikDBgEBuvOggMj6D2qOgEs6G2qOgEBwuOgEm4D
+ujLgEBkyNgsJB2qOgEDAAAEwvOwBGGAEBCBQBgBFEAEnvD0vOAiZwvOAEEBIigDyvOAvxDCgCIAB8wOEGBQBCA4eywOgEqcywOgCIABCECBIBk2IAFEAIBgk
+KABCAEcBgK3CywOABywOQBywOQBywOQk4KmwOQj4KmwOgBB2lNgBACgEB6wOgEBkvOgCBosOgCB6wOgCBqrOgCBBgEDAAAIkwORHABAHABAEOBoJywDwqLAB
+Bg8DsMqsOgEzgD21MgIBy+NgEokDixOgC2gLsvOgCCAABCAAGCAAOEEBIBuwOAvxDegCEWBYB0wOAsnCuuOgCB6wOgBB6wOgBB6wOgBB6wOgBn3K6wOgB3C6
+wOgBB6wOgBB6wOgBB6wOgBHABACAAEHABADAAAksO8wOIHABACAACEEBgIywDorLAuuIBg8DCAAENCAsyO7sBs7NNEAoxO9XyqLBu0LGGBEBABCBEFEAIqci
+xOAiRixOAEGBgBsVwxOAz+C09CgCACgKGKAEB+PBgQBggBBggCBggEEIBQ6gLgQA73B0wOgEq9B0wOgC3rB0vIgCEKBgJywD6rLAzgL8sOg8D8/K+PgE2gL2
+wOgM5hEBgEDAAAB2xOACAAGFCAIx9BsiNAEEBQAi/CAACgEECBYrlK4gBAEGBYlXg4LAttCg4LgE3C4yOgECAAENCAqzO6lBCMABCNCAo4L6lBGMABCNGAsy
+O6lBKlXs4L3CkzOMABCMABotONEAyyOmuJ8/Cx9BkjNMABCMABiXMABgXMAB+WMAB8WGCAEBCEGBQ/5Gm2NABy5BAjuDgzOgEEGAIB6zOABsyOgC73KsyOgB
+EEBcACA3rBq/CgEEGBwBBCAswKuuOgQrwKuuOgEEGBwC+oC6kLAx9B6jNggBiMs2LgENGAqzO3nKurLBywOnZiyHMAB40BMABynBMABynBMAB80BMAB+0BNC
+A80Os4D2zOMABCNEAg1OutD8yOs4D6zOMABCNEAyhJ+tDi3LutDgzOMABCGOBEBCBEBGBIBKBMBUG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBB
+kBBmBBoBBqBBsBBuBBwBByBB0BB2BEEB4HywDsuLAk6GqJg8DCAA+qMNCAw1Ok3BgrMMABCGIBEBABCBEBGEEBIwOihOArMCgCEEBgC0/FCA3rBkvOggBEYB
+gQywD6uLA/JkwOg8DBklBgI8L2iOgEiyCBgQBDgEB2zOgEB2zOgCB4DgC/uD0pLggBBFgEBCgYCAA8lLCAA8qBCAAIEEBogBrTioOA2CuhOggQCAACNCAi0O
+rT2pOMABCNEAm0OB6pOB6pOMABCMABINEAw2O2ZM1ZgqOMABCNCA2yOrTkqOMABCMABENEA8yO5yLqqO6yLqqOMABCMABEMABGNGAi3O2Ze5yLyqO6yLyqOM
+ABCMABENGAqzO2ZkB5yL4qO6yL4qOMABCNCAs3OrToBMABCMABENEA0zOqYu1OrTuBMABCMABENEA6zOqY01OrTorOMABCNEA83OqY41OrT4BMABCMABEMAB
+4BMAB+BMABgCNCAo4OrTqyOMABCMABgBNCAqCrTqCMABCNAAuCMABCGCAEBCHABAKAA+sKHABAHABAGGBEBABCBEHABAKAAwrMCAACCAAGCAAjvGCAAUCAAQ
+CAA0tKCAAxqHCAA0OCAAaCAAeNEA04OnZs3HBmpBMABCMABm5BNCAi2OyuD83OMABCMABg6BNEAg5OBugCnZ43HMABCNEAq6OnZ83HisBsSMABCNIAo5OkoC
+g9MiMuBysDu0OvWm2OMABCNCAy6OkoCk9MMABCNCAw5OkoCo9MMABCMABo0ONCA25OBo5MMABCMABy0ONCA85O53HsgOMABCMABslJMABulJMABwlJMABglJ
+NCAo6OB0uIMABCNEAs6Ov4DywB0iHs6OMABCNEAw6Ov4D2wB+2GowBMABCMABwhBNGA26Ov4DitL9Xg1L/8B6sNMABCMAB04HNGA86OnZ6xL9Xm1Lv4DotLM
+ABCMAB0uBNGAi7OywDi1L9Xs1Lv4DutLMABCMABgxBNEAo7OywDo1LB03OMABCMABiwBNCA08OB22OMABCNIAy7OgwF06Ow8K06O4tC06O/0L62OMABCNCA2
+7OBy7CMABCNKA67Ow8K86O4tC86OB45O/0L+8NBo4OMABCNMAk9OBqiO2kBqiOv/Bk3OB84O3Ci9O9oCm5OMABCNEAi8O2kBuiO34Gi0NMABCNGAm8OBukCr
+G2iOBwkCMABCNGAq8O2kB2iOrG6iO3Cu9OMABCNGAu8OujFiyNgwFksOBu8OMABCNGAy8O7PmmKBkmKBgEMABCNEA28OiY8SB47OMABCNCA68O7PumKMABCN
+CAk+O7PymKMABCNGAi9O7P2mKBoTgwFk8OMABCNEAm9O7P6mKB2EMABCNCAq9OiYwTMABCNCA0+OiY0TMABCNEAy9OB4TBkFMABCNGA29OBoF61LmFl1Lk6O
+MABCNEA69Ok3Bw0MBw0MMABCNEA+9OByFujFyzNMABCNGAo/Ol2L2Fk3B40MB40MMABCNIAm+Ok3B80MglLm+O58C+xKBm+OMABCMABMNCAs+OnK05OMABCN
+EAw+Ok3Bm1MnK45OMABCMABIMABu5OMABMNEAggPpjH8xJy1LwGMABCMABy5OMAB05ONCAi/OgwFk+OMABCNEAsgPk3B81MujF60NMABCNEAwgPn2Lg2MpjH
+syJMABCNGAu/Ok3ByzJujFi1NpjH2yJMABCNEA4gPk3Bo2MuFyxKMABCNEA8gPk3B6zJgwFsvOMABCNEAghPk3B+zJn2Lw2MMABCMAB0LNGAggPk3B22M1nE
+ggPmuBu8OMABCNGAkgPu7EkyKujF41NgwF6vOMABCNIAogPu7EoyK9kL81KhlL81K4eghPMABCNEAsgPk3Bi3MujFg2NMABCNEAwgPu7EwyKplHwgPMABCNG
+A0gPu7E0yK8a0gPglL0gPMABCMABENCA6gPu7E6yKMABCMABENIAghPu7EgzKs/FkxKvWghP3CghPMABCNGAkhPu7EkzKs/FoxKvWkhPMABCNEAohPu7EozK
+BozKMABCNEAshPu7EszK5zGshPMABCNGAwhPu7EwzK58Co1Kp2LwhPMABCMABENEA2hPB2zKB2zKMABCNKA6hPu7E6zK1nE6hPiM6hPj0E6hPB6hPMABCNIA
++hP1nE+hPiM+hPj0E+hPv3L+hPMABCNEAiiPu7Ei0KBi0KMABCNGAmiPu7E84My3L84Mn2L84MMABCNGAqiPz4B02NiYujOBgyOMABCNGAuiPj4B82NiY29O
+13LwhPMABCNGAyiPz4B82NiY69O13L0hPMABCMABsyBNEA+jPB2gPB6hPMABCNGA8iP63L8jP73L+hPgwFyyOMABCNGAgjPgwFiiP63Lg7N73L2yOMABCMAB
+kvINGAmjP6KmkPysDu+OvWkgPMABCNGAqjPqRo+O6KqkPysDq7NMABCNIAujP9XmkPiYmLvWwiP3CwiPMABCNIAyjP9XqkPiYqLvWozO3C0iPMABCNEA8kPj
+4Bk4Nz4Bg4NMABCMABuDNIA8jP/WmjDB2LB0kPB8jPMABCNEAgkP/WqjD+2GgkPMABCNEAkkP/WujDBkkPMABCNCAulP/WyjDMABCNCAskP/W2jDMABCNGAw
+kP/W6jDBuiPBwkPMABCMABUNEA2kP/WgkDw4L2kPMABCMABSMABQNKA+kP/WokDs/F6Mm8D8/OiM0jPtc+kPMABCNGAilP/WskDs/F+MBilPMABCMABmBNEA
+olP/WykD34LolPMABCMABkBMABiBNCA2mPs/FsNMABCNCA0lPs/FwNMABCNEA+mPBilDgwFu1OMABCNEA8lP/4LmlDrwGkmPMABCNCAgmPrGwsOMABCNEAqn
+PqRihPz4Bu6NMABCNKAomPtqGomPuqGsnP4nHsnP5nHsnP6nHsnPMABCNIAsmPqRqhP+Vq9H4csmPrG8sOMABCMABosHMABqsHMABssHNGA2mPqR0hPjoHun
+PkoHknIMABCNGA6mPrGqtOBqtO3CynPMABCMAB2sHNEAgnPqR+hPBgnPMABCMABqmFNEAsoPqRkiPgwF82OMABCNCAwoPgwFg3OMABCMABmtHMABotHNEAyn
+PqRwiP6oH+kPMABCNEA2nP53H0/N93HmuOMABCNGA6nP53H4/N93HquO3C6nPMABCMABENIAgoPvwB6kO0tC+lPvWglPiZ6zEMABCNGAkoPvwB+kOiZ+zEBs
+lPMABCNIAooP0tCmmPvWolPiZg0Eh/BmmPMABCNEAsoPiZk0E55L0lPMABCNCAwoPBumPMABCMAB2rGMAB2rGNEA+pPs0GovOgwFu4OMABCNEAiqP53H6gO9
+3HsvOMABCNGAgpP53H+gO93HwvOl1LulPMABCMABkrGNEAmpPrGkhOl1L0lPMABCMABgzINEAspPwCqkPjwGwqPMABCNCAwpPvwBqmOMABCNEA0pPvwBumOg
+iD0pPMABCMABIMABKNGA8pP8uG6kPBqvN4c8pPMABCNCAmrPvwB6mOMABCNGAkqPvwB+mO+2G8qPoiCorPMABCNEAoqPvwBinO+2GgrPMABCNGAsqPlxCq+O
+BwrPBwrPMABCNGAwqPlxCu+OBqnOBqnOMABCNIA0qPvwBunOx6L4rPy6L4rP3C4rPMABCMABq3JMABWMABYNCAksP06L4nOMABCNEAirP06L8nO16L42MMAB
+CMABmBMABoBMAB6BMAB4BNEAurPB8jN89B8jNMABCNIAyrPz4B8vIiM4TysD4mPvWwoPMABCNEA2rP1ZkgO6K2sPMABCNEA6rP1ZogO53HgoIMABCNEAktPz
+4BogOgwF07OMABCNGAisPz4BsgO34GgqPBgpPMABCNKAmsPz4BwgO6KmtPysDsnPvWkpP3CmsPMABCNKAqsPziHi5Nz4B0gO6KqtP34GutO20DypPMABCNEA
+usPziHm5Nj4B8gOMABCMABy2CNGA6tPziHs5Nj4BihOB0tPMABCNGA4sPziHw5Nj4BmhOt7L4tPMABCMABENGAkuPj4BshOt7L+tPBozNMABCNIAitPziH65
+Nj4BwhOt7LiuPx7LszNMABCNEAsuPj4B0hO6KmuPMABCNGAqtPziHi6Nj4B4hO6KquPMABCMABu3CNEAwtPj4B+hO6KwuPMABCNKA6uPj4BiiO6K0uPysD6o
+PvWyqP3C0tPMABCNMA4tPziHw6Nj4BmiO6K4uPysD+oPvW2qP3C4tPMABCMAB85INCA+tP/8BigOMABCNGAovPziH66Nj4BwiOhlCiuPMABCNGAmuPziH+6N
+j4B0iO9X8rNMABCNEAquPz4B0iOgiDquPMABCNGAuuPj4B8iOz4B4iO/J2rPMABCMABy4CNIA0uPB+iOBijOB+iOBijOMABCNIA4uPq1BijOj4BmjOtcmsP7
+sBosPMABCNEA8uPq1BmjOj4BqjOMABCNGAgvPq1BqjOj4BujOtcusPMABCNGAkvPq1BujOj4ByjOBkwPMABCMABMNGAqvPi8L4jOq1B0jOk8L4jOMABCNEA0
+wPziHm8Nz4B4jOMABCMABSNGA0vPz4B+jO6KgjOB+zIMABCNKA4vPz4BikOq1BikO93BkjOB2XB0kPMABCNCAixPBkrPMABCMAB2/BNCAiwPz4BskOMABCNG
+AmwP/8BqiOgiDkvPB+wPMABCMABsCNGAswP/8BwiOseu5OikBq5OMABCNEAwwP/8B0iOtc+tPMABCNKA0wPh8L4iOi8LilOj8L4iOk8LilO3CsxPMABCNGA4
+wPi8LmlOj8L8iOk8LmlOMABCNGA8wPq1BgjOj4BqlOp8L8xPMABCMABiDNEAoyPziH69Nj4BwlOMABCNIAmxPq1BqjOj4B0lOtc0uP7sB+xPMABCNEAqxPq1
+BujOj4B4lOMABCNGAuxPq1ByjOj4B8lOtc8uPMABCMABINKA0xPj4BimOtc0xP6KmlO93Hk4O53HypOMABCNMA4xPj4BmmOtc4xP6KklOBsqPiY8yO13LuhP
+MABCNEA8xPBgkOBgkOMABCNIAgyPB2kKB+lOr0GkzPBsqPMABCNIAkyPi2GimOBstPr0GozPu9LwqPMABCNEAoyPBskOBskOMABCNEAsyPg9B8kO3CsyPMAB
+CNKAwyPmtCwzP/8B0kOiMwzP3C0zP3rB4tPMABCMAB08CNEA2yPsyG4yNi2G0mOMABCNCA6yPi2GwlKMABCNEA+yPi2G8mOw9LmuPMABCMABENEAkzP+8Gix
+Pw9Lo0OMABCNCAu0Pw9LwuPMABCMABm5IMABo5INCAwzPi2GunOMABCMABq5INEA2zPwwFytNBytNMABCNEA6zPwwF2tNB4nOMABCNCAk1Px4J+bMABCMABE
+NCAk0Px4J0nNMABCNEAo0Px4J4nNvwB+/MMABCMABINEAu0PsE2oPvrBkzPMABCNEAy0PuxGmlK85Ig+EMABCMABw/JMAB4+CNIA60PB60PiM60PiZ60Pi2G
+wnKMABCNIA+0PrGu7OhZiwO0iH+0PB21PMABCNKAi1P53HgtO93Hy7OhkDqkIn3JqkIm3JqkIMABCNIAm1Pm8DsiKhkDskIn3JskIm3JskIMABCNCAq1PuFo
+wPMABCNEAu1PwyGswPtcm2PMABCNGAy1P1tCi8Ow/Ci8OvwBohNMABCNEA21P1tCm8Ow/Cm8OMABCMABENCA81PBs8OMABCHABAKAACCAACEMB4MiM0tLAjW
+kmKgHBw/LgB2kBgmKggCy1Bo1PggEBo1PgCKAACEKBwBiMGAByxPgEBs1PgE/J6xPgE2C8iPgIKAACCAAECAAECAAKNIA02PiYG1ZokC2ZokCBokCMABCMAB
+ENKA62PiYK1Z44C2Z44CB44CBi0PMABCMAB+8JNCAm4PiYSMABCNCAWiYWMABCNGAaBWBq2Pj3IksPMABCNCAs3PiMoBMABCMABEGsBBEBCBEBGBIBKBMBOB
+QBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBEmCB4IkYmkPAtCkzPgExrB03PgIB03PgCoqL03PgCiP6zPgC+mBihNgCBs4PgEsqBihNgEg0CihNgEBihNgE
+h+Cq2PgE9+Cq2PgEB8lPgEhoB0zPgEtY6zPgIB44PgEBwmOgEB2lPgE97Fq2PgQBs4PgEBq2PgEB44PgEB03PgEB03PgCB6zPgCB44PgE5iD2nPgEBmkPgEB
+03PgCB03PgCB44OgEB8yPgEBkjKgEBs8JgECAA88NNCAy0OnvDw4PNKAw2PBojKqFm1PqY63PB63P3C+4PMABCMABqjKMABqjKMABojKMABojKMABsjKMABu
+jKNGAq4PnvDq4P8wGk1OBq4PEY8wDgHxbqmPA60D+kPgMBu5OgEBu5OgUBs0PgU82Cs0PgIz4B2sOgI/J8zPgEqcs1PgIBs1PgE3Cw5PgEiN63OgEHA3uBAI
+ABqiOIABq5PIAB04PCAAGHABAEGBMr0EgkMA7pG64PgEt0EszPgCIABylKIAB0lKEKBUr0EmkMAwfm4PgEyfm4PgCiJm4PgCt0EyzPgCEMBoBr0EokMABm6P
+gEBm6PgEBm6PgEBm6PgEt0E0zPgEIABg4GIABBCAABNKAw6PAy0PAu6PAu6PAu6PAu6PNEAs5P2kB4/OB0+DHAzHAIABosPIABy5PCAAEHABAEKBoBBu5PAB
+u5PgEBu5PgEBu5PgEBu5PgEHABACAACEOBoBr0EklMAgoGi7PgE/4Bi7PgElci7PgE46Bu3PgEzwDs6PgCt0Ew0PQEMBoBr0EmlMA/4Bk7PgE46Bw3PgElck
+7PgEBk7PgEt0Ey0PgEEKBgBr0EolMA/4Bm7PgE46By3PgElcm7PgEt0E00PgEEKBYr0EqlMA/4Bo7PgE46B03PgEBmnOgCt0E20PgCEOBoBr0EslMAvwBg3O
+gE/4Bq7PgE46B23PgE93HonOgC53HonOgCt0E40PgCIABBCAABNEAy7PA01PAkkOIABEIABBCAABNIA67PA81PA0hPA47PA47PIABEIABBCAABNGAi8PAk2P
+A8hPAg8PIABBCAABNGAo8PAq2PAiiPAkoOIABBCAABNGAu8PAw2PAi4OAqoOCAAg4MCAA2BCAA2BNIAm6PnvDo8PBEBC3Co8PMABCNIA68PsvB0iPB48PoiM
+48PiQGMABCNIA47Pz4BiwOnPg5PlX44Pzf44PMABCNEAk5PtwB0lOl1Lq4PMABCMABwvFMAByvFNEA+4Pu0I6xOk0D0xOMABCMAB4vFNGAkyPsvBqjPlcu9P
+l1L44PNGAkmOsvBsjPlcw9Pl1L64PNKAmmOsvBujPlcy9PB4DvwBo5Ol1L84PMABCMAB0gJMAB2gJMABsgJNGAy3O82Gu3OB89PB89PMABCMABygJNKA45PB
+45Ou1Gk2O68JghP4e85P3C29PMABCNIAg6P68JkhPtwB6mO29Ji6PvWg6PMABCNEAg6Pu0I8yO+wD2yOMABCNIAq9PsvBqkPttCq6Pzfq6PBy6PMABCNGAo6
+Pu0IkzO+wD+yOBo6PMABCNIAy9Pu0IozO4Xw6PinCoCB66PMABCNGA29PvwBw6O/iMgFtwBunOMABCNIAg/PsvB6kPlc++PznC++PinCwCMABCNKA2+PsvB+
+kPlXq2Pzfi/PgyDwhJinC0CMABCNIA6+PsvBilPlXu2Pzfm/PinC4CMABCMABENIAgoOsvBolPlcs/PB2Fl1L26PMABCNEA05PsvBslPlcw/PMABCNIAw+Ph
+kBo1Itco/Pp/Gw+PoiC45PMABCNEA6/PB0lPB0lPMABCMABENEAyoOl1Lo7PzwDy/PMABCNIA++PsvB+lPtwB2oOlcigQl1Ls7PMABCNKAi/PsvBimPtwB6o
+OlcmgQl1Lw7PBmgPMABCNGAm/PsvBmmPBm8PBm8PMABCNGAy8PsvBqmPBq8PBq8PMABCNCAu/PsvBumPMABCNGAy/PsvBymPmkMy8PnkMy8PMABCMABEMABO
+MABMNGA8/PsvB8mPlX88Pzf88PMABCMABSNEAigQsvBinPBiqOMABCMABYMAB0yKNEAwhQsvBqnPtwBiqOMABCMABEE2BB4mIBFABq6PgE3C64LAB0hQgEvW
+ohQgEBohQgCBBgCqcohQgEBohQgCBohQgCBDgCwyDDgCB+8PgCkYwgQgCBywPgEBohQgEmyGohQgCBohQgC6KwhQgEsMw8PgE9vC65NgI6qB0hQggBBohQgE
+B64PgEnuFohQgEouFohQgC5ZHgCEGBIsyG0/PABigQgCBigQQECBE7PshQACAAvvBDAAAB4gQggBCAAtvBGIBEBABCBEBGESBgC40BunEABizKgE9xB4kPgE
+vjB+kJgEzwD8gQgCBiiQgCB87PgEB0/PgEBCgEEKBgBr0EmsMAqFs+PgEtGiyPgC1mBohQgIt0Ey7PgBEUB4Br0EosMA5ZihQgEBihQgCzwDihQgCBmiQgEj
+1ImiQgEBmiQgEBihQgEBq+PgCt0E07PQEWBoCr0EqsMAqFkhQgE7+HmgQgCxyBoiQgCBoiQgEBoiQgEBoiQgEseo+PgEBoiQgE1mBshQgEt0E27PgBEGBMr0
+EssMAqFmhQgEt0E47PgCEGBMr0EusMAqFohQgEt0E67PgCEGBMr0EwsMAqFqhQgEt0E87PgCEGBMr0EysMAqFshQgEt0E+7PgCEQBgBr0E0sMAzwDuhQgEmu
+BuhQgCmkHuhQgCBuhQgCBuhQgCw0E2+PgCt0Eg8PQIABsgHIABBCAABNQA8iQA+8PAkoEA2hQA6iQA6iQA6iQA2hQA++PIABBCAABNGAijQAk9PA68PAg/PI
+AB0uKIAB2uKIAB4uKIAB6uKIABBCAABNOAwjQAy9PAqiQAoyFAmyFAqiQAqiQAy/PCAAuBNEAkhQovGuiQ3CmjQMABCNCA6/PBGMABCNEA8jQwmMK3lH2jQM
+ABCMABonIMABmnFNEA0hQqR89PwlMikQMABCNIAijQnvDijQqcigQ4eigQBijQMABCNIAmjQvwBggPqcmgQ4emgQ2mMmjQMABCMABENGAiiQ2ZqhQBy+P4Xi
+iQMABCNGAmiQ2Z4+P1Z2+PvWugQMABCMABEMABKMABINCAihQtwBytOMABCNEAmhQsvB+qPtwB2tOMABCNGAolQtwB6tOsvBirPBikQMABCMABkENCAulQsv
+BorPMABCNEAskQsvBsrP3CklQMABCNIAq6PsvBwrPlc0lQ3jM+Ll1L+gQMABCNIA0kQnSu6PsvB0rPlc4lQl1LihQMABCMABykJMABo3KNGAimQBmuOB8hQs
+nL6hQMABCMABuhKNGA8hQnvDilQqciiQ4XgiQMABCNGAsmQrnMwuOtwB+uOBqmQMABCNEAwmQrnM0uOwnMumQMABCNGA0mQrnM4uOsnCwuMBmmQMABCNEA4m
+QrnM8uOB2mQMABCNGA8mQrnMgvO1nM6mQB6mQMABCNCAgnQBkvOMABCEMBoBr0EkxMAtwB2vOgEgoGinQgEovB8zKgE3CinQgEt0EwgQgEEIBYr0EmxMAtwB
+4vOgEgoGknQgEt0EygQgEIAB4LIAB6LMABy4KMAB04KMAB24KNGAynQz4B26OjkMsjQkkMsjQNGAynQsvButPlXynQzfynQNEAwmQsvBwtPtwBowOMABCHAB
+AIABBNEAwwOAwwOA8nQIABBNEAioQA0wOAgoQEGBMr0EkyMAhoI+mQgEt0EwhQgCEKBUr0EmyMAhoIgnQgEBgnQgCzwDgnQgCt0EyhQgCEMBgBr0EoyMAhoI
+inQgEooMinQgCzwDinQgC4iLmoQgEt0E0hQgEEIBYr0EqyMAzwDknQgE4iLooQgEt0E2hQgEEGBQr0EsyMABqoQgEt0E4hQgEEWBwCr0EuyMABg5OgEBwiQg
+EhoIonQgEB+lQgE4iLsoQgEBsoQgE97I8mQgEBsoQgEmuBonQgEt0E6hQgCESBgCr0EwyMAuoMi5OgEhoIqnQgEvoMyiQgEBgmQgEBgmQgEjuDqnQgEyoMgm
+QgEt0E8hQgEESB4Br0EyyMABsnQgEzwDsnQgCBwoQgCBwoQgEBwoQgEBwoQgEovBsnQgEt0E+hQgCEIBYr0E0yMAgoGyoQgEBunQgEt0EgiQgCEeBgDr0E2y
+MAhoIwnQgE5oM0oQgEsoM0oQgEhiM0oQgEiiM0oQgEB0oQgEB0oQgEBooQgEBooQgCB0oQgCB0oQgEmuBwnQgE9oMwnQgCt0EiiQgCESB4Br0E4yMAhoIynQ
+gE7oM2oQgE2rH2oQgEB2oQgEB2oQgEmuBynQgE9oMynQgCt0EkiQgCEKBYr0E6yMAhoI0nQgEzwD0nQgC4iL4oQgCt0EmiQgEEMBYr0E8yMAhoI2nQgEB2nQ
+gCB2nQgCqnG2nQgCt0EoiQgCIABu0KIABBCAABNIAkpQAmjQA+nQA+nQA+nQIABBCAABNKAqpQAsjQAkoQAkoQAkoQAykQIABBCAABNGAwpQAyjQAqoQA4kQ
+IABEIABGIABooKIABqoKIABsoKIABBCAABNQAgqQAikQAy6OAw6OAwnQA+pQAuoQA+pQA6oQIABBCAABNOAmqQAokQA46OAgpQAgpQA2nQA2nQA2nQIABBCA
+ABNQAsqQAukQAmpQAmpQAqqQAqqQAqqQAqqQAmpQIAB+OIABBCAABNOA0qQA2kQAupQAyqQAyqQABAupQAupQCAA8CIABBCAABNQA8qQA+kQA2pQA6qQA6qQ
+A6qQA6qQA2pQA2pQIABBCAABNIAirQAklQA8pQA8pQAqmQIAB2pKIABBCAABNKAqrQAslQAkqQAkqQAkqQAkqQHABACAAyDCAAwDCAAGNIA0rQ20BskP4iL8
+mQzwDuqQ3oM0kPMABCMABmuJNGA0qQBgRzwD0qQ3oM0qQMABCNIA8rQ40BoxEzwD4qQvjBmnQvlM88KMABCNEAgsQ40BsxEBQMABCNEAmsQhqMsRkqMUMABC
+NEAqsQu0BwlPkqMYMABCNKAgsQBknQhqMi+PkqMc5pC4BBwoQMABCNGAwsQBi9Oi9Bk9OmuBsrQMABCHABAHABAIABBCAABNGA4rQAigPABAgnQCAABKAAg0
+BEEBQpxB45PA8Li6PgEEEBQ1b65PA8Lk6PgEHABAIAB8sQEEAgBBmoQABmoQgIFEAgBBsoOAACAEaBwX8Ly6PABitQgC3CutQgCButQgEButQgEACgEBikQg
+QuDMgIx8LKgIButQgIBitQgEBwoQgCB2gPgCHABAGKBEBABCBEBGBIHABACAACCAAp8DCAAWCAAWCAABNEA8sQAmhPAkoQCAAUCAAUCAA8nPMAB6QMAB6QMA
+B+9BNIAkqPg9B6/O6KquQvWqqQ3CuuQMABCNGAoqP6KuuQvWuqQ3CyuQMABCMABEMAB4wHMABs9KMABsoQMABugLMABsHNCAkvQpVmpQMABCMAB49CMAB69C
+NCAwiPi2GkiPMABCMABi0JMABghLMABm+CMABq0JNEAyuQmc0uOpxBgjPMABCMABqhLNEA4uQwwF0oO3rBgqQMABCMABy0JNIA+uQz4BojPBynL4e6jQuFoj
+PMABCNIAwjPi2GgjPnrMwCBivQBivQMABCNEAmvQ7jBwjPBuqQMABCNCA4jPwyG4jPMABCNGAosQj4B8jP34GstQvWssQMABCNQAyvQ8/F8zOziHq8O20Egk
+Pz4B8jP6KywQysD4qQvWwsQ3CyvQMABCNMA2vQ8/Fg0O20EkkPz4BgkP6K2wQ34G+qQvW0sQMABCNGA6vQz4BkkPBgEBirQMABCNGA+vQziH28Oj4BskPBqs
+OMABCNEAiwQj4BwkPtsMusOMABCNGAmxQj4B0kPz4BwkPgkBqvOMABCMAB6gKNIAswQziHk9Oq1B2kPj4B6kPBsxQMABCNMAwwQziHo9Oh8L6kPi8L+kPj8L
+6kPk8L+kP3CoxQMABCMAB4hBMAB6hBNGA4wQi8LmlPq1BilPj4BmlPMABCNKA8wQziH09Oq1BmlPj4BqlPtcquQBkuQMABCMABmgDNIAixQziH69Oq1BslPv
+wB8tPtcwuQMABCNKAmxQziH+9Oq1BwlPj4B0lPtc0uQ7sB2uQMABCNEAqxQj4B4lP0tCmsOMABCNIAkwQvwBouPtcuxQqcuuQ4euuQMABCMABmlGMAB2UMAB
+mlGNEAyuQu0IunPw/ConPMABCNOA8xQvwB2uPsvB84PttC8uQ4e0yQB0yQtwB07OBktQMABCNMAgyQvwB6uPsvBg5PttCgvQ4e4yQBi7OktMkzPMABCNMAky
+QBkmQBimQBozQBozQ3CgGmtMm7OMABCNCAouOz4BymPMABCMABy6JMABw2JNGAwyQvwBqvP8LwyQ/am9PMABCNGA+2PlxCymQurB4zQBgrQMABCNEA4yQlxC
+2mQBi3PMABCNKAg0QvwB2vP/Zg0Q4eg0Q48Cg0Q3Cg0QMABCMAB22JNKAizQz4BsnPlcm0QlmCiwQmtMk8OB0GMABCNQAmzQz4BwnPlcq0QlmCmwQmtMo8O3
+tM4Gl1L0vQ82G8tPBkGMABCNOAqzQz4B0nPlcu0QmtMs8O3tM8Gl1L4vQlxConQ5tMoGMABCNMAm9O82GkuPl1L8vQz4B4nPlcy0QB2nQBy0QMABCNIAq9Ol
+1LgwQzwDyzQ+V0Glc20QMABCNKA60Qz4BgoPlxC0nQlc60QlmC2wQB+wQMABCNEA6zQnS0pQwkM69OMABCNCA+zQiM20QMABCNEAi0Qz4BsoPiM60QMABCMA
+B8jDMABimBNKAq0QziHihP/8BumP5pC6xOBszQ4uDi1QMABCMABiONIA21Qz4B6oPjkMwxQkkMwxQB4xQMABCNEAs+Oz4B+oPlc41QMABCMABwQNCA+1QlxC
+4oQMABCMABwONIA2zQsvBg8Plck2Qzfk2QBowQMABCNKAk1QtwB8+OsvBk8Plco2QBswQl1LyxQMABCNEAu2QtwBg/OxrBo1QMABCNEAi0Qi2GqpPkqMinPM
+ABCMABENGA22QByIkqMonPB22QMABCNKAu2Qz4BgqPlc62QlmC2yQguM+yQmxB62QMABCNGA61QsvB68Plc+2Q5vB0zPMABCNEAk3Qz4BoqPvrB00QMABCNE
+AqzQz4BsqPvrB40QMABCNGAs3Qz4BwqP5qM80Q6qM80QMABCNCAyzQlxCoqQMABCMABENCA4zQsvBw9PMABCMABWNEA22Qz4BgrPvrBs1QMABCMABmsQMABo
+sQNCAk4QurBkyQMABCNMAm4QvwB8zPurBm4Q4em4Qy6Lm4QrwGm4Qqcm4QMABCNMAq4QvwBg0PurBq4Q4eq4Qy6Lq4QrwGq4Q48Cq4QMABCNEAw4QlxCorQv
+wBk0PMABCMABkoCNEAw3Q20BuxPzwDo4QMABCMABsiLOAB03JBNCAs7Oz4BisPMABCGEBEBABCMAByyQMAB4yQMAB6yQMABu+ENCAs5QBm4QMABCEYBwCr0E
+wjNABu5QgEjWy1QgEBy1QQvWo1QwDmyGo1QgEt2EyzQgEmnDq4QgEj+FyzQgEBo1QgE4iLu5QgEt0E8yQgEEKBgBr0EyjNAt2E0zQgEmnDs4QgEj+F0zQgEt
+0E+yQgEEMBgBr0E0jNAjW21QgE6vM21QQvWs1QwDmyGs1QgEt0EgzQgEEGBQr0E2jNAt2E4zQgEt0EizQgEEGBQr0E4jNAt2E6zQgEt0EkzQgEIABBCAABNW
+A+5QAg0QA85QAg2QAg2QA21QA21QAg0QA44QAg0QA21QAm1QIABBCAABNIAk6QAm0QAm0QA+4QAm0QIABBCAABNKAq6QAs0QAs2QAs2QAi2QAi2QIABs8JIA
+Bu8JIABm3QIABCKAA+YIABEEEAQ8/K60QAjC26QgEFEAQACA8/CEAIABCHAjuFACAACESB4Br0EilNA5vMg7QgEj+Fi1QgEB62QgE7vM62QgE4iLg7QgE5Z8
+5QgEBk3QgCt0Eu0QQEQB4Br0EklNA5vMi7QgEj+Fk1QgEqwM82QgE7vM82QgE4iLi7QgE5Z+5QgEt0Ew0QgCEIBYr0EmlNA5vMk7QgEj+Fm1QgEt0Ey0QgEE
+KBgBr0EolNA5vMm7QgEj+Fo1QgE+/Gk5QgEt0E00QgCEIBYr0EqlNAgoGo7QgEzwD86QgEt0E20QgCEGBQr0EslNAgoGq7QgEt0E40QgEEMBoBr0EulNAgoG
+s7QgEzwDg7QgE4iLs7QgEBo6QgEt0E60QgCEMBgBr0EwlNAgoGu7QgEzwDi7QgEywMq6QgCBq6QgCt0E80QgCEKBYr0EylNAgoGw7QgEzwDk7QgEywMs6QgC
+t0E+0QgCEQBoBr0E0lNAgoGy7QgEBu6QgEBu6QgCBu6QgCBu6QgCBu6QgCt0Eg1QgCEQB4Br0E2lNAlX07QgEzf07QgEB07QgEsoM07QgEB07QgEywMw6QgE
+t0Ei1QgCEMBgBr0E4lNABq7QgEs5Hq7QgCBy6QgCvWo5QgEt0Ek1QgEIABBCAABNMA+7QAg2QA87QA+1QA0rPAm3QA46QIABBCAABNOAk8QAm2QAi8QAk2QA
+83QA83QAs3QA+6QIABBCAABNGAq8QAs2QAo8QAq2QIABBCAABNIAw8QAy2QAu8QAw2QABCAA+BIABBCAABNGA48QA62QAsxQAq8QIABBCAABNEA+8QAg3QAy
+xQIABBCAABNKAk9QAm3QA4xQA28QAs4QA+7QIABBCAABNKAq9QAs3QA+xQA88QAk8QAk8QIABBCAABNIAw9QAy3QAkyQAi9QAq8QIABBCAABNMA29QA43QAq
+yQAw8QAw8QAw8QAw8QIABBCAABNOA89QA+3QA69QA69QA69QA69QA69QA28QIABBCAABNGAi+QAk4QAkxQA88QHABAKAACEMBoBr0EooNAtyIm+QgEuyIm+Q
+gE5oMm+QgE7oMm+QgEt0E03QgEEIBYr0EqoNA9wMo+QgEBo+QgEt0E23QgEEOBwBr0EsoNABq+QgEBq+QgEBq+QgEBq+QgEp/Gu6QgEt0E43QQEQBwBr0Euo
+NAzxMs+QgE0xMs+QgE1xMs+QgE2xMs+QgEp/Gw6QgEsVo9QgCt0E63QgCEKBgBr0EwoNAzwDq9QgEvjBu+QgEhDq9QgEt0E83QgCEMBYr0EyoNAhoIs9QgEw
+7Dy3PgCzwDs9QgCw0Es9QgCt0E+3QgCEQBgBr0E0oNAhoIu9QgEw7D03PgCzwDu9QgCBm+QgCBm+QgCBu9QgCt0Eg4QgCEGBMr0E2oNAhoIw9QgEt0Ei4QgC
+EKBUr0E4oNAhoIy9QgEzwDy9QgC3oM43PgCt0Ek4QgCIABskBIABukBIABwkBIAB48DIABBCAABNKAm/QAo5QAkkBAk/QAk/QAo7QIABBCAABNMAs/QAu5QA
+qkBAq/QAq/QAu7QAm+QIABBCAABNIAy/QA05QAs+QA66QAs+QIABBCAABNIA4/QA65QAw4PAy+QAy+QIABEIABBCAABNGAggRAi6QA44PA6+QIABEIABGIAB
+2rLIABBCAABNIAsgRAu6QAm/QAm/QAs5PIABECAAqCNGAygR5ZqzQoCqzQpxB2+JMABCNGAuzQ5ZuzQlX0gRr4H0gRMABCNGAyzQpxB++JlX4gRr4H4gRMAB
+CMABINEAghR5Z4zQpxBk/JMABCMABEMABo/JGMBEBABCBEBGBIBKCAA0xPNIAEBi8QovBCBkjQoiCu7QNIA++QlXshRxrBshR1jHghRvrBg7PNMAg/QsEy0Q
+lXuhRxrBuhR1jHihRvrBi7PqLm1QNIAsgRlXwhRxrBsgR1jHkhRvrBk7PMABCMABIMABINIAq/QlxCy0QlX4hRzf4hRqLw1QMABCNEA20QsEg1QurB8hREKB
+Yr0EgsNAsEi1QgEB8/QgE9Oi+QgCt0Es7QQEMBYr0EisNAsEk1QgEkzM+/QgE9Ok+QgC26Ik+QQt0Eu7QQIABBCAABNIAoiRAq8QAq1QAiiRAq+QIABEIABB
+CAABNKAwiRAy8QAy1QAqiRAy+QAy+QMABklKMABmlKMAB4tJNKAyhRsE61QurB2iR0tC68Q4eyhR1jHqiRMABCMABEMABylKNEA41QsEi2Q58C+iRMABCNIA
+48PlxC81Q58CijR3C2iR3Wu1QMABCNGA88PlxCg2Q58CmjR3C6iRMABCMAB8lKMAB+lKNEAk9P82Gg9PnSk4QMABCMABkmKMABmmKMABomKMABqmKNEAw9P8
+2Gs9PtwBusPMABCNGA6iRlxC42QlXk/Q4e+jRMABCNGA+iRlxC82QvrB29P5uGikRMABCMABENGAkjRlxCi3QurBokRnS+4QMABCNIAojRlxCm3QurBskRvr
+Bg+P5uG07QMABCMABiNNIA0kRlxCs3Q58CykRvWykRB4wLMABCNOA4kRB83QB+xLlxCw3QB2kRB2kRB2kRB6gRMABCNEA2jRptM03QB03QMABCNGAytPlxC4
+3QurB+kR8Ro6QMABCNGA45QlxC83QurBilR8Rs6QMABCNGA6tPlxCg4QurBmlR6R06QMABCNGAg6QlxCk4QurBqlR6R46QMABCNMAwlRi0M04Qj0M2yLlxCo
+4QBulRBulRn0MyhRMABCNEA0lRsE24QhxMukRMABCNGAojRurB2lRvrB2lRhgH6tNMABCMAB6zLNCAujR3C4kRMABCNGA8kRlXgmR4e6hR3C+hQMABCHABAE
+UBoCr0EowNAurBmmRgExyBmmRgE3CmmRgEi/EmmRgEBmmRgEBmmRgEBmmRgEBmmRgEt0E0/QgEEKBgBr0EqwNA7tC0zLgElXomRgEzfomRgEt0E2/QgEEMBo
+Br0EswNA7tC2zLgElxCk5QgEjxBqmRgEkxBqmRgEt0E4/QgEEIBYr0EuwNAsEw5QgE7tC4zLgEt0E6/QgEIABBCAABNGA0mRA2gRAymRA82KIABBCAABNIA6
+mRA8gRAk0LA4mRA4mRIABBCAABNGAgnRAihRAq0LA45QIABBCAABNEAmnRAohRAo6QHABACAAkBCAAENGAomRBomQ9mBsnR3rBwhRNEAyjRlxCyzLBs0LMAB
+CNGA0nRsE26Q3CwjQBklRMABCNEAymRsE66QlxCw6QMABCMABksLNGA4mRurB8nR60C8nR3C8nRMABCNKA8mRBg0LlxC66QurBgoR4egoR3CgoRMABCNKA2l
+RlXkoRvWkoRy6LkoR48CkoR3CkoRMABCMAByjLNEAmnRlXqoR4ekkRMABCNGAqnRlXuoR4eokRlqLykRMABCNMAyoRvwBokQurByoR4eyoRmxBwkQ48CyoRB
+qjRMABCMABENIA0nRsE87QlX4oR4eykRz1MwjRMABCMABgHNGA47QsEi8QurB+oRsC2rKMABCMABmHNMAkpRsEo8QvwB6kQurBkpR4ekpR48CkpR3CkpRMAB
+CNOAopRsEs8Q8wG+kQurBopR4eopR48CopR3CopRmxBmlQMABCMABw5KMABy5KNCAwpR+V65KMABCMAB+kLNMA2pRurB2pR4e2pRy6L2pR3C2pRnvD2pR48C
+2pRMABCNSA6pRvwBwlQurB6pR4e6pRy6L6pR3C6pRmxB4lQ48C6pRBihRz1MykRMABCNCAwnR/yB+pRMABCMABslLMAB4sKNEA4nR3CmqRBmqRMABCNIAmpR
+lXqqR4ekmRy6LqqRBmpRMABCNOAqpRt1Mu2Li0M09QlxCo9QsCmtKlXuqRzfuqRBuqRMABCNKAkoRurByqRByqRsnLyqR3CyqRByqRMABCNIAw9QurB2qRs2
+M2qRsnL2qR3C2qRMABCNGAsoRlX6qR4e0mR3C2pRMABCEIBYr0Eg1NAqnG6pRgEvrB+qRgEt0EskRgEIABBCAABNGAmrRAolRAgqRAkrREUBgCr0Eo1NABmr
+RgEylHmrRgEBmrRgEBmrRgEBmrRgEBmrRgEtcg7PgEqnGiqRgCt0E0kRgCEIBQr0Eq1NAtci7PgEqnGkqRgCt0E2kRgCEKBgBr0Es1NAurBqrRgE6RqrRgEz
+wDmqRgEt0E4kRgCIABBCAABNSAyrRA0lRAwrRAwrRAwrRAwrRAwrRAwrRAq7PAsqRIABBCAABNGA4rRA6lRAw7PAyqRIABBCAABNIA+rRAgmRA8rRA8rRA4q
+RIABENIAisRtwB00PlxC6+Q58CgsR3CoyBMABCNEAg/QsEo/Q58CksRMABCEQB4Br0Eq2NAurBosRgEvWosRgEmyGosRgEBosRgEBosRgEylHkrRgEt0E2lR
+gCEKBgBr0Es2NAlXqsRgEzfqsRgEB+rRgEt0E4lRgCEKBgBr0Eu2NABssRgEBssRgEBssRgEt0E6lRgEIAB2OIABBCAABNIA2sRA4mRA0sRA0sRAosRIABBC
+AABNIA8sRA+mRA6sRA6sRA6sRMAB6UNGAinRvrBymQ4XysR5Z6rRMABCNEAktRhNknR4X2sRMABCMAB2mRNGAqtRBuvQlXotRzfotRMABCNIAosRx3MyvQlX
+stRzfstRvrBgnQMABCNEAytRB2vQmyGqpRMABCNCA2tR03M6vQMABCHABACAACMABmyLMABuxLNEAkqRlxC6gRyTmjRMABCMAB2WMABwGMAB8wKNGAkhRt1M
+q6LlxCkhR97IquRMABCNQAohRt1Mu6LoCohRlxCohRlXuuRzfuuRBuuR/1LiqQByqRMABCNMAshRt1My6LoCshRlxCshRlXyuRzfyuRB4xQMABCNOAwhRt1M
+26LoCwhRlxCwhRlX2uRzf2uR/3M2uRBuHMABCNMA0hRt1M66LoC0hRlxC0hRlX6uRzf6uR/3M6uRMABCNCA4hRB0HMABCNMA+tRt1Mi7LsEmiRlXivR4e8qR
+z1M6pRlqLmrRMABCNOAiuRt1Mm7LlxCgiRsEqiRlXmvRzfmvRz1M+pRlqLqrRMABCNKAmuRt1Mq7LlxCkiRlXqvRzfqvR48CqvRMABCNCAquRn4MkIMABCMA
+BUNIAwuRt1M07LlxCuiRurB0vRBwuRMABCMABENIA8vRj0Mi9LlxC0iRoC0iRnC0iRMABCNGAgwRBkCt1M+7LsEijRMABCNCAkwRy4MoCMA33MCNGAivRlXm
+wRBgsR3CmwRMABCNEAswRnSglRzwD+vRMABCNIAklRl1L4rRzwDiwRBqvRvlMuhMMABCNGA0wRzwDmwRvjB8rRBkQMABCNIAslRvjBgsRzwDqwRByvR54MoQ
+MABCNCA8wRm0Ds0BMABCMABUOAzyC8vRBHABACAACMAB2kHMABeEIBgBAFAjuFsWgIBsWgE8LgqJgEHABAEEAQ8/KuxQA0wDuxRgEFEAQACAB2WANKAuwRoR
+qhQ6KuxRvWmxRrNw2L3C4oNMABCNCA4xRB4rRMABCNEA8xRoRyhQ7P+rRMABCNEAisRvW4tR3CotRMABCNEAmsRoR6hQBstRMABCNMAqsRoR+hQr5MwtR5Zi
+xRurBmyRs0GswBB6xRMABCNKA8vRovGmxRhgH4nQBkuRBmxR3C+xRMABCNIAqxRsEylRlXuyR04MouRw5MqxRMABCHABANEA2yRtwBo7PwHguOMABCMAB6dN
+GA2xRBk5PloCwuQm4Gg5PMABCMAB+0IMAByhMNEA27PsvB+4QlcizRMABCKAA+xRCAACNEA8wRBmzRBmyRMABCMAB2nRNCAixR75MszRMABCNEA4vRlxCumR
+BmxRMABCMAB6dMAB8dNEA4yR1Z2mR2Z2mRMABCNEA2oRl1LqvRzwD0zRMABCNKA48Pl1LuvRzwDgzRlxC+mRurBk0RBowRMABCNKA+oRl1LyvRzwD8zRBu3Q
+xtMo0RhoIkzRMABCMAB+cMABgdNIAiyRlXw0R4ew0RyoBw0R3Cw0RMABCNMAmyRlX00R4e00Rtc0zRB0zRB0lM3C00RMABCNIA0zRsE8nR1tCy8Kw/Cy8K3C
+0zRMABCNGAuyRtc8zR3C8zRxoB8lMMABCHABAEIBQr0Ek/NAmc+zRgEBgzRgCt0EwuRgCEGBQr0Em/NAsEovRgEt0EyuRgEEMBoBr0Eo/NAgoGm1RgEBqvRg
+EsEqvRgEj3Ii0RgEt0E0uRgCEOBwBr0Eq/NABsvRgEgoGo1RgE36MsvRgEsEsvRgEj3Ik0RgEt0E2uRgCEGBQr0Es/NAgoGq1RgEt0E4uRgEEKBgBr0Eu/NA
+goGs1RgE36MwvRgEsEwvRgEt0E6uRgEEKBgBr0Ew/NABqzRgEBu1RgEBi1RgEt0E8uRgCIABBCAABNGA21RA4vRAw0RAyzRIABEIAB63KIAB83KIABBCAABN
+KAi2RAkwRAg2RAkwRAkwRA80RIABBCAABNMAo2RAqwRAqwRAm2RAqwRAqwRAi1RIAB80LIABBCAABNIAw2RAywRAu2RAywRAywRIABBCAABNIA22RA4wRAw0
+RA02RAo2RNGA42Rmc01PBy2RA42RMABCCAABEaBoDB82RABCgEAFgEBqyRgEB2yRgEB2zRgEBw5PgEBHgEBgxRgEB4xRgEB48QgIB+xRgEBgkRgCIABBNEAi
+3RAGA81RFEAIB4rRAB2/PACAAGNGAi2RtwB6/PlxCgqR5Zi2RMABCNIAm2RsEuqRxrBq3RvrBwjLsVirRMABCNOAq2RsEyqRBgjRxrBu3RvrB0jLxoBuvNsV
+mrR3Cq2RMABCNOAu2R1tCqyRBmsBBksButBy3RtcsnQqnGu2RB4uRMABCNIAy2RsvBy9Q2ZqgQ1ZqgQtcwnQMABCEIBYr0E8hOAurB63RgE8R63RgEt0EoxR
+gEIABBCAABNGAi4RAkyRAg4RAg4RIABENIAm4RlxC+qRlXk4Rzfk4RB21RMABCMAB66KMAB86KMAB+6KNCA4zRlxCorRMABCMABknMMABmnMMABonMMABi9L
+NCAuhQsE+rRMABCESBwBr0EgjOAsEisRgEgoG+4RgE+ei1RgEB63RgCB63RgCsV63RgCB63RgCt0EsyRgCEKBYr0EijOAsEksRgEB83RgEsV83RgCt0EuyRg
+CEOBgBr0EkjOAgoGi5RgE08M+3RgEz8M+3RgC+em1RgCsV+3RgCt0EwyRgCEMBgBr0EmjOAsEosRgEBg4RgEz8Mg4RgCw0Eg4RgCt0EyyRgCEQBoBr0EojOA
+sEqsRgEgoGm5RgE3+Hk3RgEBi4RgC5vBi4RgCmkHi4RgCt0E0yRgCEUB4Br0EqjOAsEssRgEBo5RgElco5RgEurBo5RgEBs1RgE3+Hm3RgCq9Bk4RgCmkHk4
+RgCt0E2yRgCIABBCAABNQAw5RAyzRAysRAkuRAy1RAq4RAq4RAq4RAq4RIABBCAABNIA25RA4zRA4sRAw4RAw4RIABBCAABNMA85RA+zRAwuRA24RA24RA+1
+RA24RIABBCAABNKAi6RAk0RAktRA84RA84RA84RIABBCAABNOAo6RAq0RAqtRAm6RA81QAi5RAi5RAi5RIABBCAABNSAu6RAw0RAwtRAs6RAs6RAs6RAw2RA
+i2QAo5RAo5RHABAHABACAAp4CHABACAACNGA05RqRy0RgoG46R3C05RMABCNEA20R8uG20RB45RMABCNIAi7Ro9M41RB85RgoGg7R3C85RMABCNGAg6RBOgo
+Gk7R3Cg6RMABCEKBgBr0EqlOAtyIo7RgEuyIo7RgEBo7RgEt0E20RgEIAByONGAo6RziHgnQj4B2uQglC+3PMABgkBMABsPHABACAACEUB4Br0E4lOABq7Rg
+EBq7RgCB27RgClX27RgEzf27RgEBq7RgEBq7RgCBq7RgCt0Ek1RgCEQBwBr0E6lOAB47RgE89Ms7RgElX47RgEzf47RgE69Ms7RgE79Ms7RgCt0Em1RgCIAB
+BCAABNOAg8RAi2RAy7RAy7RAy7RAKAy7RAi4RIABBCAABNIAm8RAo2RA47RAQA47RMAB4qMMABo+IMAB8qMNEA+5RBo8R3Cg8RMABCNGAi6RvwBm4Q+2Gk8R
+oiCk8RIABm6RIABCHABACAA+vQHA36GAHABAHABACAACEK1uDUB+7RAtcs5RgCB+7RgCB+7RgCB+7RgCKAACCAACCAAytKMABsgLMABsrMMAB44LMAB64LNE
+Au8R8wGo5QiZ4hQMABCMABEMABi5LNIAs7RpwG28RsuC29RplH+7F3sI05RMABCMABo5LMABq5LMABs5LNIA27RpwGg9RsuCg+R3Cg9Rtcu6RMABCNGA67Rp
+wGk9RsuCk+RplHs8FMABCNIAi6QpxBsvQsuCo+R3Co9Rtc26RMABCNGAm6QsuCs+R3Cs9Rtc66RMABCNEAw9R/8B0vQvwBq6QMABCNEA09RpgKu6QmPm/PMA
+BCMABm6LNGA69RnvDy+R0kB+6RqsB86RMABCNGA+9RvwB46Q0kBi7RqsBg7RMABCMABw6LMABy6LMAB06LNKAo+RpwGo+RsuCo/R0kBs7RqsBq7RrwGo+RMA
+BCNGAs+R/8BwwQ0kBw7RqsBu7RMABCMAB+6LMABg7LMABi7LNIA2+RpwG2+RsuC2/Rtck8R3Cu/RMABCMABo7LNEA8+RvwB27Qtcq8RMABCMABwuCMABw7LM
+ABy7LMAB07LMAB27LMAB47LMAB67LNIAk+RpwGu/RsuCugStcu/R3Cu/RMABCMABg8LNIA0/RnvD0/Rtc0/Rqc08R4e08RMABCNIA4/RvwBy8Qtc4/Rqc48R
+4e48RMABCMABq8LNGA0+RnvD2gSi/E+8RB+/RMABCNGA4+RvwB88Qi/Ei9R6/MigSMABCMAB08LNEA++R1tDohSi/Eo9RMABCNEAi/R/8BwyQi/Es9RMABCN
+KAwgSziHotQj4B+0Qi/Ew9RBohS8wGq9QMABCIABinCNEA2gSu0Is2Q+wDm2QMABCNEA6gSB09QB09QMABCMABu0HNEAghSu0I22Q4Xm6QMABCNGAkhSvwB+
+9QttCk+R4Xq6QMABCNMA+/RBohSBu6QBohSBu6Q4em+R3CgiSMABCNMAm+RkgNm+QBs+RlgNm+QBs+R4eq+R3CkiSMABCMAB+9LMABg+LNKAu+RB0hSB0hSu
+1G66Q4Xy+RznC0+RMABCMABm+LMABo+LMABq+LMABs+LMABu+LMABw+LNKA++RnvDojShgH24Qv5MojSttCk/R3CwBMABCMABENIAk/RnvDujShgH84Qv5Mu
+jS3C2BMABCMABENKAq/RvwBq/QhgHi5Qv5M0jSttC27Q3C8BMABCMABENIAw/RvwBw/Q+wDm4Qu1G87Q3CiCMABCNGA0/RvwB0/Qu0Iw4Q+wDq4QMABCMABI
+MABGNKA8/R8wG8/Q+wDy4Qu1Go8QiMijS3CuCMABCMAB0/LNIAigSnvDgkS0tCokS4XmgSttCogSMABCMAB6/LNIAogSnvDmkS0tCshS4XsgSttCugSMABCM
+ABggMNGAugSnvDskS0tC0kS4XygSMABCMABmgMNGA0gSnvDykS0tC4hS4X4gSMABCNIA4gSvwB4gR0tC+kS4X8gSttCk9QMABCNIA8gSvwB8gR0tCo/R4Xgh
+SttCo9QMABCMABENIAihSvwBihR0tCmiS4XmhSttCu9QMABCNIAmhSvwBmhR0tC0/R4XqhSttCy9QMABCMABENIAykSBykSvwBshRu1GuI4XwhSMABCMABkh
+MMABmhMNGAqJnvDylSqcqJt0IylSMABCMABy4HMAB04HMAB24HNIAkiSvwB+hRqckiSt0IklS+uDwzPMABCNKAoiSvwBiiRqcoiSt0IolSBoiSBoiSMABCNG
+AsiSvwBmiRqcsiS/hNsiSMABCMABw7CMABo2INCA6mS20EsmRMABCMAB47CNGA0iRjX0iR3C6lSwqBwsQMABCNKA4iRz4Bo6Qg9Bu4Q6K+mS3C+lSwqB0sQM
+ABCNEA8iR3CimSrGysRMABCHABANEAunSAm6QAwhSCAACMABg5MMABosLMABqsLMABssLMAB82LNEA8nSi2G06Q20E+hSMABCMABi3LMABGNEAkoSpgKUoiC
+miSMABCMAB8sLMABqrLEkB5pCwEB6lSAB6lSgEB6lSgEB+nSgEB+nSgCB+nSgCB+nSgCB6lSgCB+lSgEB+lSgEB+lSgEB6lSgEB6lSgEB6lSgEB6lSgEB6lS
+gEB6lSgE8zFBgEDAAAgmSonSDHABAEGBQ+PmnSA/PonSgE47FunSgCE6BBgIBqnSABqnSgCBknSgCBqnSgEBqnSgCBqnSgCB0nSgCB2oJgBBknSgBBknSgEB
+knSgEBknSgEBCgEBCgIBCgIBCgIBqnSgIBqnSgCBqnSgCBqnSgCBknSgCBqnSgEBqnSgCBknSgCBqnSgEBqnSgCBqnSgCB+1EgCBoxMgCKAA4pRHABAEYBoE
+hZwxPApxBDgMBu1RgE+a4iRgE/aqyRgEmcymSgEiPkpRgE3vCymSgMBsoSgEBsoSgCBy1RgC//Cm0RgME4B+KwKBujSABBgIBk8QgEg9Bq6QgEAHgQBLgMB2
+jSgEB2jSgIB2jSgIB2oSgIB2jSgEB2jSgIB2jSgIB2jSgIB2jSgIBBgI/kBgyPgEBNgEAJgEB2jSgIBytQgIBynSgEitB2nSgCB0mSgCB2nSgEB2nSgCBwjS
+gCBwjSgECAACHAwkNAEIBoBB0jSABq8QgIB2jSgEB8nSgEFGAYB81RABujSAp3Hq4RAFEAQB4jSAB4jSACAAICAAICAAUCAAaCAAaCAAmBCAAkBNEA2pSz4B
+68Q+zGwlSMABCNCA0lSz4B+8QMABCMABIMABKNEAynSnvD0pSqwGWMABCNIA2nSpwG4pSsuCgqSqwGarwGgpSMABCNEA6nSsuCkqSqwGeMABCMABEMAB4lMN
+IAspSnvDspS3CkqSgiDkqS34GkBMABCNKAwpSpwGwpSsuCgyO3CoqSgiDoqS34GoBMABCNEA0pS5pCqB34GsBMABCMABmmMMABomMNIA8pSpwG8pS1tD8qS0
+tC6nSB8pSMABCNEA2oSnvD4qSqwG0BMABCMABymMNIA8oSpwGmqSsuCmrSqwG6BrwGmqSMABCMAB4mMNEAipSsuCsrSqwGgCMABCMAB+mMMABGMABinMNEA2
+qS5pCmoQqwGqCMABCNEAwpSnvDyrSqwGsCMABCMABsnMNEA2pSsuCgsSqwGyCMABCMABynMMABGMAB2nMNIAqrSpwGqrSsuCqsS5pC6oQ3CqrSMABCNKAurS
+pwGurSsuC+zO3CurS5pC+oQnuMwqSMABCNIAyrS/8Bg+Q3CyrS5pCipQnuM0qSMABCNEA2rSnvD2rS5pCmpQMABCNIA6rS/8B+9Q5pCqpQnuM8qS4uDysSMA
+BCMABENGAmtS5pCwpQB4sSB4sSMABCNEAqtSz4BugR5pC0pQMABCNIAutSziHg5QnuMqrSz4BygR5pC4pQMABCMAB6oMNEA0tSsE2gSysDusSMABCMABu4CN
+GAkgQnvD0sSsuCk1O3C0sSMABCMAB6rGMAB8rGMAB+rGNEAkuSx4JugQvwB4pRMABCMAB+4CNGAquS8uGioS0tCkuS4xCsqSMABCNCAiqR6KouSMABCNGAmq
+RnvDstS6K81O3CstSMABCNGAwtSx4JghQB0uSBwtSMABCNGA0tSxxC0tSuyJ+mOx4JkhQMABCNEA4tSoiC4uSx4JohQMABCNCAkrS/8BggRMABCMABu+KMAB
+2SNEAkuS68JmyRB8uSMABCMABuyLNCAwvS68JsyRMABCMABEMAB+qMMABgrMNEA0uSBwjS3C0uSMABCNEA4uSnvD0jS3C4uSMABCNEA8uSwnG+rL3C8uSMAB
+CNGA+sSj4BujR34G+sSBgvSMABYNAAmzRMABCMAB8oRMABg3CMABy3LMAB+sGMAB4jIMABijIMAB89BMAB2pGMAB6pGMAB8pGNEAixSB+zRB+zRMABCMAB2B
+MAB4BEqBuGoH/8BwiRAr4HglRgIpxBwiRgIz4BukRgI3C8wSgErM8wSgCmc8wSgCB8wSgCB8wSgCB8wSgCBkwSgCkiB8wSgCBkwSgC1CHgEBJgE6K04OgwBB
+u2RgEB8wSgEpwGkwSgCB68QgCBytSgCKAA2mOEQBgCBg9QAh8LykRgEi8L2kRgEBg9QgEj8LykRgEk8L2kRgEB0UgE3CgxSgEEIuoNwB+oC2iRAgkB29QgI6
+KqxSgImcixSgECAACDAAAEuwSCCAAKCAAKNGA0wSj4BilR34GyuS2nN0wSNGA2xSj4BklRz4BglR2/G6vQMABCNEA6xSj4BolRgkB+vQMABCMABKMAButMMA
+BwtMMABytMNKAmxSBmxS1tC25OBmxSw/C25O3C+xSMABCNCAqxS96HYMABCMAB8tMMAB+tMNKAyxS8oNyxS93Hi6O9oNyxS53Hi6O3CyxSMABCNKA2xSi8Lk
+mRziHu+Qq1BgmRk8LkmR1oNiWMABCMABouMMABquMNGA+xS1tCu6O9oN+xSw/Cu6OMABCNIAiySziH6+Qq1BsmRj4BwmRBizSMABCMAB0uMMAB2uMNEAqySp
+wGqyS6K66OMABCNIAuySziHm/Qq1B4mRj4B8mR1oN6WMABCMABgvMMABKNGA2ySziHu/Qq1BgnRj4BknRMABCMABovMMABqvMNGA+ySpwG+yS6Ku7OtcswSM
+ABCMABoiFMAByvMMAB0vMNIAozSpwGozS6K47Otc2wS7sBg0SMABCMABmiCNGAowRpxBylR6Ku0S4tCsXMABCNGAswRpwGyzS1tDi8O4tCwXMABCNGAwwRBg
+6R4tC0X3Cu0SMABCNIA6zSziHygRB+lRvwB0wRtcoxSMABCNIA+zSziH2gR/8BimRs+M+zSrwG+zSMABCNIAi0Sj4BwoRtcwxSpgK+jFoiCqvSMABCNKAm0S
+ziH+gRq1BwoRj4B0oRtc0xSBuxSMABCNEA4oRB4oRB4oRNIAs0SpwGs0S6Ks1S3Ck1S/8B6mRMABCNCAw0S/8B+mRMABCNKA00Sj4BipRg9BknR6K01S3Cs1
+S/8BinRMABCNKA40SsuCo9O3Cw1SuFmnRr4HqoRpxB8mRMABCNGA80S6K81S3C01S/8BqnRMABCNGAg1S6pNq7R3C41SuFunRMABCNKAk1SpwGk1S6K09O3C
+81S/8BynRpxBynRMABCNGAo1S6pNy7R3Cg2S/8B2nRMABCNEAs2S6pN27R3Ck2SMABCNEAw2S6pN67R3Cw1SMABCNEA02S6pN+7RiM01SMABCNGA42S6pNi8
+R3C41Sj4BmqRMABCNCAqqR6pNm8RMABCMABioDNCAi2S6pNs8RMABCNCAs3S6pNw8RMABCNCAw3S/8BuoRMABCMABENGAw2SziHojRz4B6qRgiDw2SMABCMA
+BEMAB21GNCAo/OsuC43SMABCMA2iFENEAu/OsuC+3S3C+2SMABCNGAo4S/gJs/C4ci3SBi3SMABCNGA81SnvD+3S+2G+3SoiCsyMMABCMAB4zMNIAi2SnvDs
+3S+2Gk4SoiCw4S8wGm0RMABCHABAHABACAAEMABQMABm0MNIA63S8wG00RnvDy4S+2Gy4SoiC+4SMABCMABgoCMAB+nCMABqsIEKBYBi3SABk3SgEBo4SgEB
+y4SgBo4B2ySQNMAu1SiYo7Q6Km5SBm4Sqcm1S7jBk3SsrN+4SMAB20MMABEMAB60MMABIMAB+0MNEAy4SvwBs1RiY07QMABCECAgEBy3SAIABCIABCEIBgC8
+wG21RA2kBw2SgEhkB66RgEBytRgUEOBwTBo4IA7hEDgIB8zSgEB+4SgE0gF+4SgCB+4SgCBFgEHABACAACDAAAIk5SJGIBEBABCBEBGEMAwBojM0xSAB0xSg
+EB0xSgEB0xSgEB0xSgEB0xSgEIABCCAASCAAENQAm4SlyGw5SB2gMB2gMB2gMB40SB6zMB60MiMKMABCNKA05SlyG05SrsN6gMssN6gMtsN6gMB6iIMABCMA
+Bm2MMABo2MMABo1HNGA+5SoakpSpa26SBmsNMABCMABw2MMABy2MNKAm6SlyGm6SrsNassNatsNa3sNusNMABCNGAq6SlyGq6SizJc3sNysNMABCGIBEBABC
+BEBGCAA+uRNEAEA61SAgvRCAACNCAi6Ij4BkvRMABCNEAg8SvwB03Rz4BkvRMABCMABENCAm8SuFuvRMABCNEAW3rBs2Sj4ByvRMABCNEA2vRz4ByvRj4B2v
+RMABCMABiHNEA08SB8vRB8vRMABCNEA48Sj4BgwRm8DgwRMABCNEA88SsckwRz4BgwRMABCNCAg9Sj4BowRNGAqwRuFqwR6KovRguBywRMABCNCAm9SscuwR
+MABCMAt6BKNEA0wRq1B0wR6K4vRMABCNEA4wRuF+vR6K2vRMABCMABENGA+wRuFkwR6K8vRB60SMABCNGA85Sj4BowRuFowR6KgwRMABCNGAmxRj4BmxRz4B
+ixR6KqwRMABCNCAqxRz4BmxRMABCMABENCAwxRBsxRMABCMABwBMAByBNCAi+Sz4B0xRMABCNEA0+Sj4B8xR4tCwxRMABCNEAgyRuFgyR6Ky+SMABCNEAkyR
+i2G0xR6KixRMABCNCAoyRuFoyRMABCNCAsyRi2G8xRMABCNEAwyRuFwyR6KuxRMABCMABsCMABooGNCAq+SuFuwRMABCMABqDNGA2/SuF+yR3rB45SB8DMAB
+CMABquFMAB6BMAB8BMAB+BNCAqzRj4BqzRMABkDMAB2uFNCAq8Sj4BwzRMABIMABsDMABuDMABwDMAByDMABi6SMABk6SNCAq3Sz4B8zRMABCMABsvFNGA+g
+Tz4Bi0R3CwgTgiDwgTMABCMAByvFMAB0vFNCAo9Sz4BqkMMABCNEAs9SziH8sRz4BukMMABCNIAuhTziHgtRz4By0Rq1BykMtc29SMABCNGAyhTz4B20Rtc6
+9S8sB89SMABCMABuwDMABi3DMABywDMABsKNEAg+S/8B8yRz4Bi1RMABCNEA8gTz4Bm1R3C8gTMABCMABEMABGMAB6wFMABkxDNEAy1Ri2Gm1R7jBsiTMABC
+NKA21Ri2Gq1RBwiTjwDy0CwsBy0C3rB08SMABCNKA61Rz4B61RrvN0iTjwD20CwsB20C3rB48SMABCMABuzCMABwzCMAByhCMABwxFMAByxFMAB0xFMAB2xF
+NGAumMB60Lz4Bs2R3vIkhTMABCMAB8xFNGAoiTi2Gm2Rz4By2Rl1L2+SMABCMABg9SMABi9SNIAwiTziHovRj4B+2R9XmgR1oN8mBMABCNEA0iTz4B+mMqc0
+/SMABCNCAggTz4Bi3RNIA6iTziHyvRj4Bo3RBkpRiM6iTNGA2/Sj4Bq3R34G6gTn7L6/SMABs/MMABu/MMABw/MNGAkjTB8jTB8jT3CkjTMABCNGAojTnvDg
+kTvwBigS3CgkTMABCNIAsjT0GypSvwBmgSnvDkkT3CkkTMABCNCA2kTpgKqgSMABCNEAugSwCy+SB+7SMABCNEAygSwC2+SnvDwkTMABCMABEMABmsDMABos
+DNCAolT0GoqSMABCMABusDNGAokTnvDglTBglT3CglTMABCNCAskTnvDklTMABCNEA2lTnvDolTvwBqhSMABCNCA6lTnvDslTMABCMABk5INGA6kTlXylTzf
+ylT3CylTMABCMABg5MNEAmrSBmrSBihMMABCHABAEsBBgQvWilTAw9LilTgCgiD8kTgCBilTgEBilTgCB8kTgCBilTgEBilTgCitB8kTgCB8kTgEBilTgEBi
+lTgCB8kTgCB8kTgEB8kTgE6kN8kTgEB8kTgE78BilTgEBilTgCB8kTgCBBgE00E4/SgkGDAAA+kTolTxBHABAKAACGEBEBCBECAAKCAAGCAAQNCA+iTg9Bm4
+RMABCNCAgnTg9Bq4RNCAinThZmwQNIA0kTpjHMBq0QB8iT3C2mTMABCMABwiNNIA6kTpjHS0tCUBijT3C8mTMABCMAB2iNNKAglTpwGqmT/8BqnT3CinT1sI
+W3sIojTMABCMAB8iNNEAmlTBwnTBwnTMABCMABijNNEA+jTB64RB64RMABCNKAwlTB6mTB6nTB6mTB6nT3CynTMABCMABsjNNGA2lTBgnT3C4nTB4nTMABCM
+AByjNMAB0jNNIAyxQ3CsoThZyxQ+asiSz3HwtSMABCNKAimTmtCsoTBsoTBsoT3CwoTB0iTMABCNKAwnTmtCwoT/8B+5RtyNwoT3C0oTuyN4iTMABCNEA6oT
+g9Bk6RBwjTMABCNIA4nTBggBrwC0f/8B85R98B4nTMABCNGA8nTy9Lq6Rz9Lq6RBklTMABCNEAmpTklNu6Rg9Bw6RMABCMABykNNEAugBy9L06RBmoTMABCN
+EAmgB/8B46R1yNylTMABCNIAuoTB2gBB2gBBqgB3CgDMABCNCA4pTg9B6gBNCAk7R/8B46RMABklNMABmlNNEA6oT/8Bo7R3C6oTMABCNCA+oTsyGu7RMABM
+MABmbMABqDNCA27Rg9B27RMABCMABwDNIA87RklNg9RiMsuR6KsqT3rB0kTMABCNIAg8RiMwuR3CwpT6KwqT3rB4kTMABCNCAk8RwwFwjRMABCNGA+qTuFgi
+BrwC0hBg9BgiBMABCNGAirTg9BkiBrwC4hBBkiBMABCMABsBNEAqiBg9By8Rj4Bw+RMABCMABmgEMABogEMABwEMAByEMAB+gEMABghEMAB0BMAB2BNCAurT
+g9B+iBMABCNCA6qTg9BijBMABCMABsCMABkFMABmFMAB4lTMAB6lTNIA+mTqkCwmT+mB0wRqYkgTttCukSMABCNGAinT+mB4wRqYogTttCsoTMABCNGAmnTq
+kC4mT+mB8wRu1G2kSMABCNEAqnT+mBgxRttC0oTMABCMABEMABKMABIMABKNGA8nTqkConT+mB8nTu1GmlSMABCNEAgoT+mBgoTttCkpTMABCMABEMABKMAB
+IMABKNQA2tTsyGysRBwtTBwsTBwsTBwsT0tC2nT4eupTB4pTMABCNEA6tTsyG2sRs0GwtTMABCNGA4sTmc6sR3rB+nT4e2pTMABCNGAiuTsyG+sRB8tT5uG0
+sTMABCNIAmuTsyGitR10NguTqkC0sTB4tTMABCNGAquTsyGmtR10NkuT5uG4sTMABCNIAuuTsyGqtR10NouT5uG8sT30NguTMABCMABYNGAutT8wGoqS1uBm
+5QButTMABCMAB41MNGA0tTsyG2tRj4BiiSB0uTMABCNIA4tTsyG6tR/8B8/RpxB8/R/0N4uTMABCNGA8tTsyG+tRvwB2qS/0N8uTMABCNGAguTsyGiuR/8Bk
+gS/0NgvTMABCNGAqvTsyGmuRpgKkvTBu2NMABCNGAuvTsyGquRpgKovTAuvTMABCNGAyvTsyGuuRpgKsvTrNq0MMABCNKA2vTsyGyuR1ZwvT4eurT3CovT/0
+NwvTMABCMAB62MMABqiJMAByxDMAB0zFNEA8uTvwB2rS4tC06QMABCHABACAACNEAqwTx8LuiDByoSMABCNCAuwTx8LyiDMABCNEAywTx8L2iDB0iDMABCNI
+AqsTz4B6jSx8L6iD34GutTvWusTMABCNKA8iDx8L+iD6K0wTysD6qTvWysT3C0vTMABCNIA4vTx8LijD6K4wT34GgrTvW2sTMABCNEAkjDysDirTvW6sTMAB
+CNCAmxT8zLojDMABCNEAitT6KkxTvWitTMABCMABsNNEAgvTnvDqwT6KqxTMABCMAB8sNMAB+sNMABgtNNGA0wT1tD0xT6K0xTu+MsxTMABCMABmtNMABotN
+MABqtNNIA4tT1tD+xTsM8uTvW8tTu+M2xTMABCMABwtNMABytNMAB0tNNKAiuT1tDoyT6KoyTysDwsTvWmuTu+MgyTMABCNGAmuTziHk+RuR6lSiYqCMABCN
+KAmwTnvDwxT6KwyTysD2sTvWuuT3CwxTMABCMABiuNMABkuNMABmuNNMA6xT1tD6yT6K6yTysDgtTvW4uT3C6xTu+MyyTMABCNGA+xTziH2+Rj4BsmSiY8CM
+ABCMAB4kENGA+uTj4BymSsMiwTvWivTMABCNKAivTziHg/Rj4B2mS6KozTysDwtTvWmvTMABCNMAsyTziHk/Rj4B6mS6KszTBsqSBqvT3C6uTMABCMAB4kEH
+ABANGA+mSAymSAyxTA2xTCAACNIA4yT6jBoYg9BolS3rBguT/8BmlSMABCMABqTNCA8xTz4BonSMABCNEAqwTz4BsnSzmHqwTMABCMABg5MNKAozTuFy3M6K
+0mSB0mSBupPBqyTMABCNEAszTj4BgnS00E+mSMABCNIAwzTj4BknS4eo0T00Ew0T6K8mSMABCMABujDNIA2zT8wGwwSoiC2zTBk0RxvC60SMABCNIA6zTvwB
+0wSlX6wTzf6wTB6zTMABCNEA+zTB20TB8yTMABCMABINKAyoSi2GioSnrMynDhsMk0TisMk0TBuBMABCMABENIAq0Tz4B0oS/rM+sOBmpTuF0oSMABCMABy7
+MMAB07MNIAsxTvwBsxS0tCwyT4ewxTu1G4tSMABCMAB88MNKA40Tz4BipSvwByxS4hDm9MwsBi9Mp7M41TMABCMABi9MNIA4xTvwB4xS0tC8yTvW8xTttCku
+SMABCNGAgzTvwB8xS0tCi2TvWgyTMABCNEAs2TvwBgySlyGkyTMABCNKAkyTw/CywT4XoyTu1GwuS1tCwwTj1IoyTNKAmyTw/C0wTj1IqyTu1GyuS1tCywT4
+XqyTMABCMABGNEA42T+K+mM4XuqTMABCNGA21TiM26R+KinM4XyqTMABCNGA61ToR4pShjL+2T0G4lGMABCMABikDMABgkDNEAi2TvwB8yStwB6/RMABCMAB
++7BMAB4lDMAB2nENIAy3Th8L2qSi8L6qSj8L2qSk8L6qSMABCMAB0nEMAB2nEMAB0gHMAB+lDMAB++MNEAg4Tj4BorS2/G4pSMABCNCAk4TB+yRMABCMABuo
+EMABYNEAs4Tr4NmzRj4B0rSMABCNEAq3Tr4NqzRj4B4rSMABCMABQMAB6qGMABgfMABorJMAB8/MMAB+/MMABinGNCA83Tj4BwrSMAB0mDMAB2jDHABAEKB4
+Br0EqjQA6Kw7RgE7jBw3JgQlco5TgEt0E2yTgEEMBgCr0EsjQA6Ky7RgE7jBy3JgQrMq5TgE3Cq5TgEt0E4yTgEEMBgCr0EujQA6K07RgE7jB03JgQB03JgE
+3hFg5TgEt0E6yTgCEMBgCr0EwjQA6K27RgE7jB23JgQB23JgEB23JgEt0E8yTgEEQBwCr0EyjQA6K47RgE90Dq3TgQ7jB43JgE+0Dk5TgE+4N43JgEB43JgE
+t0E+yTgEEMB4Br0E0jQA6K67RgE+4N63JgQBm5TgEBm5TgCt0EgzTgCEMBgCr0E2jQA6K87RgE7jB83JgQ4mCw4TgE+4N83JgEt0EizTgEEWBwCr0E4jQA6K
++7RgExrBo3TgQtmFi2TgE4mCy4TgC5mCy4TgC9mCy4TgC6mCy4TgCqnGy4TgC+4N+3JgCt0EkzTgEEGBQr0E6jQAvrBq3TgEt0EmzTgEEIBwBr0E8jQA6Ki8
+RgE+4Ni4JgQt0EozTgEEGBoBr0E+jQA6Kk8RgEt0EqzTgQEaBoDr0EgkQA6Km8RgE0mCw3TgQ1mCw3TgE4mC64TgE5mC64TgC6mC64TgC8mC64TgC9mC64Tg
+C2mCw3TgE3mCw3TgE+4Nm4JgEt0EszTgEEQBoCr0EikQA6Ko8RgEBg6TgQ79My3TgEB84TgEqnG84TgC+4No4JgCt0EuzTgEESBgCr0EkkQAhiMi6TgEiiMi
+6TgEBi6TgEBi6TgEu0Di6TgErJi6TgEBi6TgEt0EwzTgEEUBgDr0EmkQA2qBs8RgEBk6TgQBk6TgEBk6TgE/pCk6TgEBk6TgEgqCk6TgE+4Ns4JgEt0EyzTg
+EEiBBwEr0EokQA2qBu8RgE4hFm6TgQBm6TgEBm6TgEBm6TgEBm6TgE/pCm6TgE45Nm6TgEB65TgEB65TgCoqLm6TgCB43TgE6yDm6TgEB43TgE+4Nu4JgEt0
+E0zTgEEOBoCr0EqkQA6Kw8RgE7jBw4JgQrMo6TgEw5Bo6TgE+4Nw4JgEt0E2zTgEEUBgDr0EskQA6Ky8RgE7jBy4JgQrMq6TgEw5Bq6TgEzjBq6TgE0mC83T
+gEBq6TgE+4Ny4JgEt0E4zTgEEOBwBr0EukQA7sB42TgE7jB04JgErMs6TgEtcu5TgEw5Bs6TgEt0E6zTgEIABBCAABNGA06TA20TAmjSAugTIABEIABBCAAB
+NGA86TA+0TAguSA25TIABEIABGIABBCAABNIAm7TAo1TAquSAgkSA46TIABBCAABNIAs7TAu1TAwuSAmgSAmgSIABBCAABNGAy7TA01TAkkSAsgSIABBCAAB
+NIA47TA61TAygSAq7TAq7TIABBCAABNGA+7TAg2TAivSA4kSIABEIABBCAABNGAm8TAo2TAghSABCAAgDIABGIABIIABKIABMIABBCAABNEA28TA42TAm6TI
+ABBCAABNEA88TA+2TA2hSIABBCAABNEAi9TAk3TAw/RIABBCAABNGAo9TAq3TAimSA2/RIABBCAABNKAu9TAw3TAoiSAmBAs9TAo8TIABwlCIABBCAABNIA2
+9TA43TAwiSA09TA09TIABBCAABNaA89TA+3TA2iSA69TA69TA69TA69TA69TA69TA69TA69TA69TAs7TA69TIABBCAABNEAi+TAk4TAmxSIABBCAABNIAo+T
+Aq4TAsxSAinSAm+TIABEIABMIABOIABQIABSIABUMABqjNNEA4+Tz4B8xS3Cy9TMABCMABstGMAButGNEAg/Tz4BkySknC6jSMABytGNEAk/Tz4BoySB+9TM
+ABCNEAq7Tz4BsySBikSMABCMABuuNMABONGAy7Tz4B0ySknCqkS+mBm6TMABCHABACAACIABBNGA0+TA2iTA+1MAEIABBNEA4+TA6iTAICAAECAAKMABs7NN
+IA67TojM67SlsN67S4e+7T3C4/TMABCMABy7NNIA89TnvDm/TB41S12BqgU3C+/TMABCMAB47NNGAs/T68JujT0tC22MmuCcMABCNMAq8TojMq8SrgN24Sls
+Nq8StgN24S4eu8T3CogUMABCMABENKAw8TojMw8SB4jTqc84S4e08T3CugUMABCNKA08TojM08Su1Gg5SlsN08SBg5S4e48TMABCNMA48TojM48Su1Gk5Sls
+N48Sg8Nk5S4e88T3C2gUMABCNEAigU68JkkTmuCyBMABCNGAg9TojMg9SmuC2BstCsBMABCMABsjEMABujENKAo9T68JwkTlsNo9Su1G05S4es9T3CmhUMAB
+CMABENMAu9T68J2kTlsNu9Su1G65S4ey9T3CshUstC4BMABCMABWNCAgiU88Jm8HMABCNEA+gU68Jk8H88Jq8HMABCNEA89T68JklT88Ju8HMABCMABm3EMA
+B29NMAB49NNIAshUnvDshUqcs+Tk2Gs+T3CkiUMABCMAB+9NMABg+NNEA0hUnvDsiUl3N0hUMABCNEA4hUvwBy+Sl3N4hUMABCMABiOMABs+NMABoyNMABmx
+OMAB48TNEAsjUi2Gk2SoiCu9TMABCMAB6uENGAihUpwGkjUsuCsjUm1GyrJMABCMAB++NMABg/NMABi/NNGAshUpwG2iUsuC2jUB6rJMABCMABo/NNIAyhUp
+wG8iUsuC8jUBk1O3C8iUMABCNEAgjU/8Bk1Sk9No1OMABCNEA6hU0tCihUvWokUMABCMAB2/NNGAohUj4B+2S0tCohU2nNqjUMABCMABu0BNGAuhU/8B01S0
+tCuhU2nNwjUMABCMABEMAB43NHABAHABAHABAEYyrC4D3vG2iUA4vG2iUgE5vG2iUgE6vG2iUgE7vG2iUgE8vG2iUgE9vG2iUgE+vGm3NgE/vG2iUgEgwG2i
+UgE2wB2iUgEhwG6lIgEHABACAAGCAAKCAAOCAAICAAMCAA03NNEAkjU7sBmlUngFMMABCNEAojUnvDqlU0tCOMABCNEAsjU1tD2lU0tCSMABCNEAwjU7sByl
+Us2BUMABCMABshONGA2jUnvD4lUB+hU0tCYMABCMAByhONEA8jUnvD+lU0tCcMABCMAB4hONGAikU1tDsmU39NqiU0tCkBMABCMAB+hONEAokU1tDymU0tCo
+BMABCMABkiONEA4lU3tI0gSqRwBMABCNEA8lU3tI4gSqRyBMABCNEAgmU/8Bk4S0tC8gSMABCNEAkmUj4By6SB4BMABCNCAunUsyGw+BMABCNCAqkUAs+SCA
+ACMABosNNEAymUwwFugSBugSNCAwgSn+NwgSMABCMABg4DNCA4kUoR6+SMABCNGA+mUwwF6gS3rBmiUBQMABCNIAinUwwF+gS2kBioUysDioUBgkUMABCMAB
+8sNMAB+sNNKAgmUnvDqnU+2GioUytCqoUBwiUhyDqnUMABCMAB8jONEAwnUwwFshS59C4kUMABCNGAqmUpwG0nU/8B0oU3CsoUMABCMABmkOMABokOEG+8Bo
+EnsBsvRAosBsvRggB4Xu0TggBNCAkpUziH20SMABCNCA60SziH60SMABCNEAmoUvwBglTBywBMABCNMAqlUBklTBqlUBklTBqlU4eqlUBipUMABCNMAulUkg
+NolTvgNulUlgNolTwgNulU4eulUg/NmpUMABCNMAyoUkgNslTvgNylUlgNslTwgNylU4e4hTg/NqpUMABCNEA8pUsyG4oSpgKwlTIABBNIA6oUAk9SAslUAk
+zCA6oUHABAHABACAAvyDCAABHABACAAONCAuqUByzCNGA8lUsvBqwTmiC8lUBEMABCNEAupUz4B49SvWumUMABCMAB23DMABMNIA2pUvwBwmTlX2mUzf2mUl
+3N+mUMABCMABEMAB65EHABACAACNCAkjSrNCMABCHABAHABACAACIABkrUCAAmlTNOAwqUgiDsqU3rB2lUBwqUq1B6+S5wD89Sz4B6+S+uDypUMABCNCA6rU
+qsBypIHABAHABACAACCAAGMABoCNCAmsUB6pINMAirUB8pIgiDkqUz4Bs/Sq1Bs/S6Ku+S+uDkqUMABENEAssUqsBkqIB8pIMABCMABWNEAysU7/NmqIqsBq
+qIMABCMABONEAyrUqsBwqI3vCoqIMABCMABumUMAB86OMABuqKNGA8rUqsB6qIz4BmgToiC+qUMABCMABUNEAotUqsBgrIBoBMABCNEAsBqsBkrIBmsUMABC
+NIAqsUBqtU/8B4+S3CitUgiDgsUMABCMAB+vNNEAwsUB6gTvwBqpTMABCMABsoCMABorKNKA4sUB4sU3CwtUgiDusUpwG4sU1tD4tUMABCNEAyrU3C0tUB0t
+UMABCEEBMsqB0qUA3rB2sUgCEEBMvwB8pTAnvDitUgEHABACAACEUB4DADABopUgMBBgIBGgEBwqUgGBCgCBHgEBgpUgEBw/RgI3vCIgECAACFEAYBq7TA/J
+8oUAEoBBwGBw7TAguB+uTgQB+uTgMBupUgM8L27TgImc82TgCBm7TgCBEgIjhO2/RgE0kBq8SgEvwBoqTgEnhDssUgExcopUgEB+sUgEkYg6TgC/J+oUgCzy
+EmuUgIBwsUgCB4sUgCB2qUgBCAACCAASNIA0tUB0tUsqBCB0tUw/C8/OMABCNKA4tUvhO4tU4tC4tUnvD4tUBGBgrUMABCMABwsKNEA+tUhhOOkiB+tUMABC
+MABmrKNCAqvUBaMABCNCAouU4hOeMABCNGAyvUvwBmrTBijT6rN0tKMABCMABkkNMAB8FMABmtKMAB82NMABoyNNCAgwUhhOqBMABCNEAkwUhhOuB4hO0BMA
+BCNEAqsUhhOyB4hO4BMABCNCAusUhhO2BMABCNEAwwUhhO6BBmrUMABCMABENEA4sUqR4qUjG0wUMABCNIA0vU6K0wUwqBq2SxvC8qU3C0vUMABCNIAysT6K
+4wUwqBu2SxvCgrU3C4vUMABCDAAAswU8vUcNGA+vU45K+vUgiDsqO3C+vUMABCMABsHMABs+DNEAmwUw/C2lTB2qOMABCMAB8uKMABy4NMABgrNFEA4Dy/Ig
++TAt+IwwJAEYB4Gm1GCABmtUg8BBmtUgEBiyTgE5tIwvUgMmaywUgEB2wUgCB2wUgB/JisUgBBysUgIB6+TgIB6tUgCNEA0wU45K0wUm1G+5JMABCNIA4wU4
+5K4wU3C4wU53Hk6J93Hi6JMABCNEAyvUma8wU3C8wUMABCMABw0NNEAoyUsyGkxSvwB8tTMABCMABu/DMAB6vKMABw5NMABgsUMAB2hOMABksUMABwwJNCAm
+/TBg/TMABCEKBwBytBmzTA3iOozTgE4XuxUgM3CwyUgEiZ4xUgCNEA6xU4XyyU3C6xUMABCNCAw4CvwB4uTMABCNCA04CnvDiyUMABCNCAgvTnvDmyUMABCM
+AB0JMABq8JMAB2gENGAwyUiYi5ChkBopNtvD24OMABCNEA6zUiYm5CtvD64OMABCMABqxKMABg7NNCAi0UiYu5CMABCNEAm0UiYy5CgiD0wUMABCHABAIAB6
+xUHABACAABHABAHABACAACCAAKNKAqyU6uBOy0DqyUq9BqyUsqBCuxG8lPMABCNGA4zUsEgoUiYOhkBIMABCEYBwCr0Ei/QA7jBg1UgEjxBg1UgEkxBg1UgE
+mxBg1UgE58Cg1UgE48Cg1UgEBg1UgE7sBsxUgE3C00UgCmkH8zUgCt0EuuUgCEQB4Br0Ek/QA7jBi1UgEmxBi1UgE58Ci1UgEB29SgEBmvUgE7sBuxUgEt0E
+wuUgCEUBgCr0Em/QA7jBk1UgEmxBk1UgE58Ck1UgEi/E2yUgEB+yUgEkkOovUgE7sBwxUgE9Og0UgCt0EyuUgCESB4Br0Eo/QA7jBm1UgEmxBm1UgE58Cm1U
+gE48Cm1UgE7sByxUgE3C60UgCmkHi0UgCt0E0uUgCEQBwBr0Eq/QA7jBo1UgEmxBo1UgE58Co1UgEkkOsvUgE7sB0xUgE9Ok0UgCt0E2uUgCEMBoBr0Es/QA
+7jBq1UgEBq1UgEBq1UgE7sB2xUgEt0E4uUgCEMBoBr0Eu/QA7jBs1UgE48Cs1UgEBs1UgE7sB4xUgEt0E6uUgCIABBCAABNKA01UA2vUA4oTAkvTAy1UAu0U
+IABEIABBCAABNKA81UA+vUAgpTAsvTAu+SA+vUIABEIABBCAABNMAk2UAmwUAopTA0vTA0zUA00NAmwUIABBCAABNIAq2UAswUAupTA6vTAk1UIABEIABGIA
+BIIABKIABBCAABNIA42UA6wUA8pTAowTA6wUIABBCAABNIA+2UAgxUAiqTA82UA82UIABEIABGNIA+1UhkB2sNtc22Up/G+1UBmxUMABCHABANEAk2Uj4Byq
+T3C82UNKAm2Uh8LwqTi8L0qTj8LwqTk8L0qT3C+2UHABANCAw3U2kB28THABANEAu2UvwBozTBq4HMABCEMBgBr0E4hRA/4B23UgE46Bi0UgEiMg3UgCiYw8
+SgCt0EkxUgEEaB4Cr0E6hRAB23SgE/4B43UgE46Bk0UgEB46CgEgL+7SgEqFs3UgE3Cs3UgCiMi3UgCB0zUgEB0zUgEw0E02UgEt0EmxUgCEWBoCr0E8hRAl
+lOi3SgE/4B63UgE46Bm0UgEmlO66CgEgLg8SgE3Cu3UgEiMk3UgCB63UgCB63UgEt0EoxUgEEUBwBr0E+hRA/4B83UgEB42UgEB42UgCB42UgC46Bo0UgCgL
+i8SgC3Cw3UgEiMm3UgCt0EqxUQESBoBr0EgiRABiyUgEBiyUgEBy3UgEBy3UgCBo3UgCBo3UQBi0UQt0EsxUQIABBCAABNIAm4UAoyUAqrTAg3UA+8SIABBC
+AABNIAs4UAuyUAwrTAo4SAm3UIABEIABGIABIIABBCAABNGA44UA6yUA8rTA+3SIABEIABGIABIIABKIABMIABBCAABNIAo5UAqzUAq1UAu4SAu4SMABs1BN
+EAm4U8wGg1TllOo5SMABCNIAq4U8wGk1T+2Gi5UllOs5S/7Ds5SMABCMABINEAm3UnvDo5U+2Go5UMABCNIA04U8wGu1ToiC04UxlOi5SxvC45TMABCMABil
+BNGA64U8wG01TllO85SB85SMABCNGA+4Uz4BotT60Cg6SrmOg6SMABCNEAo6U8wG81TllOk6SMABCNEAu2UBq9CBq9CMABCMABmlFKAAqlJCAACMABslFNMA
+26UBs2TurB26UBEy6Ly5UiMy5UB26UMABCCAAggTNKAy2UziHwmTj4BmuTt7L46U2yLg1UvW22UMABCNKA85UziH0mTj4BquTt7L86U2yLi1UvW62UMABCMA
+BotFNGAsgTziH6mTj4BwuTt7Li7UMABCMABktFNEAo6Uq1ByuTz4ByuTMABCMABy3BMABs7BNGAw6Uz4B6uT34GwyTBg1HMABCNIA06U+a41T9vNkqC34G81
+UvWy3UMABCNGAihT06D81TysD+1UvW23UMABCNIA86UziH0nTz4BmvTBwrS9vNmBMABCNIAg7Uq1BqvTtc0rSBqB9vNqBMABCNGAk7UziH8nTj4ByvTtcy4U
+MABCNEAo7U9vNyhTknO8rSMABCNIAs7UziHkoTz4B2vT9vN8qCBs7UMABCNEA6hTtc+4U3C+3UMABCNEA07U9vNkrCknOosSMABCNEA47U+a82T9vNorCMAB
+CNEAmiT9vNsrC3Cq4UMABCNEAqiT4Xg8U3Cu4UMABCNEAq9U9vNuiT4Xk8UMABCCAAgzTNCAw9U6qG62OMABCNGAk7UBu8UByRr+Mu8UMABCNEAy8UozB63U
+j4BgxTMABCNKAs7U/8B6uT0nO6RitB+3UB+5UB28UMABCEKBgBr0EgoRA7sBq6UgE7jB47UgExrB68UgEt0Es3UgCEOBwBr0EioRA7sBs6UgE7jB67UgEvW8
+5UgEqc85UgEi/E67UgEt0Eu3UgEEUB4Br0EkoRA7sBu6UgE7jB87UgEurB87UgEqc+5UgEi/E87UgEiMo8UgE3Co8UgBkoCu6UgBt0Ew3UgCEYBoCr0EmoRA
+7sBw6UgE7jB+7UgEttC+7UgEB+7UgEurB+7UgEqcg6UgEi/E+7UgEiMq8UgE3Cq8UgBkoCw6UgBt0Ey3UgCEUBoCr0EooRA7sBy6UgE7jBg8UgEttCi6UgEi
+/Eg8UgEmyKi8UgE3C69UgE1uBo4UgEzrBm+UgEt0E03UgEEWBoCr0EqoRA7sB06UgE7jBw8KgEBk6UgEttCk6UgE4Xi6UgEBi6UgEh3Bk9UgEB89UgCBs6Ug
+Ct0E23UQEUBgCr0EsoRA7sB26UgE7jBy8KgEhoOm6UgEttCm6UgEh3Bm9UgEkoOu6UgC0gFm9UgCw0Eg6UgEt0E43UgEIAB0jBIAB2jBIABBCAABNIA2+UA4
+4UA6xTAw6UAu8UIABEIABGIABIIABKIABBCAABNGAk/UAm5UAoyTAqxEIABEIABBCAABNKAs/UAu5UAwyTAk9UA++UAyxEIABBCAABNIAy/UA05UAqVAy5UA
+w/UIABBCAABNKA4/UA65UAo0TAi0TAq/UAw7UIABBCAABNIA+/UAg6UAu0TA4+UAy7UNGA6+UxvCi6U8hDg4QpjBg4QIABs9UMABogONEAmgVolC+qTgRgqT
+MABCNEAqgVi2GizTiMk/UMABCNMAo/Ui2GmzTiMo/U+2Go/UiZMurBw6U/8BsxTMABCHABACAACMAB2nOMABijONEAq+UsE8zUB4gVMABCMAB+nONEA6/Uxv
+CM7oOi7UMABCMABkoONKAkhVsEo0U2Ts4UBs4U3rBs4UBs4UMABCMAByvOMABs/NMABuoOMABwoONKAwhVvwBm9TBwhV4ewhV48CwhV3CwhVMABCMABykOMA
+BikOMABkkOMAB20HMAB2qKMABs0KMAB2jFMABy0KDAAAwgVghVgQHABACAACNGA01Tj4B01TwCk8Uj+Fs8UMAB2oCNEA41Tj4B41T3CiiVMABCMABIMAB2uO
+MAB4uOMAB6uOMAB8uONGA4hVwC28UsyG6hTB4hVMABCMAB6rKMABw1KMABmqONIA8+UvwB8+T0tCijV4Xg/Uqco7TMABoqBMABiMNEAujVwCm9Uz4By2TMAB
+CMABiuENGA42Ti2Gs2TwCs9Utc8/UMABCNCA4jVBoYMABCNIA8jVwC09UtckgVwpH66TspH46TMABCMABmyCMAB2yEMABknOMABeMABosOMABqnOMABkBMAB
+usONGAqgVvwBkgUqcqgV+8GqjVMABysOMAB+sCMAB2wOMAB4wOMAB6wOMAB8wOMAB+wOMABy/CMABqrCMABmzHMABmxONKAikVsyGkkThZq1TqF+qUwCg/U5
+pOikVMABCMABsxOMABusOMA7mDwtOMABg/UNEAukV7jB44TpgKohUMAB6kHMABqxJMABGMAB8sOEYBoH89Bm9SA3CwlVgEBw9SgEB6jVgMB6jVgCB0qOgCB4
+gVgEBomUgIB6lUgMB6lUgUB6lUgU/JogVgUHABAMABqsCHABAMAB04KMAByiJMABqpOMABstOMABqpOMABkoFMABmoFMABi1EMAB00EMAB40HMABu0ENIAg6
+Ti2G05Tq1BgqOtckjV7sBmjVMABCMAB+pOGqDBEBCBEBGBIBKBMBQBSBUBWBYBaBcBeBgBBiBBkBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBk
+CBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBggIBggggCBgggggaHABAKAACEMBgBr0EoxRAByjVgEBkwPgEtrGGgE4e4iVgCt0E
+0gVgCEMBgBr0EqxRAztO0jVgE0tOmwPgE4e6iVgE0gF8iVgCt0E2gVgCIABBCAABNEAwnVAyhVABCAAMIABGHABACAACCAAi8QHABANGA4mVvwByjUB4nVB0
+oIMABCNGA8mVj4Bq7T6tO8nV7tO4oIMABCNGAgnV/8Bu5T0tC+kVB+jVMABCMABk9FMABohOEKBwBnlNojVAB+lVgIBmkVgEnCDgEnKwiVgEHABACAACHABA
+CAACNGAomVA6iVAuvGAwkVCAACNGAsmVhjJ+iVs/FyvGB0kVNKAumVB4nVBIB2kVBumVB4nVMABCNMAymVouO8nV0tCkjVnuO6kVruOymVsuO8nVBIMABCMA
+BKNIA4mVouOioVpuOSquOglVsuOioVMABCNKA8mVouOmoVB8mVBujVquOklVsuOmoVMABCNEAgnV2kBioJsuOqoVMABCNEA0pVhZ6yS/4L4nJHABAEM4kBgC
+ByoVABuvUgE8L62UgEBykVgEBykVgIBugVgIESBgIBkoJABwgVggC5uO0kVgE6uO0kVgIB0kVgIB0oVgIB0oVgCBspVgCBBggBDAAAE2oVACAAEMAB88ONIA
+ynVB8oVB2wGn4L0pVriBo0NMABCNIA2nVlvOgpVmvO6wGn4L4pVriB05PMABCNKA6nVlvOkpVm4L+wGn4L8pVriB45PhZwzSMABCNGAopVBQBopVqHs6LNIA
+qpVqvOSm4LkxGn4LqpVqHu6LMABCMABGNGAmoV2kBopJBwpVr4LwpVMABCEaBgIBkpJABumUggCB4qVgEB4qVgEBwhVgEBwhVgEBwhVgEBwwUgEBwwUgEBq0
+UgEBykVgElb0lVgEhZg0SgICAAurONCAuoVv4L2nVMABCNKAyoVB8pVv4L6nVw4L8pVBGBgrVMABCNGA2oV2kB4pJvW+mVw4LgqVMABCMAB2BKAAksJHABAH
+ABAKAACCAACCAAGCAAMCAAMNGAspVz3J4tJBIBGMABCNGAwpVz3J8tJlwOImwOgqJMABCNGA+qVz3J+qV53HkqJ93HkqJMABCNEAirVz3JkuJBmqJMABCNKA
+mrVz3JouJBkpV23JkoVBwjVuxGu9PMABCNKAqrVz3JsuJswOqsV23JooV33JisVuxGy9PMABCNCAkqVBusVMABCNIAyrVwwOysV53JyrVtcgpV9X4qJMABCN
+CA8sV+ViBMABCHABAMABwyFMABuuNNIA2qVxdgtVBgtVBgtVBq8TMABCNKA6qVxdktV3wOktVBqnVlwIipVBu8TMABCNKA+qVtqGqrVuqGqrV4nHqrV5nHqr
+V6nHqrVMABCMABy1OMAB01OHABACAACCAA6iRCAADHABAKAACHABACAACMABsiGMAB05PMAB24FMAB+mGMABusLMABqmGMABkzNMABmzNMAB2lGMABogGNKA
+0tVj4BiiU6K0uVysD6oVvWyqV3C0tVMABCMABw5FNIA6tVziHy6Tj4BoiUBk7OvW4qVMABCMAB0hGMAByhGMABi4IMABi5FMABg5FMAB+4FMAB84FMAB65FN
+IAuuVrG+0UBypU0iHuuVx+LmvVMABCGCBEBAKAAgjFMABqpVMABi1GMABypVMABg1GMABq6PMABs6PMABs6PMABw6PMABg6PMABg2GMAB+1GMAB81GMABm1G
+MABs2HMABstOMABojIMABq1GMABo1GMABk1GMABg1GMAB80GMAB6lIMAB60GMAB6kIMAB00GMAB60GMAB00GMABy0GMABw0GMABu0GMABs0GMABqaMABs0GN
+EA+xVujFsmUy1Lu4GMABCNEA8wVujFwmUgwFygVMABCMABu0GMABs0GMABm0GMABs0GMABm0GMABk0GMABi0GMABg0GNEAwxV+1L2nHBi5GMABCMAB+zGMAB
+8zGMAB6zGMAB4zGMAB2zGMABg0GMAB0zGMAByzGMAB4zGMAB+sVNCAuzVnKwtVMABCNCAsyVnKwzUMABCMABktVMABmtVMAByzGMABwzGMABuzGMABszGMAB
+qzGMABk0GNEAm0Vk3BknQy1L26GMABCMABqzGMAB8+GMABozGMABmzGMABkzGMABizGMABgzGMAB+yGMABgzGMAB8yGMAB+yGMAB6yGMAB4yGMAB2yGMAB0y
+GMAByyGMAB0yGMABwyGMABuyGMABsyGMABqyGMABoyGMABmyGMABkyGMABiyGMABskIMABgyGMAB+xGMAB8xGMAB+gPMAB00GNIAi1VBi1V6Ki2VysDqwVvW
+gyVMABCNIAm1VqRkwV/0Om1V6Km2VysDmtUMABCNIAq1V9Xi2VBi9GvWs0V3Cs0VMABCNIAu1V9Xm2Vi1Om9GvWklV3Cw0VMABCMAB8xGNIA01VqvO+0Jm4L
+u9Gn4Ls2Vo4L01VMABCNEA41VqvOi1J+2G41VMABCNEA81VqvOm1Jr4L81VMABCNCAm3VqvOq1JMABCNCAk2VqvOu1JMABCNGAo2VBy1Jv4Lm0Vw4Lo2VMAB
+CNEAs2Vr1O21J+2Gs2VMABCNEAw2Vr1O61Jw4Lw2VMABCNCA63Vr1O+1JMABCNCA42Vr1Oi2JMABCNKA82VBm2Js/F4+Gm8D6xViMy1Vtc82VMABCNGAg3Vx
+1Oq2Js/F8+G34Lg3VMABCNEAk3Vx1Ou2J+2Gk3VMABCNEAo3Vx1Oy2J34Lo3VMABCNCAy4Vx1O22JMABCNCAw3Vx1O62JMABCMABkyGMABiyGMABgyGMAB+x
+GMAB8xGMAB6xGMAB4xGMAB2xGMAB89NMAB+9NMABg+NMAB0xGMAByxGMABm+NMABwxGMAB43LMABuxGMABsxGMABw+NMABy+NMABqxGMABoxGMABmxGMABox
+GMAB8wGMAB6wGMABoxGMABmxGMAB8wGMABw8MMABw8MMAB6wGMAB4wGMAB2wGMAB47MMAB0wGMAByjPMABywGMABwwGMABuwGMAB0wGMAB2wGMABswGMABqw
+GMABowGMABmwGMABkwGMABknQMABkwGNGA26VvwBw3Uy6L67V3C67VMABCMAB2wGMAB4wGMABgwGMAB+vGMABixGMABkxGMAB2xGMAB0xGMAB8vGMAB6vGMA
+B4vGMAB2vGMAB0vGMAByvGMABwvGMABuvGMABsvGMAB8lJMAB4uGMAB2uGMABimJMAB0uGMAByuGMAB0vGMAByvGMAB0vGMABwvGMABuvGMAB6uGMAB2uGMA
+B0uGMAByuGMABwuGMABuuGMAB+mJMAB6mBMABquGMABouGMABmuGMABkuGMABuuGMABiuGMABguGMABwuGMAB0vGMABotGMABmtGMAB6vGMABmtGMABktGMA
+BitGMAB2sGMAB4sGMAB2sGMABktGMABitGMAB2uGNKAs+Vz4B2yUq1B2yU93B4xUvqM4PB05VMABCMAB8sGMAB6sGMABquIMAB49ONEA4+Vz4BizUl1Lm7VM
+ABCMAB2uGMABitGMABgtGMAB+sGMAB8sGMAB6sGMAB4sGMABqpJMAB2sGMAB0sGMABysGMAB0sGNEA0/V5+Gy9Vw9L4gVMABCNCA+gWw9L8gVMABCMAB2lPM
+AB4lPMABwsGMAB4lPMABy5BMABssGMABqsGMABssGMABosGMABmsGMABssGMABksGMABisGMABwrQMAB4qJMABgsGMAB+rGMAB8rGMAB6rGMAB4rGMAB2rGM
+AB0rGMAByrGMAB0rGMABwrGNGA0iWBwU4XuhW/0O4UMABCMABq8VEGBOBq6RABq6RgDBu/VgDDAAAu/V2hWCHAo3EAHABAHABAHABACAACCAA/EHABAHABAH
+ABAESBkBr0EwtSABshWgEBshWgCBshWgCmkHqiWgCBshWgCBshWgCBshWgCt0E88VgCIABBCAABNKA2jWA49VAQAugWAugWAwjWCAAOCAAMCAAQNCA4iWnS2
+gWIABgjWHABAHABAEKBcBkjWAB6gWgBB4gWgBByoSgCB8iWgIECBEB6gWAEIBQB66RAB+gWgBBCgB1gFozQgCHABAEOBwBB4iWAxvD4iWQojMutVwDlsNutV
+gEk3B+5TgE+/CutTgEB6jSgEIABBNGAkkWA0+VAg5UAw1HGGBEBABCBEERB4B/Jg/VAA37OBAgI7sB2tVAgExvC4+VAgExvDgjWAgEBCIQyvDokWAwBmuBwj
+WAgCCAAIGaAEBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQEhBBQBuhWAA9gDuhWAgChlLkkWAgCBkkWAQBkkWAQuxGkkWAQBkkWBQBkkWBCBkkWBC
+BkkWBCBkkWBCBkkWBCBkkWAGBkkWAQBkkWAQt0EygQAQHABAHABACAACCAAGEaB4B3C4kWAurB4hWgCBBgCB4kWgEi/EgkWgC2Z6lSgC6uLwjWgEBwkWQBqk
+WQmuB8kWgBk4KmkWgBB+iWgB1yEijWgECAAMEEBwEjXEAllO+4RgcEqBBofk3B06RABDgkMBHgEBqlWgEB+hWgEBwkWgCBgiWgBBIgBBsgWgEg9O2kWgCB2k
+WQB2kWQB2kWQB2kWQB2kWQBmkWwBBmkWgCB+hWgCBojWgCBJgE7nLCgEEuBBwE+/E6pSAv3KgiWgIBqjWgC98OMgCB0jWgEu9O4jWgBB4jWQBwhWQBy6HgCB
+4jWgE9wKqjWgCBokWgCBokWgCBfgCB4jWgBB4jWQBgiWQBPgCB85UgMB85UgE7nLbgEBjBgIBnBgECAACHABACAACCAAnpFEjBBUr0IsiWAAhjJsiWAgBmcq
+iWAgBBqiWAgCB4kWEgCB4kWEIB4kWBIB4kWBCB4kWBCB4kWBCB4kWBCB4kWBCB4kWBCB4kWBCBsiWAC4nE4BAgBBsiWAgBFEAIAi7HAuvDi7HAEVBUBmlWEA
+vMmlWEIg9OmlWAIBwiWAQiZwiWAgBBwiWAgB/8OmlWAgBj0EmlWAQ4nE8BAQACAgBEEBUBqqSAB4kWgIEEBCBqlWABqlWQEEAgB+/EuqSA//EuqSgIFEAgBA
+CAuvDCAEPBoBmuBwlWEAvMwlWEIByuTAIo1L6iWAwB/+OwlWAgB49OwlWAQACAQEIBIr0I8iWAhjJ8iWgB4e8iWgB4nEoCgBEJBQ98OoBAA49O0kWAgE59O0
+kWAQB0kWBQEfACsvLwkWBABwkWBCBwkWBCBwkWBCBwkWBCBwkWBCBwkWBCBwkWBCBwkWBCBwkWBCBwkWBCBwkWBCl+OwkWBCBwkWBCBwkWBCFEACsTCABykW
+AHABACAACHABACAACCAASEIBYqvL0lWA98O+BgC3C+kWgIwvL+kWgBCAAgBHABACAACKAA86MCAACHABACAACCAAyBCAAkBNGAomW9XmlWysDwhWvWmjWNEA
+qmWk3Bg9TBslWMABCNEAumWz4B46UB86UMABCNIAymWz4B86Uj4Bg7UB0lWBo2VMABCNCAUz4Bg7UMA08LCHABACAA8+UCAAECAA22VHABANEAknW3rBooV4
+eygVMABCMABENEAqnW+/OsmWBwBMABCNEAunWkgP0B+/Ok3VMABCNCAynWBqoWMABCMABuiWMABwiWNIA6nWuD4F9wC6oW5/OeBw3VMABCNGA+nWuD8F2OiB
+B03VMABCNIAioWBknWBknWBknWB43VMABCNGAmoW+/OonWBonWB83VMABCNCAqoWlcsnWMABCNEAuoW4ewnW3sDq9VMABCNIAyoWuDwG4eo4VB2B3sD+rOMA
+BCMABm1GNIA4oWB4pW/8B4pWBioW+/Ou4VMABCNIA8oWB+nWB6mWB8BBy4VMABCNIAgpW/2CqoWBokWp2LioWB24VMABCNEAkpW6KinWB64VMABCNGAopWmt
+CoqWB4oWlhP+4VMABCNGAspWBqoWB2oWlhPi5VMABCNGAwpWj0EgpWB6oWlhPm5VMABCNGA0pW3rB8kW4eymWB2CMABCNIA4pWB6oWB6oW59OipWlhPu5VMA
+BCMABENKA+pWyhPgpWzhPgpW59OopWB+qWlhP05VMABCNKAiqWyhPkpWzhPkpW59OspW93Bu9UlhP45VMABCNOAmqWyhPopWzhPopWBwpWBwpW2hPmrWlhP8
+5Vv3LunWMABCNGAqqWBqrWBspW+/Og6VMABCNKAuqW8hPurW9hPwpW+/Ok6V9/OwpW4iL8mWMABCNGAyqW8hPyrW+/Oo6Vl1LgnWMABCNIA2qW8hP2rW9hP4
+pW+/Os6Vl1LknWMABCNMA6qW8hP6rW9hP8pW+/Ow6V9/O8pW4iLonWzmH6qWMABCNGA+qW+/OgqW8hP+iV9hP06VMABCMABEMABGNKAmrW+/OoqW8hPmjV9h
+P86VzmHmrWBmrWMABCNCAqsW+/OsqWMABCMAB2INIA2sWyhPyqWzhPyqW59O6qWB+IMABCNKA6sWyhP2qWzhP2qW5hP+qWqiPiJBgJMABCNKA+sWyhP6qWzh
+P6qW5hPirW+xCorWBiJMABCNEA8rWB+qW1gP+qWMABCNIAgsWBirWBirWBirW5hPqrWMABCNIAksWyiPmrWziPmrW0iPmrW59OurWMABCMABgnWHAsjEAHAB
+ACAACEEBuDBmkSABokQgBHABAEaBggBk3BijSAurBHgkM/8Bg/UgEB26VgIB26VgQBqjUgQBqjUgEBJgE8L86VgEB0/RgEByuVggBBFgUBoiVgIEGBIwOo5V
+A4e2sWgC6KBgCDAAAI4sWAEEljPQBgpWAB+tWgECAAGCAAMKAA4qWCAACNGAktWu7Ek/RurB8gSz3EktWHABACAACHABACAACNEAutWpgKwtUqR2oWMABCMA
+B41PMAB61PMAB81PMAB+1PMAButPMABwtPMABytPMAB0tPMABo2PMABq2PMABs2PMABu2PMABw2PMABy2PMAB02PMABkuPMABmuPMABouPMABquPMABsuPMA
+BuuPMABi3PMABk3PMABm3PMABo3PMAB4uPMAB6uPMAB8uPMAB+uPMABy3PNEA0wWj+F2qWoiC2qWMAB4/PMABqJNSA0vW4tC0wWBk2VBsC/8B4hV3C0vW34G
+ytW6KooWBoC60C2uWMABCDAAAytW4vWCNEA6vWuF4qWwyG4qWMABCMAB2qWHABAKAACCAACKAACNGA+uW9XCvWktW3Cm+EMABCKAAy9QNEA2tWuFCwyGCMAB
+CKAA29UCAACNCA2wW8zL2xWMABCMABurWMAB0rWNKA+wWh/LmsW1ZknS2ZykW4e2xWm/LykWMABCMABENCA8xWh/LssWMABCMABENCAswWh/LysWMABCNGAu
+xWh/L2sW2kB0nSBmyWMABCNCAyxW++LyyWMABCNCA8yWh/L+sWMABCNCAitW++L6yWMABCHABAKAACCAACNGAkyWh/LylBhgHCBkzWMABCKAAuyWEMB4EgzG
+04QAB4yVgQB4yVgQB4yVgQBuzWgQBBgEDAAA67TsyWCHABAHABAHAkjCAGGBEBABCBEMABgnMNCA4yWwuC6rUMABCMABmnMNKAgsUkoC22UBizWBowTvjBsv
+WB4vTMABCEMB4TiMTABquWgE9vCssUgE1jCkhWggB3Cm0WgQ73BwvOgEEOBgGAHAqY8zWggBBJgCBLgGxqBggVgMikKNgE9vCusUgEGiBAEBABCBEBGBIBKB
+MBOBQBSBUBWBYBaBcBeBgBGSAEBCBEBIBQBgBBgCBgEBOBCHABAEEAgC8L0hWABuxIgEDAAAyzWuzWDDAAAk/JwzWDCAAIHABACAABHABACAAGEKBgBr0Ei/
+SA7sBsxWgEBuwWgEvW6wWgEt0EuuWgEEQBwBr0Ek/SA7sBuxWgE9mPwwWgEB20WgEt5Li0WgCBmsWgBBgzWgFt0EwuWgCESBwBr0Em/SA7sBwxWgE9mPywWg
+E/mP40WgE0gFg0WgCt5Lk0WgCgnPosWgBhnPizWgFt0EyuWgCEUBgCr0Eo/SA7sByxWgE9mP0wWgE/mP60WgE+zG60WgCt5Lm0WgCgnPqsWgBtGklWgEhnPk
+zWgJt0E0uWgCEOBoBr0Eq/SA7sB0xWgE9mP2wWgE/mP80WgE0gFk0WgCgnPssWgCt0E2uWgEEOB4Br0Es/SA7sB2xWgE9mP4wWgE/mP+0WgEgnPusWgCtGol
+WgEt0E4uWgIEGBYr0Eu/SAtGqlWgEt0E6uWgIEIBcr0Ew/SABq0WgEtGslWgCt0E8uWgIEOB4Br0Ey/SA7sB8xWgE9mP+wWgEB+wWgEgnP0sWgEtGulWgEt0
+E+uWgIEQBwBr0E0/SA7sB+xWgE9mPgxWgE/mPm1WgEB+xWgCBgxWgCgnP2sWgEt0EgvWgEESB4Br0E2/SA7sBgyWgE9mPixWgE/mPo1WgEsnPgyWgCtnPixW
+gCBo1WgEgnP4sWgCt0EivWgEIABBCAABNEA81WA+vWAg/EIABEIABk/JIABi/JIABk/JIABq/JIABs/JIABu/JIABw/JIABy/JIAB4/JIAB+/JIABggKIABi
+gKIABkgKIABmgKIABsgKIABygKIAB4gKIAB+gKIABkhKNCAm3WwHs7VMABCMABEMABwqMMAByqMGMAEBCBEBIBQBOBkuCHABACAACNMAw2WuzGsjVhjBw9SB
+Cs2B4xW4e03WvjB+yWMABCNGA8zWuzGwjVwuC2vU12Bs3WMABCNCA+3WpjH49SMABCNCAi4WhjB89SMABorMNGAo0WB0iKsM8yWB43WMABCMABIMABKNEAu4
+WhjBo+S0gF20TMABCMABUNEA04WpjHu+Sk6Is2WMABCNGA60WpjHy+S0gFg1TBq4WMABCMABaNCA4+S3rB+DMABCHABAHABACAAEMABo5BHABAMABk2ONGA+
+2W3+Go4W+nHo4Wt5Lo4WMABCKAA84WHABAIABBNEA61WABA6zWCAAGIABBNEA+5WAEAg0WCAAKCAAGNIAk6WBKyqBm0WBEBCMABCNEAo6WB+/SwuCkyUHABA
+HABAHABAHABACAAECAAEHABAEcB4Cr0E4kTAB04WgEB04WgCk6Iw4WgCBw4WgEBw4WgEh8Dw4WgEBw4WgE/Fw4WgEsgB04WgEhlM04WgCBw4WgCBw4WgEt0E
+k0WgEESBwBr0E6kTA1pP24WgE2pP24WgCk6Iy4WgCB24WgEB24WgCBy4WgCBy4WgEt0Em0WgEEWB4Br0E8kTA1pP44WgEB04WgEB04WgEB25WgEB44WgCB44
+WgCB44WgCB25WgCB25WgCt0Eo0WgCEWBoCr0E+kTA1pP64WgE2pP64WgCk6I24WgC3pP24WgEB64WgEB24WgEB24WgEB24WgEB24WgEt0Eq0WgEIABBCAABN
+OAk7WAm1WAQA+6WABA84WA84WA84WCAAQIABGIABBCAABNQAu7WAw1WAaAo7WAIAq5WAq5WAm5WAm5WIABEIABGIABBCAABNOA47WA61WAmBAw5WAoqWA05W
+Ay6WAy6WIABBCAABNSA+7WAg2WAqBA47WAYA65WA25WA25WA25WA25WEaB4Dr0EgmTA6Km+UgEB65WgQB45WgEB45WgEB65WgEB65WgEB65WgEB45WgEB45W
+gEB65WgEB65WgEt0Es1WgEEIBwBr0EimTA6Ko+UgEBg8WgQt0Eu1WgEESBwCr0EkmTA6Kq+UgEs/F+7WgQB+6WgE1+Oi8WgEB27WgEB27WgCznC27WgCt0Ew
+1WgCEMB0Br0EmmTA6Ks+UgEsV47WgQlrPg7WgCn9H47WgCt0Ey1WgCIABBCAABNGAs8WAu2WA6+UAmDIABBCAABNGAy8WA02WAg/UAw8WIABBCAABNQA48WA
+62WAm/UAy8WAy7WA28WAq8WAq8WAq8WIABBCAABNKA+8WAg3WAs/UAw8WA47WAw8WMAB4CCAABHABANIAg8W2kB0vWy1B+4WB0vW7sBEMABCNMAk8W7sBIse
+4vWBs5WBs5WBs5WBs5WMABCNKAo8W7sBM3rB40Sqcm7WvWm7WseuySMABCNIAs8W7sBQ7hEyySBq7WBq7WMABCHABAHABAHABAHABAHABAHABAEOBoBr0Eio
+TAnvD88WgEiYk4WgE8lI+7WgEumI+7WgC3C+7WgCt0Eu3WgCEOBoBr0EkoTAiYm4WgEtrG29WgEB29WgCB29WgCw0E07WgEt0Ew3WgEEMBoBr0EmoTAiYo4W
+gEpjHo4WgE/mI+7WgEnvDg9WgEt0Ey3WgCEUBgCr0EooTAiYq4WgEpjHq4WgE/mIg8WgEtrGy8WgE3C28WgEtfBgEBi9WgEBk8WgCt0E03WgCCAA6xNEOBoB
+r0EsoTAiYu4WgEpjHu4WgE3rB68WgEtrG28WgEnsPo8WgCt0E43WgCEKBgBr0EuoTAiYw4WgEpjHw4WgEBw4WgEt0E63WgEEIBYr0EwoTAiYy4WgEBq9WgEt
+0E83WgCEQB4Br0EyoTAiY04WgEpjH04WgE/mIg9WgEtrG88WgE+oC04WgEnsPu8WgEt0E+3WgCESB4Br0E0oTAiY24WgEpjH24WgE/mIs8WgEwnGu9WgEBm+
+WgClnIs8WgCmnIs8WgEt0Eg4WgEESB4Br0E2oTAiY44WgEpjH44WgE/mIk9WgEtrGg9WgE3Ck9WgEB46WgEnsPy8WgCt0Ei4WgCESBwBr0E4oTAiY64WgEpj
+H64WgE/mIm9WgEtrGi9WgEgiDy9WgCsqBy9WgCnsP08WgCt0Ek4WgCEQBwBr0E6oTAiY84WgEpjH84WgE/mIo9WgEtrGk9WgEgiD09WgCnsP28WgCt0Em4Wg
+CEmBBgDr0E8oTAiY+4WgEpjH+4WgE/mIq9WgEtrGm9WgE3Cm9WQt5Lm9WQmnD08WgDurB08WgE4e48WgEB48WgCykIg9WgC0Eg9WgBB48WgBB08WgCB08WgE
+0gF29WgEnsP48WgCt0Eo4WgCEOBoBr0E+oTAiYg5WgE/mIs9WgEwnG+8WgEvsP68WgCBg5WgCt0Eq4WgEEIBYr0EgpTABi5WgE4Xy+WgEt0Es4WgCEMBoBr0
+EipTAiYk5WgE29J68WgEB68WgEB68WgEt0Eu4WgEEKBYr0EkpTAiYm5WgE4X+9WgEB2+WgCt0Ew4WgCIABBCAABNMAq/WAs5WAk+WAs5WAm9WAm9WAm9WIAB
+BCAABNMAw/WAy5WAy5WAi/WAi/WAi/WAg9WIABBCAABNGA2/WA45WAkyNAw+WIABEIABBCAABNEA+/WAg6WAsyNIABBCAABNGAkgXAm6WAyyNAyyNIABiwQI
+ABGIABBCAABNQAugXAw6WAw6WAw6WAm+WAo/WAggXAm+WAm+WIABUIABBCAABNIA2gXA46WAkzNAw/WAw/WIABkBIABBCAABNIA+gXAg7WA6ZAszNA4/WIAB
+BCAABNMAkhXAm7WAm7WAy/WAk/WAg/WAm7WIAB+3MIABBCAABNKAshXAu7WAu7WAk/WAk/WAk/WIABBCAABNIAyhXA07WA07WAsgXAkhXNMAk/WnvDmhXBw/
+WBw/W3Cw/WB07WBs9WMABCHABACAACEOB4B96E+7WA+6E2gXgEB2uPgEBi/WgE66E+7WgEk7Ei/WgEj7EuhXgECAACHAvmIAHAj9HANKAkiX8hDm8WpjBm8W
+vW89WB2qKxvCk8WMABCNMA89Wk0Dy2VvrB02C/hNg+WB6hXB22CBw6VMABCNEAsiXk0D22VrMSMABCNEAqhXk0D0nQ+tPqhXMABCNIAo+Wk0D+2VvrBg3C/h
+Ns+WlX86VMABCNKAs+Wk0Di3VvrBq8V/hNw+W+tPqiXlXg7VMABCNCA6iXk0DgoQMABCMABENGAk/Wk0DmoQB0iXB0iXMABCNGAmjXk0Dw3VB4iX4X++WMAB
+CNKAqjXk0D03VruP8iXr2Bm4VlXk/W4Xi/WMABCNMAujXk0D43VruPgjXq2Bu4VwqKgjXqcgjX4Xm/WMABCNKAyjXk0D83VruPkjXp2B24V12BwjX4Xq/WMA
+BCNKA2jXk0Dg4VruPojXn2Bg5V12B0jX4Xu/WMABCNCAy/Wk0D+oQMABCNEA+jXk0Do4VB2/WMABCNEAikXk0Ds4VvW6/WMABCNIA+/WnS64Wqc+/W+zG+/W
+k0Dw4VMABCNEAigX+zGigXk0D04VMABCMABINGAogXurBy+W+zGogXk0D64VMABCNGAsgXurB0+W+zGsgXk0D+4VMABCNKA4kXk0Di5VruPqkXBk6V12B2kX
+4XwgXMABCNGA8kXgkBurVB+0NpwCs8WMABCNCAihXgkByrVMABCNIAklXgkB2rV8uPm1N3Cq8WpwC08WMABCNEAqhXgkB6rV3Cu8WMABCNGAqlXw/Cu/W1tC
+s/WlyGqlXMABCMABENEAskXm8Dq/W+VojCMABCHABANGAojX2ZwiX1ZylX4XojXMABCNEAsjX00E2lX4XsjXMABCEKBgBr0EgwTABylXgEtL4jXgEylH6kXg
+Et0Es/WgCIABBCAABNIAmmXAogXA4lXA+jXAglXIABEIABGNGAsmXjC+lXtLkkXylHmlXMABCNGAwmXovPimXtLokXylHqlXMABCMABEHABANEA6iX53EylX
+33E6gXMABCEKBUr0E8wTABumXgEojM2lXgCj3I2lXgCt0EogXgCEKBUr0E+wTAyvPwmXgE4hD4lXgCysD4lXgCt0EqgXgCIABBCAABNIAknXAmhXA2mXA+lX
+A+lXIABEGEBEBABCHABAKAACHABACAACCAAGESBwBr0E0xTABmnXgEBmnXgC6yDslXgCBslXgEBMgEmM2jXgCj3IumXgCt0EghXgCIABBCAABNIA6nXA8hXA
+KAIA0mXIABECAA9RNEA6mX7sBoxR3rBiiXHABACAACMAB03QNEAinX7sBwxRBinXMABCNGAuxRw2HuxR33EuxRBukXMABCNGAqnXB0xRiZyxRBykXMABCMAB
+UNIAqkX7sB46U9XszR0tCwoX4eukXHABAKAACCAADCAAEHABAHABACAACNCAgoXuwPCMABCNGA6mX+VG+2G8oXoiCopXMABCNCAooXBooXMABCHABAMAByyR
+NCAwoXtLumXDAAA0nXyoXgEMAB+rQGIBEBABCBEBGCAA5eHABAHABAHABAHABAHABAHABAHABACAAHHABACAAGCAAEHABAEGBMr0E40TA+/G0oXgEt0EkkXg
+CEIBYr0E60TA+/G2oXgEB4qXgEt0EmkXgEEKBgBr0E80TA+/G4oXgEwyD6qXgEznC6qXgEt0EokXgEEIBQr0E+0TA+/G6oXgEB6oXgCt0EqkXgCEIBQr0Eg1
+TA+/G8oXgEB6pXgCt0EskXgCEKBUr0Ei1TA+/G+oXgE5uG0qXgCB0qXgCt0EukXgCEOBoBr0Ek1TA+/GgpXgEpxPgpXgCwyDirXgCznCirXgEBirXgEt0Ewk
+XgEIABBCAABNEAqrXAslXAcIABEIABGIABIIABKIABMIABOIABQIABBCAABNGA+rXAgmXAwBA8rXIABEIABGIABIIABBCAABNIAqsXAsmXA8BAosXAosXIAB
+BCAABNGAwsXAymXAiCAiCIABEIABBCAABNGA4sXA6mXAqCAyrXIABEIABBCAABNGAgtXAinXAyCAsCIABEIABBCAABNEAotXAqnXA2CIABENMAmsXB0lC0qL
+0hT5uG+sX3rBunXiYunXl1L0oXMABCNKAqsXlyP4lC0qL4hT5uGitX3rBynXl1L4oXMABCMABENMAwsXB+lCB8lCBotXBotX3rB4nXl1L+oXMABCMABonXMA
+BqnXMABsnXHABACAACNCAkuX+VCMABCNEAs2R53EitX20EqoXMABCMAB2yRNGA+rXpgKiqW+2GguXoiCsuXHABACAACCAABHABAEGBMr0E44TA+/G0sXgEt0
+EkoXgCEKBUr0E64TA+/G2sXgEwyD0tXgCznC0tXgCt0EmoXgCEIBQr0E84TA+/G4sXgEtLuuXgCt0EooXgCIAB0nTIAB2nTIAB4nTIAB6nTIAB8nTIAB+nTI
+ABgoTIABioTIABkoTIABBCAABNIA0vXA2pXAuvXAuuXAuuXIAB8rKNEAyuXBmB8sBkBMABCMABgvLMABg/QMABkvLMABsyQNCA+uX/lB68VMABwsLMABozQM
+ABqzQMAB2iNMABw9GMABy/QNCAywX1uBslTMABCNGAwvX/lBs9V+2GowXoiC0wXMABCNGAotX/lBw9VvwBusWhkB8uNMABCNIAysX/lB09VvwBysW0tC+lTq
+9B2sXMABCNMA2sX/lB49VvwB2sWinIwjXq9B6sX+uDgxWqcgxXMABCMABiBMABswLNEAqxX/lBg+V93HomTMABCNIAmtX/lBk+VBumT/gJumT4XmtXMABCNI
+AyxX/lBo+V5zPymT/gJymT4XqtXMABCNKAutX/lBs+V5zP2mT/gJ2mT4XutXB4tXMABCNKA6xX/lBw+V5zP6mT/gJ6mT4XytXB8tXMABCMABEMABONGAiyX/
+lB4+Vs0GswXrwGswXMABCNEAmyX/lB8+Vs0GwwXMABCMABENGAsyX/lBi/V3GmxXs0G2wXMABCNGAqxXs0G6wX/lBm/VBqxXMABCMAB4xLMAB6xLMAB8xLNC
+A6yX/lBkyLMABCMABssXMABqCHAzmBAMABysXNCAmzXBgyXMABCNCAqzXBkyXMABCNIAoyXBwKqCoyXr4HoyXBoyXMABCNCAsyXz0P0KMABCMABINGAyyX/l
+BugW0tC4oT4XyyXMABCNGA8zXBgLlX6zX4X2yXMABCMABwvCMAB68MMABg3QMAB61HMAB0yDNGAkzX+Vm3W0tCuqQmuC00DMABCMAB4mNMAByhHMABq9MMAB
+gnNHABAMABquXMABq7HMABuGNEAywX92BupW+wDopWMABCMABEMABGMAByyNMABwwRMABs/RMAB+tGMABw/RMAB+uXNCAy1XBs1XMABCMABk1DNCAsiV7sB6
+nVHABACAACMAB8+RHABACAACEOBwBr0EkgUAB8zXgEB8zXgEB8zXgEB8zXgEBg0XgEt0EwvXgCEUBgCr0EmgUAB+zXgEB+zXgEB+zXgEB+zXgEmck2XgE91P
+i0XgEBi0XgCBi0XgCt0EyvXgCEQBcr0EogUA91Pk0XgEj2Pk0XgCiMs0XgCj/Bs0XgBBk0XgB13Bk0XgCt0E0vXgCEYBgCr0EqgUA91Pm0XgEj2Pm0XgCiMu
+0XgCj/Bu0XgBm2Pm0XgBlXo2XgCzfo2XgEurBo2XgEvrBo2XgEgiDo2XgEt0E2vXgEIABBCAABNMAw2XAywXAUAo0XAo0XAo0XAo0XIABBCAABNQA22XA4wX
+AaA4oVAu0XAu0XAu0XAu0XA02XIABBCAABNEA82XA+wXAaIABEIABGIABBCAABNOAm3XAoxXAkBAk3XAk3XAk3XAk3XAk3XIABEHA4yCAMAB0BMAB2BEIBQr
+0EwhUAikBq2XgE02Is1XgCt0E8wXgCEGBMr0EyhUA02Iu1XgEt0E+wXgCEKBgBr0E0hUABs1XgEBs1XgEvWszXgEt0EgxXgEEKBgBr0E2hUA02Pu1XgEvWuz
+XgEBuzXgEt0EixXgEEMBgBr0E4hUA02I01XgE3tK01XgC02Pw1XgC3Cy2XgEt0EkxXgCIABBCAABNGA+3XAgyXA42XAgqVIABEIABBCAABNEAm4XAoyXAoqV
+IABBCAABNIAs4XAuyXAq4XAwzXAk0XIABBCAABNIAy4XA0yXAw4XAq0XAq0XIAByyKNCA24Xs/Fw4XMABg9RMABqhRMABshRMABuhRHABAHABAHABAMABg3Q
+HABACAACNGAm4XACAurVAurVCAACNIAq4X7sByrVBGvaCBCMABCNCA05XB21XMABCNGA45XhoIy4Xr/CyoGozB2gHMABCHABAEKBUr0E+jUA+/G63XgEv7Dw
+5XgCtLw5XgCt0EqzXgCEMBYr0EgkUA+/G83XgEv7Dy5XgCB83XgCB64XgCt0EszXgCEKBUr0EikUA+/G+3XgEv7D05XgC4X84XgCt0EuzXgCEKBUr0EkkUA+
+/Gg4XgEBg4XgCBg4XgCt0EwzXgCEIBQr0EmkUA+/Gi4XgErwGg5XgCt0EyzXgCEGBMr0EokUA+/Gk4XgEt0E0zXgCEKBUr0EqkUA+/Gm4XgE1tC85XgCw/C8
+5XgCt0E2zXgCIABBCAABNIAw6XAy0XAySAi6XAi6XIABEIABGIABBCAABNKA66XA80XA8SAs6XA60XA05XIABEIABBCAABNIAi7XAk1XAkTA06XA85XIABEI
+ABGIABIIABBCAABNIAu7XAw1XAwTAo7XAo7XIABBCAABNGA07XA21XA2TA23XIABEIABYIABBCAABNEA+7XAg2XAgUIABEIABGIAB2BHABAHBBADAAA07Xk7
+XiBHABAEQB4Br0EumUA1pPq6XgE7sBwuVgE4tCo8XgE5Zw2XgE+/Gq6XgEvWm4XgEt0E61XgEIABBCAABNMA08XA22XA2uVAu8XA22XAu8XAs4XHABANCAyy
+Dz4B8vWMABCNCA88XB2yDMABCHABACAACGEBEBABCNCAm9X04PEMABCNIA+4XowPwrV0tCk9X4Xi5X9mBGMABCHABACAACEMBYr0EynUA3tKu7XgEBu7XgCo
+zBk9XgCBk9XgCt0E+2XgCIABBCAABNEA49XA63XAIIABEIABGIABIIABKIABMIABOHABACAACCAABHABAHABACAACMABwnSMABynSMAB0nSMAB2nSKAAMHAB
+ACAACHABAKAACGGBEBABCBECAAECAAOMAB0WMAB2WMABsoSGKBEBABCBEBGBICAAsVCAAwVCAA0VCAAwVEQBgRr0E6pUAB29XgEB29XgC3kBy9XgCsV29XgE
+B29XgCBiWgCt0Em5XggIEMBgBr0E8pUA85P49XgE95P49XgC3kB09XgCsV49XgEt0Eo5XgCESB4Br0E+pUA85P69XgE95P69XgC/mK4+XgC3kB29XgEB29Xg
+EB29XgE4Xi+XgEt0Eq5XgBEcB4Er0EgqUA85P89XgE95P89XgC/mK6+XgCB+rWgC3kB49XgKB89XgEBk+XgCBk+XgBB49XgBBq+XgEBq+XQ3rB2uSQt0Es5X
+goBE0BBoEr0EiqUA85P+9XgE95P+9XgC/mK8+XgCl6PgsWgC3kB69XgKm6P+9XgEn6Pm+XgCo6Pm+XgBp6P69XgBq6Ps+XgEr6Ps+XQB69XwDBs+XgEiMs+X
+QBs+XQBs+XQ7xC+9XQB2wXgCB69XgIBgsWgEBm+XgIBs+XgBBs+XQB+9XQt0Eu5XgCE8BBgFr0EkqUA85Pg+XgE95Pg+XgC/mK++XgCl6PisWgC3kB89XgKm
+6Pg+XgEn6Po+XgCo6Po+XgBp6P89XgBq6Pu+XgEr6Pu+XQt6P89XwDu6Pu+XgEiMu+XQv6Pu+XQw6Pu+XQ06Po+XQBo+XgBBg+XgBBg+XgCBg3TgCy6P89Xg
+Qz6PisWgE16Pu+XgIBu+XQj1Gu+XQ26Pu+XQ36Pg+XQt0Ew5XgCEsBB4Cr0EmqUA85Pi+XgE95Pi+XgC/mKg/XgCl6PksWgC3kB+9XgKm6Pi+XgEn6Pq+XgC
+o6Pq+XgBp6P+9XgBq6Pw+XgEr6Pw+XQBw+XQBw+XQBw+XQBw+XQBi+XwBBi+XgCBi+XgCBs+XgCBw+XgBt0Ey5XQEcBwCr0EoqUA85Pk+XgE95Pk+XgC3kBg
++XgC67Jy+XgEBk+XgCBg+XgCy6Pg+XgEt6Pg+XgEBk+XgEBkwXgCr0Iy+XgI3Cy+XQt0E05XQIABBCAABNKAugYAw6XAmBAq+XAq+XA+uXIABBCAABNGA0gY
+A26XAsBAw+XIABBCAABNIA6gYA86XAyBAqBA8BIABBCAABNKAghYAi7XA4BAwBAmvBAqBIABBCAABNMAmhYAo7XA+BA2BA+CA++XAyBIABBCAABNMAshYAu7
+XAkCA8BAkDAk/XA6BIABBCAABNIAyhYA07XAqCAiCA6BIABBCAABNOA4hYA67XAoDAwDAyCAigYAg7KA0CNCA6hYBwDMABCHABAHABACAACCAAGCAABHABAC
+AABHABAEGBMr0EusUABohYgEt0E67XgCEQBoBr0EwsUA87PqhYgEBqhYgCtcuiYgCBiiYgEBiiYgCsVqhYgCt0E87XgCEMBgBr0EysUA87PshYgE+7PshYgC
+tcwiYgCB0+XgEt0E+7XQEKBYr0E0sUA87PuhYgE+7PuhYgCs/FOgCt0Eg8XgEEOBgBr0E2sUA87PwhYgE+7PwhYgCs/FQgCu4GoiYgEBoiYgCt0Ei8XgCEQB
+oBr0E4sUA87PyhYgE+7PyhYgCBOgC4eyhYgEB0gYgCB0gYgCt0Ek8XgCIABBCAABNEA+iYAg9XAcIABEIABBCAABNGAmjYAo9XAiBAgiYIABBCAABNGAsjYA
+u9XAoBAu/XIABBCAABNEAyjYA09XAsBIABEIABGIABBCAABNGA8jYA+9XA2BAyBIABEGmEAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBgBBiBBkBBmBB
+oBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB
+2DB4DB6DB8DB+DBgENEAqwTujFw4W7sBitXNCA+iY7sBktXMABEGJBEBBBABEBOHABACAACHABAHA45EAEIBYr0EyuUA31Io7XgEj3IsjYgEt0E+9XgCEIBQ
+r0E0uUA+9CujYgEj3IujYgCt0Eg+XgCEIBQr0E2uUAmMwjYgEj3IwjYgCt0Ei+XgCEIBQr0E4uUAmMqkYgEj3IyjYgCt0Ek+XgCEIBYr0E6uUAqcqiYgEj3I
+0jYgEt0Em+XgCEKBgBr0E8uUA/tB2iNgEnaqgYgE6yDqgYgEt0Eo+XgEIABBCAABNGAilYAk/XA47XA8jYIABEIABGIABIIABkhSIABmhSIABi6RIABBCAAB
+NGA0lYA2/XAkjYAukYIABEIABBCAABNEA8lYA+/XA2jNIABEIABGKAA8JKAA4JEQBYr0EmwUABglYgEBmlYgCurBmlYgB3CmlYgB4emlYgBx3PikYgBt0Ey/
+XgCEOBUr0EowUAx/PilYgEy/PolYgCurBolYgB3ColYgB4eolYgBt0E0/XgBEQBYr0EqwUAx/PklYgEy/PqlYgCurBqlYgB3CqlYgB4eqlYgBx3PmkYgBt0E
+2/XgCEKBQr0EswUAx/PmlYgEBslYgCw0EwlYgBt0E4/XgBIABBCAABNIAymYA0gYABADAslYCAAQCAAUIABIIABKIABBCAABNIAgnYAihYAMA6lYA6lYKAA6
+KESB8Br0EkxUAx/P+lYgEurBkmYgC3CkmYgBBumYgB4eumYQj0E6lYwB0tC6KgCt0EwgYgREQB8Br0EmxUAx/PgmYgE3CmmYgCurBmmYgB8/PwmYgBj0E8lY
+gC0tC8KgCt0EygYgRESB8Br0EoxUAx/PimYgEurBomYgC3ComYgB8/PymYgB4eymYQj0E+lYwB0tC+KgCt0E0gYgRESBYr0EqxUAx/PkmYgEurBqmYgC3Cqm
+YgB2hN0mYgB8/P0mYQwnGumYQj0EgmYgBt0E2gYgCIABBCAABNQAwnYAyhYAcA0lYAumYAmnYA6lYAqmYABCAAQIABBCAABNOA4nYA6hYAkBA8lYA2mYAunY
+AimYAymYIABBCAABNSA+nYAgiYAqBAimYA8mYA0nYAomYA4mYAMA4mYIABBCAABNQAkoYAmiYAwBAomYAinYA6nYAumYA+mYA+mYEKBYr0EmyUAlcgnYgEBi
+mYgCtL4mYgCt0EyhYgEEKBUr0EoyUAlcinYgElgQkmYgCBkmYgCt0E0hYgCIABBCAABNIAuoYAwiYAonYAooYAgnYIABEIABBCAABNIA2oYA4iYAwnYAwoYA
+woYHABAHABACAACEMBYr0E+yUAB6mYgEiZ4nYgCB4nYgCnnL4nYgCt0EqiYgCEIBYr0EgzUA23P8mYgEm8D+oYgEt0EsiYgEEMBYr0EizUAugQ+mYgEiZ8nY
+gCB8nYgCBmfgCt0EuiYgCEOBoBr0EkzUA23PgnYgE+9CipYgEBgnYgEBgnYgCjyCgnYgCt0EwiYgCEMBgBr0EmzUA23PinYgE+9C4oYgCBkpYgCjyCinYgEt
+0EyiYgCIABBCAABNEAspYAujYAufIABBCAABNGAypYA0jYA44RAwpYIABBCAABNIA4pYA6jYA6fAyoYA8fIABBCAABNKA+pYAgkYAk5RAiBA8pYA6nYIABBC
+AABNKAkqYAmkYAq5RAiqYAiqYAgoYNEAgpYujF0+Wl3Bo3TEUBwBr0Eo0UABipYgEBkoYgCBkoYgCBgmYgEBkoYgEBkoYgCBipYgCBooYgCt0E0jYgCEMBYr
+0Eq0UA/gQkpYgEBkpYgCBmoYgCBmoYgCt0E2jYgCESB4Br0Es0UA/gQmpYgEj3IsoYgCBsoYgCqRmoYgEk0DmoYgEuRmoYgEtgFsoYgEt0E4jYgCIABBCAAB
+NSAyqYA0kYA0gBAuoYAuoYAspYAuoYAuoYAspYAyoYIABBCAABNKA4qYA6kYA6gBAypYA0oYA0oYIABBCAABNQA+qYAglYAghBA+oYA+oYA4oYA4oYA4oYA+
+oYHABACAACKAAwpYEYBoCr0Em1UABkrYgEBkrYgEBkrYgE+9C0pYgEwtK0pYgExtK0pYgE/0G0pYgEwf4qYgE5VonYgCBonYQt0EykYQIABBCAABNWAsrYAu
+lYAqrYAqrYAqrYAkpYAkpYAkpYAkpYA+qYAunYAunYNGAoqYowPgzO7sBkzOlcoqYMABCEgBB3BBqpYA5Z2pYgEB2pYgBqM2pYgBj1G2pYgB7xC2pYgB76P2
+pYgB56P2pYgBB2pYgBBqpYgBBqpYgE+9MqpYgE16P2pYgEB2pYgBB2pYgBB8pYgBHABACAACEOBcr0E41UAvMonYgEqconYgC8/PonYgCBonYgCBonYgCt0E
+klYgCESBkBr0E61UAvMqnYgEqcqnYgC8/PqnYgCjiQqnYgCkiQqnYgCmkHqnYgCjuD0qYgCt0EmlYgCIABBCAABNEAgsYAimYAKIABBCAABNGAmsYAomYAQA
+grYEOBwBr0Eo2UA/3IkqYgE+9CmsYgEBmsYgE1gQmsYgE2gQmsYgEt0E0lYgEEOBoBr0Eq2UA+9CosYgE1gQosYgE2gQosYgEB8rYgE/3ImqYgCt0E2lYgCI
+ABBCAABNIAwsYAymYAuBAusYAusYIABBCAABNEA2sYA4mYA0BKAA4iBEUBoDr0E62UAB2qYgEBkrYgCBkrYQByqYwBBkrYgEB64WQB2qYwJ3rBoBgCt0EmmY
+wbEcBgCr0E82UABusYgEn0I4qYgCngQ4qYgCBgrYgCy9OmrYgBBorYQBorYQBorYQ58CsqYwDBmrYgEBsqYgEB4qYgEt0EomYgCEeBoCr0E+2UAB2qYgEB2q
+YgEB6qYgEB6qYgCp/ForYgCB6qYgCB6qYgCB6qYgCB6qYgCB6qYgCB6qYgCxiQorYgCqY4rYgCt0EqmYgCEQB4Br0Eg3UAB88XgE0iQ88XgI1iQ8qYgIxiQq
+rYgC4e8qYgCx3P8qYgCt0EsmYgCEOBkBr0Ei3UA/3I+qYgEsV+qYgCBsrYgCBsrYQBs3RwBt0EumYgIEKBYr0Ek3UAgoGitYgEiM+rYgEmkH+rYgCt0EwmYg
+CIABBCAABNMAqtYAsnYAyzRAmrYA2zRAktYA0rYIABBCAABNaAwtYAynYAgtYAqtYAqtYAosYA4rYAsCAsCAsCAutYA4rYAutYAqtYIABBCAABNUA2tYA4nY
+ABA2iUAilUA2iUAilUA2iUAilUAgsYAwsYCAAgBIABBCAABNOA+tYAgoYAq0RAq0RA4tYAmsYA+iUAqlUIABBCAABNMAkuYAmoYA+tYAwlUAssYAssYAgmBI
+ABBCAABNIAquYAsoYAouYAktYAktYHAr6EAHABAEEBgCB0sBA23JiuYgcHABAGGBEBABCBEHABAKAACGIAEBABCBEBGHABAHABAFEAYBmoCABm9JACAAKHAB
+ACAAUCAAigUCAAaCAAICAAgBNCAstYk3BglWMABCNEAuuYu7EugUplHgBMABCNEAyuYu7EygUurBqiUMABCNIA2uYu7E2gUurBuiUp2L2uY3C2uYMABCNGA6
+uYu7E6gUn3LY3C6uYMABCMABytJNGAgvYu7EghUurB4iUp2LgvYMABCMAB8pYNCAusY1nEmvYMABCNCAwwY1nEqvYMABCNCAuvY1uByBMABCNEAouYByvYrN
++nYMABCNMA2vYnvD2vYByBv5MuwY3CuwYriBo/XBk/XMABCNKA6vYnvD6vY2kQ2Bv5MywY3CywYriBiiTMABCNIA0uYnvD+vYs/FmvB3C2wYBmtYMABCNKA4
+uYu7EiiUs/FmgUBqvB/Z6jU3C6wYMABCNKAmwYu7EmiUs/FuvBBqgU3C+wYBmwYMABCNKAqwYnvDqwY2kQmCv5MixY3CixY6kQytYMABCMABQNGAmvYu7Ewi
+Us/F0gU3CoxYMABCNMA0wYu7E0iUs/F8vB+kQ4gU3CsxYokQuCBsxYMABCNEA4wYnvD4wYplH4wYMABCMABswJNKA+wYnvD+wY8a+wYglL+wY9kL8uYhlL6l
+YMABCNMAixYu7EijUxlIquY8aixYglLixY9kL2mUhlL2mUMABCNKAmxYnvDmxY8amxYglLmxYBkvYhlLmxYMABCNMAqxYu7EqjUxlIyuY8aqxYglLqxY9kL+
+mUhlLqxYMABCNMAuxYnvDuxYs2B2sYvWsuY3CmyYurBmlUz3EqmYMABCNMAyxYnvDyxYB6sY4ewuY3CqyYurBqlUz3EyxYMABCNGA2xYnvD2xYBulUBymYMA
+BCMABENGA8xYnvD8xYB0lUp2L8xYMABCNIAgyYvwB6uX58C0yMp2LgyY3tDgyYMABCNIAkyYnvDkyYB8lUBgnY3CkyYMABCNKAivXvwBivXoiC2jU3lQgmU4
+lQknY3CoyYMABCNEAsyYnvDsyY5zGsyYMABCMABkxJNGAyyYnvDyyYBqmUp2LyyYMABCNGA2yYu7E2kU58CqzMp2L2yYMABCNIA6yY1nE6yYiM6yYj0E6yYB
+2nYMABCNGA+yY1nE+yYiM+yYj0E+yYMABCMABENGA+vX1nEkzYiMkzYj0EkzYMABCNKAozY+/Cu9V1nEozYiMozYj0EozYwnGmFMABCNIAszY1nEszYiMszY
+j0EszYwnGqFMABCNMAwzY+/C29V1nEwzYiMwzYj0EwzYwnGuFv3LwzYMABCNGA0zYguBsqTplH0zY7qN0zYMABCMABu7IMABg4RMAB+3RMABwyOMABUMABy3
+RNIA6yY+/Cq+Vu7EkmU+2G80YoiCo1YMABCMAB4nOMAByiIMABsqJMAB2uMNMAw0Yu7EwmUs/F0kUhgHo4D5uGuxYvWuxY3Cw0YMABCNGA00Yu7E0mUs/F4k
+U3C00YMABCNKA40Yu7E4mUs/F8kUhgHw4D5uG2xYvW2xYMABCNEA80Yu7E8mUs/FglUMABCNCAm2Yu7EgnUMABCNEAq2Yu7EknUz4BupXMABCNAAonUMABCN
+EAsnUnvDs1Yj3IoqYMABCNCAwnUvwBqyXMABCNGAuyXu7E0nU3C01YB02YMABCMABulLMAB0nINGA81Y/ZkxYB81YBw2MMABCMABqtEEKBoBBs1YABy1YgBB
+y1YQBy1YQBBgCDAAAqgYk2YEGmBAEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQHABAE4BBgc5lFqyYAB8xUgI
+BkwQgMmyKi3YABi3YgCBBgCBi3YgEByzYgCByzYQBFwBB+gUgEBqhSgEB+rXgEB8xUgEBIgMBi3YgkBqgCmmYggBBBgQqYi3YgEBi3YgCB8xUgC5zG0hUgMB
+wyYg8GBykYggBBq2YgCBq2YgC9jI+rXgEBmmYgICAACHABACAACEEBI3Cy2YABy2YgCGGBEBABCBEHABAEMBoBBgqTABgqTgE8LglYgEjyE42YgCB42YgCiY
+i5UgEEQBwCBilYABq2YgCB81YgCjyEgzYgCBgzYgCBiqTgEBiqTgEBCgEEEBIm1G+1YAqkC+1YgCECBYoRBADAAAEg3YDHABAKAACCAABNEAu4YA+tWAsrTF
+EAoBBukYABukYAEZAY8G83YAAB83YAQB83YAQB83YAQBo3YIQBo3YUQBo3YBoB20Eo3YDCriBw4YAGBo3YAgEBy3YAgCBy3YAgBELAQBu3YAABu3YAgCBw2Y
+fgCmMw2YB+BBw2YACEjCBotBBqzCAABWAg0PBDAgoBBHAgEB04YAgEB0kYAgEB0kYAgUAGAgUBs3YAgUBs3YAgCBs3YAgCBs3YAgCB85UAgCBJAgEBPAgEB4
+yYAgEBstKAgEBTAgEBg4YFgEBg4YBKBg4YBCBg4YBCBg4YACBg4YAQBg4YAQBg4YAQBg4YAQB23YAQBEAgBBCAgMBy2YAgIBy2YAgCBVAgCEYBoCBsrUABy3
+YgEuhP23YgCBk4YgBBk4YQB0gYQBk9UgCBq1YgIB23YgCB60YgB5ZqzYgD9lLszYgICAACHABACAACCAAWHABAKAACCAACNEA64YA4uWAk3YCAACDAAAk3Ym
+4YNHABAEEBIBs3YABs3YgCEjBBYBs4YAA8vFu3YAgCBu3YAgCBu3YAgCB23YBgCB23YBCB23YBCB23YBCB23YDCB23YBGB23YECB23YEIB83YBI20E83YHCB
+83YAOB23YAQB23YAgBEGAQxpLw3YAmcw3YgChas3YgCEGAQm0Pw4YAmcy3YgChau3YgCERBYBw3YAAxpL03YAgEsrQ03YAgCB03YAgCBi4YAgCBi4YFQBi4Y
+BKBi4YBCEEAIB23YAB23YgCEjKBgqCBmBAABy7UAg0WB43YAAB43YAgCB43YAgCB43YAgCj4Kg4YAgCBquXAgEBquXAgEBy7UAgEBy7UAAB43YAAB43YAgCm
+kL43YAgC+jL43YAgCB43YAgCxkL43YAgCykL43YAgCBg4YAgCBm4YAgBBm4YCQBm4YBEBm4YBCBm4YBCBm4YBCBy7UAGBy7UAA9nL43YAAB43YAgCB43YAgC
+B43YAgCB43YAgCrkL43YAgCBg4YAgCBg4YAgBrgM43YAgBhkL4BAgCBwmYAgMikL43YAgEBm4YBgCBy7UAQBy7UAwFvkL43YAAwkL43YAgCB03YAgCB43YAg
+EB43YAgCBopTAgCB43YAgGB43YAgCB43YAgCB43YAgCB43YAgCB03YAgCB20YAgEBquXAgInkLm4YAgEBy7UAQBy7UAABm4YEABm4YBIBu2YAoBB03YAgCB0
+3YAgEjkL43YAgEkkL43YAgClkL43YAgCB43YAgC/jL43YAgCqkL43YAgCB43YAgCspL43YAgCtpL43YAgCB43YAgCB43YAgCBKAgCBy7UAgMBy7UAgCzkL03
+YAAtkL43YAgEukL43YAgCB43YAgCB43YAgCB43YAgCokL43YAgCpkL43YAgCB43YAgCB03YAgCB03YAgE0kL03YAgEBIAgEBGAgIBy7UAgIB43YAAB43YAgC
+B20YAgCBEAgIBm4YAgMBm4YCQBm4YBE20Em4YFCBm4YBKBm4YBCBm4YBCBm4YCCBm4YBEBm4YAGBm4YCQBm4YBEBm4YBCBm4YBCBm4YBCBm4YBCBm4YAEB43
+YAwBB43YAgCB43YAgCB43YAgCB43YAgCB43YAgCB43YAgCB43YAgCB43YAgCB43YAgCBmmYAgCBmmYAggBBquXAggBBBAgEBDAgEBDAgQB24YAgQB43YAgCB
+43YAgCB43YAgCB43YAgCB24YAgCB03YAgCskL43YAgEB43YAgCBg4YAgCBg4YAgBB43YAgBB43YAgCBu5YAgCBu5YAgCB24YAgCgkLm4YAgCBm4YBQBg4YAQ
+B43YAgBBCAgCB43YAgEB43YAgCB+1YAgCB+1YAQBHAwDBNAgEBRAgEBVAgEB+rTAgE/vFyrTAgEDAAAO44YBDAAAQ64YENCAk2YAgtTCAACHABAKAACCAACH
+ABACAACHABACAACHABAKAACCAAEEkBBgkBBu1CAB46Yg0P8G05YgEBk6YgC4e65YgBk4K65YgBB65YgBB65YgBB6rUgCBDgEB6rUgEBiwTgEBHgEBLgEBm1U
+gMB05YgMB05YgCB82YgCNMA86YAswWAqvXA25YAw3YA44YAqtYCAACNGAuvXAwwWA21YAuvXCAACNGA+5YA0wWAyvXA+5YCAACHABAHBBACAAWCAAykYCAA0
+DCAA8CCAA88MMABo1YNGAy6Yk3BoxW+2Gq7YoiC61YMABCNKA26Yk3BsxW+2Gu7YoiC+1YB+1YvW03YMABCNGA66Yk3BwxWurByuUz3E66YMABCMABurENEA
+g7Y1nEg7Yj0Eg7YMABCMABs7MMABs7MMABu7MNEAq7Y+/CwlWy6LoyTMABCNEA08Yk3ByvThNkrYMABCMABonKNKA07Yu7E0tU8a07YglL07Y9kLoxUhlLs8
+YMABCNIA47Yu7E4tUs/F8rUvW24Y3C47YMABCNKA87Yu7E8tU8a87YglL87Y9kL65YhlL4wYMABCNKAg8Yk3B2yWs/FksU4eg8Y8ag8YiMg8YMABCNEAq9Yk
+3B6yWrwGgoKMABCNIAo8Yu7EouUBw3YBw5YBw5YMABCNCA05Yk3BizWMABkoKNEA29Yk3BmzWBw8YMABCNEA69Yu7E0uUk3BqzWMABCNGA+9Yu7E4uUk3Buz
+Wse6lYMABCNEAi+Yk3ByzW/tB8pYMABCMABENGAo+Yk3B4zW/tBiqYnam+YMABCMAB8oKMAB+oKMABgpKMABipKMABkpKMABmpKNGAy9YvwBs6Xu7EyvUlxC
+wxYMABCNIA29Yu7E2vUsyG6tU4e06Y3C29YMABCNGA69Yk3Bw0WsyG+tU4e46YMABCNGA+9Yu7E+vUsyGiuU4e86YMABCMABy9JMAB48JNGAm+Yu7EmwU+2G
+++YoiCq/YMABCNGAq+Yu7EqwU+/EiyUgjPq+YMABCNGAu+Yu7EuwUn3LuwUoiC8vUMABCNEAy+YBywUBywUMABCNIA2+Yu7E2wU+/EuyU4e2+Y3C2+YMABCN
+GA6+Yu7E6wU+/EyyU4e6+YMABCNEA++Yk3B01WtL++YMABCNGAi/Yk3B41WB4yTujFmzUMABCMAB8qKMAB+qKNEAy8Yk3Bg2WBiFMABCMABkrKNGAw/Yk3Bm
+2Ws/F0vUBmFMABCNMAo1Xk3Bq2WvgF4gZn3B4gZB0/YBw0YB0/YMABCNGA+gZk3Bu2WhNg7YvW4/YMABCMABENIAm7Yk3B02W1Zk7YvW+/YmuBs8YMABCNGA
+q7Yk3B42WvWigZmuBw8YMABCNGA61Xk3B82WvWqhZmuB08YMABCMABsgNNIAg2Xk3Bi3WvWwhZzmHsgZmuB68YMABCNCA0hZk3Bm3WMABCNCA2pYk3Bq3WMA
+BCMAB6gNMAB8gNMAB+gNMABghNNEAmiZk3B23W2Z6iVMABCMAB6sKNEA83Wk3Bq1TmuBmlSMABCMABgtKMABitKMAx+EktKMABmtKNKAo4W+/C4rW1nEyhZm
+uBg+Yy6Lw4Tv3LyhZMABCNGAs4Wy6L04TmuBk+Y1nE2hZMABCNKA6hZk3Bw4W8a6hZglL6hZ9kLu3UhlLu3UMABCMABqGNKAgiZk3B24W8agiZglLgiZ9kL0
+3UhlL4iZMABCNGAkiZk3B64W9kL43UhlL8iZMABCNEAujZk3B+4WtLqhZMABCNEAyjZk3Bi5WtLsiZMABCMABmuKNGAyiZk3Bo5WglLyiZBgMMABCNGA8jZk
+3Bs5WglL2iZB+/YMABCMABwuKNEAikZk3By5W31I8hZMABCNEAmkZk3B25WmuBiiZMABCMAB6uKMAB8uKMAB+uKNCAygZk3Bu3TMABCNGAujZk3Bk6WigDuj
+ZB2gZMABCNEAyjZk3Bo6WigDyjZMABCNEAwlVk3Bs6W+uD4iZMABCNGA6jZk3Bw6WujFu5XqnGsJMABCMAByjKNIAgkZB23T9kL05UhlLgkZBohZMABCNIAk
+kZ75I8V9kL45UhlLkkZu0QshZMABCNGAokZzyQ+iZ9kLw/Yu0QwhZMABCMAv+EiwKMABkwKMABmwKNEA6hZk3B24T0iHykZMABCMABENGAgiZk3B84T+a8/X
+0iH4kZMABCEEAQBghDABw6XgEFEAQBghDAACAEZBgIpjHm4TAA3rQqkZEg0D4rQqkZEIyrQqkZBI1rQqkZBC0rQqkZBCBqkZBCBqkZBCBqkZBC2rQqkZBCBi
+kZAkBACAgCEcBwJpjHCAmwQDggEBgkZgEBqiZgEjwQqiZQBqiZQBqiZQBkkZQBkkZgCBkkZgCBkkZgCnvQkkZgCjkLkkZgCBykZgCKAAtTCAACHABAECBEB8
+xYAHABAEEBEBojZABojZgBEEAM16Om+UA26Om+UgDFEAMACAuvDCAEIBSACABujZgGu1QujZgBv1QujZgBKAAghDKAAtlBCAACCAAijDCAASCAAKNKA27Xvg
+FmnZn3BmnZzwDimZ9yQ+6YvjBwiZMABCNCAmmZujF67XNCA87Xk3B+8WMABCMABgmKMABwmNNEAk8XBk8XnT26UMABCNEA8hZujFo8X4esnZNEA8nZsMknNn
+2Lq8XMABCNCAu8XsMonNMABCNCAkkDujFy8XMABCNIA4kZujFm7UqcinZ4einZvyE4kZMABCMABqhNMABUMABWMABYNIAunZujFi9XBunZBunZvjB8jZMABC
+NEAm9XujF27UvjBgkZMABCNEAq9XujFq9XvjBkkZMABCNCAgpZB8BMABCNEA+nZl2QgCvW8kZMABCNEAopZujF29XqnGwqNMABmoNNGAspZk3B8+WujF69Xq
+nG0qNMABCMABsoNMABuoNMABMNIAk+XvWopZvjB+kZ3CwoZ5ZwoZMABCNEAo+X3rB8jZ9wKspZMABCMABENIA4lZAgkZA4lZAikZAq+XCAACNGAymZvwB4lY
+u7E+6UhkBmoPNIAgpZujF0+XqcgpZ1tCw+X4egpZMABCNIAkpZujFo9UqckpZw/C0+X4ekpZMABCNIAmmZurBukZ+zGmmZ3rBwkZk0D4+XMABCNOAspZujFw
+9UqcspZw/C8+X4espZB0mZl3BQ3rB0kZMABCMABqqKNGAm/Xk3BogX3CqqZj3Iu+YMABCNKAq/Xk3BsgXBkqN3CuqZmnDy+Yj3Iy+YMABCMABw1KNGA8pZk3
+BygX3C8pZj3I8pZMABCNEAgqZk3B2gXt0Q29TMABCNEAqrZk3B6gXriB6oZMABCMABIMABg2KHABAHABACAAECAA+9CCAAGNEA8rZs/F66UBCMABCNGA6qZu
+7E68Us/F+6UqRGMABCHABACAABNGAirZA2gYA6tUAi5UNGAkrZujF4gYvjF8tUxjFk5UEEAImcoqZAn1QoqZgCFEBIACABmqZAIAB6qZIAB2qZIABwqZIABu
+qZEGBIo3K8qZAB8qZgB3C0qZgBEGBEu3KupZAt3KkrZgB2VkrZQECBEv3K4qZAEHACBirZMABirZBYBirZDCFEACACAxyE0pZAEIBIACAB2pZgBB2pZgB2Vm
+rZgBECBEB2pZAEEBI1Z4pZA2Z4pZgCEEBgB1Z0xVA2Z0xVgIECBE2kB8pZAFGAgBBGABEABCAECBgBACAEEAE1ZkqZA2ZkqZgBFEAE4/EkqZAACAECBEACAE
+EACiMgsZAjnDgsZQEEBEACAiZ8rZgBESl3KwCBiBABgBgEmkKegCBYgCBYgE23QWgE4/EGgCzuECgCuvDMgCKAA0hVKAA4nDFKBQz/O6kVAiRyqZAlgFstWA
+ojM4pDABsyVAEMBUBuBABuBgCBuBgCBuBgCByBgC3CyBQEWB8BBBArM0BgUB0BQB0BQoiM0BQBwBQBwBgCBwBgCByBgCB0BgBB0BQDAAAEgtZCECACuhP8qZ
+AECACiZ+qZAECAC2kBgrZAFOBCz/OirZAxuEGAyuEGAzuEEA1uEGAhhDGA2uECAEKBQBBArMgCgBBgCQu4QgCQB6BgCDAAAiCstZCEKBQrM+rVAB4rDgCgNs
+9TgEu4Q+sZgB3C+sZQHABAGKBEBABEBOBgIBiIGGAEBCBEBIHABAHAg6EAHAq6EAKAAqpDEKBIB4rZAB4rZgBBsuZgBBsuZQB4rZQEEAEiZ6rZA1f6rZgBEE
+AE8zF8rZA6nE8rZgBFIAEBEAB8rZABCAjWu2VAEIBIiM2uZAjnD2uZQBsrDQBCgBCAABEcB4HBgJA8Ly8YgCriBstZgC20BBgCBVgCsVuvZg4BBkiVgEBiqZ
+gEB2vYgIBCA1yE8CgE/zE8CgCBZgCntFTgEEGBEiZ2tZA3C8tZgBq1B8tZQEEBoB1ZDA2ZJgKEEBIBovZAriBovZgCEGBUB4BAngFqBgIBmDgBEEACiMqDAj
+nDqDQFOACz/OwsZAxuE0BAyuE0BAzuECA1uE0BAhhD0BA2uEwBAEKAUh6Q+BAngFCgIBuDgBBkwYQq1BuDAEEB4BB+wYABMgIECBIBgwZAFMBgC1uE0BAhhD
+wBAxuEgCAyuECA2uEOAB2vZADAAAGgvZCHABACAACCAAwCCAAwCCAAuBKAAkKHABAKAAm6UHABAHABAESBgGBupMABjBggBBnBgE9vCgpXgE7sB85YggB3gF
+gkVgEumFo6UAymF86UgEBfgEHABAHABAHAh6EAEUBoCiM4tZABmtZgB7sBk6YgD3gFokVgEuCFABJgEBNgEBk6WgEBmrZgEsM+rZgENIAgwZA0lYAm6YABAm
+6YCAAECAAENGAsxZAisZAEAs6YCAACNEAytZAIAgnXCAACHABACAACHABACAACEEBQB+rZAB8KgEHAy6QACAACHABACAACCAA0BCAAyBMABuiSMABouBMAB2
+yMMAB62LMAB4yMMABylMMAB6yMMAB0lMMAB+yMMABqsZNEA4xZlyG+8UBw5XMABCNEAkvZlyGi9UB8xZMABCNEAgyZymFm9UvhIgyZMABCMAB+LMABwjSNEA
+oyZ7sBu8YthD0yUMABCMABmMNEAuyZujFioYx3B2vZMABCMABmtZMABuMMABwMNEA4yZ71E2pWBw9UMABCNEAi0ZujFwoY71E6pWMABCNGAiyZujF0oYthD+
+yU71E+pWMABCNGAkzZujF4oYqYkzZBurZMABCNEAozZujF8oYtmFu9YMABCNGAszZ+/Cy9Wk3BiqXujFgpYNIAipYqCipY7sB09Y5wKixUw0EqoZMABCNCA4
+0ZuzGm+UMABuiLNEA2zZ7sB89YxjF2hVMABCNEAg+Y+/Cg+WigD6zZMABCNEAk+Y+/Ck+W6K+0ZMABCOA/nQ4dBNGAk0ZB4pYvjF82UxjFkiVNEAm0ZB00Vu
+jF6pYMABCKAAkyZMABoJNMAu0ZujFyoV7sB0+YBoxBxjFuiVBg6UsVu0ZMABCNGAy0Z7sB4+YigDy0ZxjFyiVMABCNEA0xZ7sBmgVB4zZNKA+1ZB8OujFsqY
+BuyZBgyZ/gDgyZMABCNKAi2Zv8QgPujFwqY1tC6nDw/C6nDx8QkyZMABCNKAm2Zv8QkPujF0qY1tC4yZw/C4yZx8QoyZMABCNCAsyZurB8oVMABCNKAo1Z+/
+Cu/WB+sV1Zo2ZuhPo2ZurB81NMABCGEAEBCBEGCAEBeGIAEBgBBgCBgEBgIGCAEBCGIAEBEBIBQBgBGCAEBgBGIAEBABCBEBGGSAEBCBEBIBQBgBBgCBgEBg
+IBgQGEAEB+PBwDGEAEBCBEGEBEBABCGEBEBABCGGBEBABCBEGKAEBABCBABCBEFEAQBk2ZABouVAFEACBw2ZABk0ZAFEAQBo2ZABsuVAEOBsBBq2ZAAGgCB+
+2ZgIB+2ZQAEQBq2ZgBACgCEKBcBs2ZABs2ZgC1nE22ZgC75Q22ZgBAIgBE0BBwD+jLu2ZA/jLu2ZgChkLu2ZgCikLu2ZgCjkLu2ZgCkkLu2ZgClkLu2ZgCmk
+Lu2ZgCnkLu2ZgCokLu2ZgCpkLu2ZgCqkLu2ZgCrkLu2ZgCskLu2ZgCtkLu2ZgCukLu2ZgCvkLu2ZgCwkLu2ZgCxkLu2ZgCykLu2ZgCzkLo2ZgC0kLo2ZgEqu
+Qu2ZgEspLu2ZgCtpLu2ZgCyqQu2ZgCEIAM+/Es0ZA//Es0ZgC2/Eu0ZgC1/Eu0ZgBEIAkB+/Eo3WA//Eo3WgI2/Ew0ZgI1/Ew0ZgBFEAkB+gDEA/gDCAECBk
+BACAECBEB42ZAGQAEBCBEBIBQBgBBgCBgEB+HGgBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeGQAEBy+BB0+BB2+BB4+BB6+BB8+BB++BBg/BGCAEBCGMAE
+BCBEBIBQBgBBgCGUAEBABCBEBGBIBKBMBOBQBSFEAC5+Ow3ZABw3ZAFGAEg9O83ZABk1ZABo3ZAFEAQo4Km1ZAq4KuvVAFEAQp4Ko1ZAr4KwvVAEEAEx1Qs1
+ZAu1Qs1ZgBFEAEACABw3ZAECAE1yEy3ZAEEAMBm+TABm+TgDFEAMAEAACAEWBgC1nEs4ZABs4ZQ2/E21ZQ1/E21ZgBASgBigD43ZgBAQgCAOgCAMgIAIgIAC
+gCFEAQj0G21ZAk0G+vVAEEBUm0G83ZAACgCGCBEBCGGBEBABCBEKAAmtVHABAEqCBgI7sByrXABwiZgEBq0ZgEBymZgI13B8kZgCBzBgCtfg5YgEBymZgQ+k
+Iq0ZgEBq0ZgIBs3ZgI2+Q03ZgCzjCxBgCBxBgEBg9TgEB3BgEB5BgEBo3ZgEBo3ZgEBs3ZgEBs3ZgCBs3ZgCywKs3ZgCBs3ZgCBs3ZgCBs3ZgCBs3ZgCBs3Z
+gCBs3ZgCB63ZgCB63ZQBy1ZQBy1ZQBy1ZQuvDyzZgCBymZgEB7BgEHA22EAHAs3EAEfB4GByvUAABs4ZAgkCB+4ZAgCB+4ZAQBq2ZAQBo5ZBgBBo5ZUCBo5Z
+BoBBo5ZCCBo5ZIEBy3ZAQBy3ZAgCB0lZAgEB8gBAgUB4gBAgEHABAEQB4HBEAB23ZgsDB23ZgCB23ZgCB23ZgCB04ZgCB23ZgCBifgCEE8qEgqByuEifABu0
+DggSEEBgwCxuEigBAwiRw0DgglBHABAKAACCAACGGBEBABCBEEWBUvrQk4ZAwrQk4ZgC4vFs4ZgC4rQy4ZgB3rQy4ZQ70Qy4ZQ0rQy4ZQ1rQy4ZQyrQy4ZQB
+y4ZQjWkzZQEEAEBu4ZABu4ZgBFEAEBo4ZAACAENAY2pLk5ZBAtpLk5ZUC20Ek5ZLoBspLk5ZAWluQm4ZAgCmuQm4ZAgEFEAYBCAmWwrBAEZBwBmco5ZAAsrQ
+o5ZAgCAGAgCB85ZAgCB85ZAQB85ZAQB85ZBQB85ZBCB85ZBC20E85ZFCq+Oo5ZAKACAgECAAmhBCAAwuVHABAHABACAABEsBBgiBk3BmwVABDggN7sB+jZgE
+8gRFgEB41ZgEumFqkVgI2+Qi5ZgEBg3ZgB0qLg3ZQrMBQ8iRDgGB41ZgEB64ZgIukF24ZgEB24ZgEujFsvYgEBg3ZgEB41ZgEBgoZgIrb6nZgEBDgQBDgEGG
+AEBABCBECAAznECAAKHABACAACCAASDAAAEm6ZAFEAgQw8QBAulQo5EADAAAi4Zq6ZgEEEBgQAEABm0RggICAAmxLCAA2DCAAsCCAAygBCAA4xUCAA2BCAAq
+uDCAAm1MCAAoiBMAB28MNCAi7Zu7EMMABCMAB+1ZNGAo7ZujF2rM3Cm6ZBk9MMABCNIAs7ZoR6rMk3BiyXrsHUBs7ZMABCNGAw7ZBiB7iP2xVBy6ZMABCNGA
+07Z7PY3Cy6Z7jRw9MMABCNGA47ZoRmsM3C26Z7jR09MMABCMAB+8MNKA86ZvwB86Z/sK86ZgtK86ZhtK86ZitK86ZMABCNKAg7Zk3Bg7Z/sKg7ZgtKg7ZhtK
+g7ZitKg7ZMABs9MMABs9MMABq9MNKAo7ZiYo7Zk3Bo7Z3Co7Z/sKo7ZgtKo7ZMABCMAB29MMAB29MMAB09MNKAy7ZBy7Zqcy7Zw/Cy7Z4ey7ZBy7ZMABCNKA
+27ZtkR27Zqc27Zw/C27Z4e27Z/sK27ZMABCNKA67ZtkR67ZywD67Z2kB67Z3C67Z/sK67ZMABCNGAg9Zk3B2zX9kL0yV4e49ZMABCNCAk9Zk3B6zXMABCMAB
+w+MMABy+MMAB0+MMAB2+MMAB4+MMAB4+MMAB6+MMABsqLMAB++MMABg/MNIA89Z/mKqlNv7DilNmnD89ZvW89ZMABk/MNIAo7ZmnDg+ZvWg+ZiM2lN+VolNM
+ABCMABEMABs/MMABq/MMABs/MMABu/MMABw/MMABy/MMAB0/MNKAy9ZujFy9Z8Xy9ZgzEy9Z/sKy9ZgtKy9ZMABCNKA29Zw3K29Z4e29Z3C29Z/sK29ZgtK2
+9ZMABCNKA69Zw3K69Z1tC69Z4e69Z3C69Z/sK69ZMABCNKA+9Zw3K+9ZB+9Z4e+9Z3C+9Z/sK+9ZMABCNKAi+ZujFi+Zk3Bi+Z3Ci+Z/sKi+ZgtKi+ZMABCM
+ABwgNMABqBNKAq+ZujFq+Z/sKq+ZgtKq+ZhtKq+ZitKq+ZMABCNKAu+ZiYu+Zn6Qu+Z4eu+ZBu+Z3Cu+ZMABCMABEMABGMABIMABKMABMMAB8DNKA++ZujF+
++Zn6Q++Z4e++ZxlR++Z3C++ZMABCMABENMA82XujF61Yn6Q2F4eo/ZntF2/ZxlRk/Z3Ck/ZMAilLCNMAg3X+/CwqXn6Q6FBqgaBqga1nE6/ZntF6/ZMABCNK
+As/ZthDs/ZigDs/ZBs/ZBs/Z3Cs/ZMABCNKAw/ZujFw/ZigDw/Z+lRw/Z/lRw/Z3Cw/ZMABCNKA0/ZujF0/Zs/L0/ZlwI0/Z3C0/Z/sK0/ZMABCNKA4/ZiY4
+/Zs/L4/ZlwI4/Z3C4/Z/sK4/ZMABCNKA8/ZujF8/Zlc8/Zw/C8/ZvW8/Z3C8/ZMABCNKAggaw3KggaBgga/sKggagtKggahtKggaMABCNKAkgaw3Kkga8akg
+aglLkga9kLkgahlLkgaMABCMABENKAqgaiYqga8aqgaglLqga9kLqgahlLqgaMABCMABENKAwgak3Bwga8awgaglLwga9kLwgahlLwgaMABCMABENKA2gath
+D2gaywD2ga3C2gamuJ2gaB2gaMABCNIAgja2Zk9ZiYi9ZmnDgja4egjaMABCNKA+gak3B+gaB+ga/sK+gagtK+gahtK+gaMABCMABiGNKAkhaujFkhawmRkh
+a/sKkhagtKkhahtKkhaMABCMAB+CNKAqhaujFqhaywDqhaw7Dqha/sKqhagtKqhaMABCNKAuhaujFuha1tCuhavWuha/sKuhagtKuhaMABCNKAyhaujFyha1
+tCyhavWyha3Cyha/sKyhaMABCNKA2haujF2haw/C2havW2ha/sK2hagtK2haMABCNKA6haujF6haw/C6havW6ha3C6ha/sK6haMABCNKA+haujF+haywD+ha
+3C+hamuJ+hatmR+haMABCNIAokaBs+ZujFq+ZmnDoka4eokaMABCNKAmiaywDmia2kBmia3Cmia/sKmiagtKmiaMABCNKAqiaigDqia3Cqia/sKqiagtKqia
+htKqiaMABCNKAuiathDuiaqcuia/sKuiagtKuiahtKuiaMABCMABENKA0iathD0iaqc0ia0tC0ia4e0ia/sK0iaMABCMABENGAk/ZthD6jVqc+ia4e+iaMAB
+CNKAmlathD+jVmnDkla0tCo/Z4eklanPohaMABCMABUNKAkjathDkja/sKkjagtKkjahtKkjaitKkjaMABCNKAojaujFojaBoja3Coja/sKojagtKojaMABC
+MABENKAujaujFujasnLuja3Cuja/sKujagtKujaMABCMABENEA2kaujFq6YsnLulaMABCMABENKA6jaujF6ja/lR6jatc6ja3C6ja/sK6jaMABCMABENKAgk
+aujFgka6yEgka/sKgkagtKgkahtKgkaMABCNKAkkaujFkkantFkka3Ckka/sKkkagtKkkaMABCNGAqlaujF+6YmnDska4eskaMABCMABEMABkGNKAwkaujFw
+kawyEwkaxyEwka/sKwkagtKwkaMABCMABqGNKA2kaujF2ka4e2ka/sK2kagtK2kahtK2kaMABCMAB6JMABGNKA+kaujF+kaqc+kaw/C+ka4e+kaukR+kaMAB
+CNKAilaujFilaqcilaw/Cila4eila/sKilaMABCNKAmlaujFmlaqcmla1tCmla4emla3CmlaMABCMABmkTMABkhSNEAwma45Kylak3Bm9XMABCMABENEA2ma
+BskOk3Bs9XMABCMABENEAkkak3By9X/gJu9UMABCNEAmoak3B29X/gJy9UMABCMAB6hSNKAkmaujFkmaqckma/sKkmagtKkmahtKkmaMABCNKAomaujFoma3
+rBomaBomaqcoma/sKomaMABCMABIMABGMABMMABKNKA0maujF0ma8hD0ma7P0ma/sK0magtK0maMABCMABEMABwINGA+nak3B0+XujFy9Y0iH2oaMABCHABA
+KAACHABAKAACCAAGCAAEMABmjaNEAwoak3Bm/Xj3IwoaMABCMAB4oOMAB4oOMAB0dNCAgqaBQMABCNCA+oa5oRUMABCNCAoqaj+FWMABCMABEMAB+0LMABy5
+TNIAspaB0mak3BigYujFg/YBspaMABCNGAwpak3BmgYujFk/YhpRwpaMABCNEA6qak3BqgY+uDoiVMABCNEA4pak3BugY+uD03IMABCNGA8pa7sBi0ZB4oVx
+jF83VMABCNEAgqa7sBm0ZmpR8oVMABCNGAkqa7sBq0Z+2GkqampRgpVMABCNCAqpaiZoqaMABCNGAsqaiY2jNwyEyjNxyE49VMABCNGAwqaiY6jN73Bm6ZB4
+jNMABCNEA0qaiY+jNpoBg5XMABCGKBEBABCBEBGBIIABCNEACymFi2VujFwgZMABCHABAHABANEA4gZujF4gZnTq/VHABAKAA2aCAACNCAysaB8aMABCEOBo
+Br0E22WAB4magEB4magEB4magEj0E0ragEqnG+tOgCt0EimagCEIBYr0E42WA9pR6magE+pR6magEt0EkmagEEIBYr0E62WA9pR6magE4e0ragEt0EmmagCI
+ABBCAABNKAgtaAinaAuhZAinaAouOAwiYIABBCAABNGAmtaAonaA0hZAonaIABBCAABNGAstaAunaAqgWAmsaEmBBgCr0Eu3WA+/GqragEq3ByragC9pRuna
+gCBwpagEwyEyragBxyEyragBj0EyragB9yE4ragB4egtagCn3BgtagCBosagCBwpagCBosagC6uL4ragCk4KyragBj4KyragB8uLyragBt0E6magBEMBgBr0
+Ew3WA9pRynagE4eitagEBqsagC+/GsragCt0E8magCEKBUr0Ey3WA+/GuragE3tKuragC8wKssagCt0E+magCEKBYr0E03WA9pR2nagE4emtagE+/GwragCt
+0EgnagCEqBBwCr0E23WA+/GyragEzyEotagCq3B6ragC9pR2nagEmqR4pagEwyE6ragBxyE6ragBj0E6ragB9yEgsagB73ByragCnzE4pagC4eotagCn3Bot
+agC03BotagCB4pagCm0EwsagC5uL+sagCk4K6ragB8uL6ragBt0EinagBEGBMr0E43WAw0EysagEt0EknagCIABBCAABNGA+taAgoaA8gWAo4VIABBCAABNK
+AkuaAmoaAyiZA+saAk3ZA2taIABBCAABNGAquaAsoaAq3ZAktaIABBCAABNEAwuaAyoaA+iZIABEIABGIABBCAABNEA6uaA8oaA4hWIABEIABGIABIIABKIA
+B06UIAB26UIAB46UIAB66UIAB86UEMBgBr0Eu5WAymFu5VgE/3IqtagEtfouagCBouagCt0E6oagCEQBoCr0Ew5WABuuagE4eivagCjiFuvagCBuvagEk6Iu
+vagEB4uZgEt0E8oagQIABBCAABNIA2vaA4paA25VAwuaAwuaIABBCAABNOA8vaA+paA6uaAuvaA6vaA6vaA6vaAinaKAAiiVGKBEBABCBEBGBIKAAm2BEKBU
+r0Ek6WAuuF+uagE03B2vagCg8E+uagCt0EwpagCEWBgDr0Em6WA6KsyYgE+tFBgQk1I2tagM6xEgvagEuuFgvagC5xEgvagCBgvagCBgvagC84KgvagCt0Ey
+pagCDAAA4taivaDEaBoCr0Eq6WABqqagEBkvagEBkvagC2/EqvagC1/EqvagB1nEqvagBj0EqvagB+/Eu3WgB//Eu3WgCBs8YgCBs8YgIt0E2pagIEWB8Br0
+Es6WA0gFmvagE2/EsvagC1/EsvagB1nEsvagBj0EsvagB+/Ew3WgB//Ew3WgC3rRu8YgC4rRu8YgIt0E4pagIEMBgBr0Eu6WA0rRuqagE1nEuvagEj0Euvag
+BiRswagDt0E6pagEEOBgBr0Ew6WAk3ByqagE1nEwvagEj0EwvagBw0EqvagB3CqvagCt0E8pagCIABBCAABNGA2waA4qaAmmYAklZIABBCAABNKA8waA+qaA
+smYA0mVAsuaA2vaIABBCAABNIAixaAkraAgkVA6vaA6vaIABBCAABNEAoxaAqraAmkVIABEIABBCAABNIAwxaAyraAgnYAqwaAqwaIABEEQBsCr0E07WArqR
+uwagE2/E0wagC1/E0wagB1nE0wagB+/EygGgB//EygGgOt0EgragOIABBCAABNIA6xaA8raA0waAqnYAomZKAAsmMEYBwCr0E+7WA9pR+ragE0rR+ragErM4
+wagE2/E+wagC1/E+wagB1nE+wagB+/Ei5WgB//Ei5WgC3rRg+YgC4rRg+YgIt0EqragIEQB4Cr0Eg8WA9pRgsagE0rRgsagErM6wagEqnGkkVgC+/E+gGgC/
+/E+gGgOt0EsragOEWBoCr0Ei8WA0rRisagE2/EixagE1/EixagB1nEixagB+/Em5WgB//Em5WgC3rRk+YgC4rRk+YgIBywagJt0EuragEEWBoCr0Ek8WA0rR
+ksagEpjHksagE2/EkxagE1/EkxagB1nEkxagB+/Eo5WgB//Eo5WgC3rRm+YgC4rRm+YgIt0EwragIEmBBoEr0Em8WA+/EkhGgE//EkhGgO2/EmxagO1/Emxa
+gB1nEmxagB1yE8wagCn3BmxagCkkL8wagClkL8wagC+jL8wagCmmL8wagCysQ8wagCB8wagC9tQ8wagCosR2wagE9pRmsagE0rRmsagEt0EyragEEKBoCr0E
+o8WA9pRosagE+/EmhGgE//EmhGgOt0E0ragOEWBgCr0Eq8WA0rRqsagE2/EqxagE1/EqxagB1nEqxagB+/Eu5WgB//Eu5WgC3rRs+YgC4rRs+YgIB0xagIt0
+E2raQEiBBwDr0Es8WAphD8wagE9pRssagE0rRssagErMmxagE+/EqhGgC//EqhGgOBmxagO2/EsxagC1/EsxagB1nEsxagBt+OuuagBu+OuuaQv+OuuaQw+O
+uuaQx+OuuaQt0E4raQEoBBwDr0Eu8WAphD+wagE9pRusagE0rRusagErMoxagE+/EshGgC//EshGgOwsRoxagO2/EuxagC1/EuxagB1nEuxagBt+OwuagBu+
+OwuaQv+OwuaQw+OwuaQx+OwuaQ23Q4xaQB4xaQB4xaQt0E6raQEYBgDr0Ew8WAphDgxagE0rRwsagErMqxagE+/EuhGgC//EuhGgO2/EwxagO1/EwxagB1nE
+wxagB23Q6xagBysR6xaQt0E8raQEWBgDr0Ey8WAphDixagE0rRysagErMsxagE+/EwhGgC//EwhGgO2/EyxagO1/EyxagB1nEyxagBBoxagCt0E+ragCIABB
+CAABNGA4yaA6saA2lVA2lWIABBCAABNIA+yaAgtaA8lVA8lWAgDIABBCAABNEAkzaAmtaA0oYIABEIABGIABBCAABNGAuzaAwtaAsmVAqlVIAB8CIAB6EIAB
+BCAABNGA4zaA6taAopYAgyaIABkBIABmBIABoBIABqBIABsBIABBCAABNMAo0aAquaAmnVAmnWA26DA26DA26DIABEIABGIABIIABKIABBCAABNIA20aA4ua
+A0nVAk7DAk7DIABBCAABNGA80aA+uaA6nVAyzaIABEEiBBsCr0Eg/WAB8yagEj3I6zagCB6zagCqvL6zagCntFqzagCg9Oq0aQjiDq0aQ3Cq0aQ1Zk8WQ2Zk
+8WgCBk8WgCBihZgC2/EkzagI1/EkzagB6K8kagBt0EsuagIIABBCAABNKAm1aAovaAizaAuZABAg0aCAAsDEUBgCr0Eq/WA04E4+VgE5wKijBgE/zGk0agE9
+pRsvagEigDk0agEozGmzagCuFmzagCBo1agEt0E2uagEEQBwBr0Es/WA04E6+VgE5wKkjBgE9pRuvagEigDm0agEozGozagCuFozagCt0E4uagCEMBYr0Eu/
+WAj2PqzagEBqzagCuFqzagCozGqzagCt0E6uagCEMBYr0Ew/WAj2PszagE3tRszagCuFszagCozGszagCt0E8uagCEKBUr0Ey/WAj2PuzagE3tRuzagCuFuz
+agCt0E+uagCIABBCAABNKA41aA6vaAm/VAwjBAy0aAmqZIABBCAABNIA+1aAgwaAs/VA2jBAsqZIABBCAABNEAk2aAmwaAy/VIABEIABBCAABNIAs2aAuwaA
+w/TAs/ZAo0aHABAKAACHABACAACHABACAACHABAEOBcr0E8gXABm1agEj2P40agCurBsuWgCBg1agDBg1agBt0EowagBEMBYr0E+gXAB60agEj2P60agCurB
+uuWgCluRi1agDt0EqwagBEMBYr0EghXAouR80agEj2P80agCurBwuWgCluRk1agDt0EswagBEOBgBr0EihXAouR+0agEj2P+0agCurByuWgCluRm1agD3Cg3
+agBt0EuwagEEQB4Br0EkhXAj2Pg1agE28Q+1agCluRo1agC1ZmjZgBBmjZgIBs8UgIt0EwwagDIABBCAABNMAq3aAsxaAm5VAqgaAkvaAu1aAu1aIABBCAAB
+NKAw3aAyxaAcAYAqvaA01aIABBCAABNGA23aA4xaAiBABCAAeIABBCAABNMA+3aAgyaAqBAmBA4vaAi2aA83aIABBCAABNGAk4aAmyaAuiWABCAA2BEOBoBr
+0EoiXAumFimBgEn9Ho2agEBk2agCoPk2agCtvDg2agEt0E0xagEEMBoBr0EqiXAumFkmBgExuLo4agEoPm2agEgoGo4agEt0E2xagEEMBoBr0EsiXAumFmmB
+gExuLq4agE0uRo2agEgoGq4agEt0E4xagEEKBYr0EuiXAumFomBgEBo3agEBo3agCt0E6xagCIABBCAABNKA04aA2yaAumBA02aAw2aAw2aIABBCAABNIA64
+aA8yaA0mBA8nMA22aIABEIABBCAABNGAi5aAkzaA8mBA83aESBsBr0EkjXA1nEg3agEj2Pg3agCjM+3agCBu3agCBu3aQBw8ZQB4pagCt0EwyagIEoBB4Er0
+EmjXA1nEi3agEj2Pi3agCBiwWgCBw3agQ3Cw3aQihFw3aQiMw3aQ7nBw3aQwOg4agChvRqgXgCivRolZgC9gFk5agI+gFk5agEj1Bk5agEBiwWgEBw3agQBi
+3agCqFi3agCt0EyyagCEiBBwDr0EojXA1nEk3agEj2Pk3agCkvRkwWgClvRy3agQ3Cy3aQihFy3aQiMy3aQ7nBy3aQwOi4agChvRsgXgCivRqlZgC9gFm5ag
+I+gFm5agEj1Bm5agEj3Ik3agEt0E0yagCIABBCAABNMAu5aAwzaAoxVAuiaAuzaA2jWAw1aIABBCAABNMA05aA2zaA84WA0uWA+3aAw3aAw3aIABBCAABNGA
+65aA8zaAi5WA04aIABEIABGIABIIABKCAAiKNCAseqR+zaMABCHABACAACNEAu6ak3B+vYBytVMABCMABEMABklMMABk5LMABKMABMNEA25ak3BswYzvRguV
+MABCMABwlMNEA85a8nLqtMujFwvZMABCNEAg6a8nLutMj3Ig6aMABCNEAq7a8nLytMujF4vZMABCMAB+lMNGAq6azvR0uVujF+vZBq6aMABCNEAu6azvR4uV
+ujFiwZMABCNEAy6a1tC8uVujFmwZMABCNGA26ak3BsxYzvRgvVs/FgtMMABCMAByBMABkrUNCAk8azvRovVMABCNCA8BzvRsvVMABCNEAwvVk3B8xY5Zm7aM
+ABCMAByrUNKAs7azvR2vVujFgxZmnDu6a4eu6aB04aMABCNOAw7aujFkxZmnDy6a4ey6azvR6vVk3BmyYs/F6tMrwR44aMABCMABo/BNKA27ak3BsyYzvRgw
+Vs/F6rW4e27a3C27aMABCNIA67ak3BwyY1tCqxZs/FkuM+zG86aMABCMABENGAm9ak3B2yYs/FquM4eg8aMABCNGAq9ak3B6yYs/FuuM+zGm7aMABCMABENE
+Aq8ak3BgzYs/F0uMMABCMABENIAw8ak3BmzYs/F6uMk0Dy7aB45aMABCNGA69ak3BqzYs/F+uM+zG08aMABCMABENKA68ak3BwzY2ZkvM1ZkvMmnD87a4e87
+aMABCNIA+8ak3B0zYs/FovM4e+8aB+8aMABCEIBoKywDo3XAB6oMg8DikDwvMgE8LqraggBFCAIk3B6zYAEIBgBAsqPAA+hNgEA87MgEACgEHABAHABAEMBw
+KywDy3XA5hEBg8DBu8agEo6Gu8agCikD6vMgC4Xy5aggBCAAECAAuwXCAA8oMCAAMMAB6hNMAB4hNMABo/NMABgyNMABq/NNGAg+a+oCmvXnZ+0X93H+0XMA
+BCMABu/NMABoyNMABy/NMABm0BMABiqMMABkqMMABoFMAB+yNNKA0+aywD04XnZy1X93Hy1X+oC6vX3+G29aMABCNIA4+aywD44XBoBBmB3+G69aMABCMABs
+7MMABo/MMAB4rPMAB0+TMAB4+TMAB2+TMAB2+TNKAo+aujFo+aywDo+a2kBo+a3Co+a/sKo+aMABCNKAs+am4Ls+aywDs+a2kBs+a3Cs+a/sKs+aMABCMABm
+zNMABo8MMABq8MMABszNMABs8MNGA8/aywD85X2kBk7aBk7aMABCNIAggbywDg6X2kBo7ak3B22Y3C++aMABCMABs8MNIAyC+mBylZ73Bo/a2kBu7aksDo/a
+MABCMAB68MMAB2gNMABmtPMABigUMABmgUMABkgUMABkgUNIA4gbmuJiuPywD46X2kBg8ak3Bu3YMABCMAByBMABwBMABw8MMABs9MMAB69BNIAmhbywDm7X
+w7Dogbk3B83Y3CkgbMABCNGAqhbywDq7X2kBy8anCy8aMABCMAB29MMABk+MMABm+MMABo1NMABq1NNEA4hbywD47Xk3Bu4YMABCNEAijbk3By4YBk9aMABC
+MAB4wMMABwjOMAB2+MHABAHABAEIBgBAwvPAAinNgEAmFgEA+gNgECAAECAAIMABo9aMAB8iNMABsvPMABoiUMABsiUNIA6ibmuJkwPywD68Xk3Bw5YysDi+
+aMABCMABuiUMABuiUNEAq9M+VWBq9MMABCNKAmjbBYk3B85YujF64ZBmjbBw7aMABCNCAcBgyWMABCNCA0kbxzRgBMABCNKAwibywDwibk3Bwib/sKwibgtK
+wibhtKwibMABCNKA0ibywD0ibk3B0ibysD0ib3C0ib4iL0ibMABCMABokOMABu9MNGAklb6kKm6XgLm/avWgjbMABCNGAikb6kKq6XgLq/avWkjbMABCMABU
+MABSNEAqkbk3Bu4Vn2Lg7YMABCMABghNMABk4NMABowMNEA0kbk3Bq7YywD0+XMABCNEAujb0kQ4kbrNu0aMABCNEA8kbujFw6Zn3K8kbNEAy6Z+mB6gbujF
+y6ZNEA6ibujF06Z7sBmvaMABCNCAqmbB4vWMAB0xBNMAwibujF86ZuzG8vW7sBuva5wK8iWBmoak5KwibMABCNEAslbn0RgwWujFg7ZNGAulbn0RiwW98O+q
+WxjFuzWNCA2mbiZombNIAmwWn0RmwW1uBwvU4hFqmbxjFyzWMABCNEA2lbuzGqwW4hFumbMABCMABOMABQMABaMABSMABUEIBMB69WABombgBBgmbgBBgmbg
+CEGBMr0EsxXAn0IolbgEt0E4gbgCIABkgXEuBBgiBk3B48WA3CunbgkMBslbgEBslbgCBslbgCBslbgC4/BslbgC3yC2+agErMunbgEBojbgEhkB6nagEByj
+bgMByjbQBqmbwBl3B40WgCBs0aggCBonXgQByoPgEBuoPgEBqoPgEqMg/agE5Zm+ZgE/J6hbgEFCAIk3BBACAAEEEBQA2zPAAEgENEAymbmuJ8zPk3BEMABC
+NEA2mbujFq8Zl3B27BMABCNIA6mbu7E64Ws/F+2W4e4jb3C6mbMABCNGA+mbu7E+4Ws/Fi3W4e8jbMABCNKAinbj2L49YujF28Z60RkmbqsBkmbBwjbMABCN
+IAmnbj2L89YujF68Z60RombzhOmnbMABCNIAqnbu7Eq5WurBi7WBqnb3CqnbMAk1Ro6ENIAunb+/C0xYu7Eu5Wj0Eunbv3LunbMABCMABiwDEGBMr0E6yXAB
+0nbgEt0EmibgCEGBMr0E8yXAj3I2nbgEt0EoibgCIABu0VIABBCAABNEAkpbAmjbA68aHABAHABACAACHABAHABACAACCAAGCAAOMAB8tVNCA4pbqRGMABCM
+ABiuVNCA+pbqROMABCNCA8ob8hD8obNCA+obz1R+obMABCNOAipb8hDipbpjB+9as0GqpbuRipbBqkbpgK+pbvRipbMABCNEAmpb8hDmpbpjBi+aMABCNCAw
+qbB64MMABCNCAwob8hDk5aMABCNCAypboiCuBMABCMABENMA4pb8hD2obpjBglbs0GgqbuR4pbg2RglbpgK2obMABCNKA8pb8hD6obpjBklbs0GkqbuR8pbg
+2R6obMABCNIAgqb8hDolbpjB8qbs0GgqbuR+obMABCNGAkqb8hDgrbpjBkqbs0GipbMABCNEAoqb8hDoqbpjBmpbMABCMABwBNMAuqbnZshYiY2lbouDwpbj
+uDk6ahak6athD2nbMABCNKAyqbnZwhYiYwqWouD0pbuuD0pbhao6aMABCNKA+nbm1GoCB2qbouD4pbj3Iy/apuDs6aMABCECBEtL6qbAEGBYBFABJgEBFgEN
+CA+qbABCAAGCAAENKAkrbAEAkrbAorbAgsbAosbCAACEEBgE0/F42MA3rBMggBMABimbNCAsrbl3BMMABCNKAwrbl3BQBwrbB0rbBssbB0sbMABCNCA0rbBU
+MABCNEA+sbBgnb+oC+8XMABCNEA8rbh3Rknb+oCi9XMABCNIAgsbm1GwjYhxMymOh3RonbBmnbMABCMABouBNGAmsbm1G2jYhxM4mOnZ+qUMABCMABwtOMAB
+49MHABAKAACHABAKAACCAAGCAAGCAAGNGA8sbujFwiaBGBCNEA+sbs3RIt3RENGAgtbs3RKt3RI+VoqPMABGMABGMABGHABAKAACCAACHABAMA+mDi0PMA9m
+Do1PMA8mDitUEMBwE+oCo/XABmqFggB1+E+hXgc+/C83YA7nB4sbgEBKgEHABAHABAKAAmqFHABAKAACHABACAAICAAECAAIMABm6BNGAkkN+/Cy4YB80Bk3
+BwiWMABCNGAokN+/C24YBg1BujF0iXMABCNEA8rbgjPOriB0ubMABCNCA+vbqRSMABCNEAWjXsxX//EUMABCNCAmwb2QwxXMABCMAB4pbKAAw+MKAAu+MCAA
+CCAAGNEAuvby6LEj0E8vbMABCNEAyvby6LGj0EgwbMABCMABIMABGHABANIA8vbujFwla7sBi6a6rN6/BBi6aMABCNEA0laujF0la+/Cm6YMABCMAB48BMAB
+gqCMAB88BNGAwxb+/Cw6YujF+laj0EqwbMABCNCA0xbuzG+zXMABqqCHABANMA0wbA8rbAyubA0wbA0wbA0wbAomaCAACCAAGCAA6sFNUAwmak3BynZ93Rs3
+BBG1tCksbi/E8wbB8wb93JEBwmN7nLC3C0xbMABCNEAgxb+/Cm7YujF0maMABCNSAkxbk3B6nZ93R03By4RO1tCssbi/Ekxbz4Rkxb93JM04R4mN3C8xbMAB
+CNGAoxbk3B+nZujF8mallOupWMABCNIAsxbk3BioZujFgnallOypWg9O8xbMABCMABk+BMABm+BMABo+BMABq+BMABs+BDAAAyvb6xbBNKA8xbk3ByoZ8a8x
+bglL8xb9kL6vbhlL4mbMABkwCMABgwCNIAiybk3B4oZglLiyb9kL2nXhlLiybMABCNIAmybk3B8oZs/FqiX4emybz3EinbKAA26CKAA06CKAA6nNIABBNKAy
+xbA8yPAwlFAogFAwlFAm+BCAAi6BCAAICAAMCAAKCAASNCAi0briE+1XMABCNEAi2XriEi2XB4zbMABCNCAkzbriEm2XMABCNCAozbsuFq2XMABCNMAy0bsu
+Fu2X6Ks0bBw0bBszb50Mw0b60Mw0bMABCNEAwzbB6qWk3BmqZMABCMABq/MNGA2zbk3BsqZ+/E+ub1nE2zbMABCNGAipNk3B+nW+/Cm0PuhP6zbMABCNKAm8
+C+mBqB+/Cq0PuhPi0b/qQ+zbk3BioWMABCNKAqxbr8QsB+/Cu0PuhPm0b/qQi0bk3BmoWMABCMAB8/MMABk3BNGAyxbk3BgrZBgrZBi8ZMABCMABENQAmrZ+
+/C80PriEy3X+/EwnF2/EmgC//EwnFB4zb7lRu0b8lRu0bMABCMAB20PMABsgNNUAurZ+/Ck1PriE63XujFsqas+O40b+/E4nF2/Eyyb//E4nF45RooV7lR20
+b8lR20bMABCNUAyrZ+/Co1Pj0E80bujFwqas+O80b+/E0yb2/E2yb//E0yb45Rm0b7lR60bBkCMABCNUA2rZ+/Cs1PBmqNujF0qas+Og1b+/EgoF2/E6yb//
+EgoF45RwoV7lR+0b8lR+0bMABCNSA6rZ+/Cw1Pk3B6rZujF4qas+Ok1b+/E8yb2/E+yb//E8yb45Ro1b95RsCMABCNEAuqNsuFq4Xk3B+rZMABCMABihNNIA
+02bk3BksZr8Q69CB29CuhPy1bMABCNEA42bBumar8Q69CMABCNKA+9Cm6Ryma+/C8/Y+mB+qNr8Qi+Ck3B6pWMABCNIAizbr8QgD+/Cm2PuhP+1b/qQ61bMA
+BCNEAk3bm6R6mar8Qq+CMABCNKAu+Cm6R+ma+/CogZ+mBqrNBypV/qQi2bMABCNKAo1b+/Cy2PBmpFB+jFu8OmpFB8hCMABCMABgiNMABwDNCA03bB8DMABC
+NGAgEk3B2qWB8tWrMw2bMABCNIA83bz6RkEk3BstZriE45XzyQ22bMABCMABMMABOMABQNEAm4bz6RuEriEi6XMABCNEA+4Xk3B6tZ6nEm2bMABCNEAi5Xk3
+B+tZllOuvWMABCNEAy4bk3BiuZ/ZkrXMABCMABmjNNIAouZk3BouZwyGouZpjH6qWB60bMABCNGAsuZk3BsuZpjH+qWwyGsuZMABCNGAg5bk3BwuZpjHirWw
+yGwuZMABCMAB66BMAB2jNMAB4jNMAB6jNNGA8uZk3BqsWpjHorWmuBm8UMABCNGAy1bk3BgvZpjHyrWriBu5bMABCNEA05bk3BkvZpjH2rWMABCNEA61bk3B
+ovZpjH6rWMABCNEA+rWpjH+rWk3BsvZMABCNGAisW1uB4rWBwvZBi2bMABCNEA+4buFitWpjHmsWMABCNGA86Xk3BmtWn2L4vZpjHksWMABCNGAg7Xk3BqtW
+93R2/BpjHosWMABCNEAw6bk3BgwZ4eu6bMABCMABklNMABmlNMABolNNIA66bk3BqwZBymbBymbBymbMABCNEAuwZk3BuwZoiCmrXMABCNEA85bk3BywZr6R
+g6bMABCNEAm7br8QsiDk3B2wZMABCNKAs3bk3BouWuhPk6b/qQk6bBs3bBs3bMABCNKAo6bk3BsuWr8QuHk6RyH+7Rw3b/7Rw3bMABCNMA03bk3BwuWBixZ+
+9Eujb+7R03bB03b/7R03bMABCNGA43bk3B0uWxyDsvbyyDsvbMABCMABq3CNGA+3bk3B6uWi8R6uWB+3bMABCGcAEBCBEBGBIBKBMBOBQBSBUBWBYBaBcHBB
+AGMBEBCBEBIBQBgBBgCGUAEBgggCBgggBBggQBggIBggEBggCBggBBgQBeBgPHABAHABAKAAihDGOBEBCBEBIBOBgBBgIBkJHABAGKBEBABCBEBGBIKAACHA
+BACAA+yNCAAOCAAMCAAWCAAKCAAYMABy2bMABwzBMAB4nNNQAy+Pk3B6yZpjHmvWujFowX+/Eq3b//Eq3b1nEk8b7lRk8b8lRk8bMABCNEAo8bBS2kBiiDMA
+BCMABg3bMABi3bMABo3bMAB2KNEA85b8a08bglL08bMABCMAB+6CNGAuyak3B+wWB+wXB+wXMABCNEAk+bk3B0zZ+VmBMABCNEAo+bhsBkkB+VqBMABCMABm
+7CMABo7CMABs+CMABu+CMABw+CMABy+CMAB0+CMAB2+CMAB4+CMABs7CMABwpNNEAi/bk3By0ZnhMk7bMABCNEAg+bk3B20Z3Cg+bMABCMAB6pNMABi0CNEA
+w7bk3BsyW7hGo+bMABCMABihVMABm5bNEA2/bk3Bm1ZplHw+bMABCNEA6/bk3Bq1ZrM0+bMABCNKA4+bk3Bu1Zs/F8uX4e27b3C4+bz3E0zbMABCNMA8+bk3
+By1Zs/FgvX4e67b3C8+bB8wDB4zbMABCNKAg/bk3B21ZujFkzXqc4/bs/FkvXBg/bMABCNEAqgck3B61ZqRqDMABCMABkiCNGAwgcs/FuvXk3BuzWh/RqxDM
+ABCNGAu/bk3Bk2ZpjRyDh/RuxDMAq9RCNQAy/blxCwzbvrBq6aBqgc58C+3bi/EovbmcovbpjR2DB0+bMABCMABkiDNEA+gcujFs1ah/R4xDMABCMAB+gDMA
+Bk/MNEAmhck3B22Z4e+8bMABCNEAkgck3B62ZBsyXMABCNKAogck3B+2Z++ByyXx/R4yXBw9b9nL+vbMABCNGAsgck3Bi3Z++B2yXx/R8yXMABCNGAk2ak3B
+m3Zmcy/bmnDmwbMABCNEA6hck3Bq3ZjtM0gcMABCMAB4rDNGA6gck3Bw3Zs/F+wXvW49bMABCMABENKAghck3B23Zs/FkxXjtM81bvW+9b7oOk4XMABCNCAq
+ichsBmmCMABCNEAohck3B+3ZyqLohcMABCMABghNMABktNNGAwhck3Bm4ZBs2b3CwhcMABCNGAo3ak3Bq4Zl1Li+bB8+bMABCNKAy+bu7E4zXu1G+6a68J6l
+b4e2+b3CwicMABCNIA8hcBm0XujFw3aqc0ic4e6+bMABCNKAmjck3B24Z3CgicBgic1tQgicggSgicMABCMAB+iNNEAsjchsBonCujF63aMABCNGAqick3Bg
+5Z+2GqicixQm3bMABCMABw5CMABmuNMABouNMABquNHABAGEBEBABCHABACAA23NCAA0qDCAA0qDCAAINIAkjc+vF02WB+9Ck3B65ZujF44aMABCNIAyic+v
+F42W1gSi+Ck3B+5ZBk9FMABCNEA0gck3Bi6ZntFskcMABCNEA+lQk3Bm6ZujFk5aMABCMABqvNMABwkNNGA+kck3Bu6ZB4jcujFs5aMABCMAB2kNNIAmhck3
+B06ZujFy5a3gS00CB+jcMABCNGAolck3B46ZujF25a3gS40CMABCMAB8vNNEAwhck3B+6Zm8Qs4XMABCNOAylck3Bi7ZsM6kQpxB4jV+mBg6asLg6alXujcz
+fujcMABCNEA2lcpxB8jVujFk6aMABCNIAo6ak3Bq7ZujFo6asMilQpxBgkVMABCMABylNMABwwNMABiENGA+kck3B07ZujFy6aB2saMABCNGAilck3B47Zuj
+F26avW6lcMABCNIAuick3B87Zw/C66a1tC66arhS+saMABCMABgxNNEAymck3Bi8ZujFw5XMABCMABENGA4mck3Bo8Zmc0kcsrQ0kcMABCMABsxNMABymNNE
+Agnck3Bw8Zj3I6lcMABCNGA+lc3gS02CBq5GBq5GMABCNKAonc+/CumQujFm6XBiDBimcB0sCMABCNEAwlc3gS82C7rQwlcMABCNKAwnc4eqmc+uDq/bu+Oy
+jc7hS8sCByjcMABCNGAumck3Bk9ZujFy6XrwGumcMABCNGA0lck3Bo9ZqpL0lcrwGymcMABCNEA8nck3Bs9ZB2mcMABCNEAgock3Bw9ZrwG6mcMABCNGAkoc
+k3B09Zx+OgmcrwG+mcMABCNEAoochsBksCmckmcMABCNGAsock3B89ZujF68apjHu6WMABCMABgzNNCA0kc+/CyxZMABCNIA4kc+/C2xZujF07XBwncnvQm3
+bMABCNIA6ock3Bq+ZujFo9ao+R47XB2mcMABCMABuzNMABsPNMAklck3By+ZrwG6ncBymcBymcBymcBgFMABCNKAmpck3B2+ZsiSygYBgocB88biiS88bMAB
+CNEAqpck3B6+Z2iSg9bMABCNEAupck3B++ZBwlcMABCMABi0NMABk0NMAB2BMABo0NMABq0NNIA8pck3Bs/ZB2ocB2ocrwG2ocMABCNEAimck3Bw/ZBimcMA
+BCMABysDNEAmqck3B2/ZBomcMABCNGAqqck3B6/Z/zGkpcBkpcMABCMAB+0NMABmINIAspck3Bigao+Rw9XsiSuocrMqGMABCNOAk/aujFk/ak3BmgaByGrM
+uGrrQyocsrQyocB4mcMABCNIA0pcw/Co/a1tCo/angB0pcB0pcMABCNQAgnck3BugaoCs/aujFs/arM2GngBwqcB4pc4vF4pcBgncMABCNQAspck3BygarM6
+G/iRspcrrQ+ocsrQ+oczjS8pcngB8pcB6ocMABCNIAgqck3B2gaujF0/arrQipcsrQipcMABCMAB+qNNGAsrck3B8gaB4iYuxGkqcMABCNEAmqchsBsxB2Z+
+rYMABCMABk2NMABqrNMABo2NMABq2NNGA8rck3BshaujF6+XB+ncMABCMABw2NMABwFNEAmocw/Ci/X1tCi/XMABCGEAEBCBEHABAHABACAACCAAGCAA2INE
+Aurck3By/WpjH2+WMABCMABo3NNEA0rck3Bqia6gD0rcMABCMABu3NNGA6rck3BwiaB6rc6gD6rcMABCMAB03NMAB23NNCAkrck3BmgXMABCMABivCNMA8hb
+k3BsgX2ZiuYpjHw/W7hS6yCBozClnL8hbMABCMABovCNEA0tck3BkjaqnG4/WMABCMABo4NNEA6tck3BqjavW0scMABCMABu4NNGA6sck3BwjaujFuibB6sc
+MABCNEAkucujFyibBihYMABCNEAouck3B4jangS6tcMABCMAB84NNEAwqck3B+jaBwqcMABCNKA0qck3BikangSkuc1tQstcBstcl1L6pcMABCNEA2uck3Bm
+kaiMiSMABCMABENEA4sck3BskangSuucMABCNCAyuck3BwkaMABCNEA2uck3B0kaBgtcMABCMAB45NNEAkuck3B6ka4vFkucMABCNEAouck3B+kaolSoucMA
+BCNGAsuck3BilaujFgkb4eutcMABCNMAwuck3BmlaxgS4LujFkkb4eytcngSovcl1L+qcMABCNEA6vcujFokbBokbMABCNGA+vck3BulaujF8iYB4ucMABCN
+GAiwck3BylaujFwkbB6tcMABCMAB64SMABkvQMAB4pcMAB86NMAB4hVMABg7NNIAkwck3BimaujFglbx+LkE2kBiEMABCNQA2wck3B0jXBwvc4vFsvc9tQko
+XBkoX0rQwvc4rQqxVBsvcMABCNEA6wck3Bqma97I6ucMABCMABywNMAB2OMABy7NMAB45SMABk4VMAB2tDNCAqxcpjHmjXMABCMABs4VMABg8NMABi8NMABy
+4VMABm8NNEAywck3Bona4wF6tcMABCNEA4vck3B6kXB4vcMABCGIBEBABCBEBGGEBEBABCHABAFCAIBq2CAEGBYAo+QAACgEsemucgECAAGMAB6rcMABqyPM
+AB0xOMABk+QNGAuxcmuJ4+Q5mS42CseyucMABCNCA4ycButcMABCMAB8xQMABgyQNEAivck3B+lXzjJ6xcMABCMABwxVMAB0xVMAByxVMAByxVNCA8oamcoy
+aMABCNEAizcmcsyaBi+NMABCMABINGAwyc+wDsBBozc3C+ucMABCNCA6zc+wDwBMABCMABqyVMABqyVMABqyVNEAmucmcgzattC+vcMABCMAB4+NMABmyVMA
+Bi2CMAB8NMABktDNGAy0cujFgpbBstD3gSikDMABCMAByzQMABmzNNGA8wck3BqqaujFopbqnGm5DMABCMABytDMABuzNNIAmzck3Byqa5nSmuG3gS4tG+uD
+yjcMABCNOA2qak3BkoXujF0pbpjHonX2Z61YBonXg7R47aB68DMABCMAB4zNNKAg2Yk3BqoXujF6pbllOssXpjHunXBozcMABCNIAq0c2hSoyc2kBk6Dk3Bu
+oXujFuoYMABCNKAu0c/9R4Y//Emyc+/Emyc3gSklDk2Gu0cMABCMABwiBMABqgONMA20ck3BsraurBiZ1nE20cphLm0cwsR20c3Cm0cMABCNMA60ck3Bwrau
+rBmZ1nE60cphLq0cwsR60c2kBo7DMABCNQA+0ck3B0raurBqZ1nE+0cphLu0cwsR+0c3Cu0cBkrYBu0cMABCNEAw7Dk3BmpXBmpXMABCNMA07Dk3BqpXurBy
+Z1nEm1cphL20cwsRm1c3C20cMABCNCAw2cpjHyoXMABCNOAu1ck3BypX2Zo3YllO0tXpjH2oX7hSg8CzkSu8ClnLirbMABCNGA42ck3B2pXujFmrbpjH6oXM
+ABCNYA82ck3B6pXujFqrbmc40cx+O40cB40cB40cB40cvtR21c2kBsKB21cg9Om1ck1Q40cMABCNGAg3ck3B+pXujFurbqnGkpXMABCMAB42NNEAg2cujF0r
+b+Vi1cMABCNEAq3ck3B6samcm1cMABCNGAu3ck3B+samcq1c0/CwzcMABCMABiiONGAu2ck3Bkta/ZmqYz3Eu2cMABCMABENGA02ck3BqtaBqtaB8xcMABCN
+EAwrD+/Ck3QujF8qYMABCNGAq5QuFytawyGytaujFwsbMABCNKA2tak3B2taujF0sbpjHoqXBo0cB4+aMABCNGA6tak3BorXpjHsqXujF4sbMABCNEAu4ck3
+B+ta2Z84YMABCNGAy4cpjH0qXt7RwrX2Zg5YMABCMAB+FMABojOMAB22VNGA84ck3BsuarM23czyQ23cMABCNIAgHz6RolBujFutb3gSwoDloSwncMABCMAB
+0pEMAB2pENGAo5ck3B4uax+Ok3c80Qk3cMABCNGAs5chsBo9CzoBo3c80Qo3cMABCNEAs3chsBs9C80Qs3cMABCNIAu4ck3Bkva6Ku5c2hB21cB21cMABCMA
+BiwFNEA65c0tCy2cBy1cMABCNEA+5c+/C+ia6K22cMABCMABIMAB2zcNEAg5c+/Cmja6Kg6cMABCMAB6kOMAB8kOMAB+kONEAo3c2kBs4c34Go3cMABCNEAw
+4c6Ku6cBmhbMABCNEAy5cBgeBgeMABCNCA86cnqSkeMABCNCA65cnqSoeMABCMABENCAue2kBi5cMABCNCAye6Kk7cMABCNEAu7ck3B+waB25cMABCMABIHA
+BACAACMABm1cMABiJMAB43QMABg7QMAB83QMAB8xENEA+6cs/FywbBOMABCNKAo8ck3B4xa4vFs6c+uD0hDBq4cBs6cMABCNGAs8ck3B8xa4vFyuY+uD4hDM
+ABCNEAy4cpjHyuX2Zk9YMABCMABknOMABmnONGAiBk3Boya2Zs9Y9oC64cMABCNEA88ck3Bsya4iO+4cMABCMABwnOMABw/DMAB0nONEAo5ck3B2yaj3I8wc
+MABCNGAs5ck3B6ya4vFwvY+uD2iDMABCNKA+yak3B+yaujF8xbpjHwvX7hS6iD2Z89YMABCMABm9NNGAu8c+/C0maBiiE2kB6qaMABCNIAy8c+/C4mak3Boz
+aohF63cB63cMABCMAB+8QMABuoOMAB87VMABk9QMAB0oONKAm+ck3B2zaspLi8crgMi8c5sQo6cziSkaMABCNGAq+ck3B6zaujF4ybziSoaMABCMABi+NNEA
+w+ck3Bg0aBy6cMABCNEA0+ck3Bk0aziSyaMABCMABopONIA6+chsB2iD/iRk9csrQ28c1jSy8cMABCMABshENEAg/ck3Bw0aBwtcMABCNGAk9chsBgjDujFy
+zbBg9cMABCCAAmmENEAk+ck3B60a6Kk/cMABCMAB+pONGAw/ck3Bg1antFo1XB40XMABCMAB6FNCA2/cBOMABCNCA0+cmsSSMABCMAB6+QNGAu0b+mB26cuj
+Fu0b3gS24GMABCNCA64GujFy0bMABCNEA20b+mB+6c3gS+4GMABCMABi0CHABACAACNEAygdk3Bi2aBCMABCMABENGA4gdk3B2zXvsSIBw/cMABCECBE3rBy
+/cAEGBwfvwQy7GAqZCg0PB6+cgCNEAw2amc8/ak3Bw2aNGA8/ck3By2as/FgwY4e68cKAAyzGFCAIBBACAAumEEIBgBAqtRAAEgEseo9cgEvgLkgdgEHABAC
+AACCAAMMABg7cMAB4gPMABotRNEAygd+wDKtnSqhdMABCNIA2gdmuJguR3sSUse69cvgL2gdMABCMABihRMABihRMAB2wXNEAmid7hE6jZ6KgidMABCMAB2g
+WMAB6gWMAB2gWMAB6gWMABmPMABghWMABghWMABghWMAB6BNEAs4amc4hblX2hdMABCMABq5CMAB+4DMABiwBMABkwBMABigENMAkidk3B64a8akidglLkid
+9kL43YhlL8idBu3XMABCMAB+tOMABk8DMABm8DNGAuidujFi4bBolZntFuidMABCNGAyidk3Bo5aujFm4bBs8GMABCNEA+/ck3Bs5a2ZwkZMABCMABuiOMAB
+wiOMAB0uONEAmkdk3B25aBqidMABCMAB6uOMABmlBMAB6MMABykBMABojBMABkhBMABsmDMABovOMABqvOMABqjOMABykONIAgldk3Bw6avWykdj5M6jdBih
+dMABCMAB+uEMABkENGAikdk3B46as/Fm0Yk4Ku3YMABCMABinDNGAokdujF85b93R4qD7nLuzBMABCNKAyldB0hdujFg6b+/Ekid//Ekid4eskdMABCMABmw
+OMAByOMABo/cMABq/cMAByuBMAB+qBNGA8kdk3By7ar6RgldB0ldMABCNIAgld+/Cmva5uGmldBy4Gk3B27aMABCNMAkld+/Cqva5uGqldB6E8xBw9ck3B67
+a/mK8ldMABCMABk7DMABmoDHABACAACIABBCAABNGAq8aA45YAujdAujdNGA2ldujFq7bn3K2ld4oCGMABCNIAu7b+mB2hdujFu7b5tS0/Gk3Bw8aMABCHAB
+AMABk2BNQAondiMimd2vLimdB6jd7sBowcB6jdBi/cBi/cBi/cMABCEUBoBr0EsxZA9pRshdgEiMmmdgEjnDmmdgC+/EwuZgC//EwuZgC2/EsmdgC1/Esmdg
+BhnQqmdgBt0E4gdgBIABBCAABNIAyndA0hdAw6YAsmdAsmdMABogENKA2ndBk8biMwmdjnDwmd+Vokd98Os4BMABCKAAm3DHABACAAECAAEMAB89EMAB6yDN
+KAmod+/Cmxa3vCgndiMgndigDgndB4pZMABCNQAkndujF48bigDknd3vSM60Rmmdmcmmd3vCknd3C8ndiMkndMABCNGAond7sBuxcB+1YxjFo1YMABCNGAsn
+d7sB8yY6vSi2YxjFs1YMABCNGAwndujFk9b7sBgzYu8QymdMABCMAB+yDMAB2+ENGA4ndujFs9bBu8CrNeMABCNKA0ld+/CiyaB2jY2Z0ldB0ldjiD8ndMAB
+CNGA4ld7sBwzY2Z4ldjiDgodMABCNIAkod7sBqyc0tCimd4ekodvWkodMABCMABk9DMABm9DNGA43DiwSmkYz5KkmdgiDkmdMABCNGAwodiwSqkY8hDomdpj
+BomdMABCMABsjdMAB4nWNCAk4DiwSykYMABCNEAo4D+/CizaurB0mdMABCNCAmqdgwSs4DMABCHABACAACMABgkdMABwpRNKAspdk3Bk1O1nEwpdiMwpdj0E
+6pd+/CyzaMABCMAB0kCMABs3BNAAsndMABCMAB6kCMAB2+CNEAirdk3Bygb2rR8pdMABCMABsrBMAB+sDNCAqrdqR2EMABCMABEMABksENGAsqdk3Bihb+2G
+krdBmBMABCMABqsEMABiqOMAB8uEMAB21ENGA4qdu7E48Ys/F86YvW2ndMABCMAB4tDNGA+qdu7E+8Y/Z2+YgjP+qdMABCMAB0sENIAkrdu7Ek9Y/Z8+Yz3E
+krd3CkrdMABCNKAordu7Eo9Y/Zg/Yz3Eord3CordBordMABCMABINGAurdu7Eu9Y/Zm/Yz3EurdMABCMABkVMAB6qOMABokCMABsqONEA6rdk3Bwib5zG6rd
+MABCMAB6uDMAB23OMABktEMABkjFMABihEMABkhENGAitd+/Cw2a7sB63YurBiqdMABCMABENEAotd+/C22aurBoqdMABCNGAstd+/C62aurBsqdutR2rdMA
+BCNCAsicuzGowZMABCNIAiuduzGswZ+mBwicBkodBkqdMABCNGAooduzGwwZujF0icuF0icMABCNIAktduzG0wZujF4icqcktdzfktdMABCNEA4wZhiE6wZ2
+kBwodMABCMAB+8BNEA0uduzG+wZqnG8vRMABCNEAqudpxB+sWqnGgwRMABCMAB4sWNEA+udzjCoxZxc0idMABCMAB0odMABw+GNCAmvdpgK2xZMABCNCAkud
+pgK6xZMABCEEBEBisdA1fisdgBELBEjWmudFABmudBKBmudBCBmudBCgzFmudYCEPBE49O8udAAjW8udDQB8udCGB8udBEy3L8udBCnjD8udBCBmsdACFMAE
+B08BAB2+GAB42ZABGABEABCAEIBIBgvdABgvdQB2rHQBCgBNIAolbk3BolbujFmkcpjH6hY2ZswZMABCMABqpdMABwpdNEAgwdk3BwlbB+iPMABCNEAkwdk3
+B0lbnvRuudMABCMAB4gFMABiXNEAswdk3B8lb3vCmkPMABCMABg7ONGAsvd/9R2zBujFwjZvgFkwdMABCNGAusdiZowd0tCutdovDusdMABCNCA6wds0G+zB
+MABCNEA4vdiZwwds0Gi0BMABCMABsqCMABuqCNEAgwdklPgxdB+sdMABCMABqwONGAmwdk3B8mbzvRwkYButdMABCNGAqwd8nL4jP++B0iZx/R6iZMABCMAB
+mrdMAB2vBMAB6xBMABquBMAB+xBNGA4wdk3BunbzvRilYzyQuvdMABCNKA8wdk3BynbBkuds/FmjP+zG+vd3C8wdMABCNKAgxdk3B2nbs/FqjP3nLiwd3Cgx
+dBoudMABCMAB+xOMABgBMABgsdMABgvBMAB0yBMAB2yBEEBgI0/Fg9OA3rB8oPggBGDAEBBHABAGCAEBoCCAAEMAB80ONGAw7YiYg3Dx+LEB+wdMABCHABAC
+AACHABAFCAIB0nEAEGBYAu/RAACgEsesvdgECAAGMABuzQMAB4yPMABo/RNGAyydmuJ8/Rx0SgoEse2vdMABCMAB+yRMAB+yRMABsyWMABwyWMABuyWMABuy
+WNEA4pbmckzbttCoscMABCNEAmzd+wDctnS+zdMABCMAB+yWMAB+yWMAB+yWMAB+yWMABQMAB2qEMAB4qEMABy1EMAB01ENCAyydk3ByqbMABCMABENEAi0d
+u7EimZtci0dMABCNKAgxdu7EmmZu1Gstc68Jo4cvWkxd3C+0dMABCNIAq0dujF+pcBq0dBq0drMoCMABCMAB24EMABGNEAy0drMwCB6xdMABCMABy0BMAB00
+BMABi5ENEAi2ds/FglZk3ByrbMABCMABo5EMABkuCMABmuCMABouCNGAo1dh3Q0qEujF8qcBwydMABCMABu1RMABwKMABi3EMAB8zOMABwKNEAs0dy3Lssbz
+yQs0dMABCMABwuCMABuKMAB64DNIA2sb+/CmgbBm7Dz3Eg2diMg2dMABCMABq1OMAB4uCNIA+sb+/Cugbu7EooZv3Lo2diMo2dMABCMAB45BMABkiPMABssE
+NEA43dsyG02bu7EyoZMABCMABq1ONEA+3dk3ButbB42dMABCMAByiPNEAk4dk3B0tby3L0tbMABCMAB4iPNEAk3dk3B6tby3L6tbMABCNIAo3duzGguWtcg4
+d3Co3d2kBwydMABCNEAs3dm2Sy8Dz3Es3dMABCNEA0qHm2S28Dz3Ew3dMABCNCAquboRqubMABCNCA+4dBotEMABuydNCAk1dB4zdMABCNEAm5d82S8zdBu4
+RMABCNEAs1d82Sg0dBs1dMABCMABQMABSNCAs4d62S8tEMABCNCA25dB+tEMABCMABcNEA85d62SmuEl3SkuEMABCMABiBNCAquE8wG21cMABCMABo5RMABo
+5RMAB+IMABgJMABw6BMAB+zdHABAMAB29EMAB4OMAB0OMABmOMABojBMABqyCNOA65dk3B+tYujFuvcB+xY1yE25d98O+1H59O65dmuB84dMABCMABymEMAB
+0mEMAB8zEMABoqCHABAEiBBkDr0EulaAutRq5dgEj3Io6dgCvtRo6dgCqvLo6dgCg9O46dgCjiD46dQ3C46dQ1ZwncQ2ZwncgI2/Ey5dwI1/Ey5dgBntF45d
+gBwoL45dQ6KqrdQBwncgIt0E60dgIIABBCAABNKA07dA21dA66RAwhEAm6ZAorENEAw6dmuJ6nSmDu6ZMABCFCAImDy6ZAEEBQA8nSAACgEMAB+4EMAB64EM
+AB6oCMABibMAB89DNGAi7dujF2wc43SmzY7nLoqCMABCMABo7RMAB86ONMAq7dujF+wc98OyqPiM66djnD66dqcq7d+Vi5dMAB08BMABknPMAB0hCMABu+DM
+ABu8OMAB47RMABy1ENGAg9dujFuxcnoEysE3gSwsEMABCMABy7OMABgoBNEAo9dn2L4ybk3BmwYMABCMABo8RMAB87ONIA07dk3Bgzb5nS42H3gSm2H+uDgs
+dMABCMAB8mBMAB2mBNcA49dk3B2wYujFmycmc07dx+O07d2oS07d3oS07d4oS07dvtRy8dv+Oy8d59Oi8dukPq6dmuB07dk1Q07d2kBoxBMABCMABwoBMABu
+oBMAB4qCMAB6nBMAB0nBMABynBMAB4BMAB6oPMAB4mBMAB6mBMABymBNGAs9dk3Bi0bujFgzcBy1YMABCNUAm0b+/C89RriEygaujFkzcs+Ow9d+/E6zP2/E
+mpE//E6zP45RgxX7lRu9d8lRu9dMABCNQAq0b+/Cg+RriE2ga+/E+zP2/EqpE//E+zP45R88d7lRy9d8lRy9dMABCEEBIBw+dABw+dgCEGBMt5Sy+dAu5Sy+
+dgCBy+dgCFEBMBEABCAGGBEBABCBEHABACAACEsBBgFBDAB8+dgEg/O8+dgCBy+dgCBy+dQBo+dQB8+dgBBo+dgCBi8dgEBi8dgEBk+dgEB8+dgCB8+dgCBm
+oYgEoCi8dgEBi8dgEujF4zcgEBosdgEBo+dgEvMo+dgBBo/dgDBordgEHABACAACFEAgFB22dABGAEUBwGBEA+mBk/dgEBk/dgCBk/dgCBk/dgCBk/dgCBk/
+dgCBk/dgCB22dgEACgEHABAHABAEuBBgyBk3Bg1ZABBgkMrDWgEBGgIBGgoDBy+dgoDB6sdgCB0sdgC3C2/dgQigDy+dgEBi+dgC5uGs8dgBBDgBBQgE75Jw
+xdgEBUgEBq/dgCBq/dgCBq/dgCBqldgCB4odgQB0uEggBu5S46dggCCAAGCAAGHABAKAACHABAKAACESBwBr0EmqaABi+dgE/3Ii+dgCBi+dgCBo8dgCiMkg
+egCx3Pi+dgE4e+7dgEt0Ey5dgEEOBcr0EoqaAu7Sk+dgE/3Ik+dgCv7Sk+dgCj3Ii/dgCn0Ik+dgCt0E05dgCEOBcr0EqqaAu7Sm+dgE/3Im+dgCv7Sm+dgC
+Bm+dgCn0Im+dgCt0E25dgCEQBoBr0EsqaAu7So+dgE/3Io+dgCv7So+dgCz7So+dgCBu8dgCBk+dgEt0E45dgEEOBcr0EuqaAu7Sq+dgE/3Iq+dgCv7Sq+dg
+Cz7Sq+dgCnvR4+dgCt0E65dQEQBsBr0EwqaAu7Ss+dgE/3Is+dgCv7Ss+dgCBs+dgCBs+dgCBswdgCt0E85dgIIABBCAABNMA2geA46dABA48dA0geA21ZAu
+8dCAAYIABBCAABNIA+geAg7dAGA4/dA4geIABBCAABNIAkheAm7dAMA+geA+geIABBCAABNKAqheAs7dASAkheAs9dAi/dIABBCAABNIAwheAy7dAYAqheAy
+9dIABBCAABNIA2heA47dAeAk2cABCAA0BNIA6het0E87dr7SiBB0henvR89dNKA8het0E+7dr7SkBi8S2he17S+9d27S0/dNIA+het0Eg8dr7SmBi8S4hes/
+F4heNIAgiet0Ei8dr7SoBj3I6ges/F6heNMAiiet0Ek8dr7SqBw7Sk+diMgie0tCi3Z4e69dMABKMABKMABKMABKMABKHAk4EAHABAEIBgIywDy7aA8L0vdg
+8D4Xy9dgCp8SBgCDAAA4nEuheAHABAHABACAABHABAEQBgBr0E+saAocg/dgE30Dg/dQysQ6gewBB6gegCBohegCB2gegCt0Eq8dgEEkBBwBr0EgtaAB4geg
+EB4gegEB8gegEn3BkhegCvyEkhegBBqhegBBqheQBqheQBqheQBqheQBqheQhFqheQBqheQBqheQBqheQBqheQt0Es8dQEOBwBr0EitaAy8S6gegEB6gegEB
+6gegEB6gegEB6gegEt0Eu8dgEEIBYr0EktaAsVuhegEujFk9dgEt0Ew8dgEIABBCAABNEAqjeAs9dAQIABBCAABNEAwjeAy9dA+2BIABEIABBCAABNMA4jeA
+69dAwheAwheAwheAwheAwheIABBCAABNGA+jeAg+dAojeAs4cNCAgkej2Lw5bNEA8iej2Ly5bj3I8ieMABCMABGHABAKAACCAACEKBgBr0EuuaApjHu+dgEk
+3Bu+dgE3wDgkegEt0E69dgCEMBgBr0EwuaApjHw+dgEk3Bw+dgEnvDqjegE3wDikegCt0E89dgCEMBgBr0EyuaApjHy+dgEk3By+dgEj3IsjegE3wDkkegCt
+0E+9dgCEOB4Cr0E0uaA+/EyzJgE//EyzJgO3wDmkegO8aykegEh/BykegEt0Eg+dgEEMBgBr0E2uaApjH2+dgEk3B2+dgEsVwjegE3wDokegCt0Ei+dgCEMB
+wCr0E4uaA+/E2zJgE//E2zJgO3wDqkegOiM2kegEt0Ek+dgEIABBCAABNIA+keAg/dAkkSASA83YIABBCAABNKAkleAm/dAqkSAYAi4YA+jeIABKIABMIABO
+IABQIABMIABOIABQIABSIABUIABWIABBCAABNGA+leAggeA84YAmleIABBCAABNIAkmeAmgeAi5YAsleAsleIABEMAB2/dHAxgDAEQB4Br0EswaAvammegEw
+yDqmegEznCqmegElcqmegEr4HqmegE5ZugegEt0E4/dgEEQB4Br0EuwaAvaomegEwyDsmegEznCsmegElcsmegEr4HsmegE5ZwgegEt0E6/dgEEUBoCr0Eww
+aAvaqmegEwyDumegEznCumegElcumegEr4HumegEBumegEtLygegE5ZygegEt0E8/dgEIABBCAABNGA2meA4geAwmeA8zYIABEIABBCAABNKA+meAgheA4me
+Ak0YA8meAgheNQA6leoR6rXt0N6meu0N6lev0N6lew0N6le0tCghe4e4iex0NijeMABCNIA+leoR+rXs2B8jelX8ietvD+leMABCNGAimeoRisX/8Bm4c/0N
+ineMABCNGAmmeoRmsXhNshe4e+meMABCMABENEAsmeoRssXs0G6meMABCNEAwmeoRwsX00EwneMABCNGA0meoR0sXp7M0nek1N+uYMABCNEA+neoR4sXyhJ4
+neMABCNGA8meoR8sXp7M8neAioeMABCNGAgneoRgtXp7MgoerN+sXMABCNEAknesyGmncoRktXMABCNGAgne5zPooeBo/cjXgoeMABCNIAkne5zPsoe2+Ss/
+cjXkoeBqkeMABCNGAmme5zPwoe2+Sw/cjXooeMABCNGA4oe5zP0oe2+S0/cjXsoeMABCNGAsne5zP4oe2+S4/cjXwoeMABCNIAwneB8oe2+S8/cjX0oe4+S6
+keMABC`,
+  tracepoints: `alarmtimer alarmtimer_cancel 5666 5658
+alarmtimer alarmtimer_fired 5662 5658
+alarmtimer alarmtimer_start 5665 5658
+alarmtimer alarmtimer_suspend 5659 5657
+amd_cpu amd_pstate_perf 12468 12467
+avc selinux_audited 11321 11320
+block block_bio_backmerge 11626 11606
+block block_bio_bounce 11625 11606
+block block_bio_complete 11624 11605
+block block_bio_frontmerge 11627 11606
+block block_bio_queue 11628 11606
+block block_bio_remap 11633 11610
+block block_dirty_buffer 11615 11601
+block block_getrq 11629 11606
+block block_io_done 11623 11604
+block block_io_start 11622 11604
+block block_plug 11630 11607
+block block_rq_complete 11617 11603
+block block_rq_error 11618 11603
+block block_rq_insert 11619 11604
+block block_rq_issue 11620 11604
+block block_rq_merge 11621 11604
+block block_rq_remap 11634 11611
+block block_rq_requeue 11616 11602
+block block_split 11632 11609
+block block_touch_buffer 11612 11601
+block block_unplug 11631 11608
+bpf_test_run bpf_test_finish 13968 13966
+bpf_test_run bpf_trigger_tp 13967 13965
+bpf_trace bpf_trace_printk 6639 6638
+bridge br_fdb_add 13683 13678
+bridge br_fdb_external_learn_add 13686 13679
+bridge br_fdb_update 13693 13681
+bridge br_mdb_full 13696 13682
+bridge fdb_delete 13689 13680
+cgroup cgroup_attach_task 6011 5995
+cgroup cgroup_destroy_root 6001 5993
+cgroup cgroup_freeze 6009 5994
+cgroup cgroup_mkdir 6003 5994
+cgroup cgroup_notify_frozen 6018 5996
+cgroup cgroup_notify_populated 6015 5996
+cgroup cgroup_release 6007 5994
+cgroup cgroup_remount 6002 5993
+cgroup cgroup_rename 6008 5994
+cgroup cgroup_rmdir 6006 5994
+cgroup cgroup_rstat_cpu_lock_contended 6024 5997
+cgroup cgroup_rstat_cpu_lock_contended_fastpath 6025 5997
+cgroup cgroup_rstat_cpu_locked 6026 5997
+cgroup cgroup_rstat_cpu_locked_fastpath 6027 5997
+cgroup cgroup_rstat_cpu_unlock 6028 5997
+cgroup cgroup_rstat_cpu_unlock_fastpath 6029 5997
+cgroup cgroup_rstat_lock_contended 6019 5997
+cgroup cgroup_rstat_locked 6022 5997
+cgroup cgroup_rstat_unlock 6023 5997
+cgroup cgroup_setup_root 5998 5993
+cgroup cgroup_transfer_tasks 6014 5995
+cgroup cgroup_unfreeze 6010 5994
+clk clk_disable 11959 11948
+clk clk_disable_complete 11960 11948
+clk clk_enable 11955 11948
+clk clk_enable_complete 11958 11948
+clk clk_prepare 11961 11948
+clk clk_prepare_complete 11962 11948
+clk clk_rate_request_done 11989 11954
+clk clk_rate_request_start 11986 11954
+clk clk_set_duty_cycle 11982 11953
+clk clk_set_duty_cycle_complete 11985 11953
+clk clk_set_max_rate 11970 11949
+clk clk_set_min_rate 11969 11949
+clk clk_set_parent 11974 11951
+clk clk_set_parent_complete 11977 11951
+clk clk_set_phase 11978 11952
+clk clk_set_phase_complete 11981 11952
+clk clk_set_rate 11965 11949
+clk clk_set_rate_complete 11968 11949
+clk clk_set_rate_range 11971 11950
+clk clk_unprepare 11963 11948
+clk clk_unprepare_complete 11964 11948
+compaction mm_compaction_begin 8689 8678
+compaction mm_compaction_defer_compaction 8705 8682
+compaction mm_compaction_defer_reset 8706 8682
+compaction mm_compaction_deferred 8702 8682
+compaction mm_compaction_end 8692 8679
+compaction mm_compaction_fast_isolate_freepages 8687 8676
+compaction mm_compaction_finished 8698 8681
+compaction mm_compaction_isolate_freepages 8686 8676
+compaction mm_compaction_isolate_migratepages 8685 8676
+compaction mm_compaction_kcompactd_sleep 8707 8683
+compaction mm_compaction_kcompactd_wake 8711 8684
+compaction mm_compaction_migratepages 8688 8677
+compaction mm_compaction_suitable 8701 8681
+compaction mm_compaction_try_to_compact_pages 8695 8680
+compaction mm_compaction_wakeup_kcompactd 8708 8684
+context_tracking user_enter 8097 8096
+context_tracking user_exit 8098 8096
+cpuhp cpuhp_enter 3721 3718
+cpuhp cpuhp_exit 3729 3720
+cpuhp cpuhp_multi_enter 3724 3719
+cros_ec cros_ec_request_done 12481 12477
+cros_ec cros_ec_request_start 12478 12476
+csd csd_function_entry 5901 5897
+csd csd_function_exit 5904 5897
+csd csd_queue_cpu 5898 5896
+cxl cxl_aer_correctable_error 12296 12286
+cxl cxl_aer_uncorrectable_error 12293 12285
+cxl cxl_dram 12308 12290
+cxl cxl_general_media 12305 12289
+cxl cxl_generic_event 12302 12288
+cxl cxl_memory_module 12311 12291
+cxl cxl_overflow 12299 12287
+cxl cxl_poison 12314 12292
+damon damon_aggregated 9153 9149
+damon damos_before_apply 9150 9148
+dev devres_log 12232 12231
+devfreq devfreq_frequency 12486 12484
+devfreq devfreq_monitor 12489 12485
+devlink devlink_health_recover_aborted 15379 15366
+devlink devlink_health_report 15376 15365
+devlink devlink_health_reporter_state_update 15382 15367
+devlink devlink_hwerr 15373 15364
+devlink devlink_hwmsg 15369 15363
+devlink devlink_trap_report 15385 15368
+dma dma_alloc 5417 5400
+dma dma_alloc_pages 5420 5400
+dma dma_alloc_sgt 5422 5401
+dma dma_alloc_sgt_err 5421 5400
+dma dma_free 5425 5402
+dma dma_free_pages 5428 5402
+dma dma_free_sgt 5429 5403
+dma dma_map_page 5409 5398
+dma dma_map_resource 5412 5398
+dma dma_map_sg 5432 5404
+dma dma_map_sg_err 5435 5405
+dma dma_sync_sg_for_cpu 5443 5408
+dma dma_sync_sg_for_device 5446 5408
+dma dma_sync_single_for_cpu 5439 5407
+dma dma_sync_single_for_device 5442 5407
+dma dma_unmap_page 5413 5399
+dma dma_unmap_resource 5416 5399
+dma dma_unmap_sg 5436 5406
+dma_fence dma_fence_destroy 12254 12249
+dma_fence dma_fence_emit 12250 12249
+dma_fence dma_fence_enable_signal 12255 12249
+dma_fence dma_fence_init 12253 12249
+dma_fence dma_fence_signaled 12256 12249
+dma_fence dma_fence_wait_end 12258 12249
+dma_fence dma_fence_wait_start 12257 12249
+error_report error_report_end 6673 6672
+exceptions page_fault_kernel 3590 3586
+exceptions page_fault_user 3587 3586
+fib fib_table_lookup 13649 13648
+fib6 fib6_table_lookup 15288 15287
+filelock break_lease_block 10637 10622
+filelock break_lease_noblock 10634 10622
+filelock break_lease_unblock 10638 10622
+filelock fcntl_setlk 10631 10621
+filelock flock_lock_inode 10633 10621
+filelock generic_add_lease 10641 10623
+filelock generic_delete_lease 10639 10622
+filelock leases_conflict 10642 10624
+filelock locks_get_lock_context 10625 10620
+filelock locks_remove_posix 10632 10621
+filelock posix_lock_inode 10628 10621
+filelock time_out_leases 10640 10622
+filemap file_check_and_advance_wb_err 8133 8118
+filemap filemap_set_wb_err 8130 8117
+filemap mm_filemap_add_to_page_cache 8122 8114
+filemap mm_filemap_delete_from_page_cache 8119 8114
+filemap mm_filemap_fault 8127 8116
+filemap mm_filemap_get_pages 8123 8115
+filemap mm_filemap_map_pages 8126 8115
+fs_dax dax_insert_mapping 10602 10581
+fs_dax dax_insert_pfn_mkwrite 10601 10580
+fs_dax dax_insert_pfn_mkwrite_no_entry 10600 10580
+fs_dax dax_load_hole 10599 10580
+fs_dax dax_pmd_fault 10584 10577
+fs_dax dax_pmd_fault_done 10587 10577
+fs_dax dax_pmd_insert_mapping 10592 10579
+fs_dax dax_pmd_load_hole 10588 10578
+fs_dax dax_pmd_load_hole_fallback 10591 10578
+fs_dax dax_pte_fault 10595 10580
+fs_dax dax_pte_fault_done 10598 10580
+fs_dax dax_writeback_one 10609 10583
+fs_dax dax_writeback_range 10605 10582
+fs_dax dax_writeback_range_done 10608 10582
+fuse fuse_request_end 10874 10869
+fuse fuse_request_send 10870 10868
+gpio gpio_direction 11888 11886
+gpio gpio_value 11891 11887
+handshake handshake_cancel 15443 15431
+handshake handshake_cancel_busy 15445 15431
+handshake handshake_cancel_none 15444 15431
+handshake handshake_cmd_accept 15449 15432
+handshake handshake_cmd_accept_err 15450 15433
+handshake handshake_cmd_done 15451 15432
+handshake handshake_cmd_done_err 15452 15433
+handshake handshake_complete 15447 15435
+handshake handshake_destruct 15446 15431
+handshake handshake_notify_err 15448 15433
+handshake handshake_submit 15437 15431
+handshake handshake_submit_err 15440 15433
+handshake tls_alert_recv 15459 15434
+handshake tls_alert_send 15456 15434
+handshake tls_contenttype 15453 15436
+huge_memory mm_collapse_huge_page 9113 9105
+huge_memory mm_collapse_huge_page_isolate 9116 9106
+huge_memory mm_collapse_huge_page_swapin 9119 9107
+huge_memory mm_khugepaged_collapse_file 9125 9109
+huge_memory mm_khugepaged_scan_file 9122 9108
+huge_memory mm_khugepaged_scan_pmd 9110 9104
+hwmon hwmon_attr_show 12421 12419
+hwmon hwmon_attr_show_string 12425 12420
+hwmon hwmon_attr_store 12424 12419
+hyperv hyperv_mmu_flush_tlb_multi 3128 3123
+hyperv hyperv_nested_flush_guest_mapping 3131 3124
+hyperv hyperv_nested_flush_guest_mapping_range 3134 3125
+hyperv hyperv_send_ipi_mask 3135 3126
+hyperv hyperv_send_ipi_one 3138 3127
+i2c i2c_read 12396 12388
+i2c i2c_reply 12397 12389
+i2c i2c_result 12398 12390
+i2c i2c_write 12391 12387
+icmp icmp_send 14967 14966
+initcall initcall_finish 2170 2163
+initcall initcall_level 2164 2161
+initcall initcall_start 2167 2162
+intel_iommu cache_tag_assign 12140 12132
+intel_iommu cache_tag_flush_all 12144 12132
+intel_iommu cache_tag_flush_range 12145 12133
+intel_iommu cache_tag_flush_range_np 12148 12133
+intel_iommu cache_tag_unassign 12143 12132
+intel_iommu prq_report 12137 12131
+intel_iommu qi_submit 12134 12130
+io_uring io_uring_complete 11781 11754
+io_uring io_uring_cqe_overflow 11792 11759
+io_uring io_uring_cqring_wait 11779 11752
+io_uring io_uring_create 11763 11745
+io_uring io_uring_defer 11773 11750
+io_uring io_uring_fail_link 11780 11753
+io_uring io_uring_file_get 11769 11747
+io_uring io_uring_link 11776 11751
+io_uring io_uring_local_work_run 11799 11762
+io_uring io_uring_poll_arm 11785 11756
+io_uring io_uring_queue_async_work 11772 11748
+io_uring io_uring_register 11766 11746
+io_uring io_uring_req_failed 11789 11758
+io_uring io_uring_short_write 11796 11761
+io_uring io_uring_submit_req 11784 11755
+io_uring io_uring_task_add 11788 11757
+io_uring io_uring_task_work_run 11795 11760
+iocost iocost_inuse_adjust 11705 11693
+iocost iocost_inuse_shortage 11701 11693
+iocost iocost_inuse_transfer 11704 11693
+iocost iocost_ioc_vrate_adj 11706 11694
+iocost iocost_iocg_activate 11696 11692
+iocost iocost_iocg_forgive_debt 11709 11695
+iocost iocost_iocg_idle 11700 11692
+iomap iomap_dio_complete 10749 10726
+iomap iomap_dio_invalidate_fail 10734 10721
+iomap iomap_dio_rw_begin 10746 10725
+iomap iomap_dio_rw_queued 10735 10721
+iomap iomap_invalidate_folio 10733 10721
+iomap iomap_iter 10743 10724
+iomap iomap_iter_dstmap 10736 10722
+iomap iomap_iter_srcmap 10739 10722
+iomap iomap_readahead 10728 10720
+iomap iomap_readpage 10727 10720
+iomap iomap_release_folio 10732 10721
+iomap iomap_writepage 10729 10721
+iomap iomap_writepage_map 10740 10723
+iommu add_device_to_group 12157 12152
+iommu attach_device_to_domain 12161 12153
+iommu io_page_fault 12170 12156
+iommu map 12164 12154
+iommu remove_device_from_group 12160 12152
+iommu unmap 12167 12155
+ipi ipi_entry 4739 4729
+ipi ipi_exit 4740 4729
+ipi ipi_raise 4730 4726
+ipi ipi_send_cpu 4733 4727
+ipi ipi_send_cpumask 4736 4728
+irq irq_handler_entry 3801 3797
+irq irq_handler_exit 3804 3798
+irq softirq_entry 3807 3799
+irq softirq_exit 3808 3799
+irq softirq_raise 3809 3799
+irq tasklet_entry 3810 3800
+irq tasklet_exit 3813 3800
+irq_matrix irq_matrix_alloc 5377 5360
+irq_matrix irq_matrix_alloc_managed 5375 5360
+irq_matrix irq_matrix_alloc_reserved 5370 5360
+irq_matrix irq_matrix_assign 5376 5360
+irq_matrix irq_matrix_assign_system 5367 5359
+irq_matrix irq_matrix_free 5378 5360
+irq_matrix irq_matrix_offline 5364 5358
+irq_matrix irq_matrix_online 5361 5358
+irq_matrix irq_matrix_remove_managed 5374 5360
+irq_matrix irq_matrix_remove_reserved 5366 5358
+irq_matrix irq_matrix_reserve 5365 5358
+irq_matrix irq_matrix_reserve_managed 5373 5360
+irq_vectors call_function_entry 3236 3213
+irq_vectors call_function_exit 3237 3213
+irq_vectors call_function_single_entry 3238 3213
+irq_vectors call_function_single_exit 3239 3213
+irq_vectors deferred_error_apic_entry 3242 3213
+irq_vectors deferred_error_apic_exit 3243 3213
+irq_vectors error_apic_entry 3228 3213
+irq_vectors error_apic_exit 3229 3213
+irq_vectors irq_work_entry 3232 3213
+irq_vectors irq_work_exit 3233 3213
+irq_vectors local_timer_entry 3224 3213
+irq_vectors local_timer_exit 3225 3213
+irq_vectors reschedule_entry 3234 3213
+irq_vectors reschedule_exit 3235 3213
+irq_vectors spurious_apic_entry 3226 3213
+irq_vectors spurious_apic_exit 3227 3213
+irq_vectors thermal_apic_entry 3244 3213
+irq_vectors thermal_apic_exit 3245 3213
+irq_vectors threshold_apic_entry 3240 3213
+irq_vectors threshold_apic_exit 3241 3213
+irq_vectors vector_activate 3263 3219
+irq_vectors vector_alloc 3257 3217
+irq_vectors vector_alloc_managed 3260 3218
+irq_vectors vector_clear 3252 3215
+irq_vectors vector_config 3246 3214
+irq_vectors vector_deactivate 3266 3219
+irq_vectors vector_free_moved 3273 3222
+irq_vectors vector_reserve 3256 3216
+irq_vectors vector_reserve_managed 3253 3216
+irq_vectors vector_setup 3270 3221
+irq_vectors vector_teardown 3267 3220
+irq_vectors vector_update 3249 3215
+irq_vectors x86_platform_ipi_entry 3230 3213
+irq_vectors x86_platform_ipi_exit 3231 3213
+kmem kfree 8643 8627
+kmem kmalloc 8640 8626
+kmem kmem_cache_alloc 8637 8625
+kmem kmem_cache_free 8646 8628
+kmem mm_alloc_contig_migrate_range_info 8668 8635
+kmem mm_page_alloc 8656 8631
+kmem mm_page_alloc_extfrag 8665 8634
+kmem mm_page_alloc_zone_locked 8659 8632
+kmem mm_page_free 8650 8629
+kmem mm_page_free_batched 8653 8630
+kmem mm_page_pcpu_drain 8662 8633
+kmem rss_stat 8671 8636
+ksm ksm_advisor 9065 9048
+ksm ksm_enter 9053 9043
+ksm ksm_exit 9054 9043
+ksm ksm_merge_one_page 9055 9044
+ksm ksm_merge_with_ksm_page 9058 9045
+ksm ksm_remove_ksm_page 9061 9046
+ksm ksm_remove_rmap_item 9062 9047
+ksm ksm_start_scan 9049 9042
+ksm ksm_stop_scan 9052 9042
+lock contention_begin 5267 5265
+lock contention_end 5270 5266
+maple_tree ma_op 15465 15462
+maple_tree ma_read 15468 15463
+maple_tree ma_write 15469 15464
+mce mce_record 3464 3463
+migrate mm_migrate_pages 8887 8884
+migrate mm_migrate_pages_start 8890 8885
+migrate remove_migration_pte 8896 8886
+migrate set_migration_pte 8893 8886
+mmap exit_mmap 8817 8807
+mmap vm_unmapped_area 8808 8804
+mmap vma_mas_szero 8811 8805
+mmap vma_store 8814 8806
+mmap_lock mmap_lock_acquire_returned 8742 8737
+mmap_lock mmap_lock_released 8741 8736
+mmap_lock mmap_lock_start_locking 8738 8736
+module module_free 5471 5465
+module module_get 5472 5466
+module module_load 5468 5464
+module module_put 5475 5466
+module module_request 5476 5467
+mptcp ack_update_msk 15418 15409
+mptcp get_mapping_status 15417 15408
+mptcp mptcp_sendmsg_frag 15414 15408
+mptcp mptcp_subflow_get_send 15411 15407
+mptcp subflow_check_data_avail 15421 15410
+msr rdpmc 11877 11872
+msr read_msr 11873 11872
+msr write_msr 11876 11872
+napi dql_stall_detected 13564 13560
+napi napi_poll 13561 13559
+neigh neigh_cleanup_and_release 13729 13716
+neigh neigh_create 13717 13714
+neigh neigh_event_send_dead 13728 13716
+neigh neigh_event_send_done 13727 13716
+neigh neigh_timer_handler 13726 13716
+neigh neigh_update 13720 13715
+neigh neigh_update_done 13723 13716
+net napi_gro_frags_entry 13547 13531
+net napi_gro_frags_exit 13554 13532
+net napi_gro_receive_entry 13550 13531
+net napi_gro_receive_exit 13555 13532
+net net_dev_queue 13542 13530
+net net_dev_start_xmit 13533 13527
+net net_dev_xmit 13536 13528
+net net_dev_xmit_timeout 13539 13529
+net netif_receive_skb 13545 13530
+net netif_receive_skb_entry 13551 13531
+net netif_receive_skb_exit 13556 13532
+net netif_receive_skb_list_entry 13552 13531
+net netif_receive_skb_list_exit 13558 13532
+net netif_rx 13546 13530
+net netif_rx_entry 13553 13531
+net netif_rx_exit 13557 13532
+netlink netlink_extack 13943 13942
+nmi nmi_handler 3285 3284
+notifier notifier_register 4574 4573
+notifier notifier_run 4576 4573
+notifier notifier_unregister 4575 4573
+oom compact_retry 8246 8234
+oom finish_task_reaping 8244 8232
+oom mark_victim 8239 8229
+oom oom_score_adj_update 8235 8227
+oom reclaim_retry_zone 8236 8228
+oom skip_task_reaping 8245 8233
+oom start_task_reaping 8243 8231
+oom wake_reaper 8242 8230
+page_isolation test_pages_isolated 9142 9141
+page_pool page_pool_release 13704 13700
+page_pool page_pool_state_hold 13710 13702
+page_pool page_pool_state_release 13707 13701
+page_pool page_pool_update_nid 13711 13703
+pagemap mm_lru_activate 8309 8307
+pagemap mm_lru_insertion 8308 8306
+percpu percpu_alloc_percpu 8605 8600
+percpu percpu_alloc_percpu_fail 8611 8602
+percpu percpu_create_chunk 8614 8603
+percpu percpu_destroy_chunk 8615 8604
+percpu percpu_free_percpu 8608 8601
+power clock_disable 6723 6685
+power clock_enable 6720 6685
+power clock_set_rate 6724 6685
+power cpu_frequency 6703 6676
+power cpu_frequency_limits 6704 6680
+power cpu_idle 6691 6676
+power cpu_idle_miss 6694 6677
+power dev_pm_qos_add_request 6735 6689
+power dev_pm_qos_remove_request 6739 6689
+power dev_pm_qos_update_request 6738 6689
+power device_pm_callback_end 6710 6682
+power device_pm_callback_start 6707 6681
+power guest_halt_poll_ns 6740 6690
+power pm_qos_add_request 6726 6687
+power pm_qos_remove_request 6730 6687
+power pm_qos_update_flags 6734 6688
+power pm_qos_update_request 6729 6687
+power pm_qos_update_target 6731 6688
+power power_domain_target 6725 6686
+power powernv_throttle 6697 6678
+power pstate_sample 6700 6679
+power suspend_resume 6713 6683
+power wakeup_source_activate 6716 6684
+power wakeup_source_deactivate 6719 6684
+printk console 5330 5329
+pwm pwm_apply 11899 11898
+pwm pwm_get 11902 11898
+qdisc qdisc_create 13668 13657
+qdisc qdisc_dequeue 13658 13653
+qdisc qdisc_destroy 13667 13656
+qdisc qdisc_enqueue 13661 13654
+qdisc qdisc_reset 13664 13655
+ras aer_event 12512 12497
+ras arm_event 12505 12495
+ras extlog_mem_event 12499 12493
+ras mc_event 12502 12494
+ras memory_failure_event 12515 12498
+ras non_standard_event 12509 12496
+raw_syscalls sys_enter 5455 5453
+raw_syscalls sys_exit 5458 5454
+rcu rcu_stall_warning 5382 5380
+rcu rcu_utilization 5381 5379
+regmap regcache_drop_region 12226 12197
+regmap regcache_sync 12213 12194
+regmap regmap_async_complete_done 12225 12196
+regmap regmap_async_complete_start 12224 12196
+regmap regmap_async_io_complete 12221 12196
+regmap regmap_async_write_start 12220 12193
+regmap regmap_bulk_read 12206 12192
+regmap regmap_bulk_write 12203 12192
+regmap regmap_cache_bypass 12219 12195
+regmap regmap_cache_only 12216 12195
+regmap regmap_hw_read_done 12210 12193
+regmap regmap_hw_read_start 12207 12193
+regmap regmap_hw_write_done 12212 12193
+regmap regmap_hw_write_start 12211 12193
+regmap regmap_reg_read 12201 12191
+regmap regmap_reg_read_cache 12202 12191
+regmap regmap_reg_write 12198 12191
+regulator regulator_bypass_disable 12022 12012
+regulator regulator_bypass_disable_complete 12023 12012
+regulator regulator_bypass_enable 12020 12012
+regulator regulator_bypass_enable_complete 12021 12012
+regulator regulator_disable 12018 12012
+regulator regulator_disable_complete 12019 12012
+regulator regulator_enable 12015 12012
+regulator regulator_enable_complete 12017 12012
+regulator regulator_enable_delay 12016 12012
+regulator regulator_set_voltage 12024 12013
+regulator regulator_set_voltage_complete 12027 12014
+resctrl mon_llc_occupancy_limbo 3530 3522
+resctrl pseudo_lock_l2 3526 3520
+resctrl pseudo_lock_l3 3529 3521
+resctrl pseudo_lock_mem_latency 3523 3519
+rpm rpm_idle 6750 6745
+rpm rpm_resume 6749 6745
+rpm rpm_return_int 6752 6746
+rpm rpm_status 6755 6747
+rpm rpm_suspend 6748 6745
+rpm rpm_usage 6751 6745
+rseq rseq_ip_fixup 8102 8100
+rseq rseq_update 8101 8099
+rtc rtc_alarm_irq_enable 12375 12364
+rtc rtc_irq_set_freq 12373 12362
+rtc rtc_irq_set_state 12374 12363
+rtc rtc_read_alarm 12372 12361
+rtc rtc_read_offset 12379 12365
+rtc rtc_read_time 12370 12361
+rtc rtc_set_alarm 12371 12361
+rtc rtc_set_offset 12376 12365
+rtc rtc_set_time 12367 12361
+rtc rtc_timer_dequeue 12383 12366
+rtc rtc_timer_enqueue 12380 12366
+rtc rtc_timer_fired 12384 12366
+sched sched_kthread_stop 4644 4623
+sched sched_kthread_stop_ret 4647 4624
+sched sched_kthread_work_execute_end 4654 4627
+sched sched_kthread_work_execute_start 4651 4626
+sched sched_kthread_work_queue_work 4648 4625
+sched sched_migrate_task 4663 4630
+sched sched_move_numa 4690 4640
+sched sched_pi_setprio 4688 4638
+sched sched_prepare_exec 4678 4635
+sched sched_process_exec 4675 4634
+sched sched_process_exit 4667 4631
+sched sched_process_fork 4672 4633
+sched sched_process_free 4666 4631
+sched sched_process_hang 4689 4639
+sched sched_process_wait 4669 4632
+sched sched_skip_vma_numa 4697 4642
+sched sched_stat_blocked 4686 4636
+sched sched_stat_iowait 4685 4636
+sched sched_stat_runtime 4687 4637
+sched sched_stat_sleep 4684 4636
+sched sched_stat_wait 4681 4636
+sched sched_stick_numa 4693 4641
+sched sched_swap_numa 4696 4641
+sched sched_switch 4660 4629
+sched sched_wait_task 4668 4631
+sched sched_wake_idle_without_ipi 4700 4643
+sched sched_wakeup 4658 4628
+sched sched_wakeup_new 4659 4628
+sched sched_waking 4657 4628
+signal signal_deliver 3930 3926
+signal signal_generate 3927 3925
+skb consume_skb 13521 13516
+skb kfree_skb 13518 13515
+skb skb_copy_datagram_iovec 13524 13517
+smbus smbus_read 12410 12403
+smbus smbus_reply 12413 12404
+smbus smbus_result 12416 12405
+smbus smbus_write 12406 12402
+sock inet_sk_error_report 13586 13574
+sock inet_sock_set_state 13583 13573
+sock sk_data_ready 13589 13575
+sock sock_exceed_buf_limit 13580 13571
+sock sock_rcvqueue_full 13577 13570
+sock sock_recv_length 13593 13576
+sock sock_send_length 13590 13576
+spi spi_controller_busy 12336 12327
+spi spi_controller_idle 12333 12327
+spi spi_message_done 12347 12331
+spi spi_message_start 12346 12330
+spi spi_message_submit 12343 12330
+spi spi_set_cs 12340 12329
+spi spi_setup 12337 12328
+spi spi_transfer_start 12348 12332
+spi spi_transfer_stop 12351 12332
+swiotlb swiotlb_bounced 5450 5449
+task task_newtask 3658 3656
+task task_rename 3661 3657
+tcp tcp_ao_handshake_failure 13634 13607
+tcp tcp_ao_key_not_found 13639 13607
+tcp tcp_ao_mismatch 13638 13607
+tcp tcp_ao_rcv_sne_update 13647 13609
+tcp tcp_ao_rnext_request 13640 13607
+tcp tcp_ao_snd_sne_update 13644 13609
+tcp tcp_ao_synack_no_key 13641 13608
+tcp tcp_ao_wrong_maclen 13637 13607
+tcp tcp_bad_csum 13625 13604
+tcp tcp_cong_state_set 13626 13605
+tcp tcp_destroy_sock 13619 13601
+tcp tcp_hash_ao_required 13633 13606
+tcp tcp_hash_bad_header 13629 13606
+tcp tcp_hash_md5_mismatch 13632 13606
+tcp tcp_hash_md5_required 13630 13606
+tcp tcp_hash_md5_unexpected 13631 13606
+tcp tcp_probe 13624 13603
+tcp tcp_rcv_space_adjust 13620 13601
+tcp tcp_receive_reset 13616 13601
+tcp tcp_retransmit_skb 13610 13599
+tcp tcp_retransmit_synack 13621 13602
+tcp tcp_send_reset 13613 13600
+thermal cdev_update 12439 12432
+thermal thermal_power_devfreq_get_power 12445 12434
+thermal thermal_power_devfreq_limit 12448 12435
+thermal thermal_temperature 12436 12431
+thermal thermal_zone_trip 12442 12433
+thermal_power_allocator thermal_power_actor 12458 12453
+thermal_power_allocator thermal_power_allocator 12455 12452
+thermal_power_allocator thermal_power_allocator_pid 12461 12454
+thp remove_migration_pmd 9090 9086
+thp set_migration_pmd 9087 9086
+timer hrtimer_cancel 5553 5525
+timer hrtimer_expire_entry 5547 5524
+timer hrtimer_expire_exit 5550 5525
+timer hrtimer_init 5541 5522
+timer hrtimer_start 5544 5523
+timer itimer_expire 5558 5527
+timer itimer_state 5554 5526
+timer tick_stop 5561 5528
+timer timer_base_idle 5538 5521
+timer timer_cancel 5537 5518
+timer timer_expire_entry 5535 5520
+timer timer_expire_exit 5536 5518
+timer timer_init 5529 5518
+timer timer_start 5532 5519
+timer_migration tmigr_connect_child_parent 5791 5781
+timer_migration tmigr_connect_cpu_parent 5792 5782
+timer_migration tmigr_cpu_active 5801 5784
+timer_migration tmigr_cpu_idle 5805 5785
+timer_migration tmigr_cpu_new_timer 5800 5784
+timer_migration tmigr_cpu_new_timer_idle 5808 5785
+timer_migration tmigr_cpu_offline 5803 5784
+timer_migration tmigr_cpu_online 5802 5784
+timer_migration tmigr_group_set 5788 5780
+timer_migration tmigr_group_set_cpu_active 5799 5783
+timer_migration tmigr_group_set_cpu_inactive 5796 5783
+timer_migration tmigr_handle_remote 5812 5787
+timer_migration tmigr_handle_remote_cpu 5804 5784
+timer_migration tmigr_update_events 5809 5786
+tlb tlb_flush 8881 8880
+udp udp_fail_queue_rcv_skb 13595 13594
+vmalloc alloc_vmap_area 8904 8901
+vmalloc free_vmap_area_noflush 8908 8903
+vmalloc purge_vmap_area_lazy 8905 8902
+vmscan mm_shrink_slab_end 8353 8328
+vmscan mm_shrink_slab_start 8350 8327
+vmscan mm_vmscan_direct_reclaim_begin 8342 8325
+vmscan mm_vmscan_direct_reclaim_end 8347 8326
+vmscan mm_vmscan_kswapd_sleep 8335 8322
+vmscan mm_vmscan_kswapd_wake 8336 8323
+vmscan mm_vmscan_lru_isolate 8356 8329
+vmscan mm_vmscan_lru_shrink_active 8364 8332
+vmscan mm_vmscan_lru_shrink_inactive 8360 8331
+vmscan mm_vmscan_memcg_reclaim_begin 8345 8325
+vmscan mm_vmscan_memcg_reclaim_end 8348 8326
+vmscan mm_vmscan_memcg_softlimit_reclaim_begin 8346 8325
+vmscan mm_vmscan_memcg_softlimit_reclaim_end 8349 8326
+vmscan mm_vmscan_node_reclaim_begin 8367 8333
+vmscan mm_vmscan_node_reclaim_end 8370 8326
+vmscan mm_vmscan_throttled 8371 8334
+vmscan mm_vmscan_wakeup_kswapd 8339 8324
+vmscan mm_vmscan_write_folio 8359 8330
+vsyscall emulate_vsyscall 2887 2886
+wbt wbt_lat 11719 11713
+wbt wbt_stat 11716 11712
+wbt wbt_step 11722 11714
+wbt wbt_timer 11725 11715
+workqueue workqueue_activate_work 4190 4184
+workqueue workqueue_execute_end 4194 4186
+workqueue workqueue_execute_start 4193 4185
+workqueue workqueue_queue_work 4187 4183
+writeback balance_dirty_pages 10204 10148
+writeback bdi_dirty_ratelimit 10201 10147
+writeback flush_foreign 10170 10138
+writeback folio_wait_writeback 10155 10133
+writeback global_dirty_state 10200 10146
+writeback inode_foreign_history 10161 10135
+writeback inode_switch_wbs 10164 10136
+writeback sb_clear_inode_writeback 10218 10151
+writeback sb_mark_inode_writeback 10217 10151
+writeback track_foreign_dirty 10167 10137
+writeback wbc_writepage 10194 10144
+writeback writeback_bdi_register 10191 10143
+writeback writeback_dirty_folio 10152 10133
+writeback writeback_dirty_inode 10160 10134
+writeback writeback_dirty_inode_enqueue 10216 10151
+writeback writeback_dirty_inode_start 10159 10134
+writeback writeback_exec 10181 10140
+writeback writeback_lazytime 10214 10151
+writeback writeback_lazytime_iput 10215 10151
+writeback writeback_mark_inode_dirty 10156 10134
+writeback writeback_pages_written 10185 10141
+writeback writeback_queue 10177 10140
+writeback writeback_queue_io 10197 10145
+writeback writeback_sb_inodes_requeue 10207 10149
+writeback writeback_single_inode 10213 10150
+writeback writeback_single_inode_start 10210 10150
+writeback writeback_start 10182 10140
+writeback writeback_wait 10184 10140
+writeback writeback_wake_background 10188 10142
+writeback writeback_write_inode 10176 10139
+writeback writeback_write_inode_start 10173 10139
+writeback writeback_written 10183 10140
+x86_fpu x86_fpu_after_restore 3367 3361
+x86_fpu x86_fpu_after_save 3365 3361
+x86_fpu x86_fpu_before_restore 3366 3361
+x86_fpu x86_fpu_before_save 3362 3361
+x86_fpu x86_fpu_copy_dst 3373 3361
+x86_fpu x86_fpu_copy_src 3372 3361
+x86_fpu x86_fpu_dropped 3371 3361
+x86_fpu x86_fpu_init_state 3370 3361
+x86_fpu x86_fpu_regs_activated 3368 3361
+x86_fpu x86_fpu_regs_deactivated 3369 3361
+x86_fpu x86_fpu_xstate_check_failed 3374 3361
+xdp bpf_xdp_link_attach_failed 6831 6798
+xdp mem_connect 6824 6795
+xdp mem_disconnect 6821 6793
+xdp mem_return_failed 6827 6797
+xdp xdp_bulk_tx 6802 6788
+xdp xdp_cpumap_enqueue 6815 6791
+xdp xdp_cpumap_kthread 6811 6790
+xdp xdp_devmap_xmit 6818 6792
+xdp xdp_exception 6799 6787
+xdp xdp_redirect 6805 6789
+xdp xdp_redirect_err 6808 6789
+xdp xdp_redirect_map 6809 6789
+xdp xdp_redirect_map_err 6810 6789
+xen xen_cpu_load_idt 3109 3043
+xen xen_cpu_set_ldt 3115 3045
+xen xen_cpu_write_gdt_entry 3112 3044
+xen xen_cpu_write_idt_entry 3106 3042
+xen xen_cpu_write_ldt_entry 3103 3041
+xen xen_mc_batch 3046 3023
+xen xen_mc_callback 3056 3026
+xen xen_mc_entry 3050 3024
+xen xen_mc_entry_alloc 3053 3025
+xen xen_mc_extend_args 3065 3029
+xen xen_mc_flush 3062 3028
+xen xen_mc_flush_reason 3059 3027
+xen xen_mc_issue 3049 3023
+xen xen_mmu_alloc_ptpage 3084 3035
+xen xen_mmu_flush_tlb_multi 3097 3039
+xen xen_mmu_flush_tlb_one_user 3094 3038
+xen xen_mmu_pgd_pin 3090 3037
+xen xen_mmu_pgd_unpin 3093 3037
+xen xen_mmu_ptep_modify_prot_commit 3083 3034
+xen xen_mmu_ptep_modify_prot_start 3080 3034
+xen xen_mmu_release_ptpage 3087 3036
+xen xen_mmu_set_p4d 3077 3033
+xen xen_mmu_set_pmd 3071 3031
+xen xen_mmu_set_pte 3068 3030
+xen xen_mmu_set_pud 3074 3032
+xen xen_mmu_write_cr3 3100 3040
+- pelt_cfs_tp 4701 0
+- pelt_rt_tp 4704 0
+- pelt_dl_tp 4707 0
+- pelt_hw_tp 4708 0
+- pelt_irq_tp 4709 0
+- pelt_se_tp 4710 0
+- sched_cpu_capacity_tp 4713 0
+- sched_overutilized_tp 4714 0
+- sched_util_est_cfs_tp 4718 0
+- sched_util_est_se_tp 4719 0
+- sched_update_nr_running_tp 4720 0
+- sched_compute_energy_tp 4723 0`,
 } as const
