@@ -40,15 +40,15 @@ export type HookFile = Behaviour &
     | { readonly kind: 'stats' }
   )
 
-/** Descriptors of tasks. `get` gives undefined for -EBADF and 'other' for a file that is none of ours. */
-export interface Descriptors<Task> {
+/** Descriptors of the current task. `get` gives undefined for -EBADF and 'other' for a file that is none of ours. */
+export interface Descriptors {
   /** The lowest free descriptor, close-on-exec; negative errno when there is none. */
-  install(task: Task, file: HookFile): number
-  get(task: Task, fd: number): HookFile | 'other' | undefined
+  install(file: HookFile): number
+  get(fd: number): HookFile | 'other' | undefined
   /** close(2): 0 or -EBADF. */
-  close(task: Task, fd: number): number
+  close(fd: number): number
   /** The cgroup whose directory is open at `fd`, or -EBADF. */
-  cgroup(task: Task, fd: number): CgroupRef | number
+  cgroup(fd: number): CgroupRef | number
 }
 
 const line = (name: string, value: string | number | bigint): string => `${name}:\t${value}\n`
@@ -141,13 +141,12 @@ export function statsFile(runner: Runner): HookFile {
 }
 
 /** The object behind a descriptor of one kind: -EBADF when there is no file, -EINVAL when it is another kind. */
-export function fileOf<K extends HookFile['kind'], Task>(
-  descriptors: Descriptors<Task>,
-  task: Task,
+export function fileOf<K extends HookFile['kind']>(
+  descriptors: Descriptors,
   fd: number,
   kind: K,
 ): Extract<HookFile, { kind: K }> | number {
-  const file = descriptors.get(task, fd)
+  const file = descriptors.get(fd)
   if (file === undefined) return -ERRNO.EBADF
   if (file === 'other' || file.kind !== kind) return -ERRNO.EINVAL
   return file as Extract<HookFile, { kind: K }>

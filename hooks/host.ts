@@ -14,6 +14,7 @@ import { ProbeTable } from './attach/probe-table.ts'
 import { HANDLERS } from './bpf/commands.ts'
 import { INFO, type Info, type InfoKind, infoOf } from './bpf/object-info.ts'
 import { capabilitiesOf } from './credentials.ts'
+import { TaskDescriptors } from './descriptors.ts'
 import { type Descriptors, fileOf, type HookFile } from './files.ts'
 import { helperTables } from './helpers/index.ts'
 import { hostMapTypes } from './maps/index.ts'
@@ -22,19 +23,15 @@ import { Ids } from './objects/ids.ts'
 import type { BpfLink } from './objects/link.ts'
 import type { MapObject } from './objects/map.ts'
 import type { BpfProg } from './objects/prog.ts'
+import { mapRing } from './perf/file.ts'
 import { perfEventOpen } from './perf/open.ts'
+import type { PerfRing } from './perf/ring.ts'
 import { Runner } from './run.ts'
-import { TaskDescriptors } from './task-descriptors.ts'
 import { TracePipe } from './trace-pipe.ts'
-import { type AttrIn, COMMANDS, type Command } from './uapi/bpf-attr.ts'
+import { type Attr, type AttrIn, COMMANDS, type Command } from './uapi/bpf-attr.ts'
 import type { Struct, UserBytes } from './uapi/codec.ts'
 import type { PERF_EVENT_ATTR } from './uapi/perf.ts'
 import { userMemory } from './user-memory.ts'
-
-/** The task that makes a call: whose descriptors, credentials and memory it means. */
-export interface Caller {
-  readonly task: Task
-}
 
 /** What verifies programs and what runs them. */
 export interface Toolchain {
@@ -55,7 +52,7 @@ export class BpfHost {
   readonly machine: Machine
   readonly toolchain: Toolchain
   readonly runner: Runner
-  readonly descriptors: Descriptors<Task>
+  readonly descriptors: Descriptors
   readonly mapTypes: MapTypes
   readonly maps = new Ids<MapObject>()
   readonly progs = new Ids<BpfProg>()
@@ -77,7 +74,7 @@ export class BpfHost {
     this.mapTypes = hostMapTypes
     this.machine = new Machine(platformOf(kernel), (machine) => helperTables({ kernel, machine, tracePipe }))
     this.runner = new Runner(this.machine)
-    this.descriptors = new TaskDescriptors()
+    this.descriptors = new TaskDescriptors(kernel)
     this.vmlinux = new BtfObject(this.btfs, kernel.profile.btf, { kernel: 'vmlinux' }).hold()
     this.probes = new ProbeTable(this)
   }
@@ -88,30 +85,74 @@ export class BpfHost {
    * negative errno, and never throws for what a caller got wrong.
    */
   bpf<C extends Command>(task: Task, command: C, attr: AttrIn<C>): number {
-    if (!capabilitiesOf(this.kernel, task).bpf) return -ERRNO.EPERM
     const { attr: layout, outputs } = COMMANDS[command]
     const whole = { ...(layout.zero() as object), ...attr } as Record<string, unknown>
-    const result = HANDLERS[command](this, { task }, whole as never)
+    const result = this.#as(task, () => this.#command(command, whole as never))
     for (const output of outputs as readonly string[]) (attr as Record<string, unknown>)[output] = whole[output]
     return result
   }
 
-  /** bpf(2) as tasks make it: `union bpf_attr` of `size` bytes at a user address. */
-  bpfSyscall(task: Task, number: number, address: number, size: number): number {
-    const user = userMemory(task, address)
+  /** perf_event_open(2): a descriptor or a negative errno. `pid` -1 is every task, `cpu` -1 every CPU. */
+  perfEventOpen(task: Task, attr: PerfAttrIn, pid: number, cpu: number, groupFd: number, flags: number): number {
+    return this.#as(task, () => perfEventOpen(this, attr, pid, cpu, groupFd, flags))
+  }
+
+  /** ioctl(2) on a descriptor that bpf(2) or perf_event_open(2) gave. */
+  ioctl(task: Task, fd: number, command: number, argument?: number | UserBytes): number {
+    return this.#as(task, () => {
+      const file = this.descriptors.get(fd)
+      if (file === undefined) return -ERRNO.EBADF
+      return file === 'other' ? -ERRNO.ENOTTY : (file.ioctl?.(command, argument) ?? -ERRNO.ENOTTY)
+    })
+  }
+
+  /** close(2). */
+  close(task: Task, fd: number): number {
+    return this.#as(task, () => this.descriptors.close(fd))
+  }
+
+  /**
+   * mmap(2) of a perf event, for readers in this process: one control page and a power of two of data pages, `lengthBytes` in all.
+   * A second call with the same length gives the same ring.
+   */
+  mapPerfRing(task: Task, fd: number, lengthBytes: number): PerfRing | number {
+    const file = this.file(task, fd, 'perf_event')
+    return typeof file === 'number' ? -ERRNO.EBADF : mapRing(this, file.event, lengthBytes)
+  }
+
+  /** The object of one kind behind a descriptor, for user space in this process: readers of maps and rings. */
+  file<K extends HookFile['kind']>(task: Task, fd: number, kind: K): Extract<HookFile, { kind: K }> | number {
+    return this.#as(task, () => fileOf(this.descriptors, fd, kind))
+  }
+
+  /**
+   * BPF_OBJ_GET_INFO_BY_FD for a caller in TypeScript: the struct as a record. Arrays are copied to the byte arrays that `given`
+   * names, as many elements as its counts say.
+   */
+  info<K extends InfoKind>(task: Task, fd: number, kind: K, given: Partial<Info<K>> = {}): Info<K> | number {
+    const file = this.file(task, fd, kind)
+    if (typeof file === 'number') return file
+    const zero = INFO[kind].zero() as Info<K>
+    const info = this.#as(task, () => infoOf(this, file, { ...zero, ...given }))
+    return typeof info === 'number' ? info : { ...zero, ...info }
+  }
+
+  /** bpf(2) as the current task makes it: `union bpf_attr` of `size` bytes at a user address. */
+  bpfSyscall(number: number, address: number, size: number): number {
+    const { current } = this.kernel
+    const user = userMemory(current, address)
     if (size > PAGE_SIZE) return -ERRNO.E2BIG
     const bytes = user?.read(0, size)
     if (!bytes) return -ERRNO.EFAULT
-    if (!capabilitiesOf(this.kernel, task).bpf) return -ERRNO.EPERM
     if (bytes.subarray(UNION_BYTES).some((byte) => byte !== 0)) return -ERRNO.E2BIG
-    const found = Object.entries(COMMANDS).find(([, command]) => command.number === number)
-    if (!found) return -ERRNO.EINVAL
-    const { attr: layout, outputs } = found[1]
+    const command = commandNames.get(number)
+    if (!command) return -ERRNO.EINVAL
+    const { attr: layout, outputs } = COMMANDS[command]
     if (bytes.subarray(layout.size).some((byte) => byte !== 0)) return -ERRNO.EINVAL
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const toPointer = (pointer: bigint): UserBytes | undefined => userMemory(task, Number(pointer))
+    const toPointer = (pointer: bigint): UserBytes | undefined => userMemory(current, Number(pointer))
     const attr = layout.decode(view, 0, toPointer) as Record<string, unknown>
-    const result = HANDLERS[found[0] as Command](this, { task }, attr as never)
+    const result = this.#command(command, attr as never)
     for (const output of outputs as readonly string[]) {
       const at = (layout.offsets as Record<string, number>)[output]!
       if (at + 4 > size) continue
@@ -122,55 +163,25 @@ export class BpfHost {
     return result
   }
 
-  /** perf_event_open(2): a descriptor or a negative errno. `pid` -1 is every task, `cpu` -1 every CPU. */
-  perfEventOpen(task: Task, attr: PerfAttrIn, pid: number, cpu: number, groupFd: number, flags: number): number {
-    return perfEventOpen(this, { task }, attr, pid, cpu, groupFd, flags)
-  }
-
-  /** ioctl(2) on a descriptor that bpf(2) or perf_event_open(2) gave. */
-  ioctl(task: Task, fd: number, command: number, argument?: number | UserBytes): number {
-    const file = this.descriptors.get(task, fd)
-    if (file === undefined) return -ERRNO.EBADF
-    if (file === 'other' || !file.ioctl) return -ERRNO.ENOTTY
-    return file.ioctl(command, argument)
-  }
-
-  /** The object of one kind behind a descriptor, for user space in this process: readers of maps and rings. */
-  file<K extends HookFile['kind']>(task: Task, fd: number, kind: K): Extract<HookFile, { kind: K }> | number {
-    return fileOf(this.descriptors, task, fd, kind)
-  }
-
-  /**
-   * BPF_OBJ_GET_INFO_BY_FD for a caller in TypeScript: the struct as a record. Arrays are copied to the byte arrays that `given`
-   * names, as many elements as its counts say.
-   */
-  info<K extends InfoKind>(task: Task, fd: number, kind: K, given: Partial<Info<K>> = {}): Info<K> | number {
-    const file = fileOf(this.descriptors, task, fd, kind)
-    if (typeof file === 'number') return file
-    const zero = INFO[kind].zero() as Info<K>
-    const info = infoOf(this, file, { ...zero, ...given })
-    return typeof info === 'number' ? info : { ...zero, ...info }
-  }
-
   /** What a map of descriptors takes for the descriptor `fd`, or a negative errno (map_fd_get_ptr). */
-  objectBehind(caller: Caller, map: BpfMap, through: object, fd: number): FdObject | number {
+  objectBehind(map: BpfMap, through: object, fd: number): FdObject | number {
     switch (map.holds) {
       case 'bytes':
         return -ERRNO.EINVAL
       case 'program': {
-        const file = fileOf(this.descriptors, caller.task, fd, 'prog')
+        const file = fileOf(this.descriptors, fd, 'prog')
         return typeof file === 'number' ? file : file.object.loaded
       }
       case 'map': {
-        const file = fileOf(this.descriptors, caller.task, fd, 'map')
+        const file = fileOf(this.descriptors, fd, 'map')
         return typeof file === 'number' ? file : file.object.map
       }
       case 'perf_event': {
-        const file = fileOf(this.descriptors, caller.task, fd, 'perf_event')
+        const file = fileOf(this.descriptors, fd, 'perf_event')
         return typeof file === 'number' ? -ERRNO.EBADF : { event: file.event, through }
       }
       case 'cgroup':
-        return this.descriptors.cgroup(caller.task, fd)
+        return this.descriptors.cgroup(fd)
     }
   }
 
@@ -181,7 +192,27 @@ export class BpfHost {
   nextPerfId(): number {
     return ++this.#lastPerfId
   }
+
+  /** Everything but what needs no privilege on Linux either is refused to tasks without CAP_BPF (unprivileged_bpf_disabled is 2). */
+  #command<C extends Command>(command: C, attr: Attr<C>): number {
+    if (!capabilitiesOf(this.kernel, this.kernel.current).bpf) return -ERRNO.EPERM
+    return HANDLERS[command](this, attr)
+  }
+
+  /** Do what a task's system call does, at this instant, between the steps of the simulation. */
+  #as<T>(task: Task, call: () => T): T {
+    const { kernel } = this
+    const before = kernel.current
+    kernel.current = task
+    try {
+      return call()
+    } finally {
+      kernel.current = before
+    }
+  }
 }
+
+const commandNames = new Map(Object.entries(COMMANDS).map(([name, { number }]) => [number as number, name as Command]))
 
 /** sizeof(union bpf_attr) in 6.12. */
 const UNION_BYTES = 152

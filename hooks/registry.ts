@@ -7,7 +7,7 @@ import { attachKprobeMulti } from './attach/kprobe-multi.ts'
 import { attachPerfEvent } from './attach/perf-event.ts'
 import { attachRawTracepoint } from './attach/raw-tracepoint.ts'
 import { attachTracing } from './attach/tracing.ts'
-import type { BpfHost, Caller } from './host.ts'
+import type { BpfHost } from './host.ts'
 import type { LinkTarget } from './objects/link.ts'
 import type { BpfProg } from './objects/prog.ts'
 import type { Attr } from './uapi/bpf-attr.ts'
@@ -20,7 +20,7 @@ export interface AttachType {
   readonly attachType: number
   /** The program must have been loaded for this attach type. */
   readonly expected?: true
-  link(host: BpfHost, caller: Caller, prog: BpfProg, attr: Attr<'link_create'>): LinkTarget | number
+  link(host: BpfHost, prog: BpfProg, attr: Attr<'link_create'>): LinkTarget | number
 }
 
 const tracing = (name: string, attachType: number): AttachType => ({
@@ -28,7 +28,7 @@ const tracing = (name: string, attachType: number): AttachType => ({
   progTypes: [PROG_TYPE.tracing],
   attachType,
   expected: true,
-  link: (host, _caller, prog, attr) => attachTracing(host, prog, attr.tracing.cookie),
+  link: (host, prog, attr) => attachTracing(host, prog, attr.tracing.cookie),
 })
 
 export const ATTACH_TYPES: readonly AttachType[] = [
@@ -37,7 +37,7 @@ export const ATTACH_TYPES: readonly AttachType[] = [
     progTypes: [PROG_TYPE.tracing],
     attachType: ATTACH_TYPE.trace_raw_tp,
     expected: true,
-    link: (host, _caller, prog, attr) => attachTpBtf(host, prog, attr.tracing.cookie),
+    link: (host, prog, attr) => attachTpBtf(host, prog, attr.tracing.cookie),
   },
   tracing('fentry', ATTACH_TYPE.trace_fentry),
   tracing('fexit', ATTACH_TYPE.trace_fexit),
@@ -53,12 +53,12 @@ export const ATTACH_TYPES: readonly AttachType[] = [
     progTypes: [PROG_TYPE.kprobe],
     attachType: ATTACH_TYPE.trace_kprobe_multi,
     expected: true,
-    link: (host, _caller, prog, attr) => attachKprobeMulti(host, prog, attr.kprobe_multi),
+    link: (host, prog, attr) => attachKprobeMulti(host, prog, attr.kprobe_multi),
   },
 ]
 
 /** The target of BPF_LINK_CREATE, attached; or -EINVAL for what does not go together. */
-export function attach(host: BpfHost, caller: Caller, prog: BpfProg, attr: Attr<'link_create'>): LinkTarget | number {
+export function attach(host: BpfHost, prog: BpfProg, attr: Attr<'link_create'>): LinkTarget | number {
   const type = ATTACH_TYPES.find(
     (one) => one.attachType === attr.attach_type && (one.progTypes as readonly number[]).includes(prog.type),
   )
@@ -67,7 +67,7 @@ export function attach(host: BpfHost, caller: Caller, prog: BpfProg, attr: Attr<
   // A program loaded for many functions attaches in no other way.
   const isMulti = prog.type === PROG_TYPE.kprobe && prog.expectedAttachType === ATTACH_TYPE.trace_kprobe_multi
   if (isMulti && attr.attach_type !== ATTACH_TYPE.trace_kprobe_multi) return -ERRNO.EINVAL
-  return type.link(host, caller, prog, attr)
+  return type.link(host, prog, attr)
 }
 
 /** tp_btf: the tracepoint is the one that the program was loaded for, `btf_trace_NAME` in vmlinux BTF. */

@@ -2,20 +2,15 @@
 
 import { ERRNO } from '../../base/errno.ts'
 import { fileOf } from '../files.ts'
-import type { BpfHost, Caller } from '../host.ts'
+import type { BpfHost } from '../host.ts'
 import { copyName, type LinkTarget } from '../objects/link.ts'
 import type { BpfProg } from '../objects/prog.ts'
 import type { Attr } from '../uapi/bpf-attr.ts'
 import { LINK_TYPE } from '../uapi/bpf-info.ts'
 import { copyToUser } from '../uapi/codec.ts'
 
-export function attachPerfEvent(
-  host: BpfHost,
-  caller: Caller,
-  prog: BpfProg,
-  attr: Attr<'link_create'>,
-): LinkTarget | number {
-  const file = fileOf(host.descriptors, caller.task, attr.target_fd, 'perf_event')
+export function attachPerfEvent(host: BpfHost, prog: BpfProg, attr: Attr<'link_create'>): LinkTarget | number {
+  const file = fileOf(host.descriptors, attr.target_fd, 'perf_event')
   if (typeof file === 'number') return -ERRNO.EBADF
   const { event } = file
   const error = event.setProg(prog, attr.perf_event.bpf_cookie)

@@ -2,7 +2,7 @@
 // socket programs, BPF_PROG_QUERY, BPF_TASK_FD_QUERY, BPF_ITER_CREATE, BPF_TOKEN_CREATE) is -EINVAL, as an unknown command is.
 
 import { ERRNO } from '../../base/errno.ts'
-import type { BpfHost, Caller } from '../host.ts'
+import type { BpfHost } from '../host.ts'
 import type { Attr, Command } from '../uapi/bpf-attr.ts'
 import { linkCreate, linkDetach, linkUpdate, rawTracepointOpen } from './link-commands.ts'
 import {
@@ -32,7 +32,7 @@ import { objGetInfoByFd } from './object-info.ts'
 import { progLoad } from './prog-load.ts'
 import { progTestRun } from './test-run.ts'
 
-type Handler<C extends Command> = (host: BpfHost, caller: Caller, attr: Attr<C>) => number
+type Handler<C extends Command> = (host: BpfHost, attr: Attr<C>) => number
 
 const absent = (): number => -ERRNO.EINVAL
 
@@ -59,10 +59,10 @@ export const HANDLERS: { readonly [C in Command]: Handler<C> } = {
   raw_tracepoint_open: rawTracepointOpen,
   btf_load: btfLoad,
   obj_get_info_by_fd: objGetInfoByFd,
-  prog_get_next_id: (host, _caller, attr) => nextId(host.progs, attr),
-  map_get_next_id: (host, _caller, attr) => nextId(host.maps, attr),
-  btf_get_next_id: (host, _caller, attr) => nextId(host.btfs, attr),
-  link_get_next_id: (host, _caller, attr) => nextId(host.links, attr),
+  prog_get_next_id: (host, attr) => nextId(host.progs, attr),
+  map_get_next_id: (host, attr) => nextId(host.maps, attr),
+  btf_get_next_id: (host, attr) => nextId(host.btfs, attr),
+  link_get_next_id: (host, attr) => nextId(host.links, attr),
   prog_get_fd_by_id: progFdById,
   map_get_fd_by_id: mapFdById,
   btf_get_fd_by_id: btfFdById,

@@ -7,7 +7,7 @@ import { ELEM, MAP_FLAG } from '../../ebpf-vm/maps/flags.ts'
 import type { BpfMap } from '../../ebpf-vm/maps/map.ts'
 import { MAP_TYPE } from '../../ebpf-vm/uapi.ts'
 import { type FileMode, fileOf, mapFile } from '../files.ts'
-import type { BpfHost, Caller } from '../host.ts'
+import type { BpfHost } from '../host.ts'
 import { MapObject } from '../objects/map.ts'
 import { type Attr, OBJ_NAME_LEN } from '../uapi/bpf-attr.ts'
 import { copyFromUser, copyToUser, type UserBytes } from '../uapi/codec.ts'
@@ -32,7 +32,7 @@ export function mapMode(flags: number): FileMode | undefined {
   return rdonly && wronly ? undefined : { read: !wronly, write: !rdonly }
 }
 
-export function mapCreate(host: BpfHost, caller: Caller, attr: Attr<'map_create'>): number {
+export function mapCreate(host: BpfHost, attr: Attr<'map_create'>): number {
   const btfGiven = attr.btf_key_type_id !== 0 || attr.btf_value_type_id !== 0
   if (attr.btf_vmlinux_value_type_id !== 0) {
     if (attr.map_type !== MAP_TYPE.struct_ops || btfGiven) return -ERRNO.EINVAL
@@ -47,11 +47,11 @@ export function mapCreate(host: BpfHost, caller: Caller, attr: Attr<'map_create'
 
   let inner: BpfMap | undefined
   if (attr.map_type === MAP_TYPE.array_of_maps || attr.map_type === MAP_TYPE.hash_of_maps) {
-    const file = fileOf(host.descriptors, caller.task, attr.inner_map_fd, 'map')
+    const file = fileOf(host.descriptors, attr.inner_map_fd, 'map')
     if (typeof file === 'number') return file
     inner = file.object.map
   }
-  const btf = btfGiven ? fileOf(host.descriptors, caller.task, attr.btf_fd, 'btf') : undefined
+  const btf = btfGiven ? fileOf(host.descriptors, attr.btf_fd, 'btf') : undefined
   if (typeof btf === 'number') return btf
   if (btf && (attr.btf_value_type_id >= btf.object.btf.count || attr.btf_key_type_id >= btf.object.btf.count))
     return -ERRNO.EINVAL
@@ -71,7 +71,7 @@ export function mapCreate(host: BpfHost, caller: Caller, attr: Attr<'map_create'
   })
   if (typeof map === 'number') return map
   const object = new MapObject(host.maps, map, btf?.object)
-  return host.descriptors.install(caller.task, mapFile(object, mode))
+  return host.descriptors.install(mapFile(object, mode))
 }
 
 /** One map operation: resolved map, and kernel memory for its key and value that is given back afterwards. */
@@ -89,8 +89,8 @@ class Operation {
     this.file = file
   }
 
-  static run(host: BpfHost, caller: Caller, fd: number, work: (op: Operation) => number): number {
-    const file = fileOf(host.descriptors, caller.task, fd, 'map')
+  static run(host: BpfHost, fd: number, work: (op: Operation) => number): number {
+    const file = fileOf(host.descriptors, fd, 'map')
     if (typeof file === 'number') return file
     const mode = file.object.map.frozen ? { ...file.mode, write: false } : file.mode
     const op = new Operation(host, file.object, mode, file)
@@ -129,9 +129,9 @@ class Operation {
 /** BPF_F_LOCK wants a lock in the value. */
 const lockOk = (map: BpfMap, flags: bigint): boolean => (flags & LOCK) === 0n || map.lockOffset >= 0
 
-export function mapLookupElem(host: BpfHost, caller: Caller, attr: Attr<'map_lookup_elem'>): number {
+export function mapLookupElem(host: BpfHost, attr: Attr<'map_lookup_elem'>): number {
   if (attr.flags & ~LOCK) return -ERRNO.EINVAL
-  return Operation.run(host, caller, attr.map_fd, (op) => {
+  return Operation.run(host, attr.map_fd, (op) => {
     if (!op.mode.read) return -ERRNO.EPERM
     if (!lockOk(op.map, attr.flags)) return -ERRNO.EINVAL
     const key = op.copyIn(attr.key, op.map.keySize)
@@ -145,20 +145,20 @@ export function mapLookupElem(host: BpfHost, caller: Caller, attr: Attr<'map_loo
   })
 }
 
-export function mapUpdateElem(host: BpfHost, caller: Caller, attr: Attr<'map_update_elem'>): number {
-  return Operation.run(host, caller, attr.map_fd, (op) => {
+export function mapUpdateElem(host: BpfHost, attr: Attr<'map_update_elem'>): number {
+  return Operation.run(host, attr.map_fd, (op) => {
     if (!op.mode.write) return -ERRNO.EPERM
     if (!lockOk(op.map, attr.flags)) return -ERRNO.EINVAL
     const key = op.copyIn(attr.key, op.map.keySize)
     if (key < 0) return key
     const value = op.copyIn(attr.value, op.map.syscallValueSize)
     if (value < 0) return value
-    return store(host, caller, op, key, value, attr.flags)
+    return store(host, op, key, value, attr.flags)
   })
 }
 
 /** bpf_map_update_value(): bytes as they are, descriptors as what they stand for. */
-function store(host: BpfHost, caller: Caller, op: Operation, key: number, value: number, flags: bigint): number {
+function store(host: BpfHost, op: Operation, key: number, value: number, flags: bigint): number {
   // No map knows a flag above bit 31: such flags are as wrong as the highest one below.
   const flags32 = flags > 0x7fffffffn ? 0x7fffffff : Number(flags)
   if (op.map.holds === 'bytes') return op.quietly(() => op.map.writeValue(key, value, flags32))
@@ -166,20 +166,20 @@ function store(host: BpfHost, caller: Caller, op: Operation, key: number, value:
     if (flags !== 0n) return -ERRNO.EINVAL
     if (host.machine.mem.dv.getUint32(key, true) >= op.map.maxEntries) return -ERRNO.E2BIG
   }
-  const object = host.objectBehind(caller, op.map, op.file, host.machine.mem.dv.getInt32(value, true))
+  const object = host.objectBehind(op.map, op.file, host.machine.mem.dv.getInt32(value, true))
   return typeof object === 'number' ? object : op.map.putObject(key, object, flags32)
 }
 
-export function mapDeleteElem(host: BpfHost, caller: Caller, attr: Attr<'map_delete_elem'>): number {
-  return Operation.run(host, caller, attr.map_fd, (op) => {
+export function mapDeleteElem(host: BpfHost, attr: Attr<'map_delete_elem'>): number {
+  return Operation.run(host, attr.map_fd, (op) => {
     if (!op.mode.write) return -ERRNO.EPERM
     const key = op.copyIn(attr.key, op.map.keySize)
     return key < 0 ? key : op.quietly(() => op.map.deleteKey(key))
   })
 }
 
-export function mapGetNextKey(host: BpfHost, caller: Caller, attr: Attr<'map_get_next_key'>): number {
-  return Operation.run(host, caller, attr.map_fd, (op) => {
+export function mapGetNextKey(host: BpfHost, attr: Attr<'map_get_next_key'>): number {
+  return Operation.run(host, attr.map_fd, (op) => {
     if (!op.mode.read) return -ERRNO.EPERM
     const key = attr.key ? op.copyIn(attr.key, op.map.keySize) : 0
     if (key < 0) return key
@@ -189,13 +189,9 @@ export function mapGetNextKey(host: BpfHost, caller: Caller, attr: Attr<'map_get
   })
 }
 
-export function mapLookupAndDeleteElem(
-  host: BpfHost,
-  caller: Caller,
-  attr: Attr<'map_lookup_and_delete_elem'>,
-): number {
+export function mapLookupAndDeleteElem(host: BpfHost, attr: Attr<'map_lookup_and_delete_elem'>): number {
   if (attr.flags & ~LOCK) return -ERRNO.EINVAL
-  return Operation.run(host, caller, attr.map_fd, (op) => {
+  return Operation.run(host, attr.map_fd, (op) => {
     const { map } = op
     if (!op.mode.read || !op.mode.write) return -ERRNO.EPERM
     const isQueue = map.type === MAP_TYPE.queue || map.type === MAP_TYPE.stack
@@ -210,8 +206,8 @@ export function mapLookupAndDeleteElem(
   })
 }
 
-export function mapFreeze(host: BpfHost, caller: Caller, attr: Attr<'map_freeze'>): number {
-  const file = fileOf(host.descriptors, caller.task, attr.map_fd, 'map')
+export function mapFreeze(host: BpfHost, attr: Attr<'map_freeze'>): number {
+  const file = fileOf(host.descriptors, attr.map_fd, 'map')
   if (typeof file === 'number') return file
   const { map } = file.object
   if (map.special.length > 0 || map.type === MAP_TYPE.struct_ops) return -ERRNO.ENOTSUPP
@@ -226,8 +222,8 @@ export function mapFreeze(host: BpfHost, caller: Caller, attr: Attr<'map_freeze'
 
 type BatchAttr = Attr<'map_lookup_batch'>
 
-function lookupBatch(host: BpfHost, caller: Caller, attr: BatchAttr, alsoDelete: boolean): number {
-  return Operation.run(host, caller, attr.map_fd, (op) => {
+function lookupBatch(host: BpfHost, attr: BatchAttr, alsoDelete: boolean): number {
+  return Operation.run(host, attr.map_fd, (op) => {
     const { map } = op
     if (!op.mode.read || (alsoDelete && !op.mode.write)) return -ERRNO.EPERM
     const isHash = HASHES.has(map.type)
@@ -284,14 +280,12 @@ function lookupBatch(host: BpfHost, caller: Caller, attr: BatchAttr, alsoDelete:
   })
 }
 
-export const mapLookupBatch = (host: BpfHost, caller: Caller, attr: BatchAttr): number =>
-  lookupBatch(host, caller, attr, false)
+export const mapLookupBatch = (host: BpfHost, attr: BatchAttr): number => lookupBatch(host, attr, false)
 
-export const mapLookupAndDeleteBatch = (host: BpfHost, caller: Caller, attr: BatchAttr): number =>
-  lookupBatch(host, caller, attr, true)
+export const mapLookupAndDeleteBatch = (host: BpfHost, attr: BatchAttr): number => lookupBatch(host, attr, true)
 
-export function mapUpdateBatch(host: BpfHost, caller: Caller, attr: BatchAttr): number {
-  return Operation.run(host, caller, attr.map_fd, (op) => {
+export function mapUpdateBatch(host: BpfHost, attr: BatchAttr): number {
+  return Operation.run(host, attr.map_fd, (op) => {
     if (!op.mode.write) return -ERRNO.EPERM
     if (attr.elem_flags & ~LOCK || attr.flags || !lockOk(op.map, attr.elem_flags)) return -ERRNO.EINVAL
     const wanted = attr.count
@@ -301,15 +295,15 @@ export function mapUpdateBatch(host: BpfHost, caller: Caller, attr: BatchAttr): 
       if (key < 0) return key
       const value = op.copyIn(attr.values, size, attr.count * size)
       if (value < 0) return value
-      const result = store(host, caller, op, key, value, attr.elem_flags)
+      const result = store(host, op, key, value, attr.elem_flags)
       if (result !== 0) return result
     }
     return 0
   })
 }
 
-export function mapDeleteBatch(host: BpfHost, caller: Caller, attr: BatchAttr): number {
-  return Operation.run(host, caller, attr.map_fd, (op) => {
+export function mapDeleteBatch(host: BpfHost, attr: BatchAttr): number {
+  return Operation.run(host, attr.map_fd, (op) => {
     if (!op.mode.write) return -ERRNO.EPERM
     if (attr.elem_flags & ~LOCK || attr.flags || !lockOk(op.map, attr.elem_flags)) return -ERRNO.EINVAL
     const wanted = attr.count

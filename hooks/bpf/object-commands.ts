@@ -5,7 +5,7 @@ import { Btf } from '../../base/btf/btf.ts'
 import { ERRNO } from '../../base/errno.ts'
 import { UserError } from '../../base/errors.ts'
 import { btfFile, fileOf, type HookFile, mapFile, progFile, statsFile } from '../files.ts'
-import type { BpfHost, Caller } from '../host.ts'
+import type { BpfHost } from '../host.ts'
 import { BtfObject } from '../objects/btf.ts'
 import type { Ids } from '../objects/ids.ts'
 import type { Attr } from '../uapi/bpf-attr.ts'
@@ -26,34 +26,33 @@ export function nextId<T>(ids: Ids<T>, attr: Attr<'prog_get_next_id'>): number {
 /** BPF_*_GET_FD_BY_ID, for CAP_SYS_ADMIN. */
 export function fdById<T>(
   host: BpfHost,
-  caller: Caller,
   ids: Ids<T>,
   attr: Attr<'prog_get_fd_by_id'>,
   open: (object: T) => HookFile,
 ): number {
   const object = ids.get(attr.id)
-  return object === undefined ? -ERRNO.ENOENT : host.descriptors.install(caller.task, open(object))
+  return object === undefined ? -ERRNO.ENOENT : host.descriptors.install(open(object))
 }
 
-export function mapFdById(host: BpfHost, caller: Caller, attr: Attr<'map_get_fd_by_id'>): number {
+export function mapFdById(host: BpfHost, attr: Attr<'map_get_fd_by_id'>): number {
   const mode = mapMode(attr.open_flags)
   if (!mode) return -ERRNO.EINVAL
-  return fdById(host, caller, host.maps, attr, (map) => mapFile(map, mode))
+  return fdById(host, host.maps, attr, (map) => mapFile(map, mode))
 }
 
-export const progFdById = (host: BpfHost, caller: Caller, attr: Attr<'prog_get_fd_by_id'>): number =>
-  fdById(host, caller, host.progs, attr, progFile)
+export const progFdById = (host: BpfHost, attr: Attr<'prog_get_fd_by_id'>): number =>
+  fdById(host, host.progs, attr, progFile)
 
-export const linkFdById = (host: BpfHost, caller: Caller, attr: Attr<'link_get_fd_by_id'>): number =>
-  fdById(host, caller, host.links, attr, linkFileOf)
+export const linkFdById = (host: BpfHost, attr: Attr<'link_get_fd_by_id'>): number =>
+  fdById(host, host.links, attr, linkFileOf)
 
-export const btfFdById = (host: BpfHost, caller: Caller, attr: Attr<'btf_get_fd_by_id'>): number =>
-  fdById(host, caller, host.btfs, attr, btfFile)
+export const btfFdById = (host: BpfHost, attr: Attr<'btf_get_fd_by_id'>): number =>
+  fdById(host, host.btfs, attr, btfFile)
 
 /** BTF_MAX_SIZE */
 const MAX_BTF_BYTES = 16 << 20
 
-export function btfLoad(host: BpfHost, caller: Caller, attr: Attr<'btf_load'>): number {
+export function btfLoad(host: BpfHost, attr: Attr<'btf_load'>): number {
   const log = { level: attr.btf_log_level, buffer: attr.btf_log_buf, size: attr.btf_log_size }
   if (attr.btf_flags !== 0) return -ERRNO.EINVAL
   if (attr.btf_size > MAX_BTF_BYTES) return -ERRNO.E2BIG
@@ -71,21 +70,21 @@ export function btfLoad(host: BpfHost, caller: Caller, attr: Attr<'btf_load'>): 
   }
   const written = writeLog(log, '')
   attr.btf_log_true_size = written.trueSize
-  return host.descriptors.install(caller.task, btfFile(new BtfObject(host.btfs, btf, { bytes })))
+  return host.descriptors.install(btfFile(new BtfObject(host.btfs, btf, { bytes })))
 }
 
 /** A program holds a map that its code does not name (.rodata of skeletons). */
-export function progBindMap(host: BpfHost, caller: Caller, attr: Attr<'prog_bind_map'>): number {
+export function progBindMap(host: BpfHost, attr: Attr<'prog_bind_map'>): number {
   if (attr.flags !== 0) return -ERRNO.EINVAL
-  const prog = fileOf(host.descriptors, caller.task, attr.prog_fd, 'prog')
+  const prog = fileOf(host.descriptors, attr.prog_fd, 'prog')
   if (typeof prog === 'number') return prog
-  const map = fileOf(host.descriptors, caller.task, attr.map_fd, 'map')
+  const map = fileOf(host.descriptors, attr.map_fd, 'map')
   if (typeof map === 'number') return map
   if (!prog.object.maps.includes(map.object)) prog.object.maps.push(map.object.hold())
   return 0
 }
 
 /** BPF_STATS_RUN_TIME is the only kind. */
-export function enableStats(host: BpfHost, caller: Caller, attr: Attr<'enable_stats'>): number {
-  return attr.type === 0 ? host.descriptors.install(caller.task, statsFile(host.runner)) : -ERRNO.EINVAL
+export function enableStats(host: BpfHost, attr: Attr<'enable_stats'>): number {
+  return attr.type === 0 ? host.descriptors.install(statsFile(host.runner)) : -ERRNO.EINVAL
 }

@@ -5,7 +5,7 @@ import { ERRNO } from '../../base/errno.ts'
 import { encode } from '../../ebpf-vm/isa/insn.ts'
 import { Machine } from '../../ebpf-vm/machine.ts'
 import type { HookFile } from '../files.ts'
-import type { BpfHost, Caller } from '../host.ts'
+import type { BpfHost } from '../host.ts'
 import type { BtfObject } from '../objects/btf.ts'
 import type { BpfLink, LinkInfo } from '../objects/link.ts'
 import type { MapObject } from '../objects/map.ts'
@@ -41,8 +41,8 @@ export function infoOf(host: BpfHost, file: HookFile, given: object): object | n
 }
 
 /** The caller's struct is read first (it names buffers), then overwritten. Bytes past what we know must be zero. */
-export function objGetInfoByFd(host: BpfHost, caller: Caller, attr: InfoAttr): number {
-  const file = host.descriptors.get(caller.task, attr.bpf_fd)
+export function objGetInfoByFd(host: BpfHost, attr: InfoAttr): number {
+  const file = host.descriptors.get(attr.bpf_fd)
   if (file === undefined) return -ERRNO.EBADFD
   if (file === 'other' || !(file.kind in INFO)) return -ERRNO.EINVAL
   const layout = INFO[file.kind as InfoKind] as unknown as Struct<object>
@@ -51,7 +51,7 @@ export function objGetInfoByFd(host: BpfHost, caller: Caller, attr: InfoAttr): n
   if (!bytes) return -ERRNO.EFAULT
   if (bytes.subarray(whole).some((byte) => byte !== 0)) return -ERRNO.E2BIG
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const given = layout.decode(view, 0, (address) => userMemory(caller.task, Number(address)))
+  const given = layout.decode(view, 0, (address) => userMemory(host.kernel.current, Number(address)))
   const info = infoOf(host, file, given)
   if (typeof info === 'number') return info
   const length = Math.min(attr.info_len, whole)

@@ -8,7 +8,7 @@ import type { FuncInfo, LineInfo, ProgramInput } from '../../ebpf-vm/program.ts'
 import { ATTACH_TYPE, PROG_TYPE } from '../../ebpf-vm/uapi.ts'
 import { capabilitiesOf, uidOf } from '../credentials.ts'
 import { fileOf, progFile } from '../files.ts'
-import type { BpfHost, Caller } from '../host.ts'
+import type { BpfHost } from '../host.ts'
 import type { BtfObject } from '../objects/btf.ts'
 import type { MapObject } from '../objects/map.ts'
 import { BpfProg } from '../objects/prog.ts'
@@ -57,11 +57,10 @@ const BTF_TARGETS: ReadonlySet<number> = new Set([
 
 type LoadAttr = Attr<'prog_load'>
 
-export function progLoad(host: BpfHost, caller: Caller, attr: LoadAttr): number {
-  const { task } = caller
+export function progLoad(host: BpfHost, attr: LoadAttr): number {
   const { kernel, machine } = host
   if (attr.prog_flags & ~KNOWN_FLAGS) return -ERRNO.EINVAL
-  const capabilities = capabilitiesOf(kernel, task)
+  const capabilities = capabilitiesOf(kernel, kernel.current)
   const license = stringFromUser(attr.license, 127)
   if (license === undefined) return -ERRNO.EFAULT
   if (attr.insn_cnt === 0 || attr.insn_cnt > MAX_INSNS) return -ERRNO.E2BIG
@@ -69,7 +68,7 @@ export function progLoad(host: BpfHost, caller: Caller, attr: LoadAttr): number 
     if (!capabilities.perfmon) return -ERRNO.EPERM
   } else if (!PLAIN_TYPES.has(attr.prog_type) && !capabilities.netAdmin) return -ERRNO.EPERM
 
-  const target = attachTarget(host, caller, attr)
+  const target = attachTarget(host, attr)
   if (typeof target === 'number') return target
   const typeError = checkAttachType(attr, target)
   if (typeError !== 0) return typeError
@@ -83,10 +82,10 @@ export function progLoad(host: BpfHost, caller: Caller, attr: LoadAttr): number 
   const logBuffer = { level: attr.log_level, buffer: attr.log_buf, size: attr.log_size }
   if (!logValid(logBuffer)) return -ERRNO.EINVAL
 
-  const own = ownBtf(host, caller, attr)
+  const own = ownBtf(host, attr)
   if (typeof own === 'number') return own
   const insns = decode(code)
-  const resolver = new MapResolver(host, caller, attr.fd_array)
+  const resolver = new MapResolver(host, attr.fd_array)
   const input: ProgramInput = {
     name: attr.prog_name,
     type: attr.prog_type,
@@ -114,7 +113,7 @@ export function progLoad(host: BpfHost, caller: Caller, attr: LoadAttr): number 
     loaded: host.toolchain.engine.load(machine, result.program),
     tag: programTag(insns),
     loadTimeNs: kernel.nowNs,
-    uid: uidOf(kernel, task),
+    uid: uidOf(kernel, kernel.current),
     verifiedInsns: result.stats.processed,
     maps: resolver.used(insns),
     btf: own.btf,
@@ -123,7 +122,7 @@ export function progLoad(host: BpfHost, caller: Caller, attr: LoadAttr): number 
     cpus: kernel.cpus.length,
   })
   machine.platform.log.debug({ prog: prog.name, id: prog.id, engine: prog.loaded.engine }, 'program loaded')
-  return host.descriptors.install(task, progFile(prog))
+  return host.descriptors.install(progFile(prog))
 }
 
 interface Target {
@@ -132,9 +131,9 @@ interface Target {
 }
 
 /** attach_prog_fd (a program) or attach_btf_obj_fd (a kernel BTF, 0 for vmlinux), for programs with an attach_btf_id. */
-function attachTarget(host: BpfHost, caller: Caller, attr: LoadAttr): Target | number {
+function attachTarget(host: BpfHost, attr: LoadAttr): Target | number {
   if (attr.attach_prog_fd !== 0) {
-    const file = host.descriptors.get(caller.task, attr.attach_prog_fd)
+    const file = host.descriptors.get(attr.attach_prog_fd)
     if (file === undefined) return -ERRNO.EBADF
     if (file === 'other') return -ERRNO.EINVAL
     if (file.kind === 'prog') return { btf: undefined, prog: file.object }
@@ -206,10 +205,10 @@ interface OwnBtf {
 }
 
 /** prog_btf_fd with func_info and line_info records (check_btf_info reads them; damaged ones are the verifier's to refuse). */
-function ownBtf(host: BpfHost, caller: Caller, attr: LoadAttr): OwnBtf | number {
+function ownBtf(host: BpfHost, attr: LoadAttr): OwnBtf | number {
   if (attr.func_info_cnt === 0 && attr.line_info_cnt === 0)
     return { btf: undefined, funcInfo: undefined, lineInfo: undefined }
-  const file = fileOf(host.descriptors, caller.task, attr.prog_btf_fd, 'btf')
+  const file = fileOf(host.descriptors, attr.prog_btf_fd, 'btf')
   if (typeof file === 'number') return file
   if (file.object.isKernel) return -ERRNO.EACCES
   const { btf } = file.object
@@ -255,26 +254,24 @@ function records(
 /** Descriptors that the instructions name, directly or through fd_array. */
 class MapResolver {
   readonly #host: BpfHost
-  readonly #caller: Caller
   readonly #array: UserBytes | undefined
 
-  constructor(host: BpfHost, caller: Caller, array: UserBytes | undefined) {
+  constructor(host: BpfHost, array: UserBytes | undefined) {
     this.#host = host
-    this.#caller = caller
     this.#array = array
   }
 
   map(fd: number, isIndex: boolean): MapObject | undefined {
     const real = isIndex ? this.#indexed(fd) : fd
     if (real === undefined) return undefined
-    const file = fileOf(this.#host.descriptors, this.#caller.task, real, 'map')
+    const file = fileOf(this.#host.descriptors, real, 'map')
     return typeof file === 'number' ? undefined : file.object
   }
 
   btf(index: number): { name: string; btf: Btf } | undefined {
     const fd = this.#indexed(index)
     if (fd === undefined) return undefined
-    const file = fileOf(this.#host.descriptors, this.#caller.task, fd, 'btf')
+    const file = fileOf(this.#host.descriptors, fd, 'btf')
     return typeof file === 'number' ? undefined : { name: file.object.name, btf: file.object.btf }
   }
 

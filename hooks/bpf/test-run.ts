@@ -8,7 +8,7 @@ import { PROG_TYPE } from '../../ebpf-vm/uapi.ts'
 import { contextReach } from '../attach/context-reach.ts'
 import { runContext } from '../attach/tracepoint.ts'
 import { fileOf } from '../files.ts'
-import type { BpfHost, Caller } from '../host.ts'
+import type { BpfHost } from '../host.ts'
 import type { BpfProg } from '../objects/prog.ts'
 import { copyFromUser, copyToUser } from '../uapi/codec.ts'
 import type { RunAttr } from './repeat-run.ts'
@@ -30,9 +30,9 @@ const BY_TYPE: ReadonlyMap<number, TestRun> = new Map([
   [PROG_TYPE.syscall, testRunSyscall],
 ])
 
-export function progTestRun(host: BpfHost, caller: Caller, attr: RunAttr): number {
+export function progTestRun(host: BpfHost, attr: RunAttr): number {
   if (!attr.ctx_size_in !== !attr.ctx_in || !attr.ctx_size_out !== !attr.ctx_out) return -ERRNO.EINVAL
-  const file = fileOf(host.descriptors, caller.task, attr.prog_fd, 'prog')
+  const file = fileOf(host.descriptors, attr.prog_fd, 'prog')
   if (typeof file === 'number') return file
   const testRun = BY_TYPE.get(file.object.type)
   return testRun ? testRun(host, file.object, attr) : -ERRNO.ENOTSUPP

@@ -3,30 +3,24 @@
 import { ERRNO } from '../../base/errno.ts'
 import { PAGE_SIZE } from '../../base/memory.ts'
 import { fileOf, type HookFile } from '../files.ts'
-import type { BpfHost, Caller } from '../host.ts'
+import type { BpfHost } from '../host.ts'
 import { copyToUser, type UserBytes } from '../uapi/codec.ts'
 import { PERF_IOC } from '../uapi/perf.ts'
 import type { PerfEvent } from './event.ts'
 import { PerfRing } from './ring.ts'
 
-export function perfFile(host: BpfHost, caller: Caller, event: PerfEvent): HookFile {
+export function perfFile(host: BpfHost, event: PerfEvent): HookFile {
   return {
     kind: 'perf_event',
     name: '[perf_event]',
     event,
     fdinfo: () => '',
     release: () => event.release(),
-    ioctl: (command, argument) => perfIoctl(host, caller, event, command, argument),
+    ioctl: (command, argument) => perfIoctl(host, event, command, argument),
   }
 }
 
-function perfIoctl(
-  host: BpfHost,
-  caller: Caller,
-  event: PerfEvent,
-  command: number,
-  argument: number | UserBytes | undefined,
-): number {
+function perfIoctl(host: BpfHost, event: PerfEvent, command: number, argument: number | UserBytes | undefined): number {
   const number = typeof argument === 'number' ? argument : 0
   switch (command) {
     case PERF_IOC.enable:
@@ -44,12 +38,12 @@ function perfIoctl(
       return copyToUser(typeof argument === 'number' ? undefined : argument, 0, bytes) ? 0 : -ERRNO.EFAULT
     }
     case PERF_IOC.set_bpf: {
-      const file = fileOf(host.descriptors, caller.task, number, 'prog')
+      const file = fileOf(host.descriptors, number, 'prog')
       return typeof file === 'number' ? file : event.setProg(file.object, 0n)
     }
     case PERF_IOC.set_output: {
       if (number === -1) return event.setOutput(undefined)
-      const file = fileOf(host.descriptors, caller.task, number, 'perf_event')
+      const file = fileOf(host.descriptors, number, 'perf_event')
       return typeof file === 'number' ? -ERRNO.EBADF : event.setOutput(file.event)
     }
     case PERF_IOC.pause_output:

@@ -7,7 +7,7 @@ import { KprobeSource } from '../attach/kprobe.ts'
 import type { ProbeSite } from '../attach/probe-table.ts'
 import { TracepointSource } from '../attach/tracepoint.ts'
 import { capabilitiesOf } from '../credentials.ts'
-import type { BpfHost, Caller } from '../host.ts'
+import type { BpfHost } from '../host.ts'
 import { stringFromUser } from '../uapi/codec.ts'
 import {
   PERF_ATTR,
@@ -26,7 +26,6 @@ const MAX_FREQUENCY = 100_000n
 
 export function perfEventOpen(
   host: BpfHost,
-  caller: Caller,
   given: Partial<PerfAttr>,
   pid: number,
   cpu: number,
@@ -37,7 +36,7 @@ export function perfEventOpen(
   const { kernel } = host
   if (flags & ~KNOWN_FLAGS) return -ERRNO.EINVAL
   if (attr.sample_type >= PERF_SAMPLE_MAX || attr.reserved_2 || attr.reserved_3) return -ERRNO.EINVAL
-  if (!capabilitiesOf(kernel, caller.task).perfmon) return -ERRNO.EACCES
+  if (!capabilitiesOf(kernel, kernel.current).perfmon) return -ERRNO.EACCES
   if (attr.flags & PERF_ATTR.freq) {
     if (attr.sample_period > MAX_FREQUENCY) return -ERRNO.EINVAL
   } else if (attr.sample_period >> 63n) return -ERRNO.EINVAL
@@ -48,10 +47,10 @@ export function perfEventOpen(
 
   const source = sourceOf(host, attr)
   if (typeof source === 'number') return source
-  const followed = pid === 0 ? caller.task.pid : pid
+  const followed = pid === 0 ? kernel.current.pid : pid
   const event = new PerfEvent(host.nextPerfId(), attr, followed, cpu, source, kernel.nowNs)
   if (source instanceof TracepointSource) source.event = event
-  const fd = host.descriptors.install(caller.task, perfFile(host, caller, event))
+  const fd = host.descriptors.install(perfFile(host, event))
   if (fd < 0) event.release()
   return fd
 }

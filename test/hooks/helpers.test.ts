@@ -114,7 +114,7 @@ test('ids, name and the arguments of the traced function', () => {
 
   const counts = r.map('array')
   const read = r.kernel.functions.declare(
-    'ssize_t vfs_read(struct file *file, char __user *buf, size_t count, loff_t *pos)',
+    'ssize_t blk_update_request(struct file *file, char __user *buf, size_t count, loff_t *pos)',
     (_file: number, _buf: number, count: number, _pos: number): number => count * 2,
   )
   const text = `
@@ -138,7 +138,7 @@ test('ids, name and the arguments of the traced function', () => {
   out:
     r0 = 0
     exit`
-  r.link(r.load('tracing', text, { counts }, target(r, 'trace_fexit', 'vfs_read')), 'trace_fexit')
+  r.link(r.load('tracing', text, { counts }, target(r, 'trace_fexit', 'blk_update_request')), 'trace_fexit')
   read(0, 0, 50, 0)
   expect(r.u64(counts, 0)).toBe(1004n)
 })
@@ -152,10 +152,10 @@ describe('stacks', () => {
   test('the stack of a kprobe begins at the function, and goes out to the caller', () => {
     const { functions } = r.kernel
     const read = functions.declare(
-      'ssize_t vfs_read(struct file *file, char __user *buf, size_t count, loff_t *pos)',
+      'ssize_t blk_update_request(struct file *file, char __user *buf, size_t count, loff_t *pos)',
       () => 0,
     )
-    const ksys = functions.declare('ssize_t ksys_read(unsigned int fd, char __user *buf, size_t count)', () => read())
+    const ksys = functions.declare('void blk_mq_start_request(struct request *rq)', () => read())
     const stacks = r.map('stack_trace', 16, 80)
     const counts = r.map('array')
     const text = `
@@ -164,15 +164,15 @@ describe('stacks', () => {
       call bpf_get_stackid
       r6 = r0
       ${note(0).replace('r1 *= 1', 'r1 = r6')}`
-    r.perf('kprobe', 'vfs_read', r.load('kprobe', text, { stacks, counts }))
+    r.perf('kprobe', 'blk_update_request', r.load('kprobe', text, { stacks, counts }))
     ksys()
     const id = Number(BigInt.asIntN(32, r.u64(counts, 0)))
     expect(id).toBeGreaterThanOrEqual(0)
     const value = new Uint8Array(80)
     expect(r.host.bpf(r.task, 'map_lookup_elem', { map_fd: stacks, key: u32(id), value })).toBe(0)
     const stack = new BigUint64Array(value.buffer)
-    expect(names(stack).slice(0, 2)).toEqual(['vfs_read', 'ksys_read'])
-    expect(stack[0]! & 0xffn).toBe(BigInt(functions.addressOf('vfs_read') & 0xff) + 5n)
+    expect(names(stack).slice(0, 2)).toEqual(['blk_update_request', 'blk_mq_start_request'])
+    expect(stack[0]! & 0xffn).toBe(BigInt(functions.addressOf('blk_update_request') & 0xff) + 5n)
     // The same stack again is the same id.
     ksys()
     expect(Number(BigInt.asIntN(32, r.u64(counts, 0)))).toBe(id)

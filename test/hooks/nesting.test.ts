@@ -29,8 +29,8 @@ beforeEach(() => {
   r = rig()
   events = r.map('perf_event_array', 2, 4)
   counts = r.map('array')
-  outer = r.kernel.functions.declare('int vfs_open(const struct path *path, struct file *file)', () => 0)
-  inner = r.kernel.functions.declare('int vfs_fsync(struct file *file, int datasync)', () => 0)
+  outer = r.kernel.functions.declare('void blk_mq_start_request(struct request *rq)', () => 0)
+  inner = r.kernel.functions.declare('int hrtimer_init(int clock)', () => 0)
   const attr = {
     type: PERF_TYPE.software,
     config: BigInt(PERF_COUNT_SW.bpf_output),
@@ -52,9 +52,9 @@ const missed = (fd: number): bigint => {
 }
 
 test('kprobe and tracepoint programs are skipped while one of them runs', () => {
-  r.perf('kprobe', 'vfs_open', r.load('kprobe', output, { events }))
+  r.perf('kprobe', 'blk_mq_start_request', r.load('kprobe', output, { events }))
   const skipped = r.load('kprobe', note(1), { counts })
-  r.perf('kprobe', 'vfs_fsync', skipped)
+  r.perf('kprobe', 'hrtimer_init', skipped)
   outer()
   expect([r.u64(counts, 0), missed(skipped)]).toEqual([0n, 1n])
   inner()
@@ -62,14 +62,14 @@ test('kprobe and tracepoint programs are skipped while one of them runs', () => 
 })
 
 test('tracing programs run inside others', () => {
-  r.perf('kprobe', 'vfs_open', r.load('kprobe', output, { events }))
-  r.link(r.load('tracing', note(1), { counts }, target(r, 'trace_fentry', 'vfs_fsync')), 'trace_fentry')
+  r.perf('kprobe', 'blk_mq_start_request', r.load('kprobe', output, { events }))
+  r.link(r.load('tracing', note(1), { counts }, target(r, 'trace_fentry', 'hrtimer_init')), 'trace_fentry')
   outer()
   expect(r.u64(counts, 0)).toBe(1n)
 })
 
 test('a tracing program does not run inside itself', () => {
-  const prog = r.load('tracing', output, { events }, target(r, 'trace_fentry', 'vfs_fsync'))
+  const prog = r.load('tracing', output, { events }, target(r, 'trace_fentry', 'hrtimer_init'))
   r.link(prog, 'trace_fentry')
   inner()
   expect(missed(prog)).toBe(1n)
@@ -84,8 +84,8 @@ test('raw tracepoint programs count per program', () => {
   expect(open(noisy)).toBeGreaterThan(0)
   expect(open(quiet)).toBeGreaterThan(0)
   let depth = 0
-  r.link(r.load('tracing', 'r0 = 0\nexit', {}, target(r, 'trace_fentry', 'vfs_fsync')), 'trace_fentry')
-  r.kernel.functions.get('vfs_fsync')!.attach({
+  r.link(r.load('tracing', 'r0 = 0\nexit', {}, target(r, 'trace_fentry', 'hrtimer_init')), 'trace_fentry')
+  r.kernel.functions.get('hrtimer_init')!.attach({
     entry: () => {
       if (depth++ === 0) taskRename.emit(r.task, r.task.at)
     },
@@ -97,12 +97,12 @@ test('raw tracepoint programs count per program', () => {
 
 test('run counts and times are kept while statistics are on', () => {
   const prog = r.load('kprobe', note(1), { counts })
-  r.perf('kprobe', 'vfs_fsync', prog)
+  r.perf('kprobe', 'hrtimer_init', prog)
   inner()
   const stats = r.host.bpf(r.task, 'enable_stats', { type: 0 })
   inner()
   inner()
-  r.host.descriptors.close(r.task, stats)
+  r.host.close(r.task, stats)
   inner()
   const info = r.host.info(r.task, prog, 'prog')
   if (typeof info === 'number') throw new Error('no info')

@@ -57,7 +57,7 @@ export class Calls {
   }
 
   close(fd: number): void {
-    this.host.descriptors.close(this.task, fd)
+    this.host.close(this.task, fd)
   }
 }
 
