@@ -2,6 +2,7 @@
 // suites and tests. Nothing is proved of such a program, so every access is checked when it is made, against all of the machine's memory.
 
 import { Allocator } from '../base/allocator.ts'
+import { UserError } from '../base/errors.ts'
 import { silent } from '../base/logger.ts'
 import { KernelMemory } from '../base/memory.ts'
 import { Rng } from '../base/rng.ts'
@@ -10,6 +11,7 @@ import { plainHelpers } from './helpers/impl/plain.ts'
 import { classify } from './isa/forms.ts'
 import type { Insn } from './isa/insn.ts'
 import { ALU, CLASS, MAX_STACK_BYTES } from './isa/opcodes.ts'
+import { malformed } from './isa/wellformed.ts'
 import { type Engine, type HelperTables, Machine } from './machine.ts'
 import type { Subprogram, VerifiedProgram } from './program.ts'
 
@@ -47,9 +49,11 @@ export function bareMachine({ memoryBytes = 4 << 20, tables }: BareOptions = {})
 
 /**
  * Instructions as a program of which nothing is proved. Functions start at slot 0, and where local calls and function references
- * point; each gets a whole BPF stack.
+ * point; each gets a whole BPF stack. Throws UserError for what is no program at all.
  */
 export function unverified(insns: readonly Insn[], name = 'prog'): VerifiedProgram {
+  const wrong = malformed(insns)
+  if (wrong) throw new UserError(`${name}: ${wrong}`)
   const forms = insns.map(classify)
   const callbacks = new Set<number>()
   const starts = new Set([0])
@@ -63,7 +67,7 @@ export function unverified(insns: readonly Insn[], name = 'prog'): VerifiedProgr
     starts.add(target)
     callbacks.add(target)
   })
-  const ordered = [...starts].filter((start) => start >= 0 && start < insns.length).sort((a, b) => a - b)
+  const ordered = [...starts].sort((a, b) => a - b)
   const subprograms = ordered.map<Subprogram>((start, i) => ({
     name: i === 0 ? name : `${name}_${i}`,
     start,
@@ -122,6 +126,8 @@ export function runBare(engine: Engine, insns: readonly Insn[], memory: Uint8Arr
   machine.mem.u8.set(memory, at)
   // Functions are entered with one argument, so the length is an instruction in front of the program's.
   const length: Insn = { code: CLASS.alu64 | ALU.mov.code, dst: 2, src: 0, off: 0, imm: memory.length }
+  const wrong = malformed(insns)
+  if (wrong) throw new UserError(wrong)
   const program = unverified([length, ...insns])
   const loaded = engine.load(machine, { ...program, original: insns, originalIndex: [0, ...insns.keys()] })
   return { r0: loaded.runWide(at), memory: machine.mem.bytes(at, memory.length) }

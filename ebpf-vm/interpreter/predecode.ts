@@ -18,7 +18,7 @@ import type { Region } from './region.ts'
 import { REGISTER_HALVES, type Step } from './step.ts'
 
 export interface Code {
-  /** By slot, and one more behind the end: it faults, as does the second slot of a wide load. */
+  /** By slot. */
   readonly steps: readonly Step[]
   /** Halves of the immediates, for the register file behind r10. */
   readonly constants: readonly number[]
@@ -31,6 +31,11 @@ export interface Context {
   readonly fault: (slot: number, what: string) => Fault
   /** Slot in the machine's function table of subprogram `index`. */
   readonly functionSlot: (index: number) => number
+}
+
+/** Stands at the second slot of a wide load, where no program goes. */
+const secondHalf: Step = () => {
+  throw new InternalError('jump into a wide load')
 }
 
 export function predecode(context: Context): Code {
@@ -53,18 +58,12 @@ export function predecode(context: Context): Code {
   }
   const source = (form: { source: 'imm' | 'reg' }, insn: Insn): number =>
     form.source === 'reg' ? 2 * insn.src : constant(insn.imm, insn.imm >> 31)
-  const nowhere = (slot: number): Step => {
-    return () => {
-      throw fault(slot, 'no instruction starts here')
-    }
-  }
 
   function step(form: Form, insn: Insn, slot: number): Step {
     const d = 2 * insn.dst
     const s = 2 * insn.src
     const next = slot + slotsOf(form)
-    const jump = jumpTarget(form, insn, slot)
-    const target = jump >= 0 && jump <= insns.length ? jump : insns.length
+    const target = jumpTarget(form, insn, slot)
     const access = (): Access => {
       const region = context.regionOf(program.access[slot] ?? 'unproved')
       return { region, mem: machine.mem, off: insn.off, slot, next }
@@ -117,7 +116,7 @@ export function predecode(context: Context): Code {
         return packetLoad(machine, form, s, insn.imm, next)
       case 'addr_space_cast':
       case 'mov_percpu':
-        throw new InternalError(`${form.kind} at slot ${slot}: this machine has neither arenas nor per-CPU areas yet`)
+        throw new InternalError(`${form.kind} at slot ${slot}, but the program has no arena and no per-CPU data`)
       default:
         return unreachable(form)
     }
@@ -127,7 +126,6 @@ export function predecode(context: Context): Code {
     switch (target) {
       case 'local': {
         const start = slot + 1 + insn.imm
-        if (start < 0 || start >= insns.length) return nowhere(slot)
         const stackBytes = program.subprograms.find((sub) => sub.start === start)?.stackBytes ?? MAX_STACK_BYTES
         return (_, run) => {
           run.enter(stackBytes, next)
@@ -155,8 +153,7 @@ export function predecode(context: Context): Code {
     const form = classify(insns[slot]!)
     if (!form) throw new InternalError(`slot ${slot} of ${program.name} holds no instruction`)
     steps[slot] = step(form, insns[slot]!, slot)
-    if (slotsOf(form) === 2) steps[++slot] = nowhere(slot)
+    if (slotsOf(form) === 2) steps[++slot] = secondHalf
   }
-  steps.push(nowhere(insns.length))
   return { steps, constants }
 }
