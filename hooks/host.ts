@@ -170,11 +170,11 @@ export class BpfHost {
         return -ERRNO.EINVAL
       case 'program': {
         const file = fileOf(this.descriptors, fd, 'prog')
-        return typeof file === 'number' ? file : file.object.loaded
+        return typeof file === 'number' ? file : file.object
       }
       case 'map': {
         const file = fileOf(this.descriptors, fd, 'map')
-        return typeof file === 'number' ? file : file.object.map
+        return typeof file === 'number' ? file : file.object
       }
       case 'perf_event': {
         const file = fileOf(this.descriptors, fd, 'perf_event')

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 const CLANG = '19.1.7'
-const FOLDERS = ['examples', 'test/data/objects']
+const FOLDERS = ['examples', 'test/data/objects', 'test/bench/programs']
 const FLAGS = [
   '-g',
   '-O2',

@@ -277,6 +277,12 @@ function swap64(e: Emitter): void {
 export function emitCondition(e: Emitter, slot: number, form: FormOf<'jmp'>): void {
   const { code, values } = e
   const insn = e.insn(slot)
+  const flag = e.nullFlag(slot)
+  if (flag >= 0) {
+    code.get(flag)
+    if (form.op === 'jne') code.op('i32_eqz')
+    return
+  }
   const a = values.dst[slot]!
   const b = values.src[slot]!
   const immediate = form.source === 'imm'

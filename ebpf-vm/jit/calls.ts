@@ -5,7 +5,7 @@ import { BPF_FUNC_TAIL_CALL, type HelperImpl } from '../helper.ts'
 import type { FormOf } from '../isa/forms.ts'
 import { MAX_TAIL_CALLS, SIZE } from '../isa/opcodes.ts'
 import { HELPER_COST_NS, Machine } from '../machine.ts'
-import { ArrayMap } from '../maps/array.ts'
+import { ProgArray } from '../maps/references.ts'
 import { Emitter } from './emitter.ts'
 import { INLINE } from './inline.ts'
 import { isNarrow, type Kind, OR_NULL, SIGNED, UNKNOWN } from './kinds.ts'
@@ -145,7 +145,7 @@ function emitTailCall(e: Emitter, slot: number): void {
   const target = e.scratch('target', I32)
   code.open('block')
   const out = code.depth
-  if (map instanceof ArrayMap) {
+  if (map instanceof ProgArray) {
     e.get32(index)
     code.i32(map.maxEntries)
     code.op('i32_ge_u')

@@ -5,9 +5,11 @@ import { InternalError } from '../../base/errors.ts'
 import { faultAt, outOfReach } from '../fault.ts'
 import { BPF_FUNC_TAIL_CALL, type HelperImpl } from '../helper.ts'
 import type { Form } from '../isa/forms.ts'
+import { isHelperCall } from '../isa/insn.ts'
 import { SIZE } from '../isa/opcodes.ts'
 import type { Machine } from '../machine.ts'
 import type { BpfMap } from '../maps/map.ts'
+import { RECORD, RingbufMap } from '../maps/ringbuf.ts'
 import type { Subprogram, VerifiedProgram } from '../program.ts'
 import { GIVES_KIND, resultType } from './calls.ts'
 import { buildCfg, type Cfg, formsOf } from './cfg.ts'
@@ -46,7 +48,8 @@ export interface Compiled {
   readonly usesTable: boolean
   /** Exports `main`, and `callback<index>` for each of these subprograms. */
   readonly callbacks: readonly number[]
-  readonly hasTailCall: boolean
+  /** Cells that must be fresh when it is entered. */
+  readonly uses: { readonly cpu: boolean; readonly task: boolean; readonly now: boolean }
 }
 
 export class Compiler {
@@ -62,8 +65,16 @@ export class Compiler {
   readonly #functions = new Map<number, number>()
   readonly #imports: Record<string, (...words: number[]) => number> = {}
   readonly #importIndex = new Map<string, number>()
+  readonly #helperFunctions = new Map<string, number>()
+  /** Whether the program asks for the time, so that calls out must refresh what it reads. */
+  readonly usesClock: boolean
   /** Calls of each subprogram. */
   readonly #calls: number[]
+  /** Cells that the code reads, to be fresh when it is entered. */
+  readonly uses = { cpu: false, task: false, now: false }
+  /** Where task_struct keeps what helpers read; undefined without a kernel. */
+  readonly task: { readonly pid: number; readonly tgid: number; readonly comm: number } | undefined
+  readonly ringbufs: readonly RingbufMap[]
   /** Whether anything may call JavaScript. Known before the code is: exits may be emitted ahead of the calls. */
   #mayCallOut: boolean
 
@@ -78,8 +89,13 @@ export class Compiler {
     program.subprograms.forEach((sub, i) => {
       this.#byStart.set(sub.start, i)
     })
+    this.task = machine.platform.layouts?.bind('task_struct', { pid: 'pid', tgid: 'tgid', comm: 'comm' })
+    this.ringbufs = program.maps
+      .map((facts) => machine.maps.get(facts.address))
+      .filter((map): map is RingbufMap => map instanceof RingbufMap)
     this.#calls = program.subprograms.map(() => 0)
     this.#mayCallOut = false
+    this.usesClock = program.insns.some((insn) => isHelperCall(insn) && CLOCK_HELPERS.has(insn.imm))
     this.forms.forEach((form, slot) => {
       if (form?.kind === 'ld_abs' || form?.kind === 'ld_ind') this.#mayCallOut = true
       if (form?.kind !== 'call') return
@@ -216,6 +232,13 @@ export class Compiler {
     declare('overflow', 0, () => {
       throw new InternalError(`${this.program.name}: BPF programs nest too deeply for the stack area`)
     })
+    declare('update', 4, (map, key, value, flagBits) => machine.mapAt(map!).update(key!, value!, flagBits! >>> 0))
+    declare('commit', 3, (record, size, flagBits) => {
+      machine.settle()
+      RingbufMap.of(machine, record! + RECORD.header).finish(record!, size!, flagBits!)
+      if (this.usesClock) machine.refreshCells()
+      return 0
+    })
     declare('programSlot', 2, (map, index) => machine.mapAt(map!).programSlot(index! >>> 0))
     const { loadPacket } = machine.tables
     if (loadPacket) {
@@ -232,8 +255,19 @@ export class Compiler {
       if (form.target === 'helper' && imm === BPF_FUNC_TAIL_CALL) return
       const impl = this.#implOf(slot, form.target)
       const name = form.target === 'helper' ? `helper ${imm}` : `kfunc ${this.program.kfuncs.get(slot)?.name}`
-      declare(name, wordsOf(impl), settled(machine, impl))
+      declare(name, wordsOf(impl), settled(machine, impl, this.usesClock))
     })
+  }
+
+  /** A function of the module that helpers share, made when it is first asked for: (i32 x params) -> i32. */
+  helperFunction(name: string, params: number, make: () => Code): number {
+    let index = this.#helperFunctions.get(name)
+    if (index === undefined) {
+      index = this.module.function(Array(params).fill(I32), [I32])
+      this.#helperFunctions.set(name, index)
+      this.module.define(index, make())
+    }
+    return index
   }
 
   imported(name: string): number {
@@ -264,7 +298,7 @@ export class Compiler {
       imports: this.#imports,
       usesTable: this.module.usesTable,
       callbacks: [...callbacks],
-      hasTailCall: this.module.usesTable,
+      uses: this.uses,
     }
   }
 
@@ -383,11 +417,24 @@ export class Compiler {
   }
 }
 
+/** ktime_get_ns, ktime_get_boot_ns */
+const CLOCK_HELPERS = new Set([5, 125])
+
 const wordsOf = (impl: HelperImpl): number => impl.takes.reduce((sum, takes) => sum + (takes === 'u64' ? 2 : 1), 0)
 
-/** An implementation behind what every call from compiled code needs: time charged so far is settled before it runs. */
-function settled(machine: Machine, impl: HelperImpl): (...words: number[]) => number {
-  const run = impl.run.bind(impl)
+/**
+ * An implementation behind what every call from compiled code needs: time charged so far is settled before it runs, and where the
+ * program reads the clock, its cell is fresh afterwards.
+ */
+function settled(machine: Machine, impl: HelperImpl, usesClock: boolean): (...words: number[]) => number {
+  const plain = impl.run.bind(impl)
+  const run = usesClock
+    ? (...words: number[]): number => {
+        const result = plain(...words)
+        machine.refreshCells()
+        return result
+      }
+    : plain
   switch (wordsOf(impl)) {
     case 0:
       return () => {

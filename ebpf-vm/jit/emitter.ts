@@ -5,6 +5,7 @@ import { unreachable } from '../../base/errors.ts'
 import { KERNEL_HI, TEXT_HI } from '../../base/memory.ts'
 import type { Form } from '../isa/forms.ts'
 import type { Insn } from '../isa/insn.ts'
+import { placeOf } from './access.ts'
 import type { Block } from './cfg.ts'
 import type { Compiler, SubInfo } from './compiler.ts'
 import { KERNEL, type Kind, OR_NULL, SIGNED } from './kinds.ts'
@@ -183,6 +184,63 @@ export class Emitter {
     this.code.i64(32, 0)
     this.code.op('i64_shr_u')
     this.code.op('i32_wrap_i64')
+  }
+
+  /** Emit an access at the web's address + `at`: push the address, then `access` gets the constant offset to use. */
+  address(web: number, at: number, access: (offset: number) => void): void {
+    const place = placeOf(this, web, at)
+    place.push()
+    access(place.offset)
+  }
+
+  /**
+   * r0 of a lookup: `value` pushes the address (whatever when there is none), `isNull` whether there is none. Where the program's own
+   * test of r0 follows at once, that test becomes `isNull` and r0 is never made 0 (it is dead on that side).
+   */
+  putOrNull(def: number, slot: number, value: () => void, isNull: () => void): void {
+    const { code } = this
+    const test = this.nullTestBehind(slot)
+    if (test >= 0) {
+      const flag = this.scratch(`null${slot}`, I32)
+      isNull()
+      code.set(flag)
+      this.#nullTests.set(test, flag)
+      value()
+      this.put(def, I32, KERNEL)
+      return
+    }
+    value()
+    code.i32(0)
+    isNull()
+    code.op('i32_eqz')
+    code.op('select')
+    this.put(def, I32, OR_NULL)
+  }
+
+  readonly #nullTests = new Map<number, number>()
+
+  /** The local that tells what the jump at `slot` tests (1: r0 is NULL), where a lookup left it; else -1. */
+  nullFlag(slot: number): number {
+    return this.#nullTests.get(slot) ?? -1
+  }
+
+  /** The slot of a jump on r0 == 0 (or != 0) that is next to look at r0 of the call at `slot`, and whose NULL side does not. */
+  nullTestBehind(slot: number): number {
+    const { compiler, values } = this
+    const { insns } = compiler.program
+    const web = values.def[slot]!
+    const index = this.info.cfg.blocks.findIndex((block) => slot >= block.start && slot < block.end)
+    const block = this.block(index)
+    const { last } = block
+    const form = this.form(last)
+    if (form.kind !== 'jmp' || form.source !== 'imm' || form.width !== 64 || insns[last]!.imm !== 0) return -1
+    if (insns[last]!.dst !== 0 || values.dst[last] !== web || (form.op !== 'jeq' && form.op !== 'jne')) return -1
+    for (let at = slot + 1; at < last; at++) {
+      if (values.dst[at] === web || values.src[at] === web || values.def[at] === web) return -1
+      if (compiler.forms[at]?.kind === 'call') return -1
+    }
+    const nullSide = block.succs[form.op === 'jeq' ? 0 : 1]!
+    return values.isLiveIn(nullSide, 0) ? -1 : last
   }
 
   /** Whether the web needs no code: its value is pushed where it is used. */

@@ -51,11 +51,12 @@ export class CompiledProgram implements LoadedProgram {
       const { exports } = new WebAssembly.Instance(module, { k: imports })
       const entry = (name: string): BpfFunction => {
         const code = exports[name] as Entry
-        return { name: program.name, program, call: this.#guard(code), compiled: code }
+        return { name: program.name, program, call: this.#guard(code, refresh), compiled: code }
       }
+      const refresh = refresher(machine, compiled.uses, program.hasTailCall)
       for (const index of compiled.callbacks) machine.setFunction(slotOf(index), entry(`callback${index}`))
       this.slot = machine.addFunction(entry('main'))
-      this.run = this.#outermost(exports['main'] as Entry)
+      this.run = this.#outermost(exports['main'] as Entry, refresh)
     } catch (error) {
       for (const slot of this.#callbacks.values()) machine.removeFunction(slot)
       throw error
@@ -74,10 +75,10 @@ export class CompiledProgram implements LoadedProgram {
   }
 
   /** An entry called from JavaScript: the cells are fresh before, charged time is settled after. */
-  #guard(code: Entry): Entry {
+  #guard(code: Entry, refresh: (() => void) | undefined): Entry {
     const { machine } = this
     return (argument) => {
-      machine.refreshCells()
+      refresh?.()
       const result = code(argument)
       machine.settle()
       return result
@@ -85,25 +86,34 @@ export class CompiledProgram implements LoadedProgram {
   }
 
   /** The main function as an event starts it. */
-  #outermost(code: Entry): Entry {
-    const { machine } = this
+  #outermost(code: Entry, refresh: (() => void) | undefined): Entry {
+    const { machine, program } = this
     const { i32 } = machine.mem
-    const tailCalls = machine.cells.tailCalls >> 2
+    const charged = machine.cells.charged >> 2
     const stackTop = machine.cells.stackTop >> 2
-    return (ctx) => {
-      const calls = i32[tailCalls]!
+    const plain: Entry = (ctx) => {
+      refresh?.()
       const stack = i32[stackTop]!
-      i32[tailCalls] = 0
-      machine.refreshCells()
+      let result: number
       try {
-        return code(ctx)
+        result = code(ctx)
       } catch (error) {
         i32[stackTop] = stack
         if (!(error instanceof BpfException)) throw error
-        return this.#handle(error)
+        result = this.#handle(error)
+      }
+      if (i32[charged] !== 0) machine.settle()
+      return result
+    }
+    if (!program.hasTailCall) return plain
+    const tailCalls = machine.cells.tailCalls >> 2
+    return (ctx) => {
+      const calls = i32[tailCalls]!
+      i32[tailCalls] = 0
+      try {
+        return plain(ctx)
       } finally {
         i32[tailCalls] = calls
-        machine.settle()
       }
     }
   }
@@ -115,5 +125,34 @@ export class CompiledProgram implements LoadedProgram {
     if (handler >= 0) return machine.call(this.#callbacks.get(handler)!, cookieLo, cookieHi)
     machine.mem.i32[machine.cells.resultHi >> 2] = cookieHi
     return cookieLo
+  }
+}
+
+/**
+ * Brings the cells that a program reads up to date before it is entered; undefined when it reads none. A program that it tail-calls
+ * reads what it likes.
+ */
+function refresher(
+  machine: Machine,
+  uses: { cpu: boolean; task: boolean; now: boolean },
+  hasTailCall: boolean,
+): (() => void) | undefined {
+  const { platform, cells, mem } = machine
+  const { i32 } = mem
+  if (uses.now || hasTailCall) return () => machine.refreshCells()
+  if (uses.task && uses.cpu) {
+    return () => {
+      i32[cells.task >> 2] = platform.currentTask()
+      i32[cells.cpu >> 2] = platform.cpu()
+    }
+  }
+  if (uses.task) {
+    return () => {
+      i32[cells.task >> 2] = platform.currentTask()
+    }
+  }
+  if (!uses.cpu) return undefined
+  return () => {
+    i32[cells.cpu >> 2] = platform.cpu()
   }
 }

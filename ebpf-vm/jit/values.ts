@@ -70,6 +70,7 @@ export class Values {
   #state: Uint8Array = new Uint8Array(0)
   #lo: Int32Array = new Int32Array(0)
   #hi: Int32Array = new Int32Array(0)
+  #liveIn: readonly number[] = []
   readonly #subject: Subject
   /** Join of what is returned. */
   result: Kind = UNSET
@@ -85,6 +86,11 @@ export class Values {
     this.#findKinds()
     this.#findDemand()
     this.#chooseTypes()
+  }
+
+  /** Whether a register's value is looked at in block `index` or behind it. */
+  isLiveIn(index: number, register: number): boolean {
+    return ((this.#liveIn[index]! >> register) & 1) === 1
   }
 
   isConstant(web: number): boolean {
@@ -134,6 +140,8 @@ export class Values {
         }
       }
     }
+
+    this.#liveIn = liveIn
 
     const parent: number[] = [FRAME]
     const fresh = (): number => parent.push(parent.length) - 1

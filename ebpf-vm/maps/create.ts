@@ -7,7 +7,10 @@ import { ERRNO } from '../../base/errno.ts'
 import type { Machine } from '../machine.ts'
 import { array, percpuArray } from './array.ts'
 import { hash, lruHash, lruPercpuHash, percpuHash } from './hash.ts'
+import { lpmTrie } from './lpm-trie.ts'
 import type { BpfMap, MapAttr, MapType, SpecialField } from './map.ts'
+import { queue, stack } from './queue.ts'
+import { arrayOfMaps, hashOfMaps, progArray } from './references.ts'
 import { ringbuf } from './ringbuf.ts'
 
 export type MapTypes = ReadonlyMap<number, MapType>
@@ -17,7 +20,21 @@ export function mapTypes(...records: readonly MapType[]): MapTypes {
 }
 
 /** Types whose maps are data only. */
-export const plainMapTypes: readonly MapType[] = [array, percpuArray, hash, percpuHash, lruHash, lruPercpuHash, ringbuf]
+export const plainMapTypes: readonly MapType[] = [
+  array,
+  percpuArray,
+  hash,
+  percpuHash,
+  lruHash,
+  lruPercpuHash,
+  ringbuf,
+  progArray,
+  arrayOfMaps,
+  hashOfMaps,
+  queue,
+  stack,
+  lpmTrie,
+]
 
 /** Make a map, or say why not: a negative errno, as BPF_MAP_CREATE returns it. */
 export function createMap(machine: Machine, types: MapTypes, attr: MapAttr): BpfMap | number {

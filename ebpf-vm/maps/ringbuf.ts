@@ -1,7 +1,7 @@
 // BPF_MAP_TYPE_RINGBUF (Documentation/bpf/ringbuf.rst): one ring for all CPUs. Records keep the order of their reservations; one
 // that is not committed yet holds back those behind it; a full ring refuses.
 //
-//   page 0   ours: +0 pointer to the struct bpf_map, +8 u32 number of refused records
+//   page 0   ours: +0 pointer to the struct bpf_map, +8 u32 number of refused records, +12 u32 whether someone listens to submits
 //   page 1   +0 u64 consumer position, which user space writes
 //   page 2   +0 u64 producer position
 //   then maxEntries bytes of records, then as many again: where Linux maps the data twice, so that a record that wraps is in one
@@ -18,7 +18,14 @@ import { BpfMap, type MapAttr, mapType } from './map.ts'
 
 const { EINVAL, EAGAIN, ENOTSUPP } = ERRNO
 
-export const RING = { map: 0, lost: 8, consumer: PAGE_SIZE, producer: 2 * PAGE_SIZE, data: 3 * PAGE_SIZE } as const
+export const RING = {
+  map: 0,
+  lost: 8,
+  observed: 12,
+  consumer: PAGE_SIZE,
+  producer: 2 * PAGE_SIZE,
+  data: 3 * PAGE_SIZE,
+} as const
 export const RECORD = { busy: 0x80000000 | 0, discard: 0x40000000, header: 8, maxBytes: 0x3fffffff } as const
 /** Flags of submit, discard and output; of query. */
 export const RINGBUF_FLAG = { no_wakeup: 1, force_wakeup: 2 } as const
@@ -28,8 +35,7 @@ export class RingbufMap extends BpfMap {
   /** Offset of page 0. */
   readonly ring: number
   readonly mask: number
-  /** Called with the offset of each sample that a program submits, at the instant and on the CPU where it does. */
-  onSubmit: ((sample: number) => void) | undefined = undefined
+  #onSubmit: ((sample: number) => void) | undefined = undefined
 
   constructor(machine: Machine, attr: MapAttr) {
     super(machine, attr)
@@ -49,6 +55,16 @@ export class RingbufMap extends BpfMap {
   /** Records that found the ring full. Linux counts none: a program learns it from its own NULL. */
   get lost(): number {
     return this.machine.mem.u32[(this.ring + RING.lost) >> 2]!
+  }
+
+  get onSubmit(): ((sample: number) => void) | undefined {
+    return this.#onSubmit
+  }
+
+  /** Called with the offset of each sample that a program submits, at the instant and on the CPU where it does. */
+  set onSubmit(listener: ((sample: number) => void) | undefined) {
+    this.#onSubmit = listener
+    this.machine.mem.i32[(this.ring + RING.observed) >> 2] = listener ? 1 : 0
   }
 
   // ── Programs ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -75,10 +91,17 @@ export class RingbufMap extends BpfMap {
     const record = sample - RECORD.header
     const size = mem.i32[record >> 2]! & ~RECORD.busy
     mem.i32[record >> 2] = discard ? size | RECORD.discard : size
+    this.finish(record, size, flags)
+  }
+
+  /** The rest of a commit, once the header is written: what spilled over the end goes to the start, a waiting reader is woken. */
+  finish(record: number, size: number, flags: number): void {
+    const { mem } = this.machine
+    const sample = record + RECORD.header
     const data = this.ring + RING.data
     const spilled = sample + size - (data + this.maxEntries)
     if (spilled > 0) mem.copy(data, data + this.maxEntries, spilled)
-    if (!discard) this.onSubmit?.(sample)
+    if (!(mem.i32[record >> 2]! & RECORD.discard)) this.#onSubmit?.(sample)
     const caughtUp = this.consumerPos % this.maxEntries === record - data
     if (flags & RINGBUF_FLAG.force_wakeup || (caughtUp && !(flags & RINGBUF_FLAG.no_wakeup))) this.onWakeup?.()
   }

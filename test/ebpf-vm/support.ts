@@ -4,6 +4,7 @@ import { silent } from '../../base/logger.ts'
 import { KernelMemory } from '../../base/memory.ts'
 import { Rng } from '../../base/rng.ts'
 import type { HelperImpl } from '../../ebpf-vm/helper.ts'
+import { plainKfuncs } from '../../ebpf-vm/helpers/impl/plain.ts'
 import { Machine, type Platform } from '../../ebpf-vm/machine.ts'
 import { createMap, mapTypes, plainMapTypes } from '../../ebpf-vm/maps/create.ts'
 import type { BpfMap, MapAttr } from '../../ebpf-vm/maps/map.ts'
@@ -19,7 +20,7 @@ export class TestPlatform implements Platform {
   charged = 0
   task: number
 
-  constructor(cpus = 2, memoryBytes = 64 << 20) {
+  constructor(cpus = 2, memoryBytes = 4 << 20) {
     this.mem = new KernelMemory(memoryBytes)
     this.alloc = new Allocator(this.mem)
     this.cpus = cpus
@@ -52,7 +53,7 @@ export function testMachine(
   platform: Platform = new TestPlatform(),
   helpers: (machine: Machine) => ReadonlyMap<number, HelperImpl> = () => new Map(),
 ): Machine {
-  return new Machine(platform, (machine) => ({ helpers: helpers(machine), kfuncs: new Map() }))
+  return new Machine(platform, (machine) => ({ helpers: helpers(machine), kfuncs: plainKfuncs }))
 }
 
 const types = mapTypes(...plainMapTypes)
