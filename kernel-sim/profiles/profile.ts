@@ -108,20 +108,24 @@ function parseRelease(release: string): Profile['version'] {
   return { major: Number(major), minor: Number(minor), patch: Number(patch ?? 0) }
 }
 
-/** A function that a version added, newest first: how BTF of an unknown release is dated. */
+/** A function or struct that a version added, newest first: how BTF of an unknown release is dated. */
 const SINCE: readonly (readonly [string, string])[] = [
   ['bpf_strcasecmp', '6.18.0'],
   ['__x64_sys_file_getattr', '6.17.0'],
   ['__x64_sys_open_tree_attr', '6.15.0'],
   ['__x64_sys_setxattrat', '6.13.0'],
+  ['bpf_get_task_exe_file', '6.12.0'],
   ['__do_sys_uretprobe', '6.11.0'],
   ['__x64_sys_mseal', '6.10.0'],
   ['__x64_sys_statmount', '6.8.0'],
   ['__x64_sys_futex_wake', '6.7.0'],
   ['__x64_sys_fchmodat2', '6.6.0'],
   ['__x64_sys_cachestat', '6.5.0'],
+  ['maple_tree', '6.1.0'],
+  ['__x64_sys_set_mempolicy_home_node', '5.17.0'],
+  ['__x64_sys_futex_waitv', '5.16.0'],
 ]
 
 function guessRelease(btf: Btf): string {
-  return SINCE.find(([name]) => btf.find(name, 'func') !== 0)?.[1] ?? '6.1.0'
+  return SINCE.find(([name]) => btf.find(name) !== 0)?.[1] ?? '5.4.0'
 }

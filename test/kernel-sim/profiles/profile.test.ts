@@ -100,6 +100,7 @@ test('any vmlinux BTF makes a profile; other BTF is refused', () => {
   const { btf, functions } = profileFor('6.1')
   const again = profileFromBtf(btf.encode(), 'vmlinux')
   expect(again.functions.size).toBe(functions.size)
-  expect(again.version).toMatchObject({ major: 6, minor: 1 })
+  expect(again.version).toEqual({ major: 6, minor: 1, patch: 0 })
+  expect(profileFromBtf(profileFor('6.12').btf.encode()).version).toEqual({ major: 6, minor: 12, patch: 0 })
   expect(() => profileFromBtf(new Uint8Array(40), 'x.btf')).toThrow(/^x\.btf: not BTF/)
 })
