@@ -13,7 +13,7 @@ export interface Profile {
   readonly release: string
   readonly version: { readonly major: number; readonly minor: number; readonly patch: number }
   readonly btf: Btf
-  /** Functions by symbol: the id of their BTF `func`. What is absent cannot be an fentry target. */
+  /** Functions by symbol: the id of their BTF `func`, worked out on first use. What is absent cannot be an fentry target. */
   readonly functions: ReadonlyMap<string, number>
   /** Every tracepoint; a TracepointRecord's `id` is unique among those that have a trace event. */
   readonly tracepoints: readonly TracepointRecord[]
@@ -57,25 +57,34 @@ export function profileFromBtf(bytes: Uint8Array, where = 'BTF', release?: strin
 
 function profileOf(btf: Btf, release: string, places: readonly TracepointPlace[]): Profile {
   const syscalls = syscallsOf(btf)
-  const functions = functionsOf(btf)
-  const symbols: TextSymbol[] = [...functions.keys()].map((name) => ({ name, aliasOf: undefined }))
-  for (const { name } of syscalls) {
-    if (!functions.has(`__x64_sys_${name}`)) symbols.push({ name: `__x64_sys_${name}`, aliasOf: `__do_sys_${name}` })
-  }
-  for (const [name, split] of SPLIT) if (!functions.has(name)) symbols.push({ name: split, aliasOf: undefined })
+  let functions: Map<string, number> | undefined
   let constants: Map<string, number | bigint> | undefined
   return {
     release,
     version: parseRelease(release),
     btf,
-    functions,
+    get functions() {
+      return (functions ??= functionsOf(btf))
+    },
     tracepoints: tracepointsOf(btf, syscalls, places),
     syscalls,
     get constants() {
       return (constants ??= constantsOf(btf))
     },
-    symbols,
+    symbols: symbolsOf(btf, syscalls),
   }
+}
+
+function symbolsOf(btf: Btf, syscalls: readonly SyscallRecord[]): TextSymbol[] {
+  const names = new Set<string>()
+  for (let id = btf.first; id < btf.count; id++) if (btf.kind(id) === 'func') names.add(btf.name(id))
+  const symbols: TextSymbol[] = []
+  for (const name of names) symbols.push({ name, aliasOf: undefined })
+  for (const { name } of syscalls) {
+    if (!names.has(`__x64_sys_${name}`)) symbols.push({ name: `__x64_sys_${name}`, aliasOf: `__do_sys_${name}` })
+  }
+  for (const [name, split] of SPLIT) if (!names.has(name)) symbols.push({ name: split, aliasOf: undefined })
+  return symbols
 }
 
 /** Functions that the compiler split, so that kallsyms has them with a suffix and BTF not at all; tools look for both names. */
