@@ -32,6 +32,8 @@ export function bindCore(layouts: Layouts) {
       cloneArgs: size('kernel_clone_args'),
       groupInfo: size('group_info'),
       userStruct: size('user_struct'),
+      kernfsNode: size('kernfs_node'),
+      hrtimerSleeper: size('hrtimer_sleeper'),
     },
     task: layouts.bind('task_struct', {
       threadFlags: 'thread_info.flags',
@@ -189,6 +191,9 @@ export function bindCore(layouts: Layouts) {
       cnivcsw: 'cnivcsw',
       minFlt: 'min_flt',
       cminFlt: 'cmin_flt',
+      majFlt: 'maj_flt',
+      cmajFlt: 'cmaj_flt',
+      realTimer: 'real_timer',
       rlim: 'rlim',
       oomScoreAdj: 'oom_score_adj',
       oomScoreAdjMin: 'oom_score_adj_min',
@@ -301,6 +306,7 @@ export function bindCore(layouts: Layouts) {
       stack: 'stack',
       tls: 'tls',
     }),
+    kernfsNode: layouts.bind('kernfs_node', { name: 'name', id: 'id', parent: 'parent|__parent' }),
     groupInfo: layouts.bind('group_info', { usage: 'usage', ngroups: 'ngroups', gid: 'gid' }),
   } as const
 }

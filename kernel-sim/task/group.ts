@@ -25,6 +25,15 @@ export const RLIM = {
   rttime: 15,
 } as const
 
+/** A signal that waits, and the offset of its siginfo (or SEND_SIG_*). */
+export interface PendingSignal {
+  readonly signal: number
+  readonly info: number
+}
+
+/** signal_struct.flags: the process is on its way out. */
+const SIGNAL_GROUP_EXIT = 4
+
 export class ThreadGroup {
   readonly k: Kernel
   /** Offset of struct signal_struct. */
@@ -33,15 +42,19 @@ export class ThreadGroup {
   readonly threads: Task[] = []
   /** wait4() sleeps here. */
   readonly waitChild = new WaitQueue()
-  /** Signals of the process as a whole: number, and offset of its siginfo (0 or 1: none). */
-  readonly pending: { signal: number; info: number }[] = []
+  /** Signals of the process as a whole, in the order they came. */
+  readonly pending: PendingSignal[] = []
+  /** Stopped by a signal: its threads stop on their way to user mode. */
+  stopped = false
+  /** A waiting parent was told that it stopped; it went on and nobody was told. */
+  stopReported = false
+  continued = false
 
   constructor(k: Kernel) {
     const { mem, layout } = k
     this.k = k
     this.at = k.alloc.alloc(layout.size.signal)
     listInit(mem, this.at + layout.signal.threadHead)
-    mem.i32[(this.at + layout.signal.sigcnt) >> 2] = 1
   }
 
   /** Threads that have not exited. */
@@ -51,6 +64,32 @@ export class ThreadGroup {
 
   set live(count: number) {
     this.k.mem.i32[(this.at + this.k.layout.signal.live) >> 2] = count
+  }
+
+  /** Its first thread. */
+  get leader(): Task {
+    return this.threads[0]!
+  }
+
+  /** The process that adopts orphans: signals without a handler do it nothing. */
+  get isInit(): boolean {
+    return this.leader.pid === 1
+  }
+
+  /** Someone ended the whole process; its threads go on their way to user mode. */
+  get exiting(): boolean {
+    return (this.k.mem.i32[(this.at + this.k.layout.signal.flags) >> 2]! & SIGNAL_GROUP_EXIT) !== 0
+  }
+
+  /** Wait status of the whole process, once it is `exiting`. */
+  get exitCode(): number {
+    return this.k.mem.i32[(this.at + this.k.layout.signal.groupExitCode) >> 2]!
+  }
+
+  startExit(code: number): void {
+    this.k.mem.i32[(this.at + this.k.layout.signal.groupExitCode) >> 2] = code
+    this.k.mem.i32[(this.at + this.k.layout.signal.flags) >> 2]! |= SIGNAL_GROUP_EXIT
+    this.stopped = false
   }
 
   /** Limit of a resource (RLIM), as a number; Infinity for RLIM_INFINITY. */

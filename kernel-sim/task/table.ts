@@ -13,9 +13,14 @@ export class TaskTable {
     if (task.pid !== 0) this.#byPid.set(task.pid, task)
   }
 
+  /** It has no number any more; its task_struct is still there. */
   remove(task: Task): void {
-    this.#byOffset.delete(task.at)
     if (this.#byPid.get(task.pid) === task) this.#byPid.delete(task.pid)
+  }
+
+  /** Its task_struct goes. */
+  forget(task: Task): void {
+    this.#byOffset.delete(task.at)
   }
 
   /** The task whose task_struct is at this offset. */

@@ -5,9 +5,15 @@
 import type { KernelMemory } from '../../base/memory.ts'
 import type { Kernel } from '../kernel.ts'
 import type { CoreLayout } from '../layout.ts'
+import type { WaitQueue } from '../sched/wait-queue.ts'
+import { SIG } from '../signal/numbers.ts'
+import type { SignalFrame } from '../signal/signals.ts'
+import { hasSignal, type Sigset } from '../signal/sigset.ts'
+import type { SyscallStep } from '../syscalls/table.ts'
+import { TEXT_START } from '../trace/function.ts'
 import type { Recorded, UserSide } from '../user/user-side.ts'
-import type { Wait } from '../wait.ts'
-import type { ThreadGroup } from './group.ts'
+import type { MaybeWait, Wait } from '../wait.ts'
+import type { PendingSignal, ThreadGroup } from './group.ts'
 import type { AddressSpace, Files, FsState } from './resources.ts'
 
 export const STACK_BYTES = 16384
@@ -74,10 +80,28 @@ export class Task {
   user: UserSide | undefined
   /** User-mode work still to be done before the user side is asked again. */
   userLeftNs = 0
+  /** It was made by a system call, from which it has to return. */
+  forked = false
   /** What a recording says of the call that is being made. */
   recorded: Recorded | undefined
-  /** A signal that cannot be survived was sent to it: it dies on its way to user mode. */
-  killed = false
+  /** The call that is on its way back to user mode, with signals or preemption to deal with first. */
+  interrupted: { readonly step: SyscallStep; readonly result: number } | undefined
+  /** The call to make (again) before its user side is asked. */
+  restart: SyscallStep | undefined
+  /** What restart_syscall does: the rest of a sleep that a signal without a handler interrupted. */
+  restartBlock: (() => MaybeWait<number>) | undefined
+  /** Handlers that run on its user side, innermost last. */
+  readonly signalFrames: SignalFrame[] = []
+  /** Signals for this thread alone. */
+  readonly pendingInfo: PendingSignal[] = []
+  /** The mask to go back to after sigsuspend and its like. */
+  restoreMask: Sigset | undefined
+  /** Its parent sleeps in vfork until it has an address space of its own, or is gone. */
+  vfork: { done: boolean; readonly queue: WaitQueue } | undefined
+  /** Reaped, and off its CPU for the last time: when both are so, its memory goes. */
+  readonly gone = { released: false, dead: false }
+  /** To be done on the way to user mode (task_work_add). */
+  readonly work: (() => void)[] = []
   /** Its process, shared with its threads; undefined for idle tasks. */
   group!: ThreadGroup
   // What the file and memory parts hold for it; their structs' addresses are in the task_struct.
@@ -173,6 +197,11 @@ export class Task {
 
   set cpu(value: number) {
     this.#mem.i32[(this.at + this.#o.cpu) >> 2] = value
+  }
+
+  /** SIGKILL waits for it: it dies on its way to user mode. */
+  get killed(): boolean {
+    return hasSignal(this.#mem, this.at + this.#o.pendingSignals, SIG.KILL)
   }
 
   get isIdle(): boolean {
@@ -378,8 +407,27 @@ export class Task {
     if (this.ip === 0) return []
     const { i32 } = this.#mem
     const addresses = [atEntry ? this.ip : (this.ip + 0x2b) | 0]
-    for (let bp = this.bp; bp !== 0; bp = i32[bp >> 2]!) addresses.push(i32[(bp + 8) >> 2]!)
+    for (let bp = this.bp; bp !== 0; bp = i32[bp >> 2]!) {
+      const address = i32[(bp + 8) >> 2]!
+      // Below the text: the interrupt came in user mode.
+      if (address >>> 0 < TEXT_START) break
+      addresses.push(address)
+    }
     return addresses
+  }
+
+  /** Its kernel stack is empty: it runs in user mode. */
+  enterUserMode(): void {
+    this.ip = 0
+    this.bp = 0
+    this.sp = this.regs
+  }
+
+  /** Room for a local variable of the function that runs, zeroed; it goes when the function returns. */
+  stackRoom(sizeBytes: number): number {
+    this.sp -= (sizeBytes + 15) & ~15
+    this.#mem.u8.fill(0, this.sp, this.sp + sizeBytes)
+    return this.sp
   }
 
   /** Its user stack, innermost first: user addresses. Empty for kernel threads. */

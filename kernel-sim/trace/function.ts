@@ -12,6 +12,7 @@
 import { InternalError } from '../../base/errors.ts'
 import { KERNEL_HI, TEXT_HI } from '../../base/memory.ts'
 import type { Kernel } from '../kernel.ts'
+import type { TextSymbol } from '../profiles/profile.ts'
 import type { Task } from '../task/task.ts'
 import type { MaybeWait, Wait } from '../wait.ts'
 import { type Arg, type Prototype, parsePrototype, writeArg } from './prototype.ts'
@@ -143,14 +144,19 @@ export class FunctionTable {
   /** Every text symbol in order of its address; each has TEXT_BYTES of text. */
   readonly #symbols: string[]
   readonly #indexes = new Map<string, number>()
+  /** Symbols whose code was declared under another of its names. */
+  readonly #declaredAs = new Map<number, string>()
   readonly #known: number
 
-  /** `symbols`: the text symbols of the kernel's version by rising address, without aliases. */
-  constructor(k: Kernel, symbols: readonly string[]) {
+  /** `symbols`: the text symbols of the kernel's version by rising address; an alias stands for the code of another. */
+  constructor(k: Kernel, symbols: readonly TextSymbol[]) {
     this.#k = k
-    this.#symbols = [...symbols]
-    this.#known = symbols.length
-    for (let i = 0; i < symbols.length; i++) this.#indexes.set(symbols[i]!, i)
+    this.#symbols = symbols.filter((symbol) => symbol.aliasOf === undefined).map((symbol) => symbol.name)
+    this.#known = this.#symbols.length
+    for (let i = 0; i < this.#known; i++) this.#indexes.set(this.#symbols[i]!, i)
+    for (const { name, aliasOf } of symbols) {
+      if (aliasOf !== undefined && !this.#indexes.has(name)) this.#indexes.set(name, this.#indexes.get(aliasOf) ?? -1)
+    }
   }
 
   /** The modelled function of this name, traceable or not. */
@@ -160,7 +166,8 @@ export class FunctionTable {
 
   /** Whether the kernel version has a function of this name, for code that differs between versions. */
   known(name: string): boolean {
-    return (this.#indexes.get(name) ?? this.#known) < this.#known
+    const index = this.#indexes.get(name) ?? -1
+    return index >= 0 && index < this.#known
   }
 
   /** Modelled functions in the order they were declared. */
@@ -176,13 +183,14 @@ export class FunctionTable {
   /** Low word (int32) of a symbol's address, 0 if there is none of this name. */
   addressOf(symbol: string): number {
     const index = this.#indexes.get(symbol)
-    return index === undefined ? 0 : (TEXT_START + index * TEXT_BYTES) | 0
+    return index === undefined || index < 0 ? 0 : (TEXT_START + index * TEXT_BYTES) | 0
   }
 
   /** The symbol whose text holds the address with this low word, and how far into it. */
   symbolAt(address: number): { readonly name: string; readonly offset: number } | undefined {
     const into = (address >>> 0) - TEXT_START
-    const name = into < 0 ? undefined : this.#symbols[Math.floor(into / TEXT_BYTES)]
+    const index = Math.floor(into / TEXT_BYTES)
+    const name = this.#declaredAs.get(index) ?? this.#symbols[index]
     return name === undefined ? undefined : { name, offset: into % TEXT_BYTES }
   }
 
@@ -211,12 +219,16 @@ export class FunctionTable {
   #add(prototype: Prototype, options: FunctionOptions): KernelFunction {
     const { name } = prototype
     if (this.#byName.has(name)) throw new InternalError(`${name} is declared twice`)
-    let index = this.#indexes.get(name)
-    if (index === undefined) {
+    let index = this.#indexes.get(name) ?? -1
+    if (index < 0) {
       index = this.#symbols.push(name) - 1
       this.#indexes.set(name, index)
     }
     const fn = new KernelFunction(prototype, TEXT_START + index * TEXT_BYTES, index < this.#known, options)
+    if (this.#symbols[index] !== name) {
+      this.#declaredAs.set(index, name)
+      this.#byName.set(this.#symbols[index]!, fn)
+    }
     this.#byName.set(name, fn)
     return fn
   }
