@@ -202,6 +202,8 @@ export class Kernel {
     this.init = startInit(this)
     this.kthreadd = this.processes.fork.kthread('kthreadd', this.cpu.idle, () => this.sleeps.forever())
     this.run()
+    this.cpu = this.cpus[0]!
+    this.current = this.cpu.current
     this.pids.startAfter(options.lastPid ?? DEFAULT_LAST_PID)
   }
 

@@ -1,8 +1,8 @@
 // A kernel with a file system and tasks that make system calls one at a time, without a scheduler: what sleeps is driven by the test.
 import { boot } from '../../../kernel-sim/boot.ts'
-import { attachFileSystem } from '../../../kernel-sim/fs/attach.ts'
 import type { PreparedNode } from '../../../kernel-sim/fs/prepare.ts'
 import { DEFAULT_ROOT } from '../../../kernel-sim/fs/rootfs.ts'
+import type { VfsHost } from '../../../kernel-sim/fs/vfs.ts'
 import type { Kernel } from '../../../kernel-sim/kernel.ts'
 import { profileFor } from '../../../kernel-sim/profiles/profile.ts'
 import type { SyscallFamily } from '../../../kernel-sim/syscalls/family.ts'
@@ -20,19 +20,20 @@ export class Machine {
   readonly signals: number[] = []
 
   constructor(options: { kernel?: string; nodes?: readonly PreparedNode[]; families?: readonly SyscallFamily[] } = {}) {
-    this.k = boot({ profile: profileFor(options.kernel ?? '6.12'), memoryBytes: 256 << 20 })
-    attachFileSystem(
-      this.k,
-      {
-        *wait(_queues, condition) {
-          while (!condition()) yield
-          return 0
-        },
-        signal: (signal) => void this.signals.push(signal),
-        later: (work) => work(),
+    this.k = boot({
+      profile: profileFor(options.kernel ?? '6.12'),
+      memoryBytes: 256 << 20,
+      files: [...DEFAULT_ROOT, ...(options.nodes ?? [])],
+    })
+    const host: VfsHost = {
+      *wait(_queues, condition) {
+        while (!condition()) yield
+        return 0
       },
-      [...DEFAULT_ROOT, ...(options.nodes ?? [])],
-    )
+      signal: (signal) => void this.signals.push(signal),
+      later: (work) => work(),
+    }
+    Object.assign(this.k.vfs.host, host)
     this.families = [...FAMILIES, ...(options.families ?? [])]
   }
 
