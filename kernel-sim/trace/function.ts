@@ -49,8 +49,6 @@ export interface FunctionOptions {
   readonly costNs?: number
   /** In the text and on stacks, but not to be probed (`noinstr`, entry code). */
   readonly hidden?: boolean
-  /** Another body for a function that is declared already, for whoever calls what this returns (tests). */
-  readonly replace?: boolean
 }
 
 interface Attached {
@@ -220,7 +218,7 @@ export class FunctionTable {
 
   #add(prototype: Prototype, options: FunctionOptions): KernelFunction {
     const { name } = prototype
-    if (this.#byName.has(name) && !options.replace) throw new InternalError(`${name} is declared twice`)
+    if (this.#byName.has(name)) throw new InternalError(`${name} is declared twice`)
     let index = this.#indexes.get(name) ?? -1
     if (index < 0) {
       index = this.#symbols.push(name) - 1

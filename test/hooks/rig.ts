@@ -13,8 +13,6 @@ import type { AttrIn } from '../../hooks/uapi/bpf-attr.ts'
 import { cstring } from '../../hooks/uapi/codec.ts'
 import { PERF_IOC, PERF_TYPE, PMU_TYPE } from '../../hooks/uapi/perf.ts'
 import { boot } from '../../kernel-sim/boot.ts'
-import { attachFileSystem } from '../../kernel-sim/fs/attach.ts'
-import { DEFAULT_ROOT } from '../../kernel-sim/fs/rootfs.ts'
 import type { Kernel } from '../../kernel-sim/kernel.ts'
 import type { Task } from '../../kernel-sim/task/task.ts'
 
@@ -116,7 +114,6 @@ export function rig(): Rig {
       engine: jit,
     },
   })
-  attachFileSystem(kernel, { wait: () => 0, signal: () => {}, later: (work) => work() }, DEFAULT_ROOT)
   const task = kernel.current
   const cred = kernel.alloc.alloc(kernel.layout.size.cred)
   kernel.mem.writePtr(task.at + kernel.layout.task.cred, cred)
