@@ -23,6 +23,8 @@ export type Statement =
   /** The same with the test turned around: it jumps to the body, past a jump over it. */
   | { readonly kind: 'unless'; readonly test: Insn; readonly long: boolean; readonly body: readonly Statement[] }
   | { readonly kind: 'loop'; readonly times: number; readonly mayGoto: boolean; readonly body: readonly Statement[] }
+  /** Blocks that jump to each other as they like, loops of several entries included, until `fuel` blocks were run. */
+  | { readonly kind: 'graph'; readonly fuel: number; readonly blocks: readonly Block[] }
   | { readonly kind: 'call'; readonly callee: number; readonly fresh: readonly number[] }
   | { readonly kind: 'iterate'; readonly callee: number; readonly times: number; readonly fresh: readonly number[] }
   | {
@@ -34,6 +36,14 @@ export type Statement =
       readonly flags: number
       readonly fresh: readonly number[]
     }
+
+/** Ends with a jump to block `taken` when the test holds, else to block `otherwise` (modulo their number). */
+export interface Block {
+  readonly body: readonly Statement[]
+  readonly test: Insn
+  readonly taken: number
+  readonly otherwise: number
+}
 
 export interface FuzzFunction {
   readonly isCallback: boolean
@@ -198,6 +208,15 @@ const straight = fc.oneof(
   { arbitrary: probe, weight: 1 },
 )
 
+const graph: fc.Arbitrary<Statement> = fc.record({
+  kind: fc.constant('graph' as const),
+  fuel: fc.integer({ min: 1, max: 40 }),
+  blocks: fc.array(
+    fc.record({ body: fc.array(straight, { maxLength: 3 }), test, taken: fc.nat(11), otherwise: fc.nat(11) }),
+    { minLength: 2, maxLength: 8, size: 'max' },
+  ),
+})
+
 /** Loops do not nest within one function: their counter is a register. */
 const { inLoop, anywhere } = fc.letrec<{ inLoop: Statement; anywhere: Statement }>((tie) => {
   const block = (statement: fc.Arbitrary<unknown>): fc.Arbitrary<Statement[]> =>
@@ -225,6 +244,7 @@ const { inLoop, anywhere } = fc.letrec<{ inLoop: Statement; anywhere: Statement 
         mayGoto: fc.boolean(),
         body: block(tie('inLoop')),
       }),
+      graph,
       fc.record({ kind: fc.constant('iterate' as const), callee: fc.nat(9), times: fc.nat(4), fresh }),
     ),
   }
@@ -324,6 +344,9 @@ export function lower(program: FuzzProgram, { forLinux = false } = {}): Lowered 
       case 'loop':
         loop(statement, self)
         break
+      case 'graph':
+        flow(statement, self)
+        break
       case 'call': {
         const callee = pick(self, statement.callee, false)
         if (callee === undefined) break
@@ -359,6 +382,31 @@ export function lower(program: FuzzProgram, { forLinux = false } = {}): Lowered 
     }
     if (mayGoto) over(insn(CLASS.jmp | JMP.jcond.code, 0, 0, 0, 0), 'off', round)
     else round()
+  }
+
+  function flow({ fuel, blocks }: Extract<Statement, { kind: 'graph' }>, self: number): void {
+    // Linux's verifier follows every path.
+    emit(movImm(COUNTER, forLinux ? Math.min(fuel, 5) : fuel))
+    const at: number[] = []
+    const jumps: { slot: number; to: number }[] = []
+    const jump = (one: Insn, to: number): void => {
+      jumps.push({ slot: insns.length, to })
+      emit(one)
+    }
+    // Linux refuses blocks that nothing reaches.
+    const reached = new Set([0])
+    for (const i of reached) reached.add(blocks[i]!.taken % blocks.length).add(blocks[i]!.otherwise % blocks.length)
+    blocks.forEach(({ body, test: branch, taken, otherwise }, i) => {
+      if (!reached.has(i)) return
+      at[i] = insns.length
+      emit(addImm(COUNTER, -1))
+      jump(insn(CLASS.jmp | JMP.jeq.code, COUNTER, 0, 0, 0), blocks.length)
+      block(body, self)
+      jump(branch, taken % blocks.length)
+      jump(GOTO, otherwise % blocks.length)
+    })
+    at[blocks.length] = insns.length
+    for (const { slot, to } of jumps) insns[slot] = { ...insns[slot]!, off: at[to]! - slot - 1 }
   }
 
   function mapCall({ map: which, op, key, value, flags, fresh: values }: Extract<Statement, { kind: 'map' }>): void {
