@@ -226,16 +226,27 @@ function constant(value: number | bigint): string {
   return `${value}${value < 0n ? 'LL' : 'ULL'}`
 }
 
-/** Unnamed bitfields over `bits` bits from bit `start` on; none crosses a multiple of 64. They do not raise the alignment. */
+/**
+ * Unnamed bitfields over `bits` bits from bit `start` on; none crosses a multiple of 64. They do not raise the alignment. A gap that
+ * would take more than a page of them is an array instead.
+ */
 function padding(start: number, bits: number): string[] {
   const lines: string[] = []
   for (let at = start; at < start + bits; ) {
-    const width = Math.min(64 - (at % 64), start + bits - at)
+    const left = start + bits - at
+    if (left > MAX_PADDING_BITS && at % 8 === 0) {
+      lines.push(`char __pad_${at / 8}[${Math.floor(left / 8)}];`)
+      at += Math.floor(left / 8) * 8
+      continue
+    }
+    const width = Math.min(64 - (at % 64), left)
     lines.push(`long: ${width};`)
     at += width
   }
   return lines
 }
+
+const MAX_PADDING_BITS = 4096 * 8
 
 /** Anonymous enums that are written where they are used: in a member, a typedef, a prototype. */
 function anonymousEnumsInUse(btf: Btf): Set<number> {

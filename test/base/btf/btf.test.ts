@@ -1,7 +1,10 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Btf } from '../../../base/btf/btf.ts'
+import { dumpC } from '../../../base/btf/c-dump.ts'
 import { BtfBuilder } from '../../../base/btf/encode.ts'
 import { KINDS } from '../../../base/btf/format.ts'
+import { dumpRaw } from '../../../base/btf/raw-dump.ts'
 import type { BtfDraft } from '../../../base/btf/types.ts'
 import { UserError } from '../../../base/errors.ts'
 import { SAMPLE } from './sample.ts'
@@ -165,6 +168,15 @@ describe('damaged input is refused in one line that names the place', () => {
       }),
       /contains itself/,
     ],
+    [
+      'prototype that takes a pointer to itself',
+      types(
+        { kind: 'ptr', name: '', type: 2 },
+        { kind: 'func_proto', name: '', returnType: 0, params: [{ name: '', type: 1 }] },
+      ),
+      /contains itself/,
+    ],
+    ['depth', types(...Array.from({ length: 200 }, (_, i) => record('typedef', i))), /nests deeper than 128 types/],
     ['func', types({ kind: 'func', name: 'f', type: 0, linkage: 'static' }), /no function prototype/],
   ]
   test.each(cases)('%s', (_, bytes, message) => {
@@ -186,5 +198,24 @@ describe('damaged input is refused in one line that names the place', () => {
       { kind: 'ptr', name: '', type: 1 },
     ]).build()
     expect(btf.sizeOf(1)).toBe(8)
+  })
+
+  test('law: whatever bytes are changed, it is refused so or can be read', () => {
+    const change = fc.tuple(fc.nat(good.length - 1), fc.constantFrom(0, 1, 2, 7, 0x7f, 0x80, 0xff))
+    const survives = fc.property(fc.array(change, { minLength: 1, maxLength: 6 }), (changes) => {
+      const bytes = good.slice()
+      for (const [at, value] of changes) bytes[at] = value
+      let btf: Btf
+      try {
+        btf = Btf.parse(bytes)
+      } catch (error) {
+        expect(error).toBeInstanceOf(UserError)
+        return
+      }
+      for (const type of btf.types()) btf.sizeOf(type.id)
+      expect(dumpRaw(btf)).toContain('[1]')
+      expect(dumpC(btf)).toContain('__VMLINUX_H__')
+    })
+    fc.assert(survives, { numRuns: 2000 })
   })
 })
