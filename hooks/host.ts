@@ -27,7 +27,9 @@ import { mapRing } from './perf/file.ts'
 import { perfEventOpen } from './perf/open.ts'
 import type { PerfRing } from './perf/ring.ts'
 import { Runner } from './run.ts'
+import { bpfSyscalls } from './syscalls.ts'
 import { TracePipe } from './trace-pipe.ts'
+import { symbolAddress } from './tracefs.ts'
 import { type Attr, type AttrIn, COMMANDS, type Command } from './uapi/bpf-attr.ts'
 import type { Struct, UserBytes } from './uapi/codec.ts'
 import type { PERF_EVENT_ATTR } from './uapi/perf.ts'
@@ -77,6 +79,7 @@ export class BpfHost {
     this.descriptors = new TaskDescriptors(kernel)
     this.vmlinux = new BtfObject(this.btfs, kernel.profile.btf, { kernel: 'vmlinux' }).hold()
     this.probes = new ProbeTable(this)
+    kernel.syscalls.add(bpfSyscalls(this))
   }
 
   /**
@@ -87,19 +90,19 @@ export class BpfHost {
   bpf<C extends Command>(task: Task, command: C, attr: AttrIn<C>): number {
     const { attr: layout, outputs } = COMMANDS[command]
     const whole = { ...(layout.zero() as object), ...attr } as Record<string, unknown>
-    const result = this.#as(task, () => this.#command(command, whole as never))
+    const result = this.kernel.as(task, () => this.#command(command, whole as never))
     for (const output of outputs as readonly string[]) (attr as Record<string, unknown>)[output] = whole[output]
     return result
   }
 
   /** perf_event_open(2): a descriptor or a negative errno. `pid` -1 is every task, `cpu` -1 every CPU. */
   perfEventOpen(task: Task, attr: PerfAttrIn, pid: number, cpu: number, groupFd: number, flags: number): number {
-    return this.#as(task, () => perfEventOpen(this, attr, pid, cpu, groupFd, flags))
+    return this.kernel.as(task, () => perfEventOpen(this, attr, pid, cpu, groupFd, flags))
   }
 
   /** ioctl(2) on a descriptor that bpf(2) or perf_event_open(2) gave. */
   ioctl(task: Task, fd: number, command: number, argument?: number | UserBytes): number {
-    return this.#as(task, () => {
+    return this.kernel.as(task, () => {
       const file = this.descriptors.get(fd)
       if (file === undefined) return -ERRNO.EBADF
       return file === 'other' ? -ERRNO.ENOTTY : (file.ioctl?.(command, argument) ?? -ERRNO.ENOTTY)
@@ -108,7 +111,7 @@ export class BpfHost {
 
   /** close(2). */
   close(task: Task, fd: number): number {
-    return this.#as(task, () => this.descriptors.close(fd))
+    return this.kernel.as(task, () => this.descriptors.close(fd))
   }
 
   /**
@@ -122,7 +125,7 @@ export class BpfHost {
 
   /** The object of one kind behind a descriptor, for user space in this process: readers of maps and rings. */
   file<K extends HookFile['kind']>(task: Task, fd: number, kind: K): Extract<HookFile, { kind: K }> | number {
-    return this.#as(task, () => fileOf(this.descriptors, fd, kind))
+    return this.kernel.as(task, () => fileOf(this.descriptors, fd, kind))
   }
 
   /**
@@ -133,7 +136,7 @@ export class BpfHost {
     const file = this.file(task, fd, kind)
     if (typeof file === 'number') return file
     const zero = INFO[kind].zero() as Info<K>
-    const info = this.#as(task, () => infoOf(this, file, { ...zero, ...given }))
+    const info = this.kernel.as(task, () => infoOf(this, file, { ...zero, ...given }))
     return typeof info === 'number' ? info : { ...zero, ...info }
   }
 
@@ -189,6 +192,11 @@ export class BpfHost {
     return this.toolchain.facts(this, capabilities)
   }
 
+  /** The address of a kernel symbol, as /proc/kallsyms has it. */
+  symbolAddress(name: string): bigint | undefined {
+    return symbolAddress(this, name)
+  }
+
   nextPerfId(): number {
     return ++this.#lastPerfId
   }
@@ -197,18 +205,6 @@ export class BpfHost {
   #command<C extends Command>(command: C, attr: Attr<C>): number {
     if (!capabilitiesOf(this.kernel, this.kernel.current).bpf) return -ERRNO.EPERM
     return HANDLERS[command](this, attr)
-  }
-
-  /** Do what a task's system call does, at this instant, between the steps of the simulation. */
-  #as<T>(task: Task, call: () => T): T {
-    const { kernel } = this
-    const before = kernel.current
-    kernel.current = task
-    try {
-      return call()
-    } finally {
-      kernel.current = before
-    }
   }
 }
 

@@ -3,6 +3,7 @@
 // Partly there: `print fmt` of events other than system calls is empty (their formats are C expressions, which BTF does not carry);
 // kprobe_events and uprobe_events are empty and take no definitions: probes are made through perf_event_open(2).
 
+import { kernelAddress } from '../base/memory.ts'
 import { Machine } from '../ebpf-vm/machine.ts'
 import { COMMON_FIELDS, type TracepointField, type TracepointRecord } from '../kernel-sim/profiles/tracepoints.ts'
 import { TEXT_BYTES, TEXT_START } from '../kernel-sim/trace/function.ts'
@@ -73,15 +74,31 @@ function probeableFunctions(host: BpfHost): string[] {
   return functions.symbols().filter((name) => functions.get(name)?.traceable ?? true)
 }
 
+/** Per-CPU variables (their offset in each CPU's unit), and the tables of file operations and the like. */
+function dataSymbols(host: BpfHost): Map<string, bigint> {
+  const { percpu, vfs } = host.kernel
+  const symbols = new Map<string, bigint>()
+  for (const [name, { offset }] of percpu.symbols()) symbols.set(name, BigInt(offset))
+  for (const [name, offset] of vfs.symbols()) symbols.set(name, kernelAddress(offset))
+  return symbols
+}
+
+/** The address of a kernel symbol, text or data, as /proc/kallsyms has it. */
+export function symbolAddress(host: BpfHost, name: string): bigint | undefined {
+  const low = host.kernel.functions.addressOf(name)
+  return low === 0 ? dataSymbols(host).get(name) : BigInt(low >>> 0) | 0xffffffff_00000000n
+}
+
 const textAddress = (low: number): string => `ffffffff${(low >>> 0).toString(16).padStart(8, '0')}`
 
-/** Text symbols by address, then the functions of loaded programs. */
+/** Text symbols by address, data symbols, then the functions of loaded programs. */
 function kallsyms(host: BpfHost): string {
   const { functions } = host.kernel
   let text = ''
   functions.symbols().forEach((name, index) => {
     text += `${textAddress(TEXT_START + index * TEXT_BYTES)} T ${name}\n`
   })
+  for (const [name, address] of dataSymbols(host)) text += `${address.toString(16).padStart(16, '0')} D ${name}\n`
   for (const prog of host.progs.values()) {
     const address = textAddress(Machine.addressOf(prog.loaded.slot))
     text += `${address} t bpf_prog_${tagText(prog.tag)}_${prog.name}\t[bpf]\n`

@@ -5,6 +5,7 @@ import type { HelperTables } from '../../ebpf-vm/machine.ts'
 import { attachHelpers } from './attach.ts'
 import type { HelperFamily, HelperScope } from './family.ts'
 import { memoryHelpers } from './memory.ts'
+import { percpuHelpers } from './percpu.ts'
 import { perfHelpers } from './perf.ts'
 import { stackHelpers } from './stack.ts'
 import { taskHelpers } from './task.ts'
@@ -15,6 +16,7 @@ const FAMILIES: readonly HelperFamily[] = [
   taskHelpers,
   memoryHelpers,
   timeHelpers,
+  percpuHelpers,
   stackHelpers,
   perfHelpers,
   traceHelpers,

@@ -45,6 +45,9 @@ export const PERF_SAMPLE = {
 /** PERF_SAMPLE_MAX: the first bit that no kernel of this version knows. */
 export const PERF_SAMPLE_MAX = 1n << 25n
 
+/** Bytes of the first version of struct perf_event_attr. */
+export const PERF_ATTR_SIZE_VER0 = 64
+
 export const PERF_EVENT_ATTR = struct({
   type: u32,
   size: u32,

@@ -34,7 +34,7 @@ export class SyscallTable {
   readonly restartNumber: number
   readonly #k: Kernel
   readonly #byNumber: (Entry | undefined)[] = []
-  readonly #implemented = new Set<string>()
+  readonly #handlers = new Map<string, SyscallHandler>()
   readonly #doSyscall: (regs: number, nr: number, task: Task, args: readonly number[]) => MaybeWait<number>
   readonly #entryAddress: number
   readonly #syscallExit: (task: Task) => Wait<undefined>
@@ -44,23 +44,15 @@ export class SyscallTable {
     this.#k = k
     const { functions, profile } = k
     this.restartNumber = this.numberOf('restart_syscall')
-    const handlers = new Map<string, SyscallHandler>()
-    for (const family of families) {
-      for (const [name, handler] of Object.entries(family)) {
-        if (handlers.has(name)) throw new InternalError(`system call ${name} is declared twice`)
-        handlers.set(name, handler)
-        this.#implemented.add(name)
-      }
-    }
+    for (const family of families) this.add(family)
     for (const record of profile.syscalls) {
-      const handler = handlers.get(record.call) ?? notImplemented
       this.#byNumber[record.number] = {
         record,
         tracepoints: k.tracepoints.syscall(record),
         call: functions.declare(
           `long __x64_sys_${record.name}(const struct pt_regs *regs)`,
           (_regs: number, task: Task, args: readonly number[]) =>
-            handler(k, task, args[0]!, args[1]!, args[2]!, args[3]!, args[4]!, args[5]!),
+            this.#handler(record.call)(k, task, args[0]!, args[1]!, args[2]!, args[3]!, args[4]!, args[5]!),
         ),
       }
     }
@@ -94,7 +86,15 @@ export class SyscallTable {
 
   /** Whether a call does its work here; the others announce themselves and return -ENOSYS. */
   isImplemented(call: string): boolean {
-    return this.#implemented.has(call)
+    return this.#handlers.has(call)
+  }
+
+  /** Calls that do their work from now on: what is laid over the kernel (bpf, perf_event_open) brings its own. */
+  add(family: SyscallFamily): void {
+    for (const [name, handler] of Object.entries(family)) {
+      if (this.#handlers.has(name)) throw new InternalError(`system call ${name} is declared twice`)
+      this.#handlers.set(name, handler)
+    }
   }
 
   /** Make a system call for the current task. What comes back, if anything, is the rest of it, to be resumed until user mode. */
@@ -127,6 +127,10 @@ export class SyscallTable {
     task.bp = 0
     task.ip = this.#k.functions.addressOf('asm_sysvec_apic_timer_interrupt')
     return this.#backToUser(task, this.#interruptExit(task))
+  }
+
+  #handler(call: string): SyscallHandler {
+    return this.#handlers.get(call) ?? notImplemented
   }
 
   #dispatch(regs: number, nr: number, task: Task, args: readonly number[]): MaybeWait<number> {

@@ -14,7 +14,11 @@ import { cstring } from '../../hooks/uapi/codec.ts'
 import { PERF_IOC, PERF_TYPE, PMU_TYPE } from '../../hooks/uapi/perf.ts'
 import { boot } from '../../kernel-sim/boot.ts'
 import type { Kernel } from '../../kernel-sim/kernel.ts'
+import { randomPlace } from '../../kernel-sim/mm/exec-image.ts'
 import type { Task } from '../../kernel-sim/task/task.ts'
+import type { Program } from '../../kernel-sim/user/api.ts'
+import { ProgramUser } from '../../kernel-sim/user/program.ts'
+import type { UserSide } from '../../kernel-sim/user/user-side.ts'
 
 /** Takes every program as it is: map descriptors become addresses, no access is proved. */
 const trusting: Verify = (input) => {
@@ -34,6 +38,16 @@ const trusting: Verify = (input) => {
     gplCompatible: true,
   }
   return { ok: true, program, log: 'trusted\n', stats: { processed: insns.length, peakStates: 0, totalStates: 0 } }
+}
+
+/** A user side that makes no calls of its own. */
+const WAITING: UserSide = {
+  next: () => ({ kind: 'idle', untilNs: Number.POSITIVE_INFINITY }),
+  returned: () => {},
+  handleSignal: () => {},
+  executed: () => {},
+  forked: () => WAITING,
+  stack: () => [],
 }
 
 export interface Rig {
@@ -114,10 +128,10 @@ export function rig(): Rig {
       engine: jit,
     },
   })
-  const task = kernel.current
-  const cred = kernel.alloc.alloc(kernel.layout.size.cred)
-  kernel.mem.writePtr(task.at + kernel.layout.task.cred, cred)
-  kernel.mem.writeInt64(cred + kernel.layout.cred.capEffective, 0x1ff_ffff_ffff)
+  const task = kernel.spawn({ comm: 'loader', user: WAITING })
+  kernel.run()
+  // Kernel code that a test calls runs for the loader.
+  kernel.current = task
   return {
     kernel,
     host,
@@ -153,4 +167,33 @@ export function rig(): Rig {
       return host.bpf(task, 'link_create', { prog_fd: prog, attach_type, tracing: { target_btf_id: 0, cookie } })
     },
   }
+}
+
+/** Run a program as a process until nothing more happens. */
+export function run(r: Rig, body: Program): void {
+  start(r, body)
+  const end = r.kernel.run()
+  if (end !== 'idle') throw new Error(`the kernel stopped at ${end}`)
+}
+
+/** Make a process of a program; it runs when the kernel does. */
+export function start({ kernel }: Rig, body: Program): void {
+  const context = {
+    workload: 'test',
+    seed: 1,
+    programs: {},
+    syscallNumber: (name: string) => kernel.syscalls.numberOf(name),
+  }
+  const mm = kernel.memory.newMm()
+  kernel.memory.load(mm, {
+    filename: '/usr/bin/test',
+    argv: ['test'],
+    envp: [],
+    file: undefined,
+    fileBytes: 0,
+    place: randomPlace((low) => low),
+    ids: { uid: 0, euid: 0, gid: 0, egid: 0 },
+    random: () => 1,
+  })
+  kernel.spawn({ comm: 'test', mm, user: (task) => new ProgramUser(context, task, body, ['test']) })
 }
