@@ -44,6 +44,7 @@ export function declareClose(vfs: Vfs) {
   const { k } = vfs
 
   const fput = vfs.declare('void __fput(struct file *file)', (file: File): void => {
+    vfs.epoll.fileClosed(file)
     file.fop.release?.(file.inode, file)
     file.path.dentry.put()
     vfs.files.delete(file.at)

@@ -145,8 +145,8 @@ export function declarePipe(vfs: Vfs) {
     }
   }
   const finishRead = (io: IoCall, pipe: Pipe, moved: number, wasFull: boolean): number => {
-    if (!pipe.empty) pipe.rdWait.wake()
-    if (wasFull && !pipe.full) pipe.wrWait.wake()
+    if (!pipe.empty) pipe.rdWait.wake(1, POLL.in | POLL.rdnorm)
+    if (wasFull && !pipe.full) pipe.wrWait.wake(1, POLL.out | POLL.wrnorm)
     if (moved > 0) vfs.page.accessed(io.file)
     return moved
   }
@@ -204,9 +204,9 @@ export function declarePipe(vfs: Vfs) {
       const step = put(pipe, iter, false)
       if (step < 0) return moved > 0 ? moved : step
       moved += step
-      if (wasEmpty) pipe.rdWait.wake()
+      if (wasEmpty) pipe.rdWait.wake(1, POLL.in | POLL.rdnorm)
       if (iter.count === 0) {
-        if (!pipe.full) pipe.wrWait.wake()
+        if (!pipe.full) pipe.wrWait.wake(1, POLL.out | POLL.wrnorm)
         io.file.inode.touch('mtime', 'ctime')
         return moved
       }
@@ -221,7 +221,7 @@ export function declarePipe(vfs: Vfs) {
       const wasEmpty = pipe.empty
       const moved = put(pipe, iter, true)
       if (moved < 0) return moved
-      if (wasEmpty) pipe.rdWait.wake()
+      if (wasEmpty) pipe.rdWait.wake(1, POLL.in | POLL.rdnorm)
       if (iter.count > 0) {
         if (!io.nonblock) return writeSlowly(io, iter, pipe, moved)
         return moved > 0 ? moved : -ERRNO.EAGAIN
@@ -387,7 +387,7 @@ export function declarePipe(vfs: Vfs) {
     if (buffers > MAX_BUFFERS && !vfs.mayUseResources()) return -ERRNO.EPERM
     if (buffers < pipe.used) return -ERRNO.EBUSY
     pipe.resize(buffers)
-    pipe.wrWait.wake()
+    pipe.wrWait.wake(1, POLL.out | POLL.wrnorm)
     return buffers * PAGE_SIZE
   }
 

@@ -11,6 +11,8 @@ import { declareClose } from './close.ts'
 import type { FsContext } from './context.ts'
 import { Dentry } from './dentry.ts'
 import { declareDevices, Terminal } from './devices.ts'
+import { declareEventFd } from './eventfd.ts'
+import { declareEventPoll } from './eventpoll.ts'
 import { FilesStruct } from './fd-table.ts'
 import type { File } from './file.ts'
 import type { FileOps } from './file-ops.ts'
@@ -25,6 +27,7 @@ import { declareOpen } from './open.ts'
 import { declarePageIo } from './page-io.ts'
 import { capable, declarePermission } from './permission.ts'
 import { declarePipe } from './pipe.ts'
+import { declarePoll } from './poll.ts'
 import { declareRamfs, RAMFS } from './ramfs.ts'
 import { declareReadWrite } from './read-write.ts'
 import { declareStat } from './stat.ts'
@@ -85,6 +88,9 @@ export class Vfs {
   readonly pipe: ReturnType<typeof declarePipe>
   readonly devices: ReturnType<typeof declareDevices>
   readonly generated: ReturnType<typeof declareGenerated>
+  readonly poll: ReturnType<typeof declarePoll>
+  readonly epoll: ReturnType<typeof declareEventPoll>
+  readonly eventfd: ReturnType<typeof declareEventFd>
 
   readonly #opsTables = new Map<string, number>()
   readonly #types = new Map<string, number>()
@@ -129,6 +135,9 @@ export class Vfs {
     this.pipe = declarePipe(this)
     this.devices = declareDevices(this, k.rng('random'))
     this.generated = declareGenerated(this)
+    this.poll = declarePoll(this)
+    this.epoll = declareEventPoll(this)
+    this.eventfd = declareEventFd(this)
     const sb = this.newSuper(RAMFS, this.newDev(), {
       mode: S.ifdir | 0o755,
       iop: this.ramfs.dirInodeOps,

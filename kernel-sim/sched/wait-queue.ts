@@ -3,8 +3,8 @@
 /** Someone on a wait queue: a sleeping task, or whatever wants to be told (epoll). */
 export interface Waiter {
   readonly exclusive: boolean
-  /** True when it was woken (a task that runs already was not). */
-  wake(): boolean
+  /** True when it was woken (a task that runs already was not). `events`: what happened, POLL* bits; 0 when that is not said. */
+  wake(events: number): boolean
 }
 
 export class WaitQueue {
@@ -26,14 +26,14 @@ export class WaitQueue {
   }
 
   /** Wake everyone who is not exclusive and up to `exclusive` of the others. They take themselves off when they run. */
-  wake(exclusive = 1): void {
+  wake(exclusive = 1, events = 0): void {
     if (this.#waiters.length === 0) return
     for (const waiter of [...this.#waiters]) {
-      if (waiter.wake() && waiter.exclusive && --exclusive === 0) break
+      if (waiter.wake(events) && waiter.exclusive && --exclusive === 0) break
     }
   }
 
-  wakeAll(): void {
-    this.wake(0)
+  wakeAll(events = 0): void {
+    this.wake(0, events)
   }
 }
