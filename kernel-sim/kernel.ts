@@ -18,6 +18,7 @@ import { DEFAULT_ROOT } from './fs/rootfs.ts'
 import type { Vfs, VfsHost } from './fs/vfs.ts'
 import { bindCore, type CoreLayout } from './layout.ts'
 import type { MemoryCalls } from './mm/calls.ts'
+import type { Net } from './net/net.ts'
 import { PerCpu } from './percpu.ts'
 import type { SyscallRecord } from './profiles/syscalls.ts'
 import type { TracepointRecord } from './profiles/tracepoints.ts'
@@ -114,9 +115,10 @@ export class Kernel {
   /** The CPU whose step is being executed, and the task that runs on it. */
   cpu: Cpu
   current: Task
-  /** The file system and memory management. */
+  /** The file system, memory management and sockets. */
   vfs!: Vfs
   memory!: MemoryCalls
+  net!: Net
 
   readonly namespaces: Namespaces
   readonly pids: Pids

@@ -146,12 +146,12 @@ export class Vfs {
     sb.root.inode!.nlink = 2
     const mount = this.#addMount(sb, 'rootfs', undefined)
     this.root = { mount, dentry: sb.root }
-    this.pipeMount = this.#internalMount({
+    this.pipeMount = this.newInternalMount({
       name: 'pipefs',
       magic: 0x50495045,
       nameOf: (inode) => `pipe:[${inode.ino}]`,
     })
-    this.anonMount = this.#internalMount({
+    this.anonMount = this.newInternalMount({
       name: 'anon_inodefs',
       magic: 0x09041934,
       nameOf: (_inode, dentry) => `anon_inode:${dentry.name}`,
@@ -388,7 +388,8 @@ export class Vfs {
     this.mounts.push(mount)
     return mount
   }
-  #internalMount(type: FsType): Mount {
+  /** A file system that the kernel keeps for itself (pipes, sockets), seen nowhere in the tree. */
+  newInternalMount(type: FsType): Mount {
     const sb = this.newSuper(type, this.newDev(), { mode: S.ifdir | 0o755, iop: NO_INODE_OPS, fop: NO_OPS })
     const mount = this.#addMount(sb, type.name, undefined)
     this.mounts.pop()

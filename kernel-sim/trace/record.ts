@@ -66,6 +66,11 @@ export class RecordWriter {
     if (field.offset >= 0) this.mem.writeInt64(this.at + field.offset, value)
   }
 
+  /** An array field, as it is; at most the field's size. */
+  bytes(field: RecordField, bytes: Uint8Array): void {
+    if (field.offset >= 0) this.mem.u8.set(bytes.subarray(0, field.sizeBytes), this.at + field.offset)
+  }
+
   /** The kernel address of an offset. */
   ptr(field: RecordField, offset: number): void {
     if (field.offset >= 0) this.mem.writePtr(this.at + field.offset, offset)

@@ -4,6 +4,7 @@
 import { rawSyscallEvents } from './raw-syscalls.ts'
 import { schedEvents } from './sched.ts'
 import { signalEvents } from './signal.ts'
+import { sockEvents } from './sock.ts'
 import { taskEvents } from './task.ts'
 
-export const allEvents = { ...rawSyscallEvents, ...taskEvents, ...signalEvents, ...schedEvents } as const
+export const allEvents = { ...rawSyscallEvents, ...taskEvents, ...signalEvents, ...schedEvents, ...sockEvents } as const

@@ -103,6 +103,11 @@ export class Process {
     return result
   }
 
+  /** sendmsg or recvmsg with a header already in user memory. */
+  sendRaw(name: 'sendmsg' | 'recvmsg', fd: number, header: number): number {
+    return this.sys(name, fd, header, 0)
+  }
+
   /** The result, or undefined while it still sleeps. */
   resume(wait: Wait<number>): number | undefined {
     this.machine.k.current = this.task
