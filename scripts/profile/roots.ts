@@ -259,6 +259,7 @@ export const FUNCTION_PATTERNS = words(`
   pipe_* fifo_* ep_* eventfd_* timerfd_* signalfd_* inotify_* simple_* dcache_* d_* inode_* generic_* iov_* splice_* seq_*
   random_* urandom_* filemap_* shmem_* mnt_* path_* cap_* read_null write_null read_iter_* write_iter_* write_full splice_write_null
   mmap_zero noop_llseek null_lseek chrdev_open page_get_link nd_jump_link kallsyms_lookup_name proc_lookup proc_readdir kernfs_fop_*
+  schedule_tail ret_from_fork syscall_exit_to_user_mode irqentry_exit_to_user_mode do_syscall_64 sysvec_* common_interrupt asm_* exc_*
   tty_open tty_read tty_write tty_ioctl tty_poll tty_release n_tty_* sock_* sk_* inet_* udp_* unix_* __kthread* kthread_*
   vfs_* security_* bpf_lsm_* __x64_sys_* __do_sys_* tcp_* bpf_iter_* tick_*_timer ext4_file_* ext4_sync_file nfs_file_*
   xfs_file_* btrfs_file_* btrfs_sync_file btrfs_getattr proc_*_show proc_pid_* proc_reg_* tracing_* kernel_*sock*
