@@ -37,6 +37,7 @@ import { SyscallTable } from './syscalls/table.ts'
 import { timeSyscalls } from './syscalls/time.ts'
 import { Cgroups } from './task/cgroups.ts'
 import { Credentials } from './task/credentials.ts'
+import { Exec } from './task/exec.ts'
 import { Exit } from './task/exit.ts'
 import { Fork, type SpawnOptions } from './task/fork.ts'
 import { Futexes } from './task/futex.ts'
@@ -129,7 +130,7 @@ export class Kernel {
   readonly signals: Signals
   readonly timers: IntervalTimers
   readonly futexes: Futexes
-  readonly processes: { readonly fork: Fork; readonly exit: Exit; readonly wait: WaitChildren }
+  readonly processes: { readonly fork: Fork; readonly exec: Exec; readonly exit: Exit; readonly wait: WaitChildren }
   readonly syscalls: SyscallTable
   /** Moves time on. */
   readonly driver: Driver
@@ -171,7 +172,8 @@ export class Kernel {
     this.signals = new Signals(this)
     this.timers = new IntervalTimers(this)
     this.futexes = new Futexes(this)
-    this.processes = { fork: new Fork(this), exit: new Exit(this), wait: new WaitChildren(this) }
+    attachFileSystem(this, this.#fileHost(), options.files ?? DEFAULT_ROOT)
+    this.processes = { fork: new Fork(this), exec: new Exec(this), exit: new Exit(this), wait: new WaitChildren(this) }
     this.#timerInterrupt = this.functions.declare(
       'void asm_sysvec_apic_timer_interrupt(void)',
       (run: () => void) => {
@@ -190,7 +192,6 @@ export class Kernel {
       memorySyscalls,
     ])
     this.driver = new Driver(this)
-    attachFileSystem(this, this.#fileHost(), options.files ?? DEFAULT_ROOT)
     const idle = declareIdle(this)
     for (const cpu of this.cpus) {
       finishIdleTask(this, cpu.idle)

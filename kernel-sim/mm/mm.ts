@@ -8,7 +8,7 @@ import { PAGE_SIZE } from '../../base/memory.ts'
 import type { Frames } from './frames.ts'
 import type { MmLayout } from './layout.ts'
 import { PageTable, PTE_PRESENT, PTE_WRITE, pteFrame } from './page-table.ts'
-import { VM, type Vma, VmaList } from './vma.ts'
+import { type MappedFile, VM, type Vma, VmaList } from './vma.ts'
 
 /** End of user space on x86-64 with four-level tables (TASK_SIZE_MAX). */
 export const TASK_SIZE = 0x7fff_ffff_f000
@@ -54,6 +54,7 @@ export class Mm {
   readonly table = new PageTable()
   /** Address that the next mmap without MAP_FIXED gets if it is free; a replay knows it from its recording. */
   nextMapAt = 0
+  #exe: MappedFile | undefined
 
   constructor(context: MmContext) {
     const { alloc, layout, frames } = context
@@ -64,6 +65,18 @@ export class Mm {
     frames.mem.dv.setInt32(this.at + layout.mm.mm_count, 1, true)
     frames.mem.writeInt64(this.at + layout.mm.task_size, TASK_SIZE)
     this.setPlace('mmap_base', TASK_SIZE - STACK_LIMIT - STACK_GUARD_GAP)
+  }
+
+  /** The program's file (/proc/PID/exe); the address space holds it. */
+  get exe(): MappedFile | undefined {
+    return this.#exe
+  }
+
+  setExe(file: MappedFile | undefined): void {
+    file?.hold()
+    this.#exe?.put()
+    this.#exe = file
+    this.context.frames.mem.writePtr(this.at + this.context.layout.mm.exe_file, file?.at ?? 0)
   }
 
   place(which: Place): number {
@@ -96,6 +109,7 @@ export class Mm {
       this.zap(area.start, area.end)
       this.areas.remove(area)
     }
+    this.setExe(undefined)
     alloc.free(this.at)
     return true
   }
@@ -128,6 +142,7 @@ export class Mm {
         return copied
       })
     }
+    child.setExe(this.#exe)
     child.mapCount()
     return child
   }

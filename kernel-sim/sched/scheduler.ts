@@ -44,9 +44,11 @@ export class Scheduler {
     })
     this.schedule = functions.declare('void schedule(void)', () => inner(SM.none))
     this.scheduleIdle = functions.declare('void schedule_idle(void)', () => inner(SM.idle))
+    const finish = functions.known('finish_task_switch') ? 'finish_task_switch' : 'finish_task_switch.isra.0'
     this.#finishTaskSwitch = functions.declare(
-      'struct rq *finish_task_switch(struct task_struct *prev)',
+      `struct rq *${finish}(struct task_struct *prev)`,
       (prev: Task) => this.#finish(prev),
+      { withoutBtf: true },
     )
     this.#scheduleTail = functions.declare('void schedule_tail(struct task_struct *prev)', (prev: Task) => {
       this.#finishTaskSwitch(prev)

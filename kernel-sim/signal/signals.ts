@@ -257,9 +257,9 @@ export class Signals {
 
   *#dequeueAll(task: Task): Wait<number> {
     const k = this.#k
-    const { mem, layout, trace } = k
+    const { trace } = k
     for (;;) {
-      if (task.group.exiting && hasSignal(mem, task.at + layout.task.pendingSignals, SIG.KILL)) {
+      if (task.killed && (task.group.exiting || task.group.execBy)) {
         if (trace.signalDeliver.armed) trace.signalDeliver.emit(SIG.KILL, 0, this.action(task, SIG.KILL))
         yield* k.processes.exit.doGroupExit(task.group.exitCode)
       }

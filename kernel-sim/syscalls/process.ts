@@ -15,6 +15,7 @@ const { EFAULT, EINVAL, EPERM, ESRCH } = ERRNO
 const CSIGNAL = 0xff
 const P = { all: 0, pid: 1, pgid: 2 } as const
 const CLONE_ARGS_MIN = 64
+const AT_FDCWD = -100
 
 function clone(k: Kernel, values: Omit<CloneArgs, 'at'>): MaybeWait<number> {
   const args = cloneArgs(k, values)
@@ -35,6 +36,15 @@ const plainFork = (flags: number): Omit<CloneArgs, 'at'> => ({
 
 /** Flags without their low byte, which is the signal at the child's end. */
 const flagsOf = (flags: number): number => flags & ~CSIGNAL
+
+function exec(k: Kernel, dirfd: number, path: number, argv: number, envp: number, flags: number): MaybeWait<number> {
+  const name = k.vfs.namei.getname(path)
+  if (typeof name === 'number') return k.settle(name)
+  return after(k.processes.exec.execve(dirfd, name, argv, envp, flags), (result) => {
+    k.vfs.namei.putname(name)
+    return result
+  })
+}
 
 /** A call that ends the task gives no result. */
 function* ends(exit: Wait<undefined>): Wait<number> {
@@ -73,6 +83,9 @@ export const processSyscalls: SyscallFamily = {
       tls: int64(args, 56),
     })
   },
+
+  execve: (k, _task, path, argv, envp) => exec(k, AT_FDCWD, path, argv, envp, 0),
+  execveat: (k, _task, dirfd, path, argv, envp, flags) => exec(k, dirfd >> 0, path, argv, envp, flags),
 
   exit: (k, _task, status) => ends(k.processes.exit.doExit((status & 0xff) << 8)),
   exit_group: (k, _task, status) => ends(k.processes.exit.doGroupExit((status & 0xff) << 8)),

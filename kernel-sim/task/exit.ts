@@ -110,6 +110,7 @@ export class Exit {
     const { mem, layout, sched, current } = this.#k
     const { group } = current
     if (group.exiting) code = group.exitCode
+    else if (group.execBy) code = 0
     else if (group.live > 1) {
       group.startExit(code)
       for (const thread of group.threads) {
@@ -179,6 +180,7 @@ export class Exit {
     for (const list of [o.sibling, o.tasks, o.threadNode]) listDelete(mem, p.at + list)
     cgroups.detach(p)
     group.threads.splice(group.threads.indexOf(p), 1)
+    group.threadsGone.wakeAll()
     mem.i32[(group.at + layout.signal.nrThreads) >> 2]!--
     tasks.remove(p)
     p.gone.released = true

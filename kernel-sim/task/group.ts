@@ -42,6 +42,9 @@ export class ThreadGroup {
   readonly threads: Task[] = []
   /** wait4() sleeps here. */
   readonly waitChild = new WaitQueue()
+  /** The thread whose execve ends the others, and what it waits on. */
+  execBy: Task | undefined
+  readonly threadsGone = new WaitQueue()
   /** Signals of the process as a whole, in the order they came. */
   readonly pending: PendingSignal[] = []
   /** Stopped by a signal: its threads stop on their way to user mode. */

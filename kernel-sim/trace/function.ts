@@ -49,6 +49,8 @@ export interface FunctionOptions {
   readonly costNs?: number
   /** In the text and on stacks, but not to be probed (`noinstr`, entry code). */
   readonly hidden?: boolean
+  /** A symbol that kallsyms has and BTF lacks (`.isra.0`): for kprobes, not for fentry. */
+  readonly withoutBtf?: boolean
 }
 
 interface Attached {
@@ -203,14 +205,16 @@ export class FunctionTable {
    * Declare a function: `const vfsRead = k.functions.declare('ssize_t vfs_read(struct file *file, ...)', (file, buf, ...) => ...)`.
    * What comes back is called in place of `body`, with the same arguments. `body` may take more than the prototype has (things that
    * C passes otherwise), never optional or rest parameters. It returns a number, or nothing, or waits. A function that the kernel
-   * version lacks works all the same, and cannot be probed.
+   * version lacks (as a rule because the compiler inlined it) works all the same, without a frame or a symbol.
    */
   declare<F extends (...args: never[]) => MaybeWait<Result>>(
     prototype: string,
     body: F,
     options: FunctionOptions = {},
   ): F {
-    const fn = this.#add(parsePrototype(prototype), options)
+    const parsed = parsePrototype(prototype)
+    if (!options.hidden && !options.withoutBtf && !this.known(parsed.name)) return body
+    const fn = this.#add(parsed, options)
     const wrapper = WRAPPERS[body.length]
     if (!wrapper) throw new InternalError(`${fn.name} takes ${body.length} arguments`)
     return wrapper(this.#k, fn, body as unknown as Body) as unknown as F
@@ -224,7 +228,12 @@ export class FunctionTable {
       index = this.#symbols.push(name) - 1
       this.#indexes.set(name, index)
     }
-    const fn = new KernelFunction(prototype, TEXT_START + index * TEXT_BYTES, index < this.#known, options)
+    const fn = new KernelFunction(
+      prototype,
+      TEXT_START + index * TEXT_BYTES,
+      index < this.#known || options.withoutBtf === true,
+      options,
+    )
     if (this.#symbols[index] !== name) {
       this.#declaredAs.set(index, name)
       this.#byName.set(this.#symbols[index]!, fn)

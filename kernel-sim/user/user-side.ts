@@ -1,6 +1,7 @@
 // What runs in user mode of a task: the seam behind which generators (workloads) and replay stand. The kernel asks what happens next
 // each time the task is about to enter user mode, and again after what it said has been done.
 
+import type { ExecPlace } from '../mm/exec-image.ts'
 import type { Task } from '../task/task.ts'
 
 /**
@@ -46,6 +47,8 @@ export interface UserSide {
   handleSignal(task: Task, signal: number, handler: number): void
   /** execve() succeeded: the old program is gone. */
   executed(task: Task, path: string): void
+  /** Where a program's parts go in memory, given where chance would put them (replay knows from its recording). */
+  place?(drawn: ExecPlace): ExecPlace
   /** The task made a child by fork, vfork, clone or clone3: what runs in it. */
   forked(parent: Task, child: Task): UserSide
   /** User addresses, innermost first. */
