@@ -20,6 +20,8 @@ export interface AttachType {
   readonly attachType: number
   /** The program must have been loaded for this attach type. */
   readonly expected?: true
+  /** What differs from Linux. */
+  readonly partial?: string
   link(host: BpfHost, prog: BpfProg, attr: Attr<'link_create'>): LinkTarget | number
 }
 
@@ -46,6 +48,7 @@ export const ATTACH_TYPES: readonly AttachType[] = [
     name: 'perf_event',
     progTypes: [PROG_TYPE.perf_event, PROG_TYPE.tracepoint, PROG_TYPE.kprobe],
     attachType: ATTACH_TYPE.perf_event,
+    partial: 'tracepoints and kprobes at function entries; no uprobes, no sampling (perf_event programs)',
     link: attachPerfEvent,
   },
   {
@@ -53,6 +56,7 @@ export const ATTACH_TYPES: readonly AttachType[] = [
     progTypes: [PROG_TYPE.kprobe],
     attachType: ATTACH_TYPE.trace_kprobe_multi,
     expected: true,
+    partial: 'no sessions; a task of the simulation gives addresses, not names',
     link: (host, prog, attr) => attachKprobeMulti(host, prog, attr.kprobe_multi),
   },
 ]

@@ -43,6 +43,7 @@ export const perfHelpers: HelperFamily = ({ kernel, machine }) => {
     {
       id: 22,
       name: 'perf_event_read',
+      partial: 'counts tracepoints and probes only; software and hardware counters stay 0',
       takes: ['ptr', 'u64'],
       gives: 'u64',
       run: (map, lo, hi) => {
@@ -54,6 +55,7 @@ export const perfHelpers: HelperFamily = ({ kernel, machine }) => {
     {
       id: 55,
       name: 'perf_event_read_value',
+      partial: 'as perf_event_read; time enabled is time since the event was opened',
       takes: ['ptr', 'u64', 'ptr', 'u32'],
       gives: 's32',
       run: (map, lo, hi, to, size) => {

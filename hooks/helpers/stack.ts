@@ -69,6 +69,7 @@ export const stackHelpers: HelperFamily = ({ kernel, machine }) => {
     {
       id: 67,
       name: 'get_stack',
+      partial: 'no build ids',
       takes: ['ptr', 'ptr', 'u32', 'u64'],
       gives: 's32',
       run: (_ctx, to, size, lo, hi) => fill(kernel.current, to, size, flagsOf(lo, hi)),

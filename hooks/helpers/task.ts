@@ -1,6 +1,9 @@
 // Helpers about the current task: ids, credentials, name, cgroup, registers.
 
 import { ERRNO } from '../../base/errno.ts'
+import { SEND_SIG_PRIV } from '../../kernel-sim/signal/numbers.ts'
+import { PIDTYPE_PID, PIDTYPE_TGID } from '../../kernel-sim/signal/signals.ts'
+import { PF } from '../../kernel-sim/task/task.ts'
 import type { CgroupArray } from '../maps/cgroup-array.ts'
 import type { HelperFamily } from './family.ts'
 
@@ -23,7 +26,23 @@ export const taskHelpers: HelperFamily = ({ kernel, machine }) => {
       ? 0
       : mem.readPtr(cgroup + cgroupFields.ancestors + level * 8)
 
+  /** bpf_send_signal(): to the current task's process or to the task itself; never to init, kernel threads and those that exit. */
+  const sendSignal = (signal: number, type: number): number => {
+    const { current } = kernel
+    if (current.flags & (PF.kthread | PF.exiting) || current.pid === 1) return -ERRNO.EPERM
+    if (signal >>> 0 > MAX_SIGNAL) return -ERRNO.EINVAL
+    return kernel.signals.groupSendSigInfo(signal, SEND_SIG_PRIV, current, type)
+  }
+
   return [
+    { id: 109, name: 'send_signal', takes: ['u32'], gives: 's32', run: (signal) => sendSignal(signal, PIDTYPE_TGID) },
+    {
+      id: 117,
+      name: 'send_signal_thread',
+      takes: ['u32'],
+      gives: 's32',
+      run: (signal) => sendSignal(signal, PIDTYPE_PID),
+    },
     {
       id: 14,
       name: 'get_current_pid_tgid',
@@ -105,6 +124,9 @@ export const taskHelpers: HelperFamily = ({ kernel, machine }) => {
     },
   ]
 }
+
+/** SIGRTMAX */
+const MAX_SIGNAL = 64
 
 /** Device of the nsfs files in /proc/PID/ns: an anonymous one, minor 4. */
 const NSFS_DEV = 4

@@ -156,6 +156,7 @@ export function jhash2(words: Int32Array, at: number, count: number, initial: nu
 export const stackTrace = mapType({
   type: MAP_TYPE.stack_trace,
   name: 'stack_trace',
+  partial: 'no build ids (BPF_F_STACK_BUILD_ID is -EINVAL)',
   check({ mapFlags = 0, maxEntries, keySize, valueSize }) {
     if (mapFlags & ~FLAGS || maxEntries === 0 || keySize !== 4 || valueSize < 8 || valueSize % 8) return -ERRNO.EINVAL
     if (valueSize / 8 > MAX_STACK_DEPTH) return -ERRNO.EINVAL

@@ -115,3 +115,41 @@ test('the stack of a task that slept before anything was attached', () => {
     expect.arrayContaining(['schedule', 'hrtimer_nanosleep', '__x64_sys_nanosleep', 'do_syscall_64']),
   )
 })
+
+test('a program sends a signal, names a file, and is heard by the task it ran for', () => {
+  const r = rig()
+  const names = r.map('array', 1, 64)
+  // fentry vfs_read(file): the file's path into the map; then SIGKILL to the reader.
+  const path = r.kernel.layouts.field('file', 'f_path')!.offset
+  const text = `
+    r6 = *(u64 *)(r1 +0)
+    *(u32 *)(r10 -4) = 0
+    r2 = r10
+    r2 += -4
+    r1 = map[names]
+    call bpf_map_lookup_elem
+    if r0 == 0 goto out
+    r1 = r6
+    r1 += ${path}
+    r2 = r0
+    r3 = 64
+    call bpf_d_path
+    r1 = 9
+    call bpf_send_signal
+  out:
+    r0 = 0
+    exit`
+  r.link(r.load('tracing', text, { names }, target(r, 'trace_fentry', 'vfs_read')), 'trace_fentry')
+  let status = 0
+  run(r, function* ({ sys }) {
+    const child = yield* sys.fork(function* ({ sys: own }) {
+      yield* own.read(yield* own.openat(-100, '/etc/hostname', 0), 10)
+      yield* own.openat(-100, '/etc/hosts', 0)
+    })
+    status = (yield* sys.wait4(child)).status
+  })
+  expect(status).toBe(9)
+  const value = new Uint8Array(64)
+  r.host.bpf(r.task, 'map_lookup_elem', { map_fd: names, key: new Uint8Array(4), value })
+  expect(String.fromCharCode(...value.subarray(0, value.indexOf(0)))).toBe('/etc/hostname')
+})
