@@ -5,8 +5,9 @@ import { InternalError, UserError } from '../errors.ts'
 import { decodeType } from './decode.ts'
 import { KIND_NAMES, KINDS, kindCodeOf } from './format.ts'
 import { NameIndex } from './names.ts'
+import { checkNesting } from './nesting.ts'
 import type { BtfKind, BtfOf, BtfType } from './types.ts'
-import { checkLoops, checkRecords, indexRecords, readHeader } from './validate.ts'
+import { checkRecords, indexRecords, readHeader } from './validate.ts'
 
 /** Kinds that only qualify or rename another type. */
 export type BtfModifier = 'typedef' | 'const' | 'volatile' | 'restrict' | 'type_tag'
@@ -62,7 +63,7 @@ export class Btf {
       where,
     }
     checkRecords(records)
-    checkLoops(records)
+    checkNesting(records)
   }
 
   /**

@@ -1,8 +1,8 @@
-// Writes kernel-sim/profiles/data: a profile of each kernel below from its raw vmlinux BTF, and test/data/offsets-VERSION.json for the
+// Writes kernel-sim/profiles/data, a profile of each kernel below from its raw vmlinux BTF, and test/data/offsets-VERSION.json for the
 // test that compares. Deterministic: the same inputs give the same files.   node dist/scripts/profile/main.js FOLDER
 //
-// FOLDER holds linux-VERSION-debian.btf.gz (vmlinux BTF of Debian's kernel packages), tools.json, functions.json and
-// struct-fields.json (what recorded tools attach to and read).
+// FOLDER holds linux-VERSION-debian.btf.gz: /sys/kernel/btf/vmlinux of a machine that runs the Debian package, or the .BTF section of
+// the vmlinux within it (extract-vmlinux, objcopy --dump-section .BTF=FILE), packed with gzip.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -11,7 +11,7 @@ import { Btf } from '../../base/btf/btf.ts'
 import { Layouts } from '../../base/layouts.ts'
 import type { PackedProfile } from '../../kernel-sim/profiles/packed.ts'
 import { packProfile } from './pack.ts'
-import { selectRoots, type ToolNames } from './select.ts'
+import { selectRoots } from './select.ts'
 import { subset } from './subset.ts'
 
 const KERNELS = [
@@ -25,23 +25,6 @@ if (folder === undefined) {
   process.exit(2)
 }
 const root = path.join(import.meta.dirname, '../../..')
-const read = (name: string): unknown => JSON.parse(readFileSync(path.join(folder, name), 'utf8'))
-
-/** Every string under a key `functions`, and every first part of a struct-field path. */
-function toolNames(): ToolNames {
-  const functions = new Set(Object.keys(read('functions.json') as object))
-  const visit = (value: unknown, key: string): void => {
-    if (typeof value === 'string' && key === 'functions') functions.add(value)
-    if (typeof value !== 'object' || value === null) return
-    for (const [inner, part] of Object.entries(value)) visit(part, Array.isArray(value) ? key : inner)
-  }
-  visit(read('tools.json'), '')
-  const structs = Object.keys(read('struct-fields.json') as object).map(
-    (field) => field.split('.')[0]!.split('___')[0]!,
-  )
-  return { structs: new Set(structs), functions }
-}
-
 function moduleText(name: string, packed: PackedProfile): string {
   return `// Types of a real kernel, cut down by scripts/profile: facts about Linux ${name} on x86-64. Do not edit.
 export default {
@@ -57,33 +40,41 @@ ${packed.types.replaceAll(/.{120}/g, '$&\n')}\`,
 `
 }
 
-/** `struct.member.path` of what tools read -> [offset, size, first bit, bits] in the whole BTF: the committed part must agree. */
-function offsetsText(full: Btf): string {
+const offsetsFile = (name: string): string => path.join(root, `test/data/offsets-${name}.json`)
+
+/** Fields that recorded tools read, `struct.member.path`: what the files have already. Add a key to have it checked. */
+function fieldNames(): string[] {
+  const names = KERNELS.flatMap(({ name }) => Object.keys(JSON.parse(readFileSync(offsetsFile(name), 'utf8'))))
+  return [...new Set(names)].sort()
+}
+
+/** Of each field [offset, size, first bit, bits] in the whole BTF: the committed part must agree. */
+function offsetsText(full: Btf, fields: readonly string[]): string {
   const layouts = new Layouts(full)
   const lines: string[] = []
-  for (const key of Object.keys(read('struct-fields.json') as object).sort()) {
+  for (const key of fields) {
     const [struct, ...parts] = key.split('.')
     const field = layouts.field(struct!.split('___')[0]!, parts.join('.'))
-    if (field)
-      lines.push(`  ${JSON.stringify(key)}: [${field.offset}, ${field.size}, ${field.bitOffset}, ${field.bits}]`)
+    const place = field && [field.offset, field.size, field.bitOffset, field.bits]
+    if (place) lines.push(`  ${JSON.stringify(key)}: [${place.join(', ')}]`)
   }
   return `{\n${lines.join(',\n')}\n}\n`
 }
 
-const tools = toolNames()
+const fields = fieldNames()
 const imports: string[] = []
 const entries: string[] = []
 const data = path.join(root, 'kernel-sim/profiles/data')
 for (const kernel of KERNELS) {
-  const full = Btf.parse(gunzipSync(readFileSync(path.join(folder, `btf/linux-${kernel.name}-debian.btf.gz`))))
-  const kept = subset(full, selectRoots(full, tools))
+  const full = Btf.parse(gunzipSync(readFileSync(path.join(folder, `linux-${kernel.name}-debian.btf.gz`))))
+  const kept = subset(full, selectRoots(full))
   const text = moduleText(
     kernel.name,
     packProfile(kept, `vmlinux BTF of Debian package ${kernel.package}`, kernel.release),
   )
   const file = `linux-${kernel.name}`
   writeFileSync(path.join(data, `${file}.ts`), text)
-  writeFileSync(path.join(root, `test/data/offsets-${kernel.name}.json`), offsetsText(full))
+  writeFileSync(offsetsFile(kernel.name), offsetsText(full, fields))
   const variable = `linux${kernel.name.replace('.', '_')}`
   imports.push(`import ${variable} from './${file}.ts'`)
   entries.push(`  '${kernel.name}': ${variable},`)

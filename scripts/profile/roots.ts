@@ -3,44 +3,44 @@
 
 /** Structs (and unions) that the simulated kernel models, that tools read, or that programs are written against. */
 export const STRUCTS = words(`
-  mnt_idmap rseq statmount cachestat flow_keys reuseport_array xsk_map btf_var
-  task_struct thread_info thread_struct mm_struct vm_area_struct vm_fault signal_struct sighand_struct sigpending
-  sigqueue kernel_siginfo k_sigaction ksignal cred user_struct user_namespace group_info key kernel_clone_args
-  linux_binprm rlimit rusage taskstats task_delay_info task_io_accounting robust_list_head restart_block pid upid
-  pid_namespace nsproxy uts_namespace new_utsname ipc_namespace mnt_namespace cgroup_namespace time_namespace net
-  ns_common proc_ns_operations ucounts fs_struct files_struct fdtable file inode dentry super_block vfsmount mount
-  mountpoint path qstr nameidata open_how open_flags filename file_operations inode_operations super_operations
-  dentry_operations file_system_type renamedata kstat iattr dir_context delayed_call fown_struct address_space
-  address_space_operations page folio iov_iter iovec kiocb kvec bio_vec readahead_control writeback_control
-  pipe_inode_info pipe_buffer eventpoll epitem epoll_event eventfd_ctx poll_table_struct poll_wqueues timerfd_ctx
-  seq_file seq_operations fsnotify_mark statfs kstatfs stat statx mem_cgroup kmem_cache oom_control swap_info_struct
-  vm_struct vm_operations_struct anon_vma mempolicy shmem_inode_info kmem_cache_cpu pt_regs fpu fred_ss desc_struct
-  tss_struct rq cfs_rq rt_rq dl_rq sched_entity sched_rt_entity sched_dl_entity sched_class task_group load_weight
-  sched_avg sched_statistics sched_info sched_attr sched_param root_domain sched_domain kernel_cpustat psi_group
-  rq_flags css_set cgroup cgroup_subsys_state cgroup_root cgroup_subsys cgroup_file cgroup_bpf cftype kernfs_node
-  kernfs_root kernfs_open_file cgroup_freezer_state cgroup_base_stat sock sock_common inet_sock inet_connection_sock
-  tcp_sock udp_sock unix_sock unix_address raw_sock netlink_sock packet_sock ipv6_pinfo tcp6_sock udp6_sock
-  inet_timewait_sock tcp_timewait_sock request_sock inet_request_sock tcp_request_sock socket proto proto_ops socket_wq
-  msghdr user_msghdr mmsghdr sockaddr sockaddr_in sockaddr_in6 sockaddr_un sockaddr_nl __kernel_sockaddr_storage
-  in_addr in6_addr net_device net_device_ops netdev_queue netdev_rx_queue Qdisc dst_entry rtable rt6_info neighbour
-  flowi4 flowi6 sk_buff sk_buff_head skb_shared_info skb_frag sk_buff_list tcp_skb_cb ethhdr vlan_hdr vlan_ethhdr iphdr
-  ipv6hdr ipv6_opt_hdr tcphdr udphdr icmphdr icmp6hdr arphdr tcp_options_received tcp_congestion_ops rate_sample
-  inet_hashinfo inet_ehash_bucket inet_listen_hashbucket inet_bind_bucket xdp_buff xdp_frame xdp_rxq_info xdp_txq_info
-  xdp_mem_info xsk_buff_pool xdp_sock sk_psock sk_msg sk_filter nf_hook_state nf_conn nf_conntrack_tuple
-  nf_conntrack_tuple_hash request request_queue bio bvec_iter gendisk block_device elevator_queue blk_mq_hw_ctx
-  blk_mq_ctx blk_plug bio_set buffer_head backing_dev_info bdi_writeback disk_stats timer_list hrtimer
-  hrtimer_clock_base hrtimer_cpu_base hrtimer_sleeper tick_sched timerqueue_node timekeeper tk_read_base work_struct
-  delayed_work workqueue_struct pool_workqueue worker_pool worker wait_queue_entry wait_queue_head completion mutex
-  rw_semaphore semaphore spinlock raw_spinlock seqcount callback_head list_head hlist_head hlist_node llist_node
-  rb_node rb_root rb_root_cached xarray maple_tree kref refcount_struct percpu_counter percpu_ref irqaction irq_desc
-  irq_data irq_common_data softirq_action tasklet_struct msi_desc perf_event perf_event_attr perf_event_context
-  perf_event_mmap_page perf_sample_data perf_buffer perf_branch_entry perf_callchain_entry pmu hw_perf_event
-  bpf_perf_event_data bpf_perf_event_data_kern bpf_user_pt_regs_t trace_entry trace_event_call trace_event_class
-  tracepoint tracepoint_func trace_array ftrace_regs ftrace_ops kprobe kretprobe kretprobe_instance rethook_node fprobe
-  uprobe uprobe_consumer bpf_raw_event_map syscall_metadata syscall_trace_enter syscall_trace_exit module module_memory
-  kset kobject device device_driver class bus_type user_regset seccomp seccomp_data sock_filter sock_fprog
-  bpf_binary_header key_type audit_context linux_dirent64 __kernel_timespec timespec64 old_timespec32 itimerspec64
-  sysinfo msg_msg kern_ipc_perm shmid_kernel sem_array task_rss_stat io_uring_task io_kiocb io_ring_ctx
+  mnt_idmap rseq statmount cachestat flow_keys reuseport_array xsk_map btf_var task_struct thread_info thread_struct
+  mm_struct vm_area_struct vm_fault signal_struct sighand_struct sigpending sigqueue kernel_siginfo k_sigaction ksignal
+  cred user_struct user_namespace group_info key kernel_clone_args linux_binprm rlimit rusage taskstats task_delay_info
+  task_io_accounting robust_list_head restart_block pid upid pid_namespace nsproxy uts_namespace new_utsname
+  ipc_namespace mnt_namespace cgroup_namespace time_namespace net ns_common proc_ns_operations ucounts fs_struct
+  files_struct fdtable file inode dentry super_block vfsmount mount mountpoint path qstr nameidata open_how open_flags
+  filename file_operations inode_operations super_operations dentry_operations file_system_type renamedata kstat iattr
+  dir_context delayed_call fown_struct address_space address_space_operations page folio iov_iter iovec kiocb kvec
+  bio_vec readahead_control writeback_control pipe_inode_info pipe_buffer eventpoll epitem epoll_event eventfd_ctx
+  poll_table_struct poll_wqueues timerfd_ctx seq_file seq_operations fsnotify_mark statfs kstatfs stat statx mem_cgroup
+  kmem_cache oom_control swap_info_struct vm_struct vm_operations_struct anon_vma mempolicy shmem_inode_info
+  kmem_cache_cpu pt_regs fpu fred_ss desc_struct tss_struct rq cfs_rq rt_rq dl_rq sched_entity sched_rt_entity
+  sched_dl_entity sched_class task_group load_weight sched_avg sched_statistics sched_info sched_attr sched_param
+  root_domain sched_domain kernel_cpustat psi_group rq_flags css_set cgroup cgroup_subsys_state cgroup_root
+  cgroup_subsys cgroup_file cgroup_bpf cftype kernfs_node kernfs_root kernfs_open_file cgroup_freezer_state
+  cgroup_base_stat sock sock_common inet_sock inet_connection_sock tcp_sock udp_sock unix_sock unix_address raw_sock
+  netlink_sock packet_sock ipv6_pinfo tcp6_sock udp6_sock inet_timewait_sock tcp_timewait_sock request_sock
+  inet_request_sock tcp_request_sock socket proto proto_ops socket_wq msghdr user_msghdr mmsghdr sockaddr sockaddr_in
+  sockaddr_in6 sockaddr_un sockaddr_nl __kernel_sockaddr_storage in_addr in6_addr net_device net_device_ops
+  netdev_queue netdev_rx_queue Qdisc dst_entry rtable rt6_info neighbour flowi4 flowi6 sk_buff sk_buff_head
+  skb_shared_info skb_frag sk_buff_list tcp_skb_cb ethhdr vlan_hdr vlan_ethhdr iphdr ipv6hdr ipv6_opt_hdr tcphdr udphdr
+  icmphdr icmp6hdr arphdr tcp_options_received tcp_congestion_ops rate_sample inet_hashinfo inet_ehash_bucket
+  inet_listen_hashbucket inet_bind_bucket xdp_buff xdp_frame xdp_rxq_info xdp_txq_info xdp_mem_info xsk_buff_pool
+  xdp_sock sk_psock sk_msg sk_filter nf_hook_state nf_conn nf_conntrack_tuple nf_conntrack_tuple_hash request
+  request_queue bio bvec_iter gendisk block_device elevator_queue blk_mq_hw_ctx blk_mq_ctx blk_plug bio_set buffer_head
+  backing_dev_info bdi_writeback disk_stats timer_list hrtimer hrtimer_clock_base hrtimer_cpu_base hrtimer_sleeper
+  tick_sched timerqueue_node timekeeper tk_read_base work_struct delayed_work workqueue_struct pool_workqueue
+  worker_pool worker wait_queue_entry wait_queue_head completion mutex rw_semaphore semaphore spinlock raw_spinlock
+  seqcount callback_head list_head hlist_head hlist_node llist_node rb_node rb_root rb_root_cached xarray maple_tree
+  kref refcount_struct percpu_counter percpu_ref irqaction irq_desc irq_data irq_common_data softirq_action
+  tasklet_struct msi_desc perf_event perf_event_attr perf_event_context perf_event_mmap_page perf_sample_data
+  perf_buffer perf_branch_entry perf_callchain_entry pmu hw_perf_event bpf_perf_event_data bpf_perf_event_data_kern
+  bpf_user_pt_regs_t trace_entry trace_event_call trace_event_class tracepoint tracepoint_func trace_array ftrace_regs
+  ftrace_ops kprobe kretprobe kretprobe_instance rethook_node fprobe uprobe uprobe_consumer bpf_raw_event_map
+  syscall_metadata syscall_trace_enter syscall_trace_exit module module_memory kset kobject device device_driver class
+  bus_type user_regset seccomp seccomp_data sock_filter sock_fprog bpf_binary_header key_type audit_context
+  linux_dirent64 __kernel_timespec timespec64 old_timespec32 itimerspec64 sysinfo msg_msg kern_ipc_perm shmid_kernel
+  sem_array task_rss_stat io_uring_task io_kiocb io_ring_ctx
 `)
 
 /** What bpf(2) and its programs are made of. */
@@ -250,20 +250,23 @@ export const FUNCTIONS = words(`
   __kfree_skb sk_skb_reason_drop consume_skb skb_clone skb_copy skb_release_data skb_release_head_state
   skb_copy_datagram_iter skb_copy_datagram_from_iter __skb_datagram_iter skb_recv_datagram __skb_recv_datagram
   skb_free_datagram skb_put skb_push skb_pull pskb_expand_head skb_queue_tail skb_dequeue skb_segment skb_checksum
-  __skb_checksum_complete sock_alloc_send_pskb sock_wfree sock_rfree
+  __skb_checksum_complete sock_alloc_send_pskb sock_wfree sock_rfree __scm_send fragmentation_index scm_detach_fds
+  udpv6_queue_rcv_one_skb update_socket_protocol virtqueue_add_inbuf virtqueue_add_inbuf_ctx virtqueue_add_outbuf
+  virtqueue_add_sgs xfs_vn_getattr
 `)
 
 /** Patterns over names: `*` stands for any characters. */
 export const FUNCTION_PATTERNS = words(`
-  do_* __do_* ksys_* __sys_* sched_* task_* pid_* kill_* ptrace_* wake_* futex_* hrtimer_* posix_* mm_* vma_* vm_* fget* fput*
-  pipe_* fifo_* ep_* eventfd_* timerfd_* signalfd_* inotify_* simple_* dcache_* d_* inode_* generic_* iov_* splice_* seq_*
-  random_* urandom_* filemap_* shmem_* mnt_* path_* cap_* read_null write_null read_iter_* write_iter_* write_full splice_write_null
-  mmap_zero noop_llseek null_lseek chrdev_open page_get_link nd_jump_link kallsyms_lookup_name proc_lookup proc_readdir kernfs_fop_*
-  schedule_tail ret_from_fork syscall_exit_to_user_mode irqentry_exit_to_user_mode do_syscall_64 sysvec_* common_interrupt asm_* exc_*
-  tty_open tty_read tty_write tty_ioctl tty_poll tty_release n_tty_* sock_* sk_* inet_* udp_* unix_* __kthread* kthread_*
-  vfs_* security_* bpf_lsm_* __x64_sys_* __do_sys_* tcp_* bpf_iter_* tick_*_timer ext4_file_* ext4_sync_file nfs_file_*
-  xfs_file_* btrfs_file_* btrfs_sync_file btrfs_getattr proc_*_show proc_pid_* proc_reg_* tracing_* kernel_*sock*
-  kernel_bind kernel_listen kernel_accept kernel_connect kernel_sendmsg kernel_recvmsg
+  do_* __do_* ksys_* __sys_* sched_* task_* pid_* kill_* ptrace_* wake_* futex_* hrtimer_* posix_* mm_* vma_* vm_*
+  fget* fput* pipe_* fifo_* ep_* eventfd_* timerfd_* signalfd_* inotify_* simple_* dcache_* d_* inode_* generic_* iov_*
+  splice_* seq_* random_* urandom_* filemap_* shmem_* mnt_* path_* cap_* read_null write_null read_iter_* write_iter_*
+  write_full splice_write_null mmap_zero noop_llseek null_lseek chrdev_open page_get_link nd_jump_link
+  kallsyms_lookup_name proc_lookup proc_readdir kernfs_fop_* schedule_tail ret_from_fork syscall_exit_to_user_mode
+  irqentry_exit_to_user_mode do_syscall_64 sysvec_* common_interrupt asm_* exc_* tty_open tty_read tty_write tty_ioctl
+  tty_poll tty_release n_tty_* sock_* sk_* inet_* udp_* unix_* __kthread* kthread_* vfs_* security_* bpf_lsm_*
+  __x64_sys_* __do_sys_* tcp_* bpf_iter_* tick_*_timer ext4_file_* ext4_sync_file nfs_file_* xfs_file_* btrfs_file_*
+  btrfs_sync_file btrfs_getattr proc_*_show proc_pid_* proc_reg_* tracing_* kernel_*sock* kernel_bind kernel_listen
+  kernel_accept kernel_connect kernel_sendmsg kernel_recvmsg
 `)
 
 /** Per-CPU and other variables that typed ksyms name. */

@@ -1,5 +1,5 @@
-// The types that a profile begins with, in a given kernel's BTF: names from roots.ts, from the tables of what tools use, and the
-// tracepoints that this kernel has.
+// The types that a profile begins with, in a given kernel's BTF: names from roots.ts, and the tracepoints
+// that this kernel has.
 
 import type { Btf } from '../../base/btf/btf.ts'
 import { indexTracepoints } from '../../kernel-sim/profiles/tracepoints.ts'
@@ -14,32 +14,20 @@ import {
   VARIABLES,
 } from './roots.ts'
 
-/** More names, from outside: what recorded tools read and probe. */
-export interface ToolNames {
-  structs: Iterable<string>
-  functions: Iterable<string>
-}
-
-export function selectRoots(btf: Btf, tools: ToolNames): Set<number> {
+export function selectRoots(btf: Btf): Set<number> {
   const roots = new Set<number>()
   const add = (names: Iterable<string>, ...kinds: Parameters<Btf['find']>[1][]): void => {
     for (const name of names) {
       for (const id of btf.findAll(name)) if (kinds.includes(btf.kind(id))) roots.add(id)
     }
   }
-  add([...STRUCTS, ...BPF_STRUCTS, ...tools.structs], 'struct', 'union', 'typedef')
+  add([...STRUCTS, ...BPF_STRUCTS], 'struct', 'union', 'typedef')
   add(ENUMS, 'enum', 'enum64')
 
   const constants = new Set(CONSTANTS)
-  const exact = new Set([...FUNCTIONS, ...tools.functions].filter((name) => !name.includes('*')))
-  const patterns = [
-    ...FUNCTION_PATTERNS,
-    ...KFUNC_PATTERNS,
-    ...[...tools.functions].filter((name) => name.includes('*')),
-  ]
-  const pattern = new RegExp(
-    `^(?:${patterns.map((text) => text.replaceAll('.', '\\.').replaceAll('*', '.*')).join('|')})$`,
-  )
+  const exact = new Set(FUNCTIONS)
+  const patterns = [...FUNCTION_PATTERNS, ...KFUNC_PATTERNS].map((text) => text.replaceAll('*', '.*'))
+  const pattern = new RegExp(`^(?:${patterns.join('|')})$`)
   const variables = new Set(VARIABLES)
   for (const type of btf.types()) {
     switch (type.kind) {
