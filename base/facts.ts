@@ -208,7 +208,7 @@ export interface ContextField {
   readonly size: number
   /** Sizes in bytes of allowed loads; narrower ones at any aligned place in the field when `narrow`. */
   readonly read: false | readonly number[]
-  readonly narrow?: true
+  readonly narrow?: boolean
   readonly write?: readonly number[]
   readonly value: ContextValue
   /** BTF struct of a btf value. */

@@ -136,6 +136,8 @@ export class Reg {
   /** mem: size; packet: verified bytes (negative: see packet.ts); stack: frame; func: subprogram; dynptr: id. */
   n = 0
   object: SlotObject | undefined = undefined
+  /** Memory: the dynptr that it is a slice of. */
+  dynptrId = 0
 }
 
 export function copyReg(r: Reg): Reg {
@@ -152,6 +154,7 @@ export function copyReg(r: Reg): Reg {
   c.btfId = r.btfId
   c.n = r.n
   c.object = r.object
+  c.dynptrId = r.dynptrId
   return c
 }
 
@@ -165,3 +168,14 @@ export const isPacketPointer = (type: number): boolean => type === PACKET || typ
 export const hasMap = (base: number): boolean => base === MAP_PTR || base === MAP_VALUE || base === MAP_KEY
 export const isSocketType = (base: number): boolean =>
   base === SOCKET || base === SOCK_COMMON || base === TCP_SOCK || base === XDP_SOCK
+
+export function scalarReg(s: Scalar): Reg {
+  const r = new Reg()
+  r.type = SCALAR
+  r.s = s
+  return r
+}
+
+export function unknownScalar(): Reg {
+  return scalarReg(ANY)
+}
