@@ -94,6 +94,7 @@ export function unverified(insns: readonly Insn[], name = 'prog'): VerifiedProgr
     gplCompatible: true,
     sleepable: false,
     hasTailCall,
+    maxCtxOffset: 0,
     attachBtfId: 0,
     original: insns,
     originalIndex: insns.map((_, slot) => slot),

@@ -131,6 +131,10 @@ export interface VerifiedProgram {
   readonly btf?: Btf | undefined
   readonly funcInfo?: readonly FuncInfo[] | undefined
   readonly lineInfo?: readonly LineInfo[] | undefined
+  /** Bytes of context that the program reads: one past its last access (aux->max_ctx_offset). */
+  readonly maxCtxOffset: number
+  /** Set when the program is right but uses something that bpfsim cannot run yet: what. Loading answers -EOPNOTSUPP. */
+  readonly unsupported?: string | undefined
   /** Instructions as loaded, for `prog dump` and for step-by-step views. */
   readonly original: readonly Insn[]
   /** Slot in `original` of each slot of `insns`. */

@@ -7,7 +7,7 @@ import type { Capabilities, HelperProto, KernelFacts, KfuncFacts, ProgramTypeFac
 import type { Insn } from '../isa/insn.ts'
 import type { AccessKind, CallFacts, MapFacts, ProgramInput } from '../program.ts'
 import { ATTACH_TYPE, PROG_TYPE } from '../uapi.ts'
-import { disassemble } from './insn-text.ts'
+import { instructionText } from './insn-text.ts'
 import type { LiveStack } from './live-stack.ts'
 import { formatState, Log, type Scratched } from './log.ts'
 import { type Reg, unknownScalar } from './reg.ts'
@@ -190,6 +190,7 @@ export class Env {
 
   /** License compatible with the kernel's. */
   readonly gpl: boolean
+  maxCtxOffset = 0
   /** A kfunc call that the loader left unresolved was walked. */
   unresolvedKfunc = false
   readonly aluStates = new Map<number, { state: number; limit: number }>()
@@ -271,7 +272,7 @@ export class Env {
   }
 
   insnText(index: number): string {
-    return disassemble(this, index)
+    return instructionText(this, index)
   }
 
   /** The source line of an instruction, once for each line of source in a row. */
@@ -382,8 +383,8 @@ export class Env {
     else access.set(this.insnIdx, new Set([kind]))
   }
 
-  noteContextLoad(offset: number, type: number): void {
-    void type
+  noteContextAccess(offset: number, size: number): void {
+    this.maxCtxOffset = Math.max(this.maxCtxOffset, offset + size)
     this.proofs.contextLoads.set(this.insnIdx, offset)
   }
 

@@ -4,7 +4,7 @@ import { isLdImm64, isLocalCall } from '../isa/insn.ts'
 import { PSEUDO } from '../isa/opcodes.ts'
 import type { Env } from './env.ts'
 
-const roundUp = (n: number): number => Math.ceil(Math.max(n, 1) / 16) * 16
+const roundUp = (n: number): number => Math.ceil(n / 16) * 16
 
 export function formatStackDepths(env: Env): string {
   return env.subprogs.map((subprog) => subprog.stackDepth).join('+')

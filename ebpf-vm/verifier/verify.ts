@@ -114,8 +114,8 @@ function walkSubprog(env: Env, index: number): void {
     if (env.exceptionCallbackSubprog === index) frame.inExceptionCallback = true
     const args = prepareArgs(env, index)
     if (!args) env.fail('EINVAL')
-    entryRegs(env, index, args).forEach((reg, i) => {
-      if (reg) frame.regs[i + 1] = reg
+    entryRegs(env, args).forEach((reg, i) => {
+      frame.regs[i + 1] = reg
     })
   } else {
     const ctx = new Reg()

@@ -80,7 +80,7 @@ export const SK_LOOKUP = fields('bpf_sk_lookup', 'bpf_sk_lookup_kern', 72, [
   word('remote_ip4', 16, kern('v4.saddr')),
   ...words('remote_ip6', 20, 4),
   { name: 'remote_port', offset: 36, size: 2, read: [2], narrow: true, value: 'scalar', ...kern('sport') },
-  { name: 'remote_port', offset: 36, size: 4, read: [4], value: 'scalar', ...kern('sport') },
+  { name: 'remote_port', offset: 36, size: 4, read: [1, 2, 4], value: 'scalar', ...kern('sport') },
   word('local_ip4', 40, kern('v4.daddr')),
   ...words('local_ip6', 44, 4),
   word('local_port', 60, kern('dport')),
@@ -106,7 +106,7 @@ const V6 = [
 export const SOCK_ADDR = fields('bpf_sock_addr', 'bpf_sock_addr_kern', 72, [
   word('user_family', 0),
   word('user_ip4', 4, { attachTypes: V4, write: [4] }),
-  ...words('user_ip6', 8, 4, { attachTypes: V6, write: [4, 8] }),
+  ...words('user_ip6', 8, 4, { attachTypes: V6, write: [4] }),
   { name: 'user_ip6', offset: 8, size: 16, read: [8], value: 'scalar', attachTypes: V6, write: [8] },
   word('user_port', 24, { write: [4] }),
   word('family', 28),

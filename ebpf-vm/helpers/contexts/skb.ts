@@ -116,7 +116,7 @@ export const SKB_TC = skbContext({
   },
 })
 export const SKB_CGROUP = skbContext({
-  hidden: ['tc_classid', 'data_meta', 'flow_keys', 'wire_len', 'hwtstamp'],
+  hidden: ['tc_classid', 'data_meta', 'flow_keys', 'wire_len'],
   writable: { mark: [4], priority: [4], cb: CB_SIZES, tstamp: [8] },
 })
 export const SKB_LWT = skbContext({

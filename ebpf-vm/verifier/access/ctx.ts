@@ -106,17 +106,16 @@ function fieldAccess(
   for (const field of fields) {
     if (offset < field.offset || offset >= field.offset + field.size) continue
     if (field.attachTypes && !field.attachTypes.includes(env.input.expectedAttachType)) continue
-    if (field.needs === 'bpf' && !env.caps.bpf) return undefined
-    if (field.needs === 'perfmon' && !env.caps.perfmon) return undefined
-    const at = offset - field.offset
-    if (offset + size > field.offset + field.size) return undefined
+    if (field.needs === 'bpf' && !env.caps.bpf) continue
+    if (field.needs === 'perfmon' && !env.caps.perfmon) continue
+    if (offset + size > field.offset + field.size) continue
     if (type === 'write') {
-      if (!field.write?.includes(size) || at % size !== 0) return undefined
+      if (!field.write?.includes(size) || offset % size !== 0) continue
     } else {
-      if (!field.read) return undefined
-      const whole = field.read.includes(size) && at % size === 0
-      const narrow = field.narrow === true && at % size === 0 && size < Math.max(...field.read)
-      if (!whole && !narrow) return undefined
+      if (!field.read) continue
+      const whole = field.read.includes(size) && offset % size === 0
+      const narrow = field.narrow === true && offset % size === 0 && size < Math.max(...field.read)
+      if (!whole && !narrow) continue
     }
     if (field.value === 'scalar') return scalarReg(S.ANY)
     const reg = new Reg()

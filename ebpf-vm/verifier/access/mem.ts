@@ -112,10 +112,10 @@ export function checkMemAccess(env: Env, access: Access): void {
     if (writesPointer) env.fail('EACCES', `R${value} leaks addr into ctx`)
     checkPtrOff(env, reg, regno, env.contextOffsetAllowed, typeName(reg.type))
     const made = accessContext(env, offset, size, type)
+    env.noteContextAccess(offset, size)
     if (type === 'read' && value >= 0) {
       if (made.type === SCALAR && env.returnValueLoad(offset)) regs[value] = scalarReg(env.returnValueRange())
       else regs[value] = made
-      env.noteContextLoad(offset, made.type)
     }
     env.prove('ctx')
   } else if (reg.type === STACK) {

@@ -2,7 +2,7 @@
 
 import type { Btf } from '../../../base/btf/btf.ts'
 import { ERRNO } from '../../../base/errno.ts'
-import { checkHelperMem, isSecret } from '../access/mem.ts'
+import { checkHelperMem } from '../access/mem.ts'
 import { checkPtrOff } from '../access/region.ts'
 import { structsMatch } from '../access/structs-match.ts'
 import { isStruct, nameOfType, skipModifiers } from '../btf-types.ts'
@@ -29,7 +29,6 @@ import * as S from '../scalar/scalar.ts'
 import { isNull } from '../values.ts'
 import { contextStructOf } from './context-struct.ts'
 import { processDynptr } from './dynptr-args.ts'
-import { newMeta } from './meta.ts'
 
 /** Names of `arg:` declaration tags of each parameter. */
 function tagsOfArg(btf: Btf, func: number, index: number): string[] {
@@ -215,9 +214,8 @@ export function checkMemArg(env: Env, regno: number, size: number): void {
 }
 
 /** Registers at the entry of a global function that is verified by itself. */
-export function entryRegs(env: Env, index: number, args: readonly SubprogArg[]): (Reg | undefined)[] {
-  void index
-  return args.map((arg): Reg => {
+export function entryRegs(env: Env, args: readonly SubprogArg[]): Reg[] {
+  const entry = (arg: SubprogArg): Reg => {
     const reg = new Reg()
     reg.s = S.KNOWN_ZERO
     switch (arg.kind) {
@@ -254,7 +252,6 @@ export function entryRegs(env: Env, index: number, args: readonly SubprogArg[]):
         }
         return reg
     }
-  })
+  }
+  return args.map(entry)
 }
-
-export { isSecret, newMeta }

@@ -3,13 +3,11 @@
 import type { Insn } from '../../isa/insn.ts'
 import type { Env } from '../env.ts'
 import { findKfunc } from '../lookup.ts'
-import { clearCallerSaved } from './frames.ts'
 
 export function callKfunc(env: Env, insn: Insn): 'next' | 'throw' {
   if (insn.imm === 0) {
     // Not resolved by the loader: fine as long as it is dead code.
     env.unresolvedKfunc = true
-    clearCallerSaved(env, env.state.frame)
     env.insnIdx++
     return 'next'
   }

@@ -107,6 +107,7 @@ export function buildProgram(env: Env): VerifiedProgram {
     gplCompatible: env.gpl,
     sleepable: env.sleepable,
     hasTailCall: env.subprogs.some((subprog) => subprog.hasTailCall),
+    maxCtxOffset: env.maxCtxOffset,
     attachBtfId: input.attachBtfId ?? 0,
     attachModule: input.attachModule,
     btf: input.btf,
@@ -114,7 +115,7 @@ export function buildProgram(env: Env): VerifiedProgram {
     lineInfo: input.lineInfo,
     original: input.insns,
     originalIndex,
-    ...(unsupported === undefined ? {} : { unsupported }),
+    unsupported,
   }
 }
 
