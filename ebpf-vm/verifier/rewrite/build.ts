@@ -133,24 +133,29 @@ function unitOf(env: Env, i: number, layouts: Layouts | undefined): Unit | strin
   if (target >= 0) {
     const isConditional = (insn.code & 0xf0) !== JMP.ja.code && (insn.code & 0xf0) !== JMP.jcond.code
     if (isConditional && env.aux.seen[target] === 0) return { insns: [], access: 'none', target: -1 }
+    const isAlways = !isConditional ? (insn.code & 0xf0) === JMP.ja.code : env.aux.seen[i + 1] === 0
+    if (isAlways && onlyDeadBetween(env, i + 1, target)) return { insns: [], access: 'none', target: -1 }
     if (isConditional && env.aux.seen[i + 1] === 0)
       return {
         insns: [{ code: CLASS.jmp | JMP.ja.code, dst: 0, src: 0, off: 0, imm: 0 }],
         access: 'none',
         target,
       }
-    if (!isConditional && (insn.code & 0xf0) === JMP.ja.code && target === i + 1)
-      return { insns: [], access: 'none', target: -1 }
     return { insns: [insn], access, target }
   }
-  const cls = insn.code & 7
   if (access === 'ctx' && (insn.code & 0xe0) !== MODE.atomic) {
     const made = convertContext(env, insn, env.proofs.contextLoads.get(i), layouts)
     if (typeof made === 'string') return made
     return { insns: made.insns, access: made.access, target: -1 }
   }
-  void cls
   return { insns: [insn], access, target: -1 }
+}
+
+/** A jump over nothing but removed code. */
+function onlyDeadBetween(env: Env, from: number, to: number): boolean {
+  if (to < from) return false
+  for (let i = from; i < to; i++) if (isLive(env, i)) return false
+  return true
 }
 
 /** Maps and map values as addresses; functions by the index of their subprogram; the rest as it is. */
