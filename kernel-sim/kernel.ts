@@ -31,8 +31,10 @@ import { credentialSyscalls } from './syscalls/credentials.ts'
 import { fileSyscalls } from './syscalls/files.ts'
 import { infoSyscalls } from './syscalls/info.ts'
 import { memorySyscalls } from './syscalls/memory.ts'
+import { pollSyscalls } from './syscalls/poll.ts'
 import { processSyscalls } from './syscalls/process.ts'
 import { signalSyscalls } from './syscalls/signals.ts'
+import { socketSyscalls } from './syscalls/sockets.ts'
 import { SyscallTable } from './syscalls/table.ts'
 import { timeSyscalls } from './syscalls/time.ts'
 import { Cgroups } from './task/cgroups.ts'
@@ -190,6 +192,8 @@ export class Kernel {
       credentialSyscalls,
       fileSyscalls,
       memorySyscalls,
+      pollSyscalls,
+      socketSyscalls,
     ])
     this.driver = new Driver(this)
     const idle = declareIdle(this)

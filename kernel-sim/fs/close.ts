@@ -168,7 +168,7 @@ export function declareClose(vfs: Vfs) {
     return 0
   }
 
-  const doFcntl = vfs.declare(
+  const doFcntl = vfs.leaf(
     'long do_fcntl(int fd, unsigned int cmd, unsigned long arg, struct file *filp)',
     (fd: number, command: number, argument: number, file: File): MaybeWait<number> => {
       const files = vfs.fds
@@ -215,7 +215,7 @@ export function declareClose(vfs: Vfs) {
     return securityFcntl(file, command, argument) || doFcntl(fd, command, argument, file)
   }
 
-  const vfsIoctl = vfs.declare(
+  const vfsIoctl = vfs.leaf(
     'long vfs_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)',
     (file: File, command: number, argument: number): MaybeWait<number> =>
       file.fop.ioctl?.(file, command, argument) ?? -ERRNO.ENOTTY,

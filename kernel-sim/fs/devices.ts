@@ -100,11 +100,11 @@ export function declareDevices(vfs: Vfs, rng: Rng) {
       write_iter: 'write_iter_null',
     },
     llseek: nullSeek,
-    read: vfs.declare(
+    read: vfs.leaf(
       'ssize_t read_null(struct file *file, char __user *buf, size_t count, loff_t *ppos)',
       (_file: File, _buf: number, _count: number, _io: IoCall): number => 0,
     ),
-    write: vfs.declare(
+    write: vfs.leaf(
       'ssize_t write_null(struct file *file, const char __user *buf, size_t count, loff_t *ppos)',
       (_file: File, _buf: number, count: number, _io: IoCall): number => count,
     ),
@@ -112,13 +112,13 @@ export function declareDevices(vfs: Vfs, rng: Rng) {
       'ssize_t read_iter_null(struct kiocb *iocb, struct iov_iter *to)',
       (_io: IoCall, _iter: IovIter): number => 0,
     ),
-    writeIter: vfs.declare(
+    writeIter: vfs.leaf(
       'ssize_t write_iter_null(struct kiocb *iocb, struct iov_iter *from)',
       (_io: IoCall, iter: IovIter): number => iter.count,
     ),
   }
 
-  const readZero = vfs.declare(
+  const readZero = vfs.leaf(
     'ssize_t read_iter_zero(struct kiocb *iocb, struct iov_iter *iter)',
     (io: IoCall, iter: IovIter): number => {
       const wanted = iter.count
@@ -140,7 +140,7 @@ export function declareDevices(vfs: Vfs, rng: Rng) {
     functions: { llseek: 'null_lseek', read_iter: 'read_iter_zero', write: 'write_full' },
     llseek: nullSeek,
     readIter: readZero,
-    write: vfs.declare(
+    write: vfs.leaf(
       'ssize_t write_full(struct file *file, const char __user *buf, size_t count, loff_t *ppos)',
       (_file: File, _buf: number, _count: number, _io: IoCall): number => -ERRNO.ENOSPC,
     ),
@@ -160,7 +160,7 @@ export function declareDevices(vfs: Vfs, rng: Rng) {
   const urandomOps: FileOps = {
     symbol: 'urandom_fops',
     functions: { read_iter: 'urandom_read_iter', write_iter: 'random_write_iter', llseek: 'noop_llseek' },
-    readIter: vfs.declare(
+    readIter: vfs.leaf(
       'ssize_t urandom_read_iter(struct kiocb *kiocb, struct iov_iter *iter)',
       (_io: IoCall, iter: IovIter): number => randomBytes(iter),
     ),
@@ -174,7 +174,7 @@ export function declareDevices(vfs: Vfs, rng: Rng) {
     ...urandomOps,
     symbol: 'random_fops',
     functions: { ...urandomOps.functions, read_iter: 'random_read_iter' },
-    readIter: vfs.declare(
+    readIter: vfs.leaf(
       'ssize_t random_read_iter(struct kiocb *kiocb, struct iov_iter *iter)',
       (_io: IoCall, iter: IovIter): number => randomBytes(iter),
     ),
@@ -204,14 +204,14 @@ export function declareDevices(vfs: Vfs, rng: Rng) {
       file.mode = (file.mode | FMODE.stream) & ~(FMODE.lseek | FMODE.pread | FMODE.pwrite)
       return 0
     }),
-    readIter: vfs.declare(
+    readIter: vfs.leaf(
       'ssize_t tty_read(struct kiocb *iocb, struct iov_iter *to)',
       (io: IoCall, iter: IovIter): MaybeWait<number> => {
         if (terminal(io.file).readable) return give(io.file, iter)
         return io.nonblock ? -ERRNO.EAGAIN : typedLater(io.file, iter)
       },
     ),
-    writeIter: vfs.declare(
+    writeIter: vfs.leaf(
       'ssize_t tty_write(struct kiocb *iocb, struct iov_iter *from)',
       (_io: IoCall, iter: IovIter): number => {
         const bytes = new Uint8Array(iter.count)

@@ -72,7 +72,7 @@ export function declareEventFd(vfs: Vfs) {
         return (value > 0n ? POLL.in : 0) | (value === MAX ? POLL.err : 0) | (value < MAX - 1n ? POLL.out : 0)
       },
     ),
-    readIter: vfs.declare(
+    readIter: vfs.leaf(
       'ssize_t eventfd_read(struct kiocb *iocb, struct iov_iter *to)',
       (io: IoCall, iter: IovIter): MaybeWait<number> => {
         if (iter.count < 8) return -ERRNO.EINVAL
@@ -81,7 +81,7 @@ export function declareEventFd(vfs: Vfs) {
         return io.nonblock ? -ERRNO.EAGAIN : takeLater(ctx, iter)
       },
     ),
-    write: vfs.declare(
+    write: vfs.leaf(
       'ssize_t eventfd_write(struct file *file, const char __user *buf, size_t count, loff_t *ppos)',
       (file: File, buf: number, size: number, _io: IoCall): MaybeWait<number> => {
         if (size < 8) return -ERRNO.EINVAL

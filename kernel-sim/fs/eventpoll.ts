@@ -178,7 +178,7 @@ export function declareEventPoll(vfs: Vfs) {
     if (pollFile(file, item.listen()) & item.events) ep.makeReady(item)
   }
 
-  const ctl = vfs.declare(
+  const ctl = vfs.leaf(
     'int do_epoll_ctl(int epfd, int op, int fd, struct epoll_event *epds, bool nonblock)',
     (epfd: number, op: number, fd: number, _epds: number, _nonblock: number, event: EpollEvent): number => {
       const epollFile = vfs.usable(epfd)
@@ -216,7 +216,7 @@ export function declareEventPoll(vfs: Vfs) {
     },
   )
   /** epoll_ctl(2): the event is read for all but EPOLL_CTL_DEL. */
-  const epollCtl = (epfd: number, op: number, fd: number, address: number): number => {
+  const epollCtl = (epfd: number, op: number, fd: number, address: number): MaybeWait<number> => {
     const event = { events: 0, dataLo: 0, dataHi: 0 }
     if (op !== CTL.del) {
       const bytes = new Uint8Array(EVENT_BYTES)
@@ -277,7 +277,7 @@ export function declareEventPoll(vfs: Vfs) {
       if (sent !== 0) return sent
     }
   }
-  const epollWait = vfs.declare(
+  const epollWait = vfs.leaf(
     'int do_epoll_wait(int epfd, struct epoll_event __user *events, int maxevents, struct timespec64 *to)',
     (epfd: number, address: number, max: number, _to: number, timeoutNs: number | undefined): MaybeWait<number> => {
       if (max <= 0 || max > MAX_EVENTS) return -ERRNO.EINVAL

@@ -43,7 +43,7 @@ export interface FileOps {
   ioctl?(file: File, command: number, argument: number): MaybeWait<number>
   /** The pages that an area maps, or negative errno. Absent: -ENODEV. `flags` are vm_flags. */
   mmap?(file: File, length: number, pgoff: number, flags: number): Mappable | number
-  fsync?(file: File, start: number, end: number, datasync: number): number
+  fsync?(file: File, start: number, end: number, datasync: number): MaybeWait<number>
   llseek?(file: File, offset: number, whence: number): number
   /** Lines of /proc/PID/fdinfo/N behind the common ones. */
   showFdinfo?(file: File): string

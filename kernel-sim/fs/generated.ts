@@ -154,7 +154,7 @@ export function declareGenerated(vfs: Vfs) {
         return 0
       },
     ),
-    readIter: vfs.declare(
+    readIter: vfs.leaf(
       'ssize_t seq_read_iter(struct kiocb *iocb, struct iov_iter *iter)',
       (io: IoCall, iter: IovIter): number => {
         const bytes = io.file.priv as Uint8Array | undefined

@@ -1,6 +1,7 @@
 // Changing and reading directories and links: unlink, mkdir, rmdir, rename, link, symlink, mknod, readlink, getdents, access, chdir.
 
 import { ERRNO } from '../../base/errno.ts'
+import { after, type MaybeWait } from '../wait.ts'
 import type { Dentry } from './dentry.ts'
 import type { File } from './file.ts'
 import type { DirContext } from './file-ops.ts'
@@ -21,12 +22,13 @@ export function declareNames(vfs: Vfs) {
   const { idmapParam } = vfs
 
   /** Run `body` with the name at a user address; the struct filename is given back afterwards. */
-  const withName = (address: number, body: (name: Filename) => number): number => {
+  const withName = (address: number, body: (name: Filename) => MaybeWait<number>): MaybeWait<number> => {
     const name = namei.getname(address)
     if (typeof name === 'number') return name
-    const result = body(name)
-    namei.putname(name)
-    return result
+    return after(body(name), (result) => {
+      namei.putname(name)
+      return result
+    })
   }
 
   const securityUnlink = vfs.security('int security_inode_unlink(struct inode *dir, struct dentry *dentry)')
@@ -43,7 +45,7 @@ export function declareNames(vfs: Vfs) {
       return failed
     },
   )
-  const doUnlinkat = vfs.declare(
+  const doUnlinkat = vfs.leaf(
     'int do_unlinkat(int dfd, struct filename *name)',
     (dfd: number, name: Filename): number => {
       const nd = namei.parentOf(dfd, name)
@@ -82,7 +84,7 @@ export function declareNames(vfs: Vfs) {
       return failed
     },
   )
-  const doRmdir = vfs.declare('int do_rmdir(int dfd, struct filename *name)', (dfd: number, name: Filename): number => {
+  const doRmdir = vfs.leaf('int do_rmdir(int dfd, struct filename *name)', (dfd: number, name: Filename): number => {
     const nd = namei.parentOf(dfd, name)
     if (typeof nd === 'number') return nd
     const result = rmdirIn(nd)
@@ -133,7 +135,7 @@ export function declareNames(vfs: Vfs) {
     return result
   }
 
-  const doMkdirat = vfs.declare(
+  const doMkdirat = vfs.leaf(
     'int do_mkdirat(int dfd, struct filename *name, umode_t mode)',
     (dfd: number, name: Filename, mode: number): number =>
       create(dfd, name, LOOKUP.directory, (dir, dentry, nd) => {
@@ -163,7 +165,7 @@ export function declareNames(vfs: Vfs) {
       return dir.iop.mknod ? dir.iop.mknod(dir, dentry, mode, dev) : -ERRNO.EPERM
     },
   )
-  const doMknodat = vfs.declare(
+  const doMknodat = vfs.leaf(
     'int do_mknodat(int dfd, struct filename *name, umode_t mode, unsigned int dev)',
     (dfd: number, name: Filename, mode: number, dev: number): number => {
       const type = mode & S.ifmt
@@ -189,7 +191,7 @@ export function declareNames(vfs: Vfs) {
       return securitySymlink(dir, dentry, oldname) || dir.iop.symlink(dir, dentry, target)
     },
   )
-  const doSymlinkat = vfs.declare(
+  const doSymlinkat = vfs.leaf(
     'int do_symlinkat(struct filename *from, int newdfd, struct filename *to)',
     (from: Filename, dfd: number, to: Filename): number =>
       create(dfd, to, 0, (dir, dentry) =>
@@ -215,7 +217,7 @@ export function declareNames(vfs: Vfs) {
       return dir.iop.link(old, dir, dentry)
     },
   )
-  const doLinkat = vfs.declare(
+  const doLinkat = vfs.leaf(
     'int do_linkat(int olddfd, struct filename *old, int newdfd, struct filename *new, int flags)',
     (oldDfd: number, old: Filename, newDfd: number, to: Filename, flags: number): number => {
       if (flags & ~(AT.symlinkFollow | AT.emptyPath)) return -ERRNO.EINVAL
@@ -301,7 +303,7 @@ export function declareNames(vfs: Vfs) {
     old.put()
     return result
   }
-  const doRenameat2 = vfs.declare(
+  const doRenameat2 = vfs.leaf(
     'int do_renameat2(int olddfd, struct filename *from, int newdfd, struct filename *to, unsigned int flags)',
     (oldDfd: number, old: Filename, newDfd: number, name: Filename, flags: number): number => {
       if (flags & ~RENAME.noreplace) return -ERRNO.EINVAL
@@ -327,7 +329,7 @@ export function declareNames(vfs: Vfs) {
       return k.current.mm!.write(buffer, bytes, 0, bytes.length) > 0 ? -ERRNO.EFAULT : bytes.length
     },
   )
-  const doReadlinkat = vfs.declare(
+  const doReadlinkat = vfs.leaf(
     'int do_readlinkat(int dfd, const char __user *pathname, char __user *buf, int bufsiz)',
     (dfd: number, address: number, buffer: number, size: number): number => {
       if (size <= 0) return -ERRNO.EINVAL
@@ -365,7 +367,7 @@ export function declareNames(vfs: Vfs) {
     return k.current.mm!.write(buffer, out.bytes, 0, out.length) > 0 ? -ERRNO.EFAULT : out.length
   }
 
-  const faccessat = vfs.declare(
+  const faccessat = vfs.leaf(
     'int do_faccessat(int dfd, const char __user *filename, int mode, int flags)',
     (dfd: number, address: number, mode: number, flags: number): number => {
       if (mode & ~7 || flags & ~(AT.eaccess | AT.symlinkNofollow | AT.emptyPath)) return -ERRNO.EINVAL
@@ -419,16 +421,17 @@ export function declareNames(vfs: Vfs) {
     return k.current.mm!.write(buffer, bytes, 0, bytes.length) > 0 ? -ERRNO.EFAULT : bytes.length
   }
 
-  const mkdir = (dfd: number, at: number, mode: number): number => withName(at, (name) => doMkdirat(dfd, name, mode))
-  const unlink = (dfd: number, at: number): number => withName(at, (name) => doUnlinkat(dfd, name))
-  const rmdir = (dfd: number, at: number): number => withName(at, (name) => doRmdir(dfd, name))
-  const mknod = (dfd: number, at: number, mode: number, dev: number): number =>
+  const mkdir = (dfd: number, at: number, mode: number): MaybeWait<number> =>
+    withName(at, (name) => doMkdirat(dfd, name, mode))
+  const unlink = (dfd: number, at: number): MaybeWait<number> => withName(at, (name) => doUnlinkat(dfd, name))
+  const rmdir = (dfd: number, at: number): MaybeWait<number> => withName(at, (name) => doRmdir(dfd, name))
+  const mknod = (dfd: number, at: number, mode: number, dev: number): MaybeWait<number> =>
     withName(at, (name) => doMknodat(dfd, name, mode, dev))
-  const symlink = (target: number, dfd: number, at: number): number =>
+  const symlink = (target: number, dfd: number, at: number): MaybeWait<number> =>
     withName(target, (from) => withName(at, (to) => doSymlinkat(from, dfd, to)))
-  const link = (oldDfd: number, old: number, newDfd: number, at: number, flags: number): number =>
+  const link = (oldDfd: number, old: number, newDfd: number, at: number, flags: number): MaybeWait<number> =>
     withName(old, (from) => withName(at, (to) => doLinkat(oldDfd, from, newDfd, to, flags)))
-  const rename = (oldDfd: number, old: number, newDfd: number, at: number, flags: number): number =>
+  const rename = (oldDfd: number, old: number, newDfd: number, at: number, flags: number): MaybeWait<number> =>
     withName(old, (from) => withName(at, (to) => doRenameat2(oldDfd, from, newDfd, to, flags)))
 
   // biome-ignore format: one name a word

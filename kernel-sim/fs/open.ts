@@ -1,7 +1,7 @@
 // Opening: from open(2) down to do_dentry_open(), and back with a descriptor. Also how files that have no name in the tree come to be.
 
 import { ERRNO } from '../../base/errno.ts'
-import { isWait, type MaybeWait } from '../wait.ts'
+import { after, isWait, type MaybeWait, type Wait } from '../wait.ts'
 import type { Dentry } from './dentry.ts'
 import { File } from './file.ts'
 import type { FileOps } from './file-ops.ts'
@@ -27,6 +27,8 @@ export interface OpenFlags {
   readonly mode: number
   readonly accMode: number
   readonly lookup: number
+  /** The descriptor that the file is to get, -1 for an open of the kernel's own. In a replay the recorded one, afterwards. */
+  fd: number
 }
 
 const EMPTY_FOPS: FileOps = { symbol: 'empty_fops', functions: {} }
@@ -194,9 +196,9 @@ export function declareOpen(vfs: Vfs) {
     else if (inode.isRegular && op.flags & O.trunc) truncates = true
     const refused = mayOpen(vfs.idmap, nd.at, accMode, op.flags, inode)
     if (refused) return refused
-    const opened = vfsOpen(nd.at, file, nd.path)
-    if (isWait(opened)) return opened
-    const failed = opened || securityPostOpen(file, accMode)
+    const last = vfsOpen(nd.at, file, nd.path)
+    if (isWait(last)) return last
+    const failed = last || securityPostOpen(file, accMode)
     return failed || (truncates ? vfs.attr.doTruncate(vfs.idmap, nd.path.dentry, 0, 0, file) : 0)
   }
 
@@ -217,21 +219,34 @@ export function declareOpen(vfs: Vfs) {
           nd.setFlags(nd.flags & ~(LOOKUP.open | LOOKUP.create | LOOKUP.excl))
         }
         if (result === 0) {
-          const opened = op.flags & O.path ? openPath(nd, file) : doOpen(nd, file, op)
-          if (isWait(opened)) return openedLater(nd, file, opened)
-          result = opened
+          const last = op.flags & O.path ? openPath(nd, file) : doOpen(nd, file, op)
+          if (isWait(last)) return openedLater(nd, op, file, last)
+          result = last
         }
         nd.drop()
       }
-      return result === 0 ? file.at : failedOpen(file, result)
+      return opened(op, file, result)
     },
   )
-  function* openedLater(nd: Nameidata, file: File, opened: Exclude<MaybeWait<number>, number>) {
-    const result = yield* opened
+  function* openedLater(nd: Nameidata, op: OpenFlags, file: File, wait: Wait<number>): Wait<number> {
+    const result = yield* wait
     nd.drop()
-    return result === 0 ? file.at : failedOpen(file, result)
+    const end = opened(op, file, result)
+    return isWait(end) ? yield* end : end
   }
-  const failedOpen = (file: File, error: number): number => {
+  /** The open file or the error. In a replay as it was recorded: what the model could not open is an empty file. */
+  const opened = (op: OpenFlags, file: File, error: number): MaybeWait<number> => {
+    if (op.fd < 0 || !k.current.recorded) return outcome(file, error)
+    return after(k.settle(error || op.fd), (fd) => {
+      if (fd < 0) return outcome(file, fd)
+      op.fd = fd
+      if (error === 0) return file.at
+      file.put()
+      return vfs.placeholder(op.flags).at
+    })
+  }
+  const outcome = (file: File, error: number): number => {
+    if (error === 0) return file.at
     file.put()
     return error
   }
@@ -279,7 +294,7 @@ export function declareOpen(vfs: Vfs) {
       mem.dv.setInt32(at + open_flags.intent, intent, true)
       mem.dv.setInt32(at + open_flags.lookup_flags, lookup, true)
     }
-    return { at, flags, mode, accMode, lookup: lookup | intent }
+    return { at, flags: flags & ~O.cloexec, mode, accMode, lookup: lookup | intent, fd: -1 }
   }
 
   const getUnusedFd = vfs.declare('int get_unused_fd_flags(unsigned flags)', (flags: number): number =>
@@ -292,17 +307,13 @@ export function declareOpen(vfs: Vfs) {
     },
   )
 
-  const installOpened = (fd: number, name: Filename, opened: number): number => {
+  const installOpened = (fd: number, op: OpenFlags, name: Filename, file: number): number => {
     vfs.namei.putname(name)
-    if (opened < 0) {
-      vfs.fds.release(fd)
-      return opened
-    }
-    fdInstall(fd, vfs.files.get(opened)!)
-    return fd
-  }
-  function* installLater(fd: number, name: Filename, opened: Exclude<MaybeWait<number>, number>) {
-    return installOpened(fd, name, yield* opened)
+    if (file < 0 || op.fd !== fd) vfs.fds.release(fd)
+    if (file < 0) return file
+    if (op.fd === fd) fdInstall(fd, vfs.files.get(file)!)
+    else vfs.adoptFile(op.fd, vfs.files.get(file)!)
+    return op.fd
   }
 
   /** `howAt` is the struct open_how on the kernel stack. */
@@ -318,8 +329,8 @@ export function declareOpen(vfs: Vfs) {
         vfs.namei.putname(name)
         return fd
       }
-      const opened = doFilpOpen(dfd, name, op)
-      return isWait(opened) ? installLater(fd, name, opened) : installOpened(fd, name, opened)
+      op.fd = fd
+      return after(doFilpOpen(dfd, name, op), (file) => installOpened(fd, op, name, file))
     },
   )
 

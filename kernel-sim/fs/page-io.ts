@@ -3,6 +3,7 @@
 
 import { ERRNO } from '../../base/errno.ts'
 import { PAGE_SIZE } from '../../base/memory.ts'
+import { after, type MaybeWait } from '../wait.ts'
 import type { File } from './file.ts'
 import type { Inode } from './inode.ts'
 import type { IoCall, IovIter } from './io-call.ts'
@@ -29,7 +30,7 @@ export function declarePageIo(vfs: Vfs) {
     if (!(file.flags & O.noatime)) touchAtime(file.pathAt, file.inode)
   }
 
-  const filemapRead = vfs.declare(
+  const filemapRead = vfs.leaf(
     'ssize_t filemap_read(struct kiocb *iocb, struct iov_iter *iter, ssize_t already_read)',
     (io: IoCall, iter: IovIter, already: number): number => {
       const { inode } = io.file
@@ -55,7 +56,7 @@ export function declarePageIo(vfs: Vfs) {
 
   const readIter = vfs.declare(
     'ssize_t generic_file_read_iter(struct kiocb *iocb, struct iov_iter *iter)',
-    (io: IoCall, iter: IovIter): number => (iter.count === 0 ? 0 : filemapRead(io, iter, 0)),
+    (io: IoCall, iter: IovIter): MaybeWait<number> => (iter.count === 0 ? 0 : filemapRead(io, iter, 0)),
   )
 
   const writeChecks = vfs.declare(
@@ -70,7 +71,7 @@ export function declarePageIo(vfs: Vfs) {
     },
   )
 
-  const performWrite = vfs.declare(
+  const performWrite = vfs.leaf(
     'ssize_t generic_perform_write(struct kiocb *iocb, struct iov_iter *i)',
     (io: IoCall, iter: IovIter): number => {
       const { inode } = io.file
@@ -99,7 +100,7 @@ export function declarePageIo(vfs: Vfs) {
 
   const lockedWrite = vfs.declare(
     'ssize_t __generic_file_write_iter(struct kiocb *iocb, struct iov_iter *from)',
-    (io: IoCall, iter: IovIter): number => {
+    (io: IoCall, iter: IovIter): MaybeWait<number> => {
       const { inode } = io.file
       // A write takes set-user-id and set-group-id away (file_remove_privs).
       if (inode.mode & S.isuid || (inode.mode & (S.isgid | S.ixgrp)) === (S.isgid | S.ixgrp))
@@ -110,21 +111,21 @@ export function declarePageIo(vfs: Vfs) {
 
   const writeIter = vfs.declare(
     'ssize_t generic_file_write_iter(struct kiocb *iocb, struct iov_iter *from)',
-    (io: IoCall, iter: IovIter): number => {
+    (io: IoCall, iter: IovIter): MaybeWait<number> => {
       const checked = writeChecks(io, iter)
-      const moved = checked > 0 ? lockedWrite(io, iter) : checked
-      // generic_write_sync()
-      if (moved > 0 && io.file.flags & O.dsync) {
-        const end = io.pos
-        const failed = vfs.io.vfsFsyncRange(io.file, end - moved, end - 1, io.file.flags & (O.sync & ~O.dsync) ? 0 : 1)
-        if (failed) return failed
-      }
-      return moved
+      return checked > 0 ? after(lockedWrite(io, iter), (moved) => sync(io, moved)) : checked
     },
   )
+  /** generic_write_sync(): what O_DSYNC and O_SYNC ask for, once the bytes are in. */
+  const sync = (io: IoCall, moved: number): MaybeWait<number> => {
+    if (moved <= 0 || !(io.file.flags & O.dsync)) return moved
+    const end = io.pos
+    const datasync = io.file.flags & (O.sync & ~O.dsync) ? 0 : 1
+    return after(vfs.io.vfsFsyncRange(io.file, end - moved, end - 1, datasync), (failed) => failed || moved)
+  }
 
   const fileOpen = vfs.declare('int generic_file_open(struct inode *inode, struct file *filp)', (): number => 0)
-  const noopFsync = vfs.declare(
+  const noopFsync = vfs.leaf(
     'int noop_fsync(struct file *file, loff_t start, loff_t end, int datasync)',
     (_file: File, _start: number, _end: number, _datasync: number): number => 0,
   )

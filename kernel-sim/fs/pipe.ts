@@ -150,17 +150,14 @@ export function declarePipe(vfs: Vfs) {
     if (moved > 0) vfs.page.accessed(io.file)
     return moved
   }
-  const read = vfs.declare(
-    'ssize_t pipe_read(struct kiocb *iocb, struct iov_iter *to)',
-    (io: IoCall, iter: IovIter) => {
-      if (iter.count === 0) return 0
-      const pipe = io.file.inode.priv as Pipe
-      const wasFull = pipe.full
-      const moved = take(pipe, iter)
-      if (moved !== 0 || pipe.get('writers') === 0) return finishRead(io, pipe, moved, wasFull)
-      return io.nonblock ? -ERRNO.EAGAIN : readSlowly(io, iter, pipe)
-    },
-  )
+  const read = vfs.leaf('ssize_t pipe_read(struct kiocb *iocb, struct iov_iter *to)', (io: IoCall, iter: IovIter) => {
+    if (iter.count === 0) return 0
+    const pipe = io.file.inode.priv as Pipe
+    const wasFull = pipe.full
+    const moved = take(pipe, iter)
+    if (moved !== 0 || pipe.get('writers') === 0) return finishRead(io, pipe, moved, wasFull)
+    return io.nonblock ? -ERRNO.EAGAIN : readSlowly(io, iter, pipe)
+  })
 
   /** Fill buffers as far as they go; into the last one first, if the end of the data fits there. */
   const put = (pipe: Pipe, iter: IovIter, merge: boolean): number => {
@@ -212,7 +209,7 @@ export function declarePipe(vfs: Vfs) {
       }
     }
   }
-  const write = vfs.declare(
+  const write = vfs.leaf(
     'ssize_t pipe_write(struct kiocb *iocb, struct iov_iter *from)',
     (io: IoCall, iter: IovIter) => {
       if (iter.count === 0) return 0

@@ -2,7 +2,7 @@
 
 import { ERRNO } from '../../base/errno.ts'
 import type { WaitQueue } from '../sched/wait-queue.ts'
-import { isWait, type MaybeWait, type Wait } from '../wait.ts'
+import { after, isWait, type MaybeWait, type Wait } from '../wait.ts'
 import type { File } from './file.ts'
 import { POLL, type PollTable } from './file-ops.ts'
 import type { Vfs } from './vfs.ts'
@@ -78,12 +78,9 @@ export function declarePoll(vfs: Vfs) {
     }
     return result
   }
-  function* finishLater(address: number, fds: readonly PollFd[], wait: Wait<number>): Wait<number> {
-    return finish(address, fds, yield* wait)
-  }
 
   /** `timeoutNs` undefined: for ever. */
-  const doSysPoll = vfs.declare(
+  const doSysPoll = vfs.leaf(
     'int do_sys_poll(struct pollfd __user *ufds, unsigned int nfds, struct timespec64 *end_time)',
     (address: number, count: number, _end: number, timeoutNs: number | undefined): MaybeWait<number> => {
       if (count > vfs.fdLimit()) return -ERRNO.EINVAL
@@ -101,8 +98,9 @@ export function declarePoll(vfs: Vfs) {
         }
         return ready
       }
-      const result = pollUntil(vfs, ask, timeoutNs, -ERRNO.ERESTART_RESTARTBLOCK)
-      return isWait(result) ? finishLater(address, fds, result) : finish(address, fds, result)
+      return after(pollUntil(vfs, ask, timeoutNs, -ERRNO.ERESTART_RESTARTBLOCK), (result) =>
+        finish(address, fds, result),
+      )
     },
   )
 
@@ -112,7 +110,7 @@ export function declarePoll(vfs: Vfs) {
     [SELECT_EX, 'ex'],
   ] as const
 
-  const coreSysSelect = vfs.declare(
+  const coreSysSelect = vfs.leaf(
     'int core_sys_select(int n, fd_set __user *inp, fd_set __user *outp, fd_set __user *exp, struct timespec64 *end_time)',
     (
       n: number,
@@ -157,13 +155,9 @@ export function declarePoll(vfs: Vfs) {
           if (results[i] && vfs.mm.write(addresses[i]!, results[i]!, 0, size) > 0) return -ERRNO.EFAULT
         return ready
       }
-      const result = pollUntil(vfs, ask, timeoutNs, -ERRNO.ERESTARTNOHAND)
-      return isWait(result) ? storeLater(result, store) : store(result)
+      return after(pollUntil(vfs, ask, timeoutNs, -ERRNO.ERESTARTNOHAND), store)
     },
   )
-  function* storeLater(wait: Wait<number>, store: (ready: number) => number): Wait<number> {
-    return store(yield* wait)
-  }
 
   return { doSysPoll, coreSysSelect }
 }

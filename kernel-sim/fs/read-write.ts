@@ -3,7 +3,7 @@
 import { ERRNO } from '../../base/errno.ts'
 import { PAGE_SIZE } from '../../base/memory.ts'
 import { TASK_SIZE } from '../mm/mm.ts'
-import { isWait, type MaybeWait, type Wait } from '../wait.ts'
+import { after, isWait, type MaybeWait, type Wait } from '../wait.ts'
 import type { File } from './file.ts'
 import { IoCall, ioCallBytes, type Segment } from './io-call.ts'
 import { FMODE, MAX_RW_COUNT, MAY, O } from './uapi.ts'
@@ -248,12 +248,16 @@ export function declareReadWrite(vfs: Vfs) {
 
   const vfsLlseek = vfs.declare(
     'loff_t vfs_llseek(struct file *file, loff_t offset, int whence)',
-    (file: File, offset: number, whence: number): number =>
-      file.mode & FMODE.lseek ? file.fop.llseek!(file, offset, whence) : -ERRNO.ESPIPE,
+    (file: File, offset: number, whence: number): MaybeWait<number> => {
+      const pos = file.mode & FMODE.lseek ? file.fop.llseek!(file, offset, whence) : -ERRNO.ESPIPE
+      return k.settle(pos, (recorded) => {
+        if (recorded >= 0) file.pos = recorded
+      })
+    },
   )
 
   /** lseek(2) inlines ksys_lseek(). */
-  const lseek = (fd: number, offset: number, whence: number): number => {
+  const lseek = (fd: number, offset: number, whence: number): MaybeWait<number> => {
     const file = vfs.usable(fd)
     if (!file) return -ERRNO.EBADF
     return whence < 0 || whence > 4 ? -ERRNO.EINVAL : vfsLlseek(file, offset, whence)
@@ -261,17 +265,20 @@ export function declareReadWrite(vfs: Vfs) {
 
   const vfsFsyncRange = vfs.declare(
     'int vfs_fsync_range(struct file *file, loff_t start, loff_t end, int datasync)',
-    (file: File, from: number, to: number, datasync: number): number =>
+    (file: File, from: number, to: number, datasync: number): MaybeWait<number> =>
       file.fop.fsync?.(file, from, to, datasync) ?? -ERRNO.EINVAL,
   )
   const vfsFsync = vfs.declare(
     'int vfs_fsync(struct file *file, int datasync)',
-    (file: File, datasync: number): number => vfsFsyncRange(file, 0, Number.MAX_SAFE_INTEGER, datasync),
+    (file: File, datasync: number): MaybeWait<number> => vfsFsyncRange(file, 0, Number.MAX_SAFE_INTEGER, datasync),
   )
-  const doFsync = vfs.declare('int do_fsync(unsigned int fd, int datasync)', (fd: number, datasync: number): number => {
-    const file = vfs.usable(fd)
-    return file ? vfsFsync(file, datasync) : -ERRNO.EBADF
-  })
+  const doFsync = vfs.declare(
+    'int do_fsync(unsigned int fd, int datasync)',
+    (fd: number, datasync: number): MaybeWait<number> => {
+      const file = vfs.usable(fd)
+      return file ? vfsFsync(file, datasync) : -ERRNO.EBADF
+    },
+  )
 
   /** Move bytes between two files through a kernel buffer; `out.posAt` undefined: through its own position. */
   function* pump(from: File, fromPos: number, to: File, toPos: number | undefined, length: number): Wait<number> {
@@ -320,6 +327,17 @@ export function declareReadWrite(vfs: Vfs) {
     return yield* wait
   }
 
+  /** The reads and writes inside are not the call: in a replay its recorded end comes after all of them. */
+  const asOne = (work: () => MaybeWait<number>): MaybeWait<number> => {
+    const { recorded } = k.current
+    if (!recorded || recorded.settled) return work()
+    recorded.settled = true
+    return after(work(), (result) => {
+      recorded.settled = false
+      return k.settle(result)
+    })
+  }
+
   const doSpliceDirect = vfs.declare(
     `${vfs.isLegacy ? 'long' : 'ssize_t'} do_splice_direct(struct file *in, loff_t *ppos, struct file *out, loff_t *opos, size_t len, unsigned int flags)`,
     (
@@ -330,7 +348,7 @@ export function declareReadWrite(vfs: Vfs) {
       length: number,
       _flags: number,
       pos: SplicePositions,
-    ): MaybeWait<number> => eager(pump(from, pos.from, to, pos.to, length)),
+    ): MaybeWait<number> => asOne(() => eager(pump(from, pos.from, to, pos.to, length))),
   )
 
   const doSendfile = vfs.declare(

@@ -2,6 +2,7 @@
 
 import { ERRNO } from '../../base/errno.ts'
 import { PAGE_SIZE } from '../../base/memory.ts'
+import { after, type MaybeWait } from '../wait.ts'
 import type { Inode } from './inode.ts'
 import type { Path } from './mount.ts'
 import { type Filename, LOOKUP, PathOut } from './namei.ts'
@@ -49,7 +50,7 @@ export function declareStat(vfs: Vfs) {
     mem.writeInt64(at + kstat.blocks, inode.blocks)
   }
 
-  const simpleGetattr = vfs.declare(
+  const simpleGetattr = vfs.leaf(
     `int simple_getattr(${vfs.idmapParam}, const struct path *path, struct kstat *stat, u32 request_mask, unsigned int query_flags)`,
     (_idmap: number, _path: number, stat: Kstat, _mask: number, _flags: number, inode: Inode): number => {
       inode.iop.refresh?.(inode)
@@ -61,7 +62,7 @@ export function declareStat(vfs: Vfs) {
 
   const getattrNosec = vfs.declare(
     'int vfs_getattr_nosec(const struct path *path, struct kstat *stat, u32 request_mask, unsigned int query_flags)',
-    (pathAt: number, stat: Kstat, mask: number, flags: number, path: Path): number => {
+    (pathAt: number, stat: Kstat, mask: number, flags: number, path: Path): MaybeWait<number> => {
       stat.path = path
       return simpleGetattr(vfs.idmap, pathAt, stat, mask, flags, path.dentry.inode!)
     },
@@ -70,41 +71,50 @@ export function declareStat(vfs: Vfs) {
   const security = vfs.security('int security_inode_getattr(const struct path *path)')
   const vfsGetattr = vfs.declare(
     'int vfs_getattr(const struct path *path, struct kstat *stat, u32 request_mask, unsigned int query_flags)',
-    (pathAt: number, stat: Kstat, mask: number, flags: number, path: Path): number =>
+    (pathAt: number, stat: Kstat, mask: number, flags: number, path: Path): MaybeWait<number> =>
       security(pathAt) || getattrNosec(pathAt, stat, mask, flags, path),
   )
 
-  const vfsFstat = vfs.declare('int vfs_fstat(int fd, struct kstat *stat)', (fd: number, stat: Kstat): number => {
-    const file = vfs.fds.get(fd)
-    return file ? vfsGetattr(file.pathAt, stat, STATX_BASIC_STATS, 0, file.path) : -ERRNO.EBADF
-  })
+  const vfsFstat = vfs.declare(
+    'int vfs_fstat(int fd, struct kstat *stat)',
+    (fd: number, stat: Kstat): MaybeWait<number> => {
+      const file = vfs.fds.get(fd)
+      return file ? vfsGetattr(file.pathAt, stat, STATX_BASIC_STATS, 0, file.path) : -ERRNO.EBADF
+    },
+  )
 
   const lookupFlags = (flags: number): number =>
     (flags & AT.symlinkNofollow ? 0 : LOOKUP.follow) | (flags & AT.emptyPath ? LOOKUP.empty : 0)
 
   const vfsStatx = vfs.declare(
     'int vfs_statx(int dfd, struct filename *filename, int flags, struct kstat *stat, u32 request_mask)',
-    (dfd: number, name: Filename, flags: number, stat: Kstat, mask: number): number => {
+    (dfd: number, name: Filename, flags: number, stat: Kstat, mask: number): MaybeWait<number> => {
       if (flags & ~(AT.symlinkNofollow | AT.noAutomount | AT.emptyPath | AT.statxSyncType)) return -ERRNO.EINVAL
       const out = new PathOut(vfs)
       const failed = vfs.namei.filenameLookup(dfd, name, lookupFlags(flags), out, 0)
-      if (failed) return failed
-      const result = vfsGetattr(out.at, stat, mask, flags, out.path!)
-      out.path!.dentry.put()
-      return result
+      return after(failed ? k.settle(failed) : 0, (error) => {
+        if (error) return error
+        // A recording found what the model did not: something empty stands for it.
+        if (failed) out.set(vfs.placeholderPath())
+        return after(vfsGetattr(out.at, stat, mask, flags, out.path!), (result) => {
+          out.path!.dentry.put()
+          return result
+        })
+      })
     },
   )
 
   const vfsFstatat = vfs.declare(
     'int vfs_fstatat(int dfd, const char __user *filename, struct kstat *stat, int flags)',
-    (dfd: number, address: number, stat: Kstat, flags: number): number => {
+    (dfd: number, address: number, stat: Kstat, flags: number): MaybeWait<number> => {
       // An empty name with AT_EMPTY_PATH is the descriptor itself.
       if (flags === AT.emptyPath && dfd >= 0 && k.current.mm?.readString(address, 1) === '') return vfsFstat(dfd, stat)
       const name = vfs.namei.getname(address, flags & AT.emptyPath ? LOOKUP.empty : 0)
       if (typeof name === 'number') return name
-      const result = vfsStatx(dfd, name, flags | AT.noAutomount, stat, STATX_BASIC_STATS)
-      vfs.namei.putname(name)
-      return result
+      return after(vfsStatx(dfd, name, flags | AT.noAutomount, stat, STATX_BASIC_STATS), (result) => {
+        vfs.namei.putname(name)
+        return result
+      })
     },
   )
 
@@ -164,22 +174,23 @@ export function declareStat(vfs: Vfs) {
     return copyOut(address, STATX_BYTES)
   }
 
-  const stat = (dfd: number, address: number, buffer: number, flags: number): number => {
+  const stat = (dfd: number, address: number, buffer: number, flags: number): MaybeWait<number> => {
     const kstat = newKstat()
-    return vfsFstatat(dfd, address, kstat, flags) || copyStat(buffer, kstat)
+    return after(vfsFstatat(dfd, address, kstat, flags), (failed) => failed || copyStat(buffer, kstat))
   }
-  const fstat = (fd: number, buffer: number): number => {
+  const fstat = (fd: number, buffer: number): MaybeWait<number> => {
     const kstat = newKstat()
-    return vfsFstat(fd, kstat) || copyStat(buffer, kstat)
+    return after(vfsFstat(fd, kstat), (failed) => failed || copyStat(buffer, kstat))
   }
-  const statx = (dfd: number, address: number, flags: number, mask: number, buffer: number): number => {
+  const statx = (dfd: number, address: number, flags: number, mask: number, buffer: number): MaybeWait<number> => {
     if (mask & 0x80000000 || (flags & AT.statxSyncType) === AT.statxSyncType) return -ERRNO.EINVAL
     const name = vfs.namei.getname(address, flags & AT.emptyPath ? LOOKUP.empty : 0)
     if (typeof name === 'number') return name
     const kstat = newKstat()
-    const result = vfsStatx(dfd, name, flags, kstat, mask) || copyStatx(buffer, kstat)
-    vfs.namei.putname(name)
-    return result
+    return after(vfsStatx(dfd, name, flags, kstat, mask), (failed) => {
+      vfs.namei.putname(name)
+      return failed || copyStatx(buffer, kstat)
+    })
   }
 
   const vfsStatfs = vfs.declare(

@@ -5,7 +5,7 @@ import type { Kernel } from '../kernel.ts'
 import { Frames } from '../mm/frames.ts'
 import type { Mm } from '../mm/mm.ts'
 import type { WaitQueue } from '../sched/wait-queue.ts'
-import type { MaybeWait } from '../wait.ts'
+import { isWait, type MaybeWait, type Wait } from '../wait.ts'
 import { declareAttr } from './attr.ts'
 import { declareClose } from './close.ts'
 import type { FsContext } from './context.ts'
@@ -32,7 +32,7 @@ import { declareRamfs, RAMFS } from './ramfs.ts'
 import { declareReadWrite } from './read-write.ts'
 import { declareStat } from './stat.ts'
 import { type FsType, type OpsStruct, type OpsTable, SuperBlock } from './super-block.ts'
-import { CAP, FMODE, makeDev, S } from './uapi.ts'
+import { CAP, FMODE, makeDev, O, S } from './uapi.ts'
 
 const RLIMIT_FSIZE = 1
 const RLIMIT_NOFILE = 7
@@ -165,6 +165,47 @@ export class Vfs {
     const name = /(\w+)\s*\(/.exec(prototype)![1]!
     if (!when || !this.k.functions.known(name)) return body
     return this.k.functions.declare(prototype, body as never) as unknown as F
+  }
+
+  /**
+   * Declare the innermost function of a call, whose result is the call's: in a replay it ends when and as the recording says
+   * (Kernel.settle).
+   */
+  leaf<A extends unknown[]>(
+    prototype: string,
+    body: (...args: A) => MaybeWait<number>,
+  ): (...args: A) => MaybeWait<number> {
+    return this.declare(
+      prototype,
+      SETTLED[body.length]!(this.k, body as unknown as Leaf) as (...args: A) => MaybeWait<number>,
+    )
+  }
+
+  /** The descriptor that a call returns; in a replay it becomes the recorded one, whatever the model had. */
+  settleFd(result: number): MaybeWait<number> {
+    return this.k.settle(result, (recorded) => this.adoptFd(result, recorded))
+  }
+  /** Make descriptor `recorded` stand for what the model has as `fd`: moved, made up (fd < 0), or closed (recorded < 0). */
+  adoptFd(fd: number, recorded: number): void {
+    if (recorded === fd) return
+    const file = fd >= 0 ? this.fds.remove(fd) : recorded >= 0 ? this.placeholder(O.rdwr) : undefined
+    if (recorded < 0) file?.put()
+    else if (file) this.adoptFile(recorded, file)
+  }
+  /** The same as a place. */
+  placeholderPath(): Path {
+    const dentry = this.newDentry(undefined, 'recorded', this.anonMount.sb)
+    dentry.instantiate(this.ramfs.newInode(this.anonMount.sb, undefined, S.ifreg | 0o644, 0))
+    return { mount: this.anonMount, dentry }
+  }
+  /** Put a file under the descriptor that a recording says. */
+  adoptFile(fd: number, file: File): void {
+    this.fds.replace(fd, file, false)?.put()
+  }
+  /** An empty file that stands for one that the model could not open. */
+  placeholder(flags: number): File {
+    const inode = this.ramfs.newInode(this.anonMount.sb, undefined, S.ifreg | 0o644, 0)
+    return this.open.pseudoFile(this.anonMount, inode, 'recorded', flags)
   }
 
   /** A security hook's function: nothing here refuses, listeners (fmod_ret) may. The same function for every caller. */
@@ -399,6 +440,27 @@ export class Vfs {
 
 /** Opening a socket's name in the tree is no way to reach it. */
 const SOCK_NODE_OPS: FileOps = { symbol: 'no_open_fops', functions: {}, open: () => -6 }
+
+type Leaf = (...args: unknown[]) => MaybeWait<number>
+function settle(k: Kernel, result: MaybeWait<number>): MaybeWait<number> {
+  if (k.current.recorded === undefined) return result
+  return isWait(result) ? settleLater(k, result) : k.settle(result)
+}
+function* settleLater(k: Kernel, wait: Wait<number>): Wait<number> {
+  const end = k.settle(yield* wait)
+  return isWait(end) ? yield* end : end
+}
+/** Bodies with their results settled, by number of arguments: what is declared counts them. */
+const SETTLED: readonly ((k: Kernel, body: Leaf) => Leaf)[] = [
+  (k, body) => () => settle(k, body()),
+  (k, body) => (a) => settle(k, body(a)),
+  (k, body) => (a, b) => settle(k, body(a, b)),
+  (k, body) => (a, b, c) => settle(k, body(a, b, c)),
+  (k, body) => (a, b, c, d) => settle(k, body(a, b, c, d)),
+  (k, body) => (a, b, c, d, e) => settle(k, body(a, b, c, d, e)),
+  (k, body) => (a, b, c, d, e, f) => settle(k, body(a, b, c, d, e, f)),
+  (k, body) => (a, b, c, d, e, f, g) => settle(k, body(a, b, c, d, e, f, g)),
+]
 
 /** Bodies of security hooks, by number of arguments: the wrappers pass as many as a body takes. */
 const ALLOW: readonly ((...args: never[]) => number)[] = [

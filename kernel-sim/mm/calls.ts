@@ -6,10 +6,11 @@ import type { File } from '../fs/file.ts'
 import { FMODE } from '../fs/uapi.ts'
 import type { Vfs } from '../fs/vfs.ts'
 import type { Kernel } from '../kernel.ts'
+import type { MaybeWait } from '../wait.ts'
 import { type ExecImage, loadImage } from './exec-image.ts'
 import type { Frames } from './frames.ts'
 import { mmLayout } from './layout.ts'
-import { MAP, mapRegion, PROT, pageAlign, populate, protect, setBrk, unmap } from './map.ts'
+import { MAP, mapRegion, moveBrk, PROT, pageAlign, populate, protect, setBrk, unmap } from './map.ts'
 import { Mm, type MmContext, TASK_SIZE } from './mm.ts'
 import { type Mappable, VM, type Vma } from './vma.ts'
 
@@ -40,9 +41,9 @@ export class MemoryCalls {
     flags: number,
     fd: number,
     pgoff: number,
-  ) => number
-  readonly vmMunmap: (address: number, length: number) => number
-  readonly doMprotect: (address: number, length: number, prot: number, key: number) => number
+  ) => MaybeWait<number>
+  readonly vmMunmap: (address: number, length: number) => MaybeWait<number>
+  readonly doMprotect: (address: number, length: number, prot: number, key: number) => MaybeWait<number>
 
   constructor(k: Kernel, vfs: Vfs, frames: Frames) {
     this.#vfs = vfs
@@ -64,7 +65,7 @@ export class MemoryCalls {
       },
     }
 
-    const mapArea = vfs.declare(
+    const mapArea = vfs.leaf(
       'unsigned long mmap_region(struct file *file, unsigned long addr, unsigned long len, vm_flags_t vm_flags, unsigned long pgoff, struct list_head *uf)',
       (
         file: File | undefined,
@@ -83,7 +84,7 @@ export class MemoryCalls {
       prot: number,
       flags: number,
       pgoff: number,
-    ): number => {
+    ): MaybeWait<number> => {
       const deny = file ? this.#fileRights(file, prot, flags, length, pgoff) : 0
       return deny < 0 ? deny : mapArea(file, address, length, prot, pgoff, 0, { prot, flags, deny })
     }
@@ -94,7 +95,7 @@ export class MemoryCalls {
       prot: number,
       flags: number,
       pgoff: number,
-    ) => number
+    ) => MaybeWait<number>
     // do_mmap() takes vm_flags before pgoff since 6.6.
     const withFlags = vfs.declare(
       'unsigned long do_mmap(struct file *file, unsigned long addr, unsigned long len, unsigned long prot, unsigned long flags, vm_flags_t vm_flags, unsigned long pgoff, unsigned long *populate, struct list_head *uf)',
@@ -106,7 +107,7 @@ export class MemoryCalls {
         flags: number,
         _vmFlags: number,
         pgoff: number,
-      ): number => mapChecked(file, address, length, prot, flags, pgoff),
+      ): MaybeWait<number> => mapChecked(file, address, length, prot, flags, pgoff),
       !vfs.isLegacy,
     )
     const withoutFlags = vfs.declare(
@@ -122,14 +123,21 @@ export class MemoryCalls {
     )
     const vmMmapPgoff = vfs.declare(
       'unsigned long vm_mmap_pgoff(struct file *file, unsigned long addr, unsigned long len, unsigned long prot, unsigned long flag, unsigned long pgoff)',
-      (file: File | undefined, address: number, length: number, prot: number, flags: number, pgoff: number): number => {
+      (
+        file: File | undefined,
+        address: number,
+        length: number,
+        prot: number,
+        flags: number,
+        pgoff: number,
+      ): MaybeWait<number> => {
         const refused = securityMmap(file ?? 0, prot, flags)
         return refused || doMmap(file, address, length, prot, flags, pgoff)
       },
     )
     this.ksysMmapPgoff = vfs.declare(
       'unsigned long ksys_mmap_pgoff(unsigned long addr, unsigned long len, unsigned long prot, unsigned long flags, unsigned long fd, unsigned long pgoff)',
-      (address: number, length: number, prot: number, flags: number, fd: number, pgoff: number): number => {
+      (address: number, length: number, prot: number, flags: number, fd: number, pgoff: number): MaybeWait<number> => {
         let file: File | undefined
         if (!(flags & MAP.anonymous)) {
           file = vfs.usable(fd)
@@ -142,18 +150,18 @@ export class MemoryCalls {
       },
     )
 
-    const doMunmap = vfs.declare(
+    const doMunmap = vfs.leaf(
       'int do_munmap(struct mm_struct *mm, unsigned long start, size_t len, struct list_head *uf)',
       (mm: Mm, start: number, length: number, _uf: number): number => unmap(mm, start, length),
     )
-    this.vmMunmap = vfs.declare(
+    this.vmMunmap = vfs.leaf(
       vfs.isLegacy
         ? 'int __vm_munmap(unsigned long start, size_t len, bool downgrade)'
         : 'int __vm_munmap(unsigned long start, size_t len, bool unlock)',
-      (start: number, length: number): number =>
+      (start: number, length: number): MaybeWait<number> =>
         vfs.isLegacy ? doMunmap(vfs.mm, start, length, 0) : unmap(vfs.mm, start, length),
     )
-    this.doMprotect = vfs.declare(
+    this.doMprotect = vfs.leaf(
       'int do_mprotect_pkey(unsigned long start, size_t len, unsigned long prot, int pkey)',
       (start: number, length: number, prot: number, _key: number): number => protect(vfs.mm, start, length, prot),
     )
@@ -169,8 +177,10 @@ export class MemoryCalls {
     return loadImage(mm, image)
   }
 
-  brk(address: number): number {
-    return setBrk(this.#vfs.mm, address)
+  /** brk(2). In a replay the heap is where the recording had it. */
+  brk(address: number): MaybeWait<number> {
+    const { mm, k } = this.#vfs
+    return k.settle(setBrk(mm, address), (recorded) => moveBrk(mm, recorded))
   }
 
   /** Anonymous memory at the next free place, mapped and present, without a call of the task's own: replay keeps its buffers there. */

@@ -162,6 +162,12 @@ export function setBrk(mm: Mm, brk: number): number {
   return brk
 }
 
+/** Let the heap end at `brk`, and begin there too where it is not mapped up to it. */
+export function moveBrk(mm: Mm, brk: number): void {
+  if (!mm.areas.find(pageAlign(brk) - 1)) mm.setPlace('start_brk', brk)
+  mm.setPlace('brk', brk)
+}
+
 /** do_brk_flags(): anonymous memory that the heap consists of. */
 export function growBrk(mm: Mm, start: number, end: number): void {
   const flags = VM.read | VM.write | VM.mayRead | VM.mayWrite | VM.mayExec | VM.account

@@ -343,7 +343,7 @@ export function declareInet(net: Net) {
     settle(sk)
     return afterHandshake(socket, sk)
   }
-  const streamConnectBody = vfs.declare(
+  const streamConnectBody = vfs.leaf(
     'int __inet_stream_connect(struct socket *sock, struct sockaddr *uaddr, int addr_len, int flags, int is_sendmsg)',
     (
       socket: Socket,
@@ -471,7 +471,7 @@ export function declareInet(net: Net) {
     }
     return sent
   }
-  const sendLocked = vfs.declare(
+  const sendLocked = vfs.leaf(
     'int tcp_sendmsg_locked(struct sock *sk, struct msghdr *msg, size_t size)',
     (sk: InetSock, message: Message, size: number): MaybeWait<number> => {
       const mayWait = !(message.flags & MSG.dontwait)
@@ -529,7 +529,7 @@ export function declareInet(net: Net) {
       if (moved === size || !(flags & MSG.waitall)) return moved
     }
   }
-  const receiveLocked = vfs.declare(
+  const receiveLocked = vfs.leaf(
     'int tcp_recvmsg_locked(struct sock *sk, struct msghdr *msg, size_t len, int flags, struct scm_timestamping_internal *tss, int *cmsg_flags)',
     (sk: InetSock, message: Message, size: number, flags: number): MaybeWait<number> => {
       if (sk.state === STATE.listen) return -ERRNO.ENOTCONN
@@ -659,7 +659,7 @@ export function declareInet(net: Net) {
       candidates.find((other) => !other.remote)
     )
   }
-  const udpSendmsg = vfs.declare(
+  const udpSendmsg = vfs.leaf(
     'int udp_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)',
     (sk: InetSock, message: Message, size: number): number => {
       const error = sk.takeError()
@@ -705,7 +705,7 @@ export function declareInet(net: Net) {
     if (result < 0) return result === -ERRNO.ETIME ? -ERRNO.EAGAIN : result
     return sk.takeError() || takeDatagram(sk, message, size, flags)
   }
-  const udpRecvmsg = vfs.declare(
+  const udpRecvmsg = vfs.leaf(
     'int udp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags, int *addr_len)',
     (sk: InetSock, message: Message, size: number, flags: number, _addrLen: number): MaybeWait<number> => {
       if (sk.chunks.length > 0) return takeDatagram(sk, message, size, flags)
@@ -714,7 +714,7 @@ export function declareInet(net: Net) {
       return flags & MSG.dontwait ? -ERRNO.EAGAIN : takeLater(sk, message, size, flags)
     },
   )
-  const dgramConnect = vfs.declare(
+  const dgramConnect = vfs.leaf(
     'int inet_dgram_connect(struct socket *sock, struct sockaddr *uaddr, int addr_len, int flags)',
     (socket: Socket, _uaddr: number, _length: number, _flags: number, address: Uint8Array): number => {
       const sk = sockOf(socket)

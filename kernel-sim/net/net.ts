@@ -9,7 +9,7 @@ import { type IoCall, IovIter, type Segment } from '../fs/io-call.ts'
 import type { Mount } from '../fs/mount.ts'
 import { O, S } from '../fs/uapi.ts'
 import type { Vfs } from '../fs/vfs.ts'
-import { isWait, type MaybeWait, type Wait } from '../wait.ts'
+import { after, isWait, type MaybeWait, type Wait } from '../wait.ts'
 import { declareInet } from './inet.ts'
 import { type NetLayout, netLayout } from './layout.ts'
 import { type Message, type ProtoOps, type Sock, Socket } from './sock.ts'
@@ -339,16 +339,10 @@ function declareCalls(net: Net) {
         : accepted(fresh, freshFile, result, peerAt, lengthAt)
     },
   )
-  const installAccepted = (fd: number, file: number): number => {
-    if (file < 0) {
-      vfs.fds.release(fd)
-      return file
-    }
-    vfs.open.fdInstall(fd, vfs.files.get(file)!)
-    return fd
-  }
-  function* installLater(fd: number, wait: Wait<number>): Wait<number> {
-    return installAccepted(fd, yield* wait)
+  const installAccepted = (fd: number, file: number): MaybeWait<number> => {
+    if (file < 0) vfs.fds.release(fd)
+    else vfs.open.fdInstall(fd, vfs.files.get(file)!)
+    return vfs.settleFd(file < 0 ? file : fd)
   }
   const accept4 = vfs.declare(
     'int __sys_accept4(int fd, struct sockaddr __user *upeer_sockaddr, int __user *upeer_addrlen, int flags)',
@@ -358,8 +352,7 @@ function declareCalls(net: Net) {
       if (flags & ~(SOCK.cloexec | SOCK.nonblock)) return -ERRNO.EINVAL
       const freshFd = vfs.open.getUnusedFd(flags)
       if (freshFd < 0) return freshFd
-      const result = doAccept(socket.file!, 0, peerAt, lengthAt, flags)
-      return isWait(result) ? installLater(freshFd, result) : installAccepted(freshFd, result)
+      return after(doAccept(socket.file!, 0, peerAt, lengthAt, flags), (file) => installAccepted(freshFd, file))
     },
   )
 

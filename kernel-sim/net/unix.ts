@@ -150,7 +150,7 @@ export function declareUnix(net: Net) {
     if (result < 0) return result
     return other.dead ? -ERRNO.ECONNREFUSED : join(socket, other)
   }
-  const streamConnect = vfs.declare(
+  const streamConnect = vfs.leaf(
     'int unix_stream_connect(struct socket *sock, struct sockaddr *uaddr, int addr_len, int flags)',
     (socket: Socket, _uaddr: number, _length: number, flags: number, address: Uint8Array): MaybeWait<number> => {
       const sk = sockOf(socket)
@@ -163,7 +163,7 @@ export function declareUnix(net: Net) {
       return flags & O.nonblock ? -ERRNO.EAGAIN : joinLater(socket, other)
     },
   )
-  const dgramConnect = vfs.declare(
+  const dgramConnect = vfs.leaf(
     'int unix_dgram_connect(struct socket *sock, struct sockaddr *addr, int alen, int flags)',
     (socket: Socket, _addr: number, _length: number, _flags: number, address: Uint8Array): number => {
       const other = find(address, SOCK.dgram)
@@ -241,7 +241,7 @@ export function declareUnix(net: Net) {
     }
     return sent
   }
-  const streamSend = vfs.declare(
+  const streamSend = vfs.leaf(
     'int unix_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)',
     (socket: Socket, message: Message, size: number): MaybeWait<number> => {
       const sk = sockOf(socket)
@@ -281,7 +281,7 @@ export function declareUnix(net: Net) {
     if (result < 0) return result
     return sk.takeError() || receive(sk, message, size, flags)
   }
-  const streamReceive = vfs.declare(
+  const streamReceive = vfs.leaf(
     'int unix_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int flags)',
     (socket: Socket, message: Message, size: number, flags: number): MaybeWait<number> => {
       const sk = sockOf(socket)
@@ -305,7 +305,7 @@ export function declareUnix(net: Net) {
     if (result < 0) return result
     return other.dead ? -ERRNO.ECONNREFUSED : deliver(sk, other, message, size)
   }
-  const dgramSend = vfs.declare(
+  const dgramSend = vfs.leaf(
     'int unix_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)',
     (socket: Socket, message: Message, size: number): MaybeWait<number> => {
       const sk = sockOf(socket)
@@ -338,7 +338,7 @@ export function declareUnix(net: Net) {
     if (result === -ERRNO.ETIME) return -ERRNO.EAGAIN
     return result < 0 ? result : takeMessage(sk, message, size, flags)
   }
-  const dgramReceive = vfs.declare(
+  const dgramReceive = vfs.leaf(
     'int unix_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int flags)',
     (socket: Socket, message: Message, size: number, flags: number): MaybeWait<number> => {
       const sk = sockOf(socket)

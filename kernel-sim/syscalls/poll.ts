@@ -51,8 +51,8 @@ export const pollSyscalls: SyscallFamily = {
   ppoll: partial(ppoll, NO_MASK),
   select: select(1000),
   pselect6: partial(select(1), NO_MASK),
-  epoll_create: (k, _task, size) => ((size | 0) <= 0 ? -ERRNO.EINVAL : k.vfs.epoll.create(0)),
-  epoll_create1: (k, _task, flags) => k.vfs.epoll.create(flags | 0),
+  epoll_create: (k, _task, size) => ((size | 0) <= 0 ? -ERRNO.EINVAL : k.vfs.settleFd(k.vfs.epoll.create(0))),
+  epoll_create1: (k, _task, flags) => k.vfs.settleFd(k.vfs.epoll.create(flags | 0)),
   epoll_ctl: (k, _task, epfd, op, fd, event) => k.vfs.epoll.ctl(epfd | 0, op | 0, fd | 0, event),
   epoll_wait: (k, _task, fd, events, max, timeout) => epollWait(k, fd, events, max, milliseconds(timeout | 0)),
   epoll_pwait: partial((k, _task, fd, events, max, timeout, mask, size) =>
@@ -61,6 +61,6 @@ export const pollSyscalls: SyscallFamily = {
     const timeoutNs = timeoutAt(k.vfs, timeout, 1)
     return timeoutNs !== undefined && timeoutNs < 0 ? timeoutNs : epollWait(k, fd, events, max, timeoutNs)
   }, NO_MASK),
-  eventfd: (k, _task, count) => k.vfs.eventfd.create(count, 0),
-  eventfd2: (k, _task, count, flags) => k.vfs.eventfd.create(count, flags | 0),
+  eventfd: (k, _task, count) => k.vfs.settleFd(k.vfs.eventfd.create(count, 0)),
+  eventfd2: (k, _task, count, flags) => k.vfs.settleFd(k.vfs.eventfd.create(count, flags | 0)),
 }

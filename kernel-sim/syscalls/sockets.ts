@@ -12,6 +12,12 @@ const call =
   (k, _task, a, b, c, d, e, f) =>
     body(k.net.calls, a, b, c, d, e, f)
 
+/** The same for a call whose result is a descriptor. */
+const fdCall =
+  (body: (calls: Net['calls'], ...args: Args) => number): SyscallHandler =>
+  (k, _task, a, b, c, d, e, f) =>
+    k.vfs.settleFd(body(k.net.calls, a, b, c, d, e, f))
+
 const MMSGHDR_BYTES = 64
 
 /** sendmmsg and recvmmsg: one message after the other, as long as none would sleep. */
@@ -32,7 +38,7 @@ const several =
 
 // biome-ignore format: a table reads better dense
 export const socketSyscalls: SyscallFamily = {
-  socket: partial(call((net, family, type, protocol) => net.socket(family | 0, type | 0, protocol | 0)), 'AF_UNIX, AF_INET and AF_INET6 only; internet sockets reach this machine only, without packets'),
+  socket: partial(fdCall((net, family, type, protocol) => net.socket(family | 0, type | 0, protocol | 0)), 'AF_UNIX, AF_INET and AF_INET6 only; internet sockets reach this machine only, without packets'),
   socketpair: call((net, family, type, protocol, out) => net.socketpair(family | 0, type | 0, protocol | 0, out)),
   bind: call((net, fd, address, length) => net.bind(fd | 0, address, length | 0)),
   listen: call((net, fd, backlog) => net.listen(fd | 0, backlog | 0)),
