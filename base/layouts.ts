@@ -13,8 +13,16 @@ export interface Field {
   readonly bits: number
 }
 
+interface Found {
+  readonly type: number
+  readonly bitOffset: number
+  readonly bits: number
+}
+
 export class Layouts {
   readonly btf: Btf
+  /** Members by name of the structs that were asked for, by type id. */
+  readonly #members = new Map<number, Map<string, Found>>()
 
   constructor(btf: Btf) {
     this.btf = btf
@@ -66,18 +74,26 @@ export class Layouts {
     return bound
   }
 
-  #member(
-    type: BtfOf<'struct' | 'union'>,
-    name: string,
-  ): { type: number; bitOffset: number; bits: number } | undefined {
-    for (const member of type.members) {
-      if (member.name === name) return member
-      if (member.name !== '') continue
-      const inner = this.btf.resolve(member.type)
-      if (inner.kind !== 'struct' && inner.kind !== 'union') continue
-      const found = this.#member(inner, name)
-      if (found) return { ...found, bitOffset: found.bitOffset + member.bitOffset }
+  #member(type: BtfOf<'struct' | 'union'>, name: string): Found | undefined {
+    let members = this.#members.get(type.id)
+    if (!members) {
+      members = new Map()
+      this.#collect(type, 0, members)
+      this.#members.set(type.id, members)
     }
-    return undefined
+    return members.get(name)
+  }
+
+  /** Members by name, those of anonymous members among them; the first of a name counts. */
+  #collect(type: BtfOf<'struct' | 'union'>, baseBits: number, into: Map<string, Found>): void {
+    for (const member of type.members) {
+      const bitOffset = baseBits + member.bitOffset
+      if (member.name !== '') {
+        if (!into.has(member.name)) into.set(member.name, { type: member.type, bitOffset, bits: member.bits })
+        continue
+      }
+      const inner = this.btf.resolve(member.type)
+      if (inner.kind === 'struct' || inner.kind === 'union') this.#collect(inner, bitOffset, into)
+    }
   }
 }

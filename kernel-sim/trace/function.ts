@@ -15,7 +15,7 @@ import type { Kernel } from '../kernel.ts'
 import type { TextSymbol } from '../profiles/profile.ts'
 import type { Task } from '../task/task.ts'
 import type { MaybeWait, Wait } from '../wait.ts'
-import { type Arg, type Prototype, parsePrototype, writeArg } from './prototype.ts'
+import { type Arg, nameOf, type Prototype, parsePrototype, writeArg } from './prototype.ts'
 
 type Result = number | undefined
 type Body = (...args: Arg[]) => MaybeWait<Result>
@@ -69,7 +69,8 @@ const FRAME_BYTES = 16
 
 export class KernelFunction {
   readonly name: string
-  readonly prototype: Prototype
+  readonly #declaration: string
+  #prototype: Prototype | undefined
   /** Low word (int32) of its text address; the high word is TEXT_HI. */
   readonly address: number
   /** Whether a probe may sit on it. */
@@ -80,9 +81,9 @@ export class KernelFunction {
   armed = false
   #attached: readonly Attached[] = NOBODY
 
-  constructor(prototype: Prototype, address: number, traceable: boolean, options: FunctionOptions) {
-    this.name = prototype.name
-    this.prototype = prototype
+  constructor(name: string, declaration: string, address: number, traceable: boolean, options: FunctionOptions) {
+    this.name = name
+    this.#declaration = declaration
     this.address = address | 0
     this.traceable = traceable && !options.hidden
     this.costNs = options.costNs ?? DEFAULT_COST_NS
@@ -101,6 +102,10 @@ export class KernelFunction {
       attached.active = false
       this.#set(this.#attached.filter((one) => one !== attached))
     }
+  }
+
+  get prototype(): Prototype {
+    return (this.#prototype ??= parsePrototype(this.#declaration))
   }
 
   /** Snapshot for one call. */
@@ -198,7 +203,7 @@ export class FunctionTable {
 
   /** A name in the text without a body: entry code and the like, seen on stacks and in kallsyms only. */
   symbol(prototype: string): KernelFunction {
-    return this.#add(parsePrototype(prototype), { hidden: true })
+    return this.#add(nameOf(prototype), prototype, { hidden: true })
   }
 
   /**
@@ -212,16 +217,15 @@ export class FunctionTable {
     body: F,
     options: FunctionOptions = {},
   ): F {
-    const parsed = parsePrototype(prototype)
-    if (!options.hidden && !options.withoutBtf && !this.known(parsed.name)) return body
-    const fn = this.#add(parsed, options)
+    const name = nameOf(prototype)
+    if (!options.hidden && !options.withoutBtf && !this.known(name)) return body
+    const fn = this.#add(name, prototype, options)
     const wrapper = WRAPPERS[body.length]
     if (!wrapper) throw new InternalError(`${fn.name} takes ${body.length} arguments`)
     return wrapper(this.#k, fn, body as unknown as Body) as unknown as F
   }
 
-  #add(prototype: Prototype, options: FunctionOptions): KernelFunction {
-    const { name } = prototype
+  #add(name: string, prototype: string, options: FunctionOptions): KernelFunction {
     if (this.#byName.has(name)) throw new InternalError(`${name} is declared twice`)
     let index = this.#indexes.get(name) ?? -1
     if (index < 0) {
@@ -229,6 +233,7 @@ export class FunctionTable {
       this.#indexes.set(name, index)
     }
     const fn = new KernelFunction(
+      name,
       prototype,
       TEXT_START + index * TEXT_BYTES,
       index < this.#known || options.withoutBtf === true,

@@ -70,9 +70,18 @@ export function parseParams(text: string): Param[] {
     return {
       name,
       declaration: clean(part),
-      kind: pointer ? 's64' : kindOf(part.replace(new RegExp(`\\b${name}\\b`), '').trim()),
+      kind: pointer
+        ? 's64'
+        : kindOf(part.slice(0, part.lastIndexOf(name)) + part.slice(part.lastIndexOf(name) + name.length)),
     }
   })
+}
+
+/** The function's name in a prototype, without parsing the rest: most functions are never asked for more. */
+export function nameOf(prototype: string): string {
+  const match = /([\w.]+)\s*\(/.exec(prototype)
+  if (!match) throw new InternalError(`not a prototype: "${prototype}"`)
+  return match[1]!
 }
 
 /** `long do_sys_openat2(int dfd, const char __user *filename, struct open_how *how)` */

@@ -51,12 +51,14 @@ const TEXT_BYTES = 8192
 export class Tracepoint<A extends readonly Arg[] = readonly Arg[]> {
   readonly system: string
   readonly name: string
-  readonly params: readonly Param[]
+  readonly #proto: string
+  #params: readonly Param[] | undefined
   /** Its record in this kernel; undefined where this kernel version has no such event: it is announced and nobody can listen. */
   readonly record: TracepointRecord | undefined
   armed = false
   readonly #k: Kernel
-  readonly #fields: RecordFields
+  readonly #wanted: readonly string[]
+  #fields: RecordFields | undefined
   readonly #fill: Fill
   #attached: readonly Attached[] = []
 
@@ -64,10 +66,15 @@ export class Tracepoint<A extends readonly Arg[] = readonly Arg[]> {
     this.#k = k
     this.system = spec.system
     this.name = spec.name
-    this.params = parseParams(spec.proto)
+    this.#proto = spec.proto
     this.record = record
-    this.#fields = recordFields(record, spec.fields)
+    this.#wanted = spec.fields
     this.#fill = spec.fill as unknown as Fill
+  }
+
+  /** The arguments of raw_tp and tp_btf programs. */
+  get params(): readonly Param[] {
+    return (this.#params ??= parseParams(this.#proto))
   }
 
   /** For raw_tp and tp_btf: the offset of the u64[] of arguments. Returns what detaches. */
@@ -87,8 +94,9 @@ export class Tracepoint<A extends readonly Arg[] = readonly Arg[]> {
     const mark = scratch.top
     const values: number[] = []
     for (const arg of args) values.push(typeof arg === 'number' ? arg : arg === undefined ? 0 : arg.at)
+    const { params } = this
     const at = scratch.take(values.length * 8)
-    for (let i = 0; i < values.length; i++) writeArg(k.mem, at + i * 8, this.params[i]!.kind, values[i])
+    for (let i = 0; i < values.length; i++) writeArg(k.mem, at + i * 8, params[i]!.kind, values[i])
     let record = 0
     let sizeBytes = 0
     for (const one of this.#attached) {
@@ -101,6 +109,7 @@ export class Tracepoint<A extends readonly Arg[] = readonly Arg[]> {
         const { id, sizeBytes: fixedBytes } = this.record!
         record = scratch.take(fixedBytes + TEXT_BYTES)
         const writer = new RecordWriter(k, id, fixedBytes, record)
+        this.#fields ??= recordFields(this.record, this.#wanted)
         this.#fill(writer, this.#fields, ...values)
         sizeBytes = writer.finish()
       }
