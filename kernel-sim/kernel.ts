@@ -277,6 +277,7 @@ export class Kernel {
     yield* this.sched.holdUntil(recorded.endsAtNs)
     if (recorded.result === result) return result
     recorded.diverged = true
+    recorded.modelled = result
     whenDiverged?.(recorded.result)
     return recorded.result
   }

@@ -31,6 +31,8 @@ export interface Recorded {
   readonly result: number | undefined
   /** Set by the kernel when the model had another result of its own, which the recorded one replaced. */
   diverged: boolean
+  /** Set by the kernel with it: what the model had. */
+  modelled?: number
   /** Set by the kernel: the end came while the model still waited for something. */
   expired: boolean
   /** Set by the kernel: the recorded result was handed to the innermost function. */

@@ -33,6 +33,9 @@ const KINDS: Readonly<Record<string, NodeKind>> = {
   S_IFSOCK: 'socket',
 }
 
+/** e_ident and type of a 64-bit position-independent executable for x86-64. */
+const ELF_HEADER = `\x7fELF\x02\x01\x01${'\0'.repeat(9)}\x03\0\x3e\0\x01\0\0\0`
+
 const hasFlag = (value: Value | undefined, name: string): boolean =>
   value?.kind === 'flags' && value.terms.includes(name)
 const text = (value: Value | undefined): string | undefined => (value?.kind === 'string' ? value.text : undefined)
@@ -162,7 +165,11 @@ class Inference {
       }
       case 'execve': {
         const node = this.#found(path, 'file')
-        if (node) node.mode |= 0o111
+        if (!node) return
+        node.mode |= 0o111
+        // What was executed has the header of a program; the recording need not have read it.
+        if (!node.content.some((piece) => piece.at === 0)) node.content.push({ at: 0, text: ELF_HEADER })
+        this.#grow(path, ELF_HEADER.length)
         return
       }
       case 'access':

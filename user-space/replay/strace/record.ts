@@ -65,6 +65,9 @@ interface Unfinished {
 const PREFIX = /^(?:\[pid +(\d+)\] |(\d+) +)?(\d+)\.(\d{6}|\d{9}) /
 const OTHER_TIME = /^(?:\[pid +\d+\] |\d+ +)?(?:\d\d:\d\d:\d\d|[a-z_0-9]+\()/
 
+/** umask's result is printed in octal, as C writes it. */
+const integer = (text: string): bigint => BigInt(/^0[0-7]+$/.test(text) ? `0o${text.slice(1)}` : text)
+
 /** Reads a log line by line; records come out in the order in which they ended. */
 export class StraceReader {
   readonly #file: string
@@ -202,7 +205,7 @@ export class StraceReader {
     if (errno && !(errno in ERRNO)) return reader.fail(`unknown error '${errno}'`)
     const failed = errno ? -BigInt(ERRNO[errno as ErrnoName]) : undefined
     return {
-      value: failed ?? (raw === '?' ? undefined : BigInt(raw)),
+      value: failed ?? (raw === '?' ? undefined : integer(raw)),
       errno,
       fdName: parts[2]?.slice(1, -1),
       detail: parts[4],
