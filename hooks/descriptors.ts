@@ -5,10 +5,12 @@
 import { ERRNO } from '../base/errno.ts'
 import type { File } from '../kernel-sim/fs/file.ts'
 import type { FileOps } from '../kernel-sim/fs/file-ops.ts'
+import type { GenNode } from '../kernel-sim/fs/generated.ts'
 import { O } from '../kernel-sim/fs/uapi.ts'
 import type { Kernel } from '../kernel-sim/kernel.ts'
 import type { Descriptors, HookFile } from './files.ts'
 import type { CgroupRef } from './maps/cgroup-array.ts'
+import type { CgroupNodes } from './mounts.ts'
 
 /** file_operations of each kind, with the kernel's functions in them. */
 const OPERATIONS: Readonly<Record<HookFile['kind'], Pick<FileOps, 'symbol' | 'functions'>>> = {
@@ -30,10 +32,12 @@ const COMMON: Partial<FileOps> = {
 
 export class TaskDescriptors implements Descriptors {
   readonly #kernel: Kernel
+  readonly #cgroups: CgroupNodes
   readonly #operations = new Map<string, FileOps>()
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, cgroups: CgroupNodes) {
     this.#kernel = kernel
+    this.#cgroups = cgroups
     for (const [kind, own] of Object.entries(OPERATIONS)) this.#operations.set(kind, { ...COMMON, ...own })
   }
 
@@ -54,8 +58,8 @@ export class TaskDescriptors implements Descriptors {
     return this.#kernel.vfs.closing.close(fd) as number
   }
 
-  cgroup(_fd: number): CgroupRef | number {
-    // No cgroup file system is mounted whose directories could be opened.
-    return -ERRNO.EBADF
+  cgroup(fd: number): CgroupRef | number {
+    const node = this.#kernel.vfs.fds.get(fd)?.inode.priv
+    return this.#cgroups.get(node as GenNode) ?? -ERRNO.EBADF
   }
 }

@@ -18,6 +18,7 @@ import { TaskDescriptors } from './descriptors.ts'
 import { type Descriptors, fileOf, type HookFile } from './files.ts'
 import { helperTables } from './helpers/index.ts'
 import { hostMapTypes } from './maps/index.ts'
+import { mountHost } from './mounts.ts'
 import { BtfObject } from './objects/btf.ts'
 import { Ids } from './objects/ids.ts'
 import type { BpfLink } from './objects/link.ts'
@@ -76,7 +77,7 @@ export class BpfHost {
     this.mapTypes = hostMapTypes
     this.machine = new Machine(platformOf(kernel), (machine) => helperTables({ kernel, machine, tracePipe }))
     this.runner = new Runner(this.machine)
-    this.descriptors = new TaskDescriptors(kernel)
+    this.descriptors = new TaskDescriptors(kernel, mountHost(this))
     this.vmlinux = new BtfObject(this.btfs, kernel.profile.btf, { kernel: 'vmlinux' }).hold()
     this.probes = new ProbeTable(this)
     kernel.syscalls.add(bpfSyscalls(this))

@@ -19,7 +19,6 @@ export class CgroupArray extends FdArray<CgroupRef> {
 export const cgroupArray = mapType({
   type: MAP_TYPE.cgroup_array,
   name: 'cgroup_array',
-  partial: 'no cgroup file system whose directories could be put in: descriptors are -EBADF',
   check: checkFdArray,
   create: (machine, attr) => new CgroupArray(machine, attr),
 })

@@ -17,6 +17,7 @@ import type { Kernel } from '../../kernel-sim/kernel.ts'
 import { randomPlace } from '../../kernel-sim/mm/exec-image.ts'
 import type { Task } from '../../kernel-sim/task/task.ts'
 import type { Program } from '../../kernel-sim/user/api.ts'
+import { UserArena } from '../../kernel-sim/user/arena.ts'
 import { ProgramUser } from '../../kernel-sim/user/program.ts'
 import type { UserSide } from '../../kernel-sim/user/user-side.ts'
 
@@ -61,6 +62,8 @@ export interface Rig {
   map(type: MapTypeName, entries?: number, valueSize?: number): number
   /** Attach through a perf event: `tracepoint system:name`, `kprobe symbol` or `kretprobe symbol`; its descriptor. */
   perf(kind: 'tracepoint' | 'kprobe' | 'kretprobe', name: string, prog: number): number
+  /** open(2) by the loader. */
+  open(path: string): number
   /** Attach a tracing program, loaded with target(), through a link; its descriptor. */
   link(prog: number, attachType: keyof typeof ATTACH_TYPE, cookie?: bigint): number
 }
@@ -128,7 +131,7 @@ export function rig(): Rig {
       engine: jit,
     },
   })
-  const task = kernel.spawn({ comm: 'loader', user: WAITING })
+  const task = kernel.spawn({ comm: 'loader', mm: image(kernel), user: WAITING })
   kernel.run()
   // Kernel code that a test calls runs for the loader.
   kernel.current = task
@@ -162,6 +165,10 @@ export function rig(): Rig {
       const result = host.ioctl(task, event, PERF_IOC.set_bpf, prog)
       return result < 0 ? result : event
     },
+    open(path) {
+      const name = new UserArena(task).place(cstring(path))
+      return kernel.as(task, () => kernel.vfs.open.doSysOpen(-100, name, 0, 0) as number)
+    },
     link(prog, attachType, cookie = 0n) {
       const attach_type = ATTACH_TYPE[attachType]
       return host.bpf(task, 'link_create', { prog_fd: prog, attach_type, tracing: { target_btf_id: 0, cookie } })
@@ -184,6 +191,12 @@ export function start({ kernel }: Rig, body: Program): void {
     programs: {},
     syscallNumber: (name: string) => kernel.syscalls.numberOf(name),
   }
+  const mm = image(kernel)
+  kernel.spawn({ comm: 'test', mm, user: (task) => new ProgramUser(context, task, body, ['test']) })
+}
+
+/** An address space with a stack. */
+function image(kernel: Kernel) {
   const mm = kernel.memory.newMm()
   kernel.memory.load(mm, {
     filename: '/usr/bin/test',
@@ -195,5 +208,5 @@ export function start({ kernel }: Rig, body: Program): void {
     ids: { uid: 0, euid: 0, gid: 0, egid: 0 },
     random: () => 1,
   })
-  kernel.spawn({ comm: 'test', mm, user: (task) => new ProgramUser(context, task, body, ['test']) })
+  return mm
 }
