@@ -28,6 +28,14 @@ const LOAD64: Record<SizeName, { unsigned: OpName; signed: OpName }> = {
 const STORE32: Record<Exclude<SizeName, 'dw'>, OpName> = { b: 'i32_store8', h: 'i32_store16', w: 'i32_store' }
 const STORE64: Record<SizeName, OpName> = { b: 'i64_store8', h: 'i64_store16', w: 'i64_store32', dw: 'i64_store' }
 
+/** Load of this many bytes, zero-extended: into an i64 for 8, else into an i32. */
+export const loadOf = (bytes: number): OpName =>
+  bytes === 8 ? 'i64_load' : bytes === 4 ? 'i32_load' : bytes === 2 ? 'i32_load16_u' : 'i32_load8_u'
+
+/** Store of this many bytes, of an i64 for 8, else of an i32. */
+export const storeOf = (bytes: number): OpName =>
+  bytes === 8 ? 'i64_store' : bytes === 4 ? 'i32_store' : bytes === 2 ? 'i32_store16' : 'i32_store8'
+
 /** An address ready to be pushed: what goes on the stack, and the constant part of the access. */
 interface Place {
   push(): void
@@ -143,6 +151,7 @@ export function emitStore(
   slot: number,
   form: FormOf<'st' | 'stx'> | (FormOf<'atomic'> & { op: 'store_release' }),
 ): void {
+  if (e.info.deadStores.has(slot)) return
   const { code, values } = e
   const web = values.dst[slot]!
   const insn = e.insn(slot)

@@ -26,6 +26,8 @@ export interface Block {
 
 export interface Cfg {
   readonly blocks: readonly Block[]
+  /** Number of the block that holds an instruction. */
+  blockOf(slot: number): number
   /** Every back edge goes to a dominator. If not, the graph has no structured form. */
   readonly reducible: boolean
 }
@@ -101,7 +103,11 @@ export function buildCfg(insns: readonly Insn[], forms: readonly (Form | undefin
   blocks.forEach((block, i) => {
     for (const succ of block.succs) blocks[succ]!.preds.push(i)
   })
-  return { blocks, reducible: dominators(blocks) }
+  const numberAt = new Int32Array(end - start).fill(-1)
+  blocks.forEach((block, i) => {
+    numberAt.fill(i, block.start - start, block.end - start)
+  })
+  return { blocks, reducible: dominators(blocks), blockOf: (slot) => numberAt[slot - start]! }
 }
 
 function reversePostorder(succs: readonly (readonly number[])[]): number[] {

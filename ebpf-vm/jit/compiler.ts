@@ -5,16 +5,18 @@ import { InternalError } from '../../base/errors.ts'
 import { faultAt, outOfReach } from '../fault.ts'
 import { BPF_FUNC_TAIL_CALL, type HelperImpl } from '../helper.ts'
 import type { Form } from '../isa/forms.ts'
-import { isHelperCall } from '../isa/insn.ts'
+import { type Insn, isHelperCall } from '../isa/insn.ts'
 import { SIZE } from '../isa/opcodes.ts'
 import type { Machine } from '../machine.ts'
 import type { BpfMap } from '../maps/map.ts'
 import { RECORD, RingbufMap } from '../maps/ringbuf.ts'
-import type { Subprogram, VerifiedProgram } from '../program.ts'
+import type { AccessKind, Subprogram, VerifiedProgram } from '../program.ts'
 import { GIVES_KIND, resultType } from './calls.ts'
 import { buildCfg, type Cfg, formsOf } from './cfg.ts'
 import { Emitter, type Unit } from './emitter.ts'
 import { emitBody } from './flow.ts'
+import { deadStores } from './forward.ts'
+import { inlinedKeyBytes } from './inline.ts'
 import { join, type Kind, OR_NULL, UNKNOWN, UNSET } from './kinds.ts'
 import { type CallShape, Values } from './values.ts'
 import { Code, I32, I64, ModuleBuilder, type ValueType } from './wasm.ts'
@@ -26,6 +28,8 @@ export interface SubInfo {
   readonly values: Values
   /** Kind of what it returns. */
   readonly result: Kind
+  /** Stores to its stack frame that nothing reads. */
+  readonly deadStores: ReadonlySet<number>
   readonly hasMayGoto: boolean
   /** It calls helpers or counts may_goto itself, or by what is inlined into it. */
   readonly charges: boolean
@@ -56,6 +60,12 @@ export class Compiler {
   readonly machine: Machine
   readonly program: VerifiedProgram
   readonly forms: readonly (Form | undefined)[]
+  /** The program's code, as the analyses of the stack see it. */
+  readonly code: {
+    readonly insns: readonly Insn[]
+    readonly forms: readonly (Form | undefined)[]
+    readonly access: readonly AccessKind[]
+  }
   readonly module: ModuleBuilder
   /** Whether helpers are inlined; off in tests that compare. */
   readonly inlines: boolean
@@ -84,6 +94,7 @@ export class Compiler {
     this.program = program
     this.inlines = inlines
     this.forms = formsOf(program.insns)
+    this.code = { insns: program.insns, forms: this.forms, access: program.access }
     this.module = new ModuleBuilder(machine.mem.sizeBytes >>> 16)
     this.#functionAddress = functionAddress
     program.subprograms.forEach((sub, i) => {
@@ -164,6 +175,7 @@ export class Compiler {
       cfg,
       values,
       result: Math.max(0, join(values.result, leaves)),
+      deadStores: deadStores(this.code, cfg, values, (slot) => this.#inlinedKeyBytes(slot, values)),
       hasMayGoto,
       charges: charges || inlined.some((callee) => callee.charges),
       inline: index !== 0 && (size <= INLINE_SLOTS || (this.#calls[index] === 1 && size <= INLINE_ONCE_SLOTS)),
@@ -193,6 +205,23 @@ export class Compiler {
     }
   }
 
+  /** Bytes of the key that the call at `slot` reads, if it is a lookup that is inlined. */
+  #inlinedKeyBytes(slot: number, values: Values): number {
+    const isLookup = isHelperCall(this.program.insns[slot]!) && this.program.insns[slot]!.imm === MAP_LOOKUP
+    return isLookup && this.inlines ? inlinedKeyBytes(this.#mapOf(slot, values.args.get(slot)![0]!, values)) : 0
+  }
+
+  /** What the call at `slot` adds to a loop's size; Infinity when it is not inlined. */
+  inlinedSlots(slot: number): number {
+    const form = this.forms[slot]!
+    if (form.kind !== 'call') return 1
+    if (form.target === 'local') {
+      const callee = this.calleeAt(slot)
+      return callee.inline && !callee.charges ? callee.size : Number.POSITIVE_INFINITY
+    }
+    return this.#inlinedKeyBytes(slot, this.#infoAround(slot).values) > 0 ? LOOKUP_SLOTS : Number.POSITIVE_INFINITY
+  }
+
   #implOf(slot: number, target: 'helper' | 'kfunc'): HelperImpl {
     const { tables } = this.machine
     const { imm } = this.program.insns[slot]!
@@ -204,9 +233,12 @@ export class Compiler {
 
   /** The one map that a call's map argument is, if that is known. */
   mapOf(slot: number, web: number): BpfMap | undefined {
+    return this.#mapOf(slot, web, this.#infoAround(slot).values)
+  }
+
+  #mapOf(slot: number, web: number, values: Values): BpfMap | undefined {
     const facts = this.program.calls.get(slot)?.map
     if (facts) return this.machine.maps.get(facts.address)
-    const { values } = this.#infoAround(slot)
     return values.isConstant(web) ? this.machine.maps.get(values.constantLo(web)) : undefined
   }
 
@@ -417,6 +449,9 @@ export class Compiler {
   }
 }
 
+const MAP_LOOKUP = 1
+/** Size of an inlined lookup, in instructions. */
+const LOOKUP_SLOTS = 12
 /** ktime_get_ns, ktime_get_boot_ns */
 const CLOCK_HELPERS = new Set([5, 125])
 

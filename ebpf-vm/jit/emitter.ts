@@ -5,9 +5,10 @@ import { unreachable } from '../../base/errors.ts'
 import { KERNEL_HI, TEXT_HI } from '../../base/memory.ts'
 import type { Form } from '../isa/forms.ts'
 import type { Insn } from '../isa/insn.ts'
-import { placeOf } from './access.ts'
+import { loadOf, placeOf } from './access.ts'
 import type { Block } from './cfg.ts'
 import type { Compiler, SubInfo } from './compiler.ts'
+import { storedAt } from './forward.ts'
 import { KERNEL, type Kind, OR_NULL, SIGNED } from './kinds.ts'
 import type { Values } from './values.ts'
 import { type Code, I32, I64, type ValueType } from './wasm.ts'
@@ -186,6 +187,22 @@ export class Emitter {
     this.code.op('i32_wrap_i64')
   }
 
+  /**
+   * Push `bytes` (1, 2, 4: as i32; 8: i64) of what `web` points to at `slot`, from byte `at` on: out of the register that was stored
+   * there where that is known, else from memory.
+   */
+  pushPointee(slot: number, web: number, at: number, bytes: number): void {
+    const { code, values } = this
+    const source =
+      values.isInFrame(web) && bytes >= 4
+        ? storedAt(this.compiler.code, this.info.cfg, values, slot, values.frameOffset(web) + at, bytes)
+        : undefined
+    if (source?.kind === 'web') this.get(source.web, bytes === 8 ? I64 : I32)
+    else if (source && bytes === 8) code.i64(source.value, source.value >> 31)
+    else if (source) code.i32(source.value)
+    else this.address(web, at, (offset) => code.access(loadOf(bytes), offset))
+  }
+
   /** Emit an access at the web's address + `at`: push the address, then `access` gets the constant offset to use. */
   address(web: number, at: number, access: (offset: number) => void): void {
     const place = placeOf(this, web, at)
@@ -224,23 +241,36 @@ export class Emitter {
     return this.#nullTests.get(slot) ?? -1
   }
 
-  /** The slot of a jump on r0 == 0 (or != 0) that is next to look at r0 of the call at `slot`, and whose NULL side does not. */
+  /**
+   * The slot of the jump that ends the block of the call at `slot` by testing r0, or a copy of it, for 0, when nothing looks at the
+   * value before and nothing on the NULL side ever does; else -1.
+   */
   nullTestBehind(slot: number): number {
     const { compiler, values } = this
     const { insns } = compiler.program
-    const web = values.def[slot]!
-    const index = this.info.cfg.blocks.findIndex((block) => slot >= block.start && slot < block.end)
-    const block = this.block(index)
+    const block = this.block(this.info.cfg.blockOf(slot))
     const { last } = block
-    const form = this.form(last)
-    if (form.kind !== 'jmp' || form.source !== 'imm' || form.width !== 64 || insns[last]!.imm !== 0) return -1
-    if (insns[last]!.dst !== 0 || values.dst[last] !== web || (form.op !== 'jeq' && form.op !== 'jne')) return -1
+    const test = this.form(last)
+    if (test.kind !== 'jmp' || test.source !== 'imm' || test.width !== 64 || insns[last]!.imm !== 0) return -1
+    if (test.op !== 'jeq' && test.op !== 'jne') return -1
+    // Registers that hold the value, by their webs.
+    const holders = new Map([[0, values.def[slot]!]])
+    const isHeld = (web: number): boolean => web >= 0 && [...holders.values()].includes(web)
     for (let at = slot + 1; at < last; at++) {
-      if (values.dst[at] === web || values.src[at] === web || values.def[at] === web) return -1
-      if (compiler.forms[at]?.kind === 'call') return -1
+      const form = compiler.forms[at]
+      if (!form) continue
+      if (form.kind === 'call') return -1
+      const isCopy = form.kind === 'mov' && form.width === 64 && form.source === 'reg' && isHeld(values.src[at]!)
+      if (isHeld(values.dst[at]!) || (isHeld(values.src[at]!) && !isCopy)) return -1
+      if (values.def[at]! < 0) continue
+      for (const [register, web] of holders) if (web === values.def[at]!) holders.delete(register)
+      if (isCopy) holders.set(insns[at]!.dst, values.def[at]!)
+      else holders.delete(insns[at]!.dst)
     }
-    const nullSide = block.succs[form.op === 'jeq' ? 0 : 1]!
-    return values.isLiveIn(nullSide, 0) ? -1 : last
+    if (holders.get(insns[last]!.dst) !== values.dst[last]) return -1
+    const nullSide = block.succs[test.op === 'jeq' ? 0 : 1]!
+    for (const register of holders.keys()) if (values.isLiveIn(nullSide, register)) return -1
+    return last
   }
 
   /** Whether the web needs no code: its value is pushed where it is used. */

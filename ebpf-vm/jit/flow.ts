@@ -8,7 +8,12 @@ import { emitAtomic, emitLoad, emitStore } from './access.ts'
 import { emitAlu, emitCondition, emitEnd, emitMov, emitMovsx, emitNeg } from './alu.ts'
 import { emitCall, emitPacketLoad } from './calls.ts'
 import type { Emitter } from './emitter.ts'
+import { findLoops, type Loops } from './loops.ts'
 import { I32 } from './wasm.ts'
+
+/** Innermost loops of at most so many slots are emitted four times, or twice. */
+const UNROLL_4_SLOTS = 24
+const UNROLL_2_SLOTS = 96
 
 /** Emit the whole subprogram. Control never comes out at the end: exits leave by themselves. */
 export function emitBody(e: Emitter): void {
@@ -103,36 +108,73 @@ function emitTest(e: Emitter, slot: number): void {
 
 class Structured {
   readonly #e: Emitter
+  readonly #loops: Loops
   /** Label to branch to, by block: of its loop (for back edges), of the block that ends before it (for forward edges). */
-  readonly #loops = new Map<number, number>()
+  readonly #again = new Map<number, number>()
   readonly #follows = new Map<number, number>()
 
   constructor(e: Emitter) {
     this.#e = e
+    this.#loops = findLoops(e.info.cfg)
   }
 
-  /** Emit block `index` and everything that it dominates. */
+  /** Emit block `index` and everything that it dominates. What a loop leads to comes behind the loop. */
   tree(index: number): void {
     const { code } = this.#e
-    const block = this.#e.block(index)
-    if (block.isLoopHeader) this.#loops.set(index, code.open('loop'))
-    // Merge points right below, the last in the order outermost.
-    const merges = block.children.filter((child) => this.#e.block(child).isMerge)
-    for (let i = merges.length - 1; i >= 0; i--) this.#follows.set(merges[i]!, code.open('block'))
+    const exits = this.#loops.exits.get(index)
+    if (!exits) {
+      this.#body(index)
+      return
+    }
+    this.#openBlocks(exits)
+    const loop = code.open('loop')
+    for (let copies = this.#unrolled(index); copies > 1; copies--) {
+      this.#again.set(index, code.open('block'))
+      this.#body(index)
+      code.end()
+    }
+    this.#again.set(index, loop)
+    this.#body(index)
+    code.end()
+    this.#closeBlocks(exits)
+  }
+
+  /** Open a block for each of these, the last in the order outermost. */
+  #openBlocks(targets: readonly number[]): void {
+    for (let i = targets.length - 1; i >= 0; i--) this.#follows.set(targets[i]!, this.#e.code.open('block'))
+  }
+
+  #closeBlocks(targets: readonly number[]): void {
+    for (const target of targets) {
+      this.#e.code.end()
+      this.#follows.delete(target)
+      this.tree(target)
+    }
+  }
+
+  #body(index: number): void {
+    const merges = this.#e
+      .block(index)
+      .children.filter((child) => this.#e.block(child).isMerge && !this.#loops.isExit(child))
+    this.#openBlocks(merges)
     emitInsns(this.#e, index)
     this.#leave(index)
-    for (const merge of merges) {
-      code.end()
-      this.#follows.delete(merge)
-      this.tree(merge)
-    }
-    if (block.isLoopHeader) code.end()
+    this.#closeBlocks(merges)
+  }
+
+  /**
+   * How often the body of a loop is emitted. The engine looks for interrupts once a round of every loop, which is a fifth of the time
+   * of a short one; an innermost loop of plain instructions goes several rounds before it comes round.
+   */
+  #unrolled(header: number): number {
+    const slots = this.#loops.plainSlots(this.#e, header)
+    return slots <= UNROLL_4_SLOTS ? 4 : slots <= UNROLL_2_SLOTS ? 2 : 1
   }
 
   /** The label of a branch from `from` to `to`, or 0 when `to`'s code comes in place of the branch. */
   #label(from: number, to: number): number {
-    if (to <= from) return this.#loops.get(to)!
-    return this.#e.block(to).isMerge ? this.#follows.get(to)! : 0
+    if (to <= from) return this.#again.get(to)!
+    return this.#follows.get(to) ?? 0
   }
 
   #go(from: number, to: number): void {

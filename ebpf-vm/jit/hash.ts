@@ -4,9 +4,10 @@
 import { ERRNO } from '../../base/errno.ts'
 import { ELEM } from '../maps/flags.ts'
 import { CONTROL, ELEMENT, type HashMap } from '../maps/hash.ts'
+import { loadOf, storeOf } from './access.ts'
 import type { Compiler } from './compiler.ts'
 import type { Emitter } from './emitter.ts'
-import { Pointee } from './forward.ts'
+import { pieces } from './forward.ts'
 import { SIGNED } from './kinds.ts'
 import { Code, I32, I64 } from './wasm.ts'
 
@@ -16,17 +17,6 @@ const MAX_COPY = 128
 
 /** Pushes `bytes` (1, 2, 4: i32; 8: i64) of the key from byte `at` on. */
 type PushKey = (at: number, bytes: number) => void
-
-/** The key in pieces of 8, 4, 2 and 1 bytes. */
-function pieces(size: number): { at: number; bytes: number }[] {
-  const list: { at: number; bytes: number }[] = []
-  let at = 0
-  for (const bytes of [8, 4, 2, 1]) for (; at + bytes <= size; at += bytes) list.push({ at, bytes })
-  return list
-}
-
-const loadOf = (bytes: number): 'i64_load' | 'i32_load' | 'i32_load16_u' | 'i32_load8_u' =>
-  bytes === 8 ? 'i64_load' : bytes === 4 ? 'i32_load' : bytes === 2 ? 'i32_load16_u' : 'i32_load8_u'
 
 /** A key read once into locals, then hashed and compared from there. */
 class Key {
@@ -101,10 +91,7 @@ class Key {
     for (const { at, bytes, local } of this.#parts) {
       code.get(to)
       code.get(local)
-      code.access(
-        bytes === 8 ? 'i64_store' : bytes === 4 ? 'i32_store' : bytes === 2 ? 'i32_store16' : 'i32_store8',
-        offset + at,
-      )
+      code.access(storeOf(bytes), offset + at)
     }
   }
 }
@@ -122,9 +109,8 @@ function bucketOf(code: Code, map: HashMap): void {
 /** r0 = the value under the key that `keyWeb` points to, or NULL. */
 export function emitHashLookup(e: Emitter, slot: number, map: HashMap, keyWeb: number): void {
   const { code, compiler, values } = e
-  const pointee = new Pointee(e, slot, keyWeb)
   const local = (type: typeof I32 | typeof I64, at: number): number => e.scratch(`key${at}`, type)
-  const key = new Key(code, map, (at, bytes) => pointee.push(at, bytes), local)
+  const key = new Key(code, map, (at, bytes) => e.pushPointee(slot, keyWeb, at, bytes), local)
   const element = e.scratch('element', I32)
   key.hash()
   code.i32(32 - map.bucketBits)
@@ -335,10 +321,7 @@ function updateFunction(compiler: Compiler, map: HashMap): Code {
     code.get(fresh)
     code.get(valueAt)
     code.access(loadOf(bytes), at)
-    code.access(
-      bytes === 8 ? 'i64_store' : bytes === 4 ? 'i32_store' : bytes === 2 ? 'i32_store16' : 'i32_store8',
-      map.valueOffset + at,
-    )
+    code.access(storeOf(bytes), map.valueOffset + at)
   }
   code.get(fresh)
   code.get(hash)

@@ -7,7 +7,6 @@ import { ArrayMap, PercpuArrayMap } from '../maps/array.ts'
 import { HashMap } from '../maps/hash.ts'
 import type { BpfMap } from '../maps/map.ts'
 import type { Emitter } from './emitter.ts'
-import { Pointee } from './forward.ts'
 import { emitHashDelete, emitHashLookup, emitHashUpdate } from './hash.ts'
 import { KERNEL, UNKNOWN } from './kinds.ts'
 import { emitRingbufCommit, emitRingbufReserve } from './ringbuf.ts'
@@ -39,10 +38,16 @@ const isPlainArray = (map: BpfMap | undefined): map is ArrayMap =>
 
 const isPlainHash = (map: BpfMap | undefined): map is HashMap => map?.constructor === HashMap
 
+/** Bytes of the key that an inlined lookup in this map reads; 0 where lookups are imported. */
+export function inlinedKeyBytes(map: BpfMap | undefined): number {
+  if (isPlainHash(map)) return emitHashLookup.fits(map) ? map.keySize : 0
+  return isPlainArray(map) ? 4 : 0
+}
+
 function emitArrayLookup(e: Emitter, slot: number, map: ArrayMap, key: number): void {
   const { code, compiler, values } = e
   const index = e.scratch('index', I32)
-  new Pointee(e, slot, key).push(0, 4)
+  e.pushPointee(slot, key, 0, 4)
   code.set(index)
   const value = (): void => {
     code.get(index)
