@@ -53,6 +53,8 @@ export function placeOf(e: Emitter, web: number, off: number): Place {
     const at = values.constantLo(web) + off
     if (at >= 0) return { push: () => code.i32(0), offset: at }
   }
+  const bias = e.bias(web)
+  if (bias + off >= 0 && bias !== 0) return { push: () => code.get(e.localOf(web)), offset: bias + off }
   if (off >= 0) return { push: () => e.get32(web), offset: off }
   return {
     push: () => {

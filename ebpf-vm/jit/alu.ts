@@ -74,6 +74,17 @@ export function emitAlu(e: Emitter, slot: number, form: FormOf<'alu'>): void {
     e.put(def, I32, 32)
     return
   }
+  const sum = values.sumOf(def)
+  if (sum) {
+    e.get32(sum.index)
+    if (values.isInFrame(sum.base)) {
+      e.unit.usesStack = true
+      code.get(e.unit.sp)
+      code.op('i32_add')
+    }
+    e.put(def, I32, kind)
+    return
+  }
   if (isLowClosed(form.op)) {
     const type = e.typeOf(def)
     pushA(type)

@@ -211,17 +211,6 @@ export class Compiler {
     return isLookup && this.inlines ? inlinedKeyBytes(this.#mapOf(slot, values.args.get(slot)![0]!, values)) : 0
   }
 
-  /** What the call at `slot` adds to a loop's size; Infinity when it is not inlined. */
-  inlinedSlots(slot: number): number {
-    const form = this.forms[slot]!
-    if (form.kind !== 'call') return 1
-    if (form.target === 'local') {
-      const callee = this.calleeAt(slot)
-      return callee.inline && !callee.charges ? callee.size : Number.POSITIVE_INFINITY
-    }
-    return this.#inlinedKeyBytes(slot, this.#infoAround(slot).values) > 0 ? LOOKUP_SLOTS : Number.POSITIVE_INFINITY
-  }
-
   #implOf(slot: number, target: 'helper' | 'kfunc'): HelperImpl {
     const { tables } = this.machine
     const { imm } = this.program.insns[slot]!
@@ -450,8 +439,6 @@ export class Compiler {
 }
 
 const MAP_LOOKUP = 1
-/** Size of an inlined lookup, in instructions. */
-const LOOKUP_SLOTS = 12
 /** ktime_get_ns, ktime_get_boot_ns */
 const CLOCK_HELPERS = new Set([5, 125])
 

@@ -102,7 +102,19 @@ export class Emitter {
     else {
       code.get(this.localOf(web))
       if (this.typeOf(web) === I64) code.op('i32_wrap_i64')
+      const bias = this.bias(web)
+      if (bias === 0) return
+      code.i32(bias)
+      code.op('i32_add')
     }
+  }
+
+  /** What the value of a sum (Values.sumOf) exceeds its local by; 0 for any other web. */
+  bias(web: number): number {
+    const { values } = this
+    const sum = values.sumOf(web)
+    if (!sum) return 0
+    return values.isConstant(sum.base) ? values.constantLo(sum.base) : this.frameDistance(values.frameOffset(sum.base))
   }
 
   /** Push the whole value. */
@@ -114,7 +126,7 @@ export class Emitter {
       this.widen(KERNEL)
     } else if (this.typeOf(web) === I64) code.get(this.localOf(web))
     else {
-      code.get(this.localOf(web))
+      this.get32(web)
       this.widen(values.kinds[web]!)
     }
   }

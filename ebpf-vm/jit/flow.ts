@@ -11,10 +11,6 @@ import type { Emitter } from './emitter.ts'
 import { findLoops, type Loops } from './loops.ts'
 import { I32 } from './wasm.ts'
 
-/** Innermost loops of at most so many slots are emitted four times, or twice. */
-const UNROLL_4_SLOTS = 24
-const UNROLL_2_SLOTS = 96
-
 /** Emit the whole subprogram. Control never comes out at the end: exits leave by themselves. */
 export function emitBody(e: Emitter): void {
   if (e.info.hasMayGoto) {
@@ -127,13 +123,7 @@ class Structured {
       return
     }
     this.#openBlocks(exits)
-    const loop = code.open('loop')
-    for (let copies = this.#unrolled(index); copies > 1; copies--) {
-      this.#again.set(index, code.open('block'))
-      this.#body(index)
-      code.end()
-    }
-    this.#again.set(index, loop)
+    this.#again.set(index, code.open('loop'))
     this.#body(index)
     code.end()
     this.#closeBlocks(exits)
@@ -160,15 +150,6 @@ class Structured {
     emitInsns(this.#e, index)
     this.#leave(index)
     this.#closeBlocks(merges)
-  }
-
-  /**
-   * How often the body of a loop is emitted. The engine looks for interrupts once a round of every loop, which is a fifth of the time
-   * of a short one; an innermost loop of plain instructions goes several rounds before it comes round.
-   */
-  #unrolled(header: number): number {
-    const slots = this.#loops.plainSlots(this.#e, header)
-    return slots <= UNROLL_4_SLOTS ? 4 : slots <= UNROLL_2_SLOTS ? 2 : 1
   }
 
   /** The label of a branch from `from` to `to`, or 0 when `to`'s code comes in place of the branch. */

@@ -1,14 +1,11 @@
 // The loops of a reducible graph, and what each leads to.
 
 import type { Cfg } from './cfg.ts'
-import type { Emitter } from './emitter.ts'
 
 export interface Loops {
   /** By header: the blocks outside of the loop that its blocks lead to and dominate, by ascending number. */
   readonly exits: ReadonlyMap<number, readonly number[]>
   isExit(block: number): boolean
-  /** Slots of an innermost loop whose calls are all inlined, these included; Infinity for any other. */
-  plainSlots(e: Emitter, header: number): number
 }
 
 export function findLoops(cfg: Cfg): Loops {
@@ -59,16 +56,5 @@ export function findLoops(cfg: Cfg): Loops {
     exits.get(left)!.push(i)
     all.add(i)
   }
-  const plainSlots = (e: Emitter, header: number): number => {
-    let slots = 0
-    for (let i = header; i < blocks.length; i++) {
-      if (!contains(header, i)) continue
-      if (loopOf[i] !== header) return Number.POSITIVE_INFINITY
-      for (let slot = blocks[i]!.start; slot < blocks[i]!.end; slot++) {
-        slots += e.compiler.forms[slot]?.kind === 'call' ? e.compiler.inlinedSlots(slot) : 1
-      }
-    }
-    return slots
-  }
-  return { exits, isExit: (block) => all.has(block), plainSlots }
+  return { exits, isExit: (block) => all.has(block) }
 }

@@ -8,6 +8,7 @@ import type { Insn } from '../isa/insn.ts'
 import { SIZE } from '../isa/opcodes.ts'
 import type { AccessKind } from '../program.ts'
 import type { Cfg } from './cfg.ts'
+import { findInduction } from './induction.ts'
 import {
   alu32Kind,
   aluKind,
@@ -70,6 +71,7 @@ export class Values {
   #state: Uint8Array = new Uint8Array(0)
   #lo: Int32Array = new Int32Array(0)
   #hi: Int32Array = new Int32Array(0)
+  readonly #induction: ReadonlyMap<number, Kind>
   #liveIn: readonly number[] = []
   readonly #subject: Subject
   /** Join of what is returned. */
@@ -83,7 +85,9 @@ export class Values {
     this.r0 = new Int32Array(slots).fill(-1)
     this.def = new Int32Array(slots).fill(-1)
     this.#buildWebs()
+    this.#induction = findInduction(subject, this)
     this.#findKinds()
+    this.#findSums()
     this.#findDemand()
     this.#chooseTypes()
   }
@@ -91,6 +95,37 @@ export class Values {
   /** Whether a register's value is looked at in block `index` or behind it. */
   isLiveIn(index: number, register: number): boolean {
     return ((this.#liveIn[index]! >> register) & 1) === 1
+  }
+
+  /**
+   * An address that is a constant (or a place in the frame) plus a register: `base` is the web of the constant part, `index` that of the
+   * register. Its local holds what varies; accesses have the rest in their offset.
+   */
+  sumOf(web: number): { readonly base: number; readonly index: number } | undefined {
+    return this.#sums.get(web)
+  }
+
+  readonly #sums = new Map<number, { base: number; index: number }>()
+
+  #findSums(): void {
+    const defs = new Int32Array(this.count)
+    for (const web of this.def) if (web >= 0) defs[web]!++
+    for (const web of this.inputs) if (web >= 0) defs[web]!++
+    const { cfg, forms } = this.#subject
+    for (const block of cfg.blocks) {
+      for (let slot = block.start; slot < block.end; slot++) {
+        const form = forms[slot]
+        if (form?.kind !== 'alu' || form.op !== 'add' || form.width !== 64 || form.source !== 'reg') continue
+        const web = this.def[slot]!
+        if (defs[web] !== 1 || this.kinds[web] !== KERNEL || this.#state[web] !== VARIES) continue
+        const [dst, src] = [this.dst[slot]!, this.src[slot]!]
+        const [base, index] = this.#state[dst] === VARIES ? [src, dst] : [dst, src]
+        if (this.#state[base] === VARIES || this.#state[index] !== VARIES) continue
+        // An offset counts upwards from an unsigned address: below a constant base nothing may be subtracted.
+        if (this.isConstant(base) && this.kinds[index]! > 31) continue
+        this.#sums.set(web, { base, index })
+      }
+    }
   }
 
   isConstant(web: number): boolean {
@@ -326,6 +361,8 @@ export class Values {
     if (this.#state[web] === IN_FRAME) return KERNEL
     switch (form.kind) {
       case 'alu': {
+        const bounded = this.#induction.get(slot)
+        if (bounded !== undefined) return bounded
         const a = this.kinds[this.dst[slot]!]!
         const b =
           form.source === 'imm' && form.width === 32 ? 32 - Math.clz32(insn.imm) : this.sourceKind(slot, form.source)
