@@ -7,6 +7,7 @@ import { silent } from '../base/logger.ts'
 import { KernelMemory } from '../base/memory.ts'
 import { Rng } from '../base/rng.ts'
 import { BPF_FUNC_TAIL_CALL } from './helper.ts'
+import { arenaKfuncs } from './helpers/impl/arena.ts'
 import { plainHelpers, plainKfuncs } from './helpers/impl/plain.ts'
 import { classify } from './isa/forms.ts'
 import type { Insn } from './isa/insn.ts'
@@ -42,7 +43,7 @@ export function bareMachine({ memoryBytes = 4 << 20, tables }: BareOptions = {})
   }
   return new Machine(platform, (machine) => ({
     helpers: plainHelpers(machine),
-    kfuncs: plainKfuncs,
+    kfuncs: new Map([...plainKfuncs, ...arenaKfuncs(machine)]),
     ...tables?.(machine),
   }))
 }

@@ -4,10 +4,11 @@
 import { KERNEL_HI } from '../../base/memory.ts'
 import { type Fault, faultAt } from '../fault.ts'
 import { BpfException, type Engine, type LoadedProgram, type Machine } from '../machine.ts'
+import { ArenaMap } from '../maps/arena.ts'
 import type { AccessKind, Subprogram, VerifiedProgram } from '../program.ts'
 import { Invocation } from './invocation.ts'
 import { type Code, predecode } from './predecode.ts'
-import { Region } from './region.ts'
+import { ArenaRegion, Region } from './region.ts'
 import { DONE, R0, R1 } from './step.ts'
 
 export const interpreter: Engine = {
@@ -30,7 +31,9 @@ export class InterpretedProgram implements LoadedProgram {
     this.machine = machine
     this.program = program
     const fault = (slot: number, what: string): Fault => faultAt(program, slot, what)
+    const arena = program.maps.map(({ address }) => machine.maps.get(address)).find((map) => map instanceof ArenaMap)
     const regions = new Map<AccessKind, Region>()
+    if (arena) regions.set('arena', new ArenaRegion(arena, machine.mem, fault))
     const regionOf = (kind: AccessKind): Region => {
       let region = regions.get(kind)
       if (!region) regions.set(kind, (region = new Region(kind, machine.mem, fault)))
@@ -39,7 +42,7 @@ export class InterpretedProgram implements LoadedProgram {
     this.#stack = regionOf('stack')
     const functionSlot = (index: number): number => this.#functionSlot(index)
     this.slot = machine.addFunction({ name: program.name, program, call: (ctx) => this.enterMain(ctx) })
-    this.code = predecode({ machine, program, regionOf, fault, functionSlot })
+    this.code = predecode({ machine, program, arena, regionOf, fault, functionSlot })
   }
 
   run(ctx: number): number {

@@ -8,6 +8,7 @@ import { classify, type Form, jumpTarget, slotsOf } from '../isa/forms.ts'
 import type { Insn } from '../isa/insn.ts'
 import { MAX_STACK_BYTES } from '../isa/opcodes.ts'
 import { MAY_GOTO_COST_NS, Machine } from '../machine.ts'
+import type { ArenaMap } from '../maps/arena.ts'
 import type { AccessKind, VerifiedProgram } from '../program.ts'
 import { ALU32, ALU64, END, MOV, movsx, NEG, SIGNED32, SIGNED64 } from './alu.ts'
 import { atomic } from './atomics.ts'
@@ -25,6 +26,8 @@ export interface Code {
 }
 
 export interface Context {
+  /** The arena among the program's maps: a program has at most one. */
+  readonly arena: ArenaMap | undefined
   readonly machine: Machine
   readonly program: VerifiedProgram
   readonly regionOf: (kind: AccessKind) => Region
@@ -36,6 +39,17 @@ export interface Context {
 /** Stands at the second slot of a wide load, where no program goes. */
 const secondHalf: Step = () => {
   throw new InternalError('jump into a wide load')
+}
+
+/** NULL stays NULL; any other low word gets the high word of the arena's user addresses. */
+function castToUser(d: number, s: number, arena: ArenaMap | undefined, next: number): Step {
+  if (!arena) throw new InternalError('address-space cast in a program without an arena')
+  return (r) => {
+    const lo = r[s]!
+    r[d] = lo
+    r[d + 1] = lo === 0 ? 0 : arena.userHi
+    return next
+  }
 }
 
 export function predecode(context: Context): Code {
@@ -115,8 +129,10 @@ export function predecode(context: Context): Code {
       case 'ld_ind':
         return packetLoad(machine, form, s, insn.imm, next)
       case 'addr_space_cast':
+        // The kernel's address of a place in the arena is its low word (memory.ts finds the rest).
+        return form.to === 'kernel' ? MOV[32](d, s, next) : castToUser(d, s, context.arena, next)
       case 'mov_percpu':
-        throw new InternalError(`${form.kind} at slot ${slot}, but the program has no arena and no per-CPU data`)
+        throw new InternalError(`${form.kind} at slot ${slot}: the verifier never makes it here`)
       default:
         return unreachable(form)
     }

@@ -3,6 +3,7 @@
 
 import { KERNEL_HI, type KernelMemory, PAGE_SIZE } from '../../base/memory.ts'
 import { type Fault, outOfReach } from '../fault.ts'
+import type { ArenaMap } from '../maps/arena.ts'
 import type { AccessKind } from '../program.ts'
 
 /** Returned by find() for a probe that missed: a load gives 0, a store is dropped. */
@@ -44,5 +45,19 @@ export class Region {
     if (this.kind === 'stack')
       return `the BPF stack (${this.high - this.low} bytes at offset 0x${this.low.toString(16)})`
     return this.kind === 'unproved' ? 'kernel memory' : `kernel memory (${this.kind} access)`
+  }
+}
+
+/** Memory of an arena: only the low word of an address counts, and a page that is not there is a miss. */
+export class ArenaRegion extends Region {
+  readonly #arena: ArenaMap
+
+  constructor(arena: ArenaMap, mem: KernelMemory, fault: (slot: number, what: string) => Fault) {
+    super('arena', mem, fault)
+    this.#arena = arena
+  }
+
+  override find(lo: number, _hi: number, off: number, bytes: number): number {
+    return this.#arena.find(lo, off, bytes)
   }
 }

@@ -5,6 +5,7 @@ import { OutOfMemory } from '../../base/allocator.ts'
 import type { Btf } from '../../base/btf/btf.ts'
 import { ERRNO } from '../../base/errno.ts'
 import type { Machine } from '../machine.ts'
+import { arena } from './arena.ts'
 import { array, percpuArray } from './array.ts'
 import { hash, lruHash, lruPercpuHash, percpuHash } from './hash.ts'
 import { lpmTrie } from './lpm-trie.ts'
@@ -34,6 +35,7 @@ export const plainMapTypes: readonly MapType[] = [
   queue,
   stack,
   lpmTrie,
+  arena,
 ]
 
 /** Make a map, or say why not: a negative errno, as BPF_MAP_CREATE returns it. */

@@ -36,7 +36,7 @@ describe('random programs', () => {
 
   test('agree on all engines, with and without proofs', () => {
     compareEngines(Object.values(ENGINES), 2000, 1)
-  })
+  }, 120_000)
 
   test.skipIf(typeof kernel === 'string')(
     `agree with the running kernel${typeof kernel === 'string' ? ` (skipped: ${kernel})` : ''}`,
@@ -46,5 +46,6 @@ describe('random programs', () => {
       const { agreed, refused } = compareWithKernel(interpreter, kernel, 1000, 1)
       expect(agreed, JSON.stringify([...refused])).toBeGreaterThan(950)
     },
+    120_000,
   )
 })

@@ -7,27 +7,14 @@ import { assemble } from '../../ebpf-vm/asm/assemble.ts'
 import { bareMachine, unverified } from '../../ebpf-vm/bare.ts'
 import { ENGINES } from '../../ebpf-vm/engines.ts'
 import type { HelperImpl } from '../../ebpf-vm/helper.ts'
-import { BpfException, HELPER_COST_NS, MAY_GOTO_LIMIT, type Machine } from '../../ebpf-vm/machine.ts'
+import { HELPER_COST_NS, MAY_GOTO_LIMIT, type Machine } from '../../ebpf-vm/machine.ts'
 import type { VerifiedProgram } from '../../ebpf-vm/program.ts'
 
 const KERNEL = BigInt(KERNEL_HI >>> 0) << 32n
 
-/** A machine with these helpers from 1000 on, and bpf_throw. */
-function machineWith(...helpers: ((machine: Machine) => HelperImpl)[]): Machine {
-  const bpfThrow: HelperImpl = {
-    takes: ['u64'],
-    gives: 'void',
-    run: (lo, hi) => {
-      throw new BpfException(lo!, hi!)
-    },
-  }
-  return bareMachine({
-    tables: (machine) => ({
-      helpers: new Map(helpers.map((make, i) => [1000 + i, make(machine)])),
-      kfuncs: new Map([['bpf_throw', bpfThrow]]),
-    }),
-  })
-}
+/** A machine with these helpers from 1000 on. */
+const machineWith = (...helpers: ((machine: Machine) => HelperImpl)[]): Machine =>
+  bareMachine({ tables: (machine) => ({ helpers: new Map(helpers.map((make, i) => [1000 + i, make(machine)])) }) })
 
 /** The text as a program; its calls of bpf_throw are that kfunc's, and a function labelled `handler` is its exception callback. */
 function program(text: string): VerifiedProgram {

@@ -67,7 +67,7 @@ describe('well-formed programs', () => {
           try {
             engine.load(bareMachine({ memoryBytes: 1 << 20 }), unverified(insns)).free()
           } catch (error) {
-            expect(String(error)).toMatch(/is not implemented|unresolved|no packets|no arena|per-CPU/)
+            expect(String(error)).toMatch(/is not implemented|unresolved|no packets|without an arena/)
           }
         }
       }),
