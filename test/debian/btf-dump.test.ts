@@ -1,10 +1,14 @@
 // The C header of a kernel's BTF compiles, and what clang then says of each struct is what the kernel's BTF says: members, offsets,
-// bitfields, sizes. On the committed profiles, and on the running kernel's whole BTF where there is one.
+// bitfields, sizes. The raw form is bpftool's own, byte for byte. On the committed profiles, and on the running kernel's whole BTF where there is one.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { expect, test } from 'vitest'
 import { Btf } from '../../base/btf/btf.ts'
 import { dumpC } from '../../base/btf/c-dump.ts'
+import { dumpRaw } from '../../base/btf/raw-dump.ts'
 import type { BtfKind, BtfMember } from '../../base/btf/types.ts'
 import { PROFILE_NAMES, profileFor } from '../../kernel-sim/profiles/profile.ts'
 import { compileToBtf, findTool } from './compiler.ts'
@@ -16,7 +20,7 @@ const RUNNING = '/sys/kernel/btf/vmlinux'
 const sources: [string, () => Btf][] = PROFILE_NAMES.map((name) => [`profile ${name}`, () => profileFor(name).btf])
 if (existsSync(RUNNING)) sources.push([RUNNING, () => Btf.parse(new Uint8Array(readFileSync(RUNNING)))])
 
-test.skipIf(!clang || !objcopy).each(sources)('%s', (_, open) => {
+test.skipIf(!clang || !objcopy).each(sources)('the C form of %s compiles to the same types', (_, open) => {
   const btf = open()
   const names = structNames(btf)
   const uses = names.map(({ kind, name }, i) => `${kind} ${name} *use_${i};\n`)
@@ -29,6 +33,21 @@ test.skipIf(!clang || !objcopy).each(sources)('%s', (_, open) => {
     return theirs.join() !== ours.join() && !ours.some((line) => line.endsWith('va_list'))
   })
   expect(different.map(({ name }) => name)).toEqual([])
+})
+
+const bpftool = findTool('bpftool', 'bpftool')
+
+test.skipIf(!bpftool).each(sources)('the raw form of %s is bpftool’s', (_, open) => {
+  const btf = open()
+  const folder = mkdtempSync(path.join(tmpdir(), 'bpfsim-btf-'))
+  try {
+    const file = path.join(folder, 'types.btf')
+    writeFileSync(file, btf.encode())
+    const theirs = execFileSync(bpftool!, ['btf', 'dump', 'file', file, 'format', 'raw'], { maxBuffer: 1 << 28 })
+    expect(theirs.toString() === dumpRaw(btf)).toBe(true)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 const TAGS: readonly BtfKind[] = ['struct', 'union', 'enum', 'enum64']

@@ -7,8 +7,8 @@ import path from 'node:path'
 
 const VERSIONS = ['', '-20', '-19', '-18', '-17', '-16', '-15', '-14']
 
-/** The first of `name`, `name-20`, … that runs, or undefined, with the reason on stderr. */
-export function findTool(name: string): string | undefined {
+/** The first of `name`, `name-20`, … that runs, or undefined, with the reason (the packages that have it) on stderr. */
+export function findTool(name: string, packages = 'clang llvm'): string | undefined {
   for (const version of VERSIONS) {
     try {
       execFileSync(name + version, ['--version'], { stdio: 'ignore' })
@@ -17,7 +17,7 @@ export function findTool(name: string): string | undefined {
       // the next one
     }
   }
-  console.error(`skipped: no ${name} here (Debian: apt-get install clang llvm)`)
+  console.error(`skipped: no ${name} here (Debian: apt-get install ${packages})`)
   return undefined
 }
 
