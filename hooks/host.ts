@@ -29,6 +29,7 @@ import { perfEventOpen } from './perf/open.ts'
 import type { PerfRing } from './perf/ring.ts'
 import { Runner } from './run.ts'
 import { bpfSyscalls } from './syscalls.ts'
+import { toolchain } from './toolchain.ts'
 import { TracePipe } from './trace-pipe.ts'
 import { symbolAddress } from './tracefs.ts'
 import { type Attr, type AttrIn, COMMANDS, type Command } from './uapi/bpf-attr.ts'
@@ -45,7 +46,8 @@ export interface Toolchain {
 }
 
 export interface HostOptions {
-  readonly toolchain: Toolchain
+  /** Default: the verifier and the compiler. */
+  readonly toolchain?: Toolchain
 }
 
 type PerfAttrIn = Partial<typeof PERF_EVENT_ATTR extends Struct<infer T> ? T : never>
@@ -69,9 +71,9 @@ export class BpfHost {
   readonly tracePipe: TracePipe
   #lastPerfId = 0
 
-  constructor(kernel: Kernel, options: HostOptions) {
+  constructor(kernel: Kernel, options: HostOptions = {}) {
     this.kernel = kernel
-    this.toolchain = options.toolchain
+    this.toolchain = options.toolchain ?? toolchain
     const tracePipe = new TracePipe(kernel)
     this.tracePipe = tracePipe
     this.mapTypes = hostMapTypes

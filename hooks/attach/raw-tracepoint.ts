@@ -8,7 +8,6 @@ import { copyName, type LinkTarget } from '../objects/link.ts'
 import type { BpfProg } from '../objects/prog.ts'
 import { LINK_TYPE } from '../uapi/bpf-info.ts'
 import { copyToUser } from '../uapi/codec.ts'
-import { contextReach } from './context-reach.ts'
 import { atTracepoint } from './position.ts'
 import { runContext } from './tracepoint.ts'
 
@@ -16,7 +15,7 @@ import { runContext } from './tracepoint.ts'
 export function attachRawTracepoint(host: BpfHost, prog: BpfProg, name: string, cookie: bigint): LinkTarget | number {
   const tracepoint = host.probes.rawTracepoint(name)
   if (!tracepoint) return -ERRNO.ENOENT
-  if (contextReach(prog.verified) > tracepoint.params.length * 8) return -ERRNO.EINVAL
+  if (prog.verified.maxCtxOffset > tracepoint.params.length * 8) return -ERRNO.EINVAL
   // No tracepoint here has a writable argument (DEFINE_EVENT_WRITABLE: nbd and bpf_test_run only).
   if (prog.type === PROG_TYPE.raw_tracepoint_writable) return -ERRNO.EINVAL
   const context = runContext(prog, cookie)

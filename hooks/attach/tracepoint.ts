@@ -12,7 +12,6 @@ import type { BpfProg } from '../objects/prog.ts'
 import type { PerfEvent, PerfSource } from '../perf/event.ts'
 import { nowhere, type RunContext } from '../run.ts'
 import { PERF_EVENT_LINK } from '../uapi/bpf-info.ts'
-import { contextReach } from './context-reach.ts'
 import { atTracepoint } from './position.ts'
 
 /** BPF_TRACE_MAX_PROGS */
@@ -99,7 +98,7 @@ export class TracepointSource implements PerfSource {
 
   attach(prog: BpfProg, cookie: bigint): number {
     if (prog.type !== PROG_TYPE.tracepoint || prog.verified.sleepable) return -ERRNO.EINVAL
-    if (contextReach(prog.verified) > this.#hub.tracepoint.record!.sizeBytes) return -ERRNO.EACCES
+    if (prog.verified.maxCtxOffset > this.#hub.tracepoint.record!.sizeBytes) return -ERRNO.EACCES
     this.#cookie = cookie
     return this.#hub.add(prog, cookie)
   }

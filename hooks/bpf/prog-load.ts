@@ -107,6 +107,11 @@ export function progLoad(host: BpfHost, attr: LoadAttr): number {
   attr.log_true_size = written.trueSize
   if (written.error !== 0) return written.error
   if (!result.ok) return -Math.abs(result.errno)
+  const { unsupported } = result.program
+  if (unsupported !== undefined) {
+    kernel.log.warn({ prog: attr.prog_name, unsupported }, 'the program is right, but this cannot run yet')
+    return -ERRNO.EOPNOTSUPP
+  }
 
   const prog = new BpfProg(host.progs, {
     verified: result.program,

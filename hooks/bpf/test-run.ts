@@ -5,7 +5,6 @@
 
 import { ERRNO } from '../../base/errno.ts'
 import { PROG_TYPE } from '../../ebpf-vm/uapi.ts'
-import { contextReach } from '../attach/context-reach.ts'
 import { runContext } from '../attach/tracepoint.ts'
 import { fileOf } from '../files.ts'
 import type { BpfHost } from '../host.ts'
@@ -46,7 +45,7 @@ const MAX_ARGUMENTS = 12
 function testRunRawTracepoint(host: BpfHost, prog: BpfProg, attr: RunAttr): number {
   if (attr.data_in || attr.data_out || attr.ctx_out || attr.duration || attr.repeat || attr.batch_size)
     return -ERRNO.EINVAL
-  if (attr.ctx_size_in < contextReach(prog.verified) || attr.ctx_size_in > MAX_ARGUMENTS * 8) return -ERRNO.EINVAL
+  if (attr.ctx_size_in < prog.verified.maxCtxOffset || attr.ctx_size_in > MAX_ARGUMENTS * 8) return -ERRNO.EINVAL
   if ((attr.flags & ON_CPU) === 0 && attr.cpu !== 0) return -ERRNO.EINVAL
   const given = attr.ctx_size_in > 0 ? copyFromUser(attr.ctx_in, 0, attr.ctx_size_in) : new Uint8Array()
   if (!given) return -ERRNO.EFAULT
@@ -68,7 +67,7 @@ function testRunSyscall(host: BpfHost, prog: BpfProg, attr: RunAttr): number {
   const { data_in, data_out, ctx_out, ctx_size_in: size } = attr
   if (data_in || data_out || ctx_out || attr.duration || attr.repeat || attr.flags || attr.batch_size)
     return -ERRNO.EINVAL
-  if (size < contextReach(prog.verified) || size > 0xffff) return -ERRNO.EINVAL
+  if (size < prog.verified.maxCtxOffset || size > 0xffff) return -ERRNO.EINVAL
   const given = size > 0 ? copyFromUser(attr.ctx_in, 0, size) : new Uint8Array()
   if (!given) return -ERRNO.EFAULT
   const { kernel } = host

@@ -14,7 +14,7 @@ let read: (file: number, buf: number, count: number, pos: number) => number
 let reads: number
 
 beforeEach(() => {
-  r = rig()
+  r = rig('trust')
   reads = 0
   read = r.kernel.functions.declare(PROTOTYPE, (_file: number, _buf: number, count: number, _pos: number): number => {
     reads++

@@ -11,7 +11,7 @@ import { rig } from './rig.ts'
 
 const { EBADF, EBADFD, EFAULT, EINVAL, E2BIG, ENOENT, ENOSPC, ENOTSUPP, ENXIO } = ERRNO
 
-const r = rig()
+const r = rig('trust')
 const { host, task } = r
 const map = host.bpf(task, 'map_create', { map_type: MAP_TYPE.array, key_size: 4, value_size: 8, max_entries: 1 })
 const socket = r.load('socket_filter', 'r0 = 0\nexit')
@@ -151,7 +151,7 @@ test('what the kernel says of a program and a map', () => {
 })
 
 test('programs and maps live as long as something refers to them', () => {
-  const q = rig()
+  const q = rig('trust')
   const counts = q.host.bpf(q.task, 'map_create', {
     map_type: MAP_TYPE.array,
     key_size: 4,

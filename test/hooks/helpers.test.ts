@@ -10,7 +10,7 @@ const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).
 
 let r: Rig
 beforeEach(() => {
-  r = rig()
+  r = rig('trust')
 })
 
 /** Run the text as a raw tracepoint program; r0 as a signed number. */

@@ -26,7 +26,7 @@ let inner: () => number
 let outer: () => number
 
 beforeEach(() => {
-  r = rig()
+  r = rig('trust')
   events = r.map('perf_event_array', 2, 4)
   counts = r.map('array')
   outer = r.kernel.functions.declare('void blk_mq_start_request(struct request *rq)', () => 0)

@@ -1,14 +1,14 @@
-// A booted kernel with its BPF side, and a loader that is root. Programs are assembled; nothing verifies them.
+// A booted kernel with its BPF side, and a loader that is root. Programs are assembled.
 
 import { KERNEL_HI } from '../../base/memory.ts'
 import { assemble } from '../../ebpf-vm/asm/assemble.ts'
 import { unverified } from '../../ebpf-vm/bare.ts'
 import { encode, isLdImm64 } from '../../ebpf-vm/isa/insn.ts'
 import { PSEUDO } from '../../ebpf-vm/isa/opcodes.ts'
-import { jit } from '../../ebpf-vm/jit/jit.ts'
 import type { Verify } from '../../ebpf-vm/program.ts'
 import { ATTACH_TYPE, MAP_TYPE, type MapTypeName, PROG_TYPE } from '../../ebpf-vm/uapi.ts'
-import { BpfHost } from '../../hooks/host.ts'
+import { BpfHost, type Toolchain } from '../../hooks/host.ts'
+import { toolchain } from '../../hooks/toolchain.ts'
 import type { AttrIn } from '../../hooks/uapi/bpf-attr.ts'
 import { cstring } from '../../hooks/uapi/codec.ts'
 import { PERF_IOC, PERF_TYPE, PMU_TYPE } from '../../hooks/uapi/perf.ts'
@@ -50,6 +50,12 @@ const WAITING: UserSide = {
   forked: () => WAITING,
   stack: () => [],
 }
+
+const ALL_TYPES = new Map(
+  Object.values(PROG_TYPE)
+    .slice(1)
+    .map((type) => [type, undefined as never]),
+)
 
 export interface Rig {
   readonly kernel: Kernel
@@ -108,29 +114,15 @@ out:
   exit
 `
 
-export function rig(): Rig {
+/** `trust`: programs are taken as they are, whatever the verifier would say. */
+export function rig(how: 'verify' | 'trust' = 'verify'): Rig {
   const kernel = boot()
-  const host = new BpfHost(kernel, {
-    toolchain: {
-      verify: trusting,
-      facts: (_host, capabilities) => ({
-        release: kernel.release,
-        btf: kernel.profile.btf,
-        modules: [],
-        capabilities,
-        programTypes: new Map(
-          Object.values(PROG_TYPE)
-            .slice(1)
-            .map((type) => [type, undefined as never]),
-        ),
-        helpers: [],
-        kfuncs: [],
-        cpus: kernel.cpus.length,
-        hz: 250,
-      }),
-      engine: jit,
-    },
-  })
+  const trusted: Toolchain = {
+    ...toolchain,
+    verify: trusting,
+    facts: (host, capabilities) => ({ ...toolchain.facts(host, capabilities), programTypes: ALL_TYPES }),
+  }
+  const host = new BpfHost(kernel, { toolchain: how === 'trust' ? trusted : toolchain })
   const task = kernel.spawn({ comm: 'loader', mm: image(kernel), user: WAITING })
   kernel.run()
   // Kernel code that a test calls runs for the loader.
@@ -141,8 +133,19 @@ export function rig(): Rig {
     task,
     load(type, text, maps = {}, more = {}) {
       const { insns } = assemble(text, { maps })
-      const attr = { prog_type: PROG_TYPE[type], insns: encode(insns), insn_cnt: insns.length, license: cstring('GPL') }
-      return host.bpf(task, 'prog_load', { ...attr, ...more })
+      const log = new Uint8Array(1 << 20)
+      const attr = {
+        prog_type: PROG_TYPE[type],
+        insns: encode(insns),
+        insn_cnt: insns.length,
+        license: cstring('GPL'),
+        log_level: 1,
+        log_buf: log,
+        log_size: log.length,
+      }
+      const fd = host.bpf(task, 'prog_load', { ...attr, ...more })
+      if (fd < 0) throw new Error(`${fd}: ${String.fromCharCode(...log.subarray(0, log.indexOf(0)))}`)
+      return fd
     },
     u64(fd, key) {
       const value = new Uint8Array(8)
