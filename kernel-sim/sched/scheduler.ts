@@ -140,7 +140,7 @@ export class Scheduler {
     task.vruntime += Math.floor((used * NICE_0_WEIGHT) / task.weight)
     task.updateSystemTime()
     const { trace } = this.#k
-    if (trace.schedStatRuntime.armed) trace.schedStatRuntime.emit(task, used)
+    if (trace.schedStatRuntime.armed) trace.schedStatRuntime.emit(task, used, task.vruntime)
   }
 
   /** Make sure that this CPU ticks while something runs. */

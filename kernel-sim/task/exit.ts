@@ -98,7 +98,7 @@ export class Exit {
     k.sched.updateCurrent(k.cpu)
     p.exitCode = code
     this.#exitMm()
-    if (k.trace.schedProcessExit.armed) k.trace.schedProcessExit.emit(p)
+    if (k.trace.schedProcessExit.armed) k.trace.schedProcessExit.emit(p, groupDead ? 1 : 0)
     this.#exitFiles(p)
     this.#exitFs(p)
     k.runTaskWork(p)

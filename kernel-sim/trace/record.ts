@@ -37,16 +37,18 @@ export class RecordWriter {
   readonly at: number
   #end: number
 
-  /** `at`: zeroed up to `fixedBytes`, with room behind for the texts. */
+  /** `at`: a multiple of 8, with room behind the fixed part for the texts. */
   constructor(k: Kernel, id: number, fixedBytes: number, at: number) {
     const { mem } = k
     this.k = k
     this.mem = mem
     this.at = at
     this.#end = at + fixedBytes
-    mem.u8.fill(0, at, this.#end)
-    mem.dv.setUint16(at, id, true)
-    mem.dv.setInt32(at + 4, k.current.pid, true)
+    // Word by word: fill() and copyWithin() cost more than the few words of a record.
+    const { i32 } = mem
+    for (let i = at >> 2; i < (at + fixedBytes + 3) >> 2; i++) i32[i] = 0
+    i32[at >> 2] = id
+    i32[(at + 4) >> 2] = k.current.pid
   }
 
   s32(field: RecordField, value: number): void {
@@ -76,9 +78,13 @@ export class RecordWriter {
     if (field.offset >= 0) this.mem.writePtr(this.at + field.offset, offset)
   }
 
-  /** A copy of the u64 at `from`, as element `index` of the field. */
+  /** A copy of the u64 at `from` (a multiple of 4), as element `index` of the field. */
   wordAt(field: RecordField, index: number, from: number): void {
-    if (field.offset >= 0) this.mem.u8.copyWithin(this.at + field.offset + index * 8, from, from + 8)
+    if (field.offset < 0) return
+    const { i32 } = this.mem
+    const to = (this.at + field.offset + index * 8) >> 2
+    i32[to] = i32[from >> 2]!
+    i32[to + 1] = i32[(from >> 2) + 1]!
   }
 
   /** Zero-terminated text in kernel memory, at most `max` bytes with its NUL: into the field's array, or behind the fixed part. */
@@ -89,7 +95,8 @@ export class RecordWriter {
     while (length < max - 1 && u8[from + length] !== 0) length++
     if (!field.dynamic) {
       const size = Math.min(length, field.sizeBytes - 1)
-      u8.copyWithin(this.at + field.offset, from, from + size)
+      const to = this.at + field.offset
+      for (let i = 0; i < size; i++) u8[to + i] = u8[from + i]!
       return
     }
     const to = this.#end
@@ -103,7 +110,8 @@ export class RecordWriter {
   finish(): number {
     const used = this.#end - this.at
     const sizeBytes = Math.ceil((used + 4) / 8) * 8 - 4
-    this.mem.u8.fill(0, this.#end, this.at + sizeBytes)
+    const { u8 } = this.mem
+    for (let i = this.#end; i < this.at + sizeBytes; i++) u8[i] = 0
     return sizeBytes
   }
 }

@@ -92,11 +92,15 @@ export class Tracepoint<A extends readonly Arg[] = readonly Arg[]> {
     const k = this.#k
     const { scratch } = k
     const mark = scratch.top
-    const values: number[] = []
-    for (const arg of args) values.push(typeof arg === 'number' ? arg : arg === undefined ? 0 : arg.at)
     const { params } = this
-    const at = scratch.take(values.length * 8)
-    for (let i = 0; i < values.length; i++) writeArg(k.mem, at + i * 8, params[i]!.kind, values[i])
+    const values: number[] = []
+    const at = scratch.take(args.length * 8)
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i]
+      const value = typeof arg === 'number' ? arg : arg === undefined ? 0 : arg.at
+      values.push(value)
+      writeArg(k.mem, at + i * 8, params[i]!.kind, value)
+    }
     let record = 0
     let sizeBytes = 0
     for (const one of this.#attached) {

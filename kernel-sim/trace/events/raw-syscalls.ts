@@ -11,8 +11,12 @@ export const rawSyscallEvents = {
     fill(w, f, regs: number, id: number) {
       const { ptRegs } = w.k.layout
       w.s64(f.id, id)
-      const order = [ptRegs.di, ptRegs.si, ptRegs.dx, ptRegs.r10, ptRegs.r8, ptRegs.r9]
-      for (let i = 0; i < 6; i++) w.wordAt(f.args, i, regs + order[i]!)
+      w.wordAt(f.args, 0, regs + ptRegs.di)
+      w.wordAt(f.args, 1, regs + ptRegs.si)
+      w.wordAt(f.args, 2, regs + ptRegs.dx)
+      w.wordAt(f.args, 3, regs + ptRegs.r10)
+      w.wordAt(f.args, 4, regs + ptRegs.r8)
+      w.wordAt(f.args, 5, regs + ptRegs.r9)
     },
   }),
   sysExit: event({

@@ -109,12 +109,12 @@ export const schedEvents = {
   schedProcessExit: event({
     system: 'sched',
     name: 'sched_process_exit',
-    proto: 'struct task_struct *p',
+    // Since 6.15 with `group_dead`: the last thread of its process.
+    proto: 'struct task_struct *p, bool group_dead',
     fields: [...PROCESS, 'group_dead'],
-    fill(w, f, p: number) {
+    fill(w, f, p: number, groupDead: number) {
       process(w, f, p)
-      const { task, signal } = w.k.layout
-      w.u8(f.group_dead, w.mem.i32[(w.mem.readPtr(p + task.signal) + signal.live) >> 2] === 0 ? 1 : 0)
+      w.u8(f.group_dead, groupDead)
     },
   }),
   schedWaitTask: event({
@@ -205,13 +205,15 @@ export const schedEvents = {
   schedStatRuntime: event({
     system: 'sched',
     name: 'sched_stat_runtime',
-    proto: 'struct task_struct *tsk, u64 runtime',
-    fields: ['comm', 'pid', 'runtime'],
-    fill(w, f, p: number, runtime: number) {
+    // Before 6.9 with the virtual runtime; later versions know only the first two.
+    proto: 'struct task_struct *tsk, u64 runtime, u64 vruntime',
+    fields: ['comm', 'pid', 'runtime', 'vruntime'],
+    fill(w, f, p: number, runtime: number, vruntime: number) {
       const { task } = w.k.layout
       w.text(f.comm, p + task.comm, 16)
       w.s32(f.pid, w.mem.i32[(p + task.pid) >> 2]!)
       w.s64(f.runtime, runtime)
+      w.s64(f.vruntime, vruntime)
     },
   }),
 } as const
