@@ -40,7 +40,15 @@ export const STRUCTS = words(`
   syscall_metadata syscall_trace_enter syscall_trace_exit module module_memory kset kobject device device_driver class
   bus_type user_regset seccomp seccomp_data sock_filter sock_fprog bpf_binary_header key_type audit_context
   linux_dirent64 __kernel_timespec timespec64 old_timespec32 itimerspec64 sysinfo msg_msg kern_ipc_perm shmid_kernel
-  sem_array task_rss_stat io_uring_task io_kiocb io_ring_ctx
+  sem_array task_rss_stat io_uring_task io_kiocb io_ring_ctx tty_struct tty_driver in_device in_ifaddr inet6_dev
+  inet6_ifaddr neigh_table sched_group io_context posix_acl file_lock_context file_lock pipe_buf_operations
+  elevator_type blk_mq_tags rq_qos Qdisc_ops nf_hook_entries seccomp_filter key_user obj_cgroup memcg_vmstats
+  memcg_vmstats_percpu slab swap_cluster_info pglist_data zone lruvec pollfd linux_binfmt core_state fsnotify_group
+  proc_dir_entry cdev block_device_operations rps_map xfrm_state net_generic ip_options_rcu inet_bind2_bucket
+  tcp_ulp_ops request_sock_ops udp_table sock_reuseport fasync_struct wakeup_source io_cq throtl_data blkcg_gq
+  kernfs_ops rtnl_link_ops net_device_core_stats numa_group autogroup vma_lock uprobe_task rt_mutex_waiter clocksource
+  workqueue_attrs perf_raw_record trace_event_file perf_branch_stack io_uring_sqe io_uring_cqe kernel_param
+  exception_table_entry module_attribute fwnode_handle
 `)
 
 /** What bpf(2) and its programs are made of. */

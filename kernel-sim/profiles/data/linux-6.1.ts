@@ -202,6 +202,7 @@ exit
 refcnt
 its_num_pages
 its_page_array
+kernel_param_ops
 file_operations
 llseek
 read
@@ -811,6 +812,8 @@ ufds
 nfds
 has_timeout
 pollfd
+fd
+revents
 futex
 nanosleep
 arch_data
@@ -920,7 +923,26 @@ defparam
 push
 arch_uprobe
 ops
+arch_uprobe_task
+saved_scratch_register
+saved_trap_nr
+saved_tf
+uprobe_task_state
+UTASK_RUNNING
+UTASK_SSTEP
+UTASK_SSTEP_ACK
+UTASK_SSTEP_TRAPPED
+autask
+vaddr
+dup_xol_work
+dup_xol_addr
 uprobe_task
+active_uprobe
+xol_vaddr
+auprobe
+return_instances
+depth
+return_instance
 uprobes_state
 xol_area
 seqcount
@@ -1165,8 +1187,81 @@ FAULT_FLAG_INTERRUPTIBLE
 FAULT_FLAG_UNSHARE
 FAULT_FLAG_ORIG_PTE_VALID
 nodemask_t
+free_area
+free_list
+nr_free
+lru_gen_struct
+max_seq
+min_seq
+timestamps
+folios
+nr_pages
+avg_refaulted
+avg_total
+protected
+evicted
+refaulted
+lru_gen_mm_state
+seq
+filters
+nr_walkers
+lru_gen_mm_walk
 lruvec
+next_addr
+mm_stats
+batched
+can_swap
+force_scan
+lists
+lru_lock
+anon_cost
+file_cost
+nonresident_age
+refaults
+lrugen
+mm_state
+pgdat
 pglist_data
+node_zones
+node_zonelists
+nr_zones
+node_size_lock
+node_start_pfn
+node_present_pages
+node_spanned_pages
+node_id
+kswapd_wait
+pfmemalloc_wait
+reclaim_wait
+nr_writeback_throttled
+nr_reclaim_start
+kswapd_lock
+kswapd
+kswapd_order
+kswapd_highest_zoneidx
+kswapd_failures
+kcompactd_max_order
+kcompactd_highest_zoneidx
+kcompactd_wait
+kcompactd
+proactive_compact_trigger
+totalreserve_pages
+min_unmapped_pages
+min_slab_pages
+first_deferred_pfn
+nbp_rl_start
+nbp_rl_nr_cand
+nbp_threshold
+nbp_th_start
+nbp_th_nr_cand
+__lruvec
+mm_walk
+per_cpu_nodestats
+vm_stat
+memtier
+per_cpu_pages
+per_cpu_zonestat
+per_cpu_nodestat
 zone_type
 ZONE_DMA
 ZONE_DMA32
@@ -1175,8 +1270,39 @@ ZONE_MOVABLE
 ZONE_DEVICE
 __MAX_NR_ZONES
 zone
+_watermark
+watermark_boost
+nr_reserved_highatomic
+lowmem_reserve
+zone_pgdat
+per_cpu_pageset
+per_cpu_zonestats
+pageset_high
+pageset_batch
+zone_start_pfn
+managed_pages
+spanned_pages
+present_pages
+present_early_pages
+nr_isolate_pageblock
+span_seqlock
+initialized
+percpu_drift_mark
+compact_cached_free_pfn
+compact_cached_migrate_pfn
+compact_init_migrate_pfn
+compact_init_free_pfn
+compact_considered
+compact_defer_shift
+compact_order_failed
+compact_blockskip_flush
+contiguous
+_pad3_
+vm_numa_event
 zoneref
+zone_idx
 zonelist
+_zonerefs
 deferred_split
 split_queue_lock
 split_queue
@@ -1275,7 +1401,6 @@ is_soft
 is_hard
 hrtimer_clock_base
 cpu_base
-seq
 running
 active
 get_time
@@ -1501,7 +1626,6 @@ exec_start
 vruntime
 prev_sum_exec_runtime
 nr_migrations
-depth
 cfs_rq
 my_q
 runnable_weight
@@ -1584,6 +1708,12 @@ wb_waitq
 dev_name
 laptop_mode_wb_timer
 debug_dir
+active_ref
+ioprio
+icq_tree
+icq_hint
+icq_list
+release_work
 css_set
 subsys
 dom_cset
@@ -1673,7 +1803,6 @@ poll_stat
 timeout_work
 nr_active_requests_shared_tags
 sched_shared_tags
-icq_list
 blkcg_pols
 root_blkg
 blkg_list
@@ -1705,7 +1834,6 @@ vm_struct
 addr
 pages
 page_order
-nr_pages
 phys_addr
 caller
 elf64_sym
@@ -1733,6 +1861,12 @@ iattr
 kernfs_elem_attr
 notify_next
 kernfs_ops
+seq_show
+seq_start
+seq_next
+seq_stop
+atomic_write_len
+prealloc
 symlink
 seq_file
 buf
@@ -1746,7 +1880,6 @@ kn
 prealloc_mutex
 event
 prealloc_buf
-atomic_write_len
 mmapped
 released
 poll_table_struct
@@ -1846,6 +1979,7 @@ sk_bpf_storage
 sk_rcu
 ns_tracker
 sk_bind2_node
+attribute
 kobject
 kset
 ktype
@@ -1861,17 +1995,26 @@ kobj_type
 kobj_uevent_env
 kset_uevent_ops
 kernel_param
+mod
+arg
+str
+arr
+kparam_string
+kparam_array
 latch_tree_node
 mod_arch_specific
 num_orcs
 orc_unwind_ip
 orc_unwind
 module_kobject
-mod
 drivers_dir
 mp
 kobj_completion
 module_attribute
+store
+setup
+test
+free
 module_state
 MODULE_STATE_LIVE
 MODULE_STATE_COMING
@@ -1890,6 +2033,7 @@ strtab
 typetab
 klp_modinfo
 exception_table_entry
+fixup
 trace_event_call
 class
 print_fmt
@@ -2235,7 +2379,40 @@ incr
 task_cputime_atomic
 thread_group_cputimer
 cputime_atomic
+core_thread
+dumper
+startup
 tty_struct
+driver
+ldisc_sem
+ldisc
+atomic_write_lock
+legacy_mutex
+throttle_mutex
+termios_rwsem
+winsize_mutex
+termios
+termios_locked
+winsize
+flow
+ctrl
+hw_stopped
+receive_room
+flow_change
+link
+write_wait
+read_wait
+break_wait
+hangup_work
+disc_data
+driver_data
+files_lock
+tty_files
+closing
+write_buf
+write_cnt
+SAK_work
+port
 taskstats
 ac_nice
 cpu_count
@@ -2290,10 +2467,15 @@ writer
 waiters
 block
 delayed_call
-arg
 uuid_t
 errseq_t
+q_node
+__rcu_icq_cache
+ioc_node
+__rcu_head
 io_cq
+q
+ioc
 vfsuid_t
 vfsgid_t
 percpu_ref
@@ -2415,6 +2597,10 @@ i_link
 i_dir_seq
 cdev
 posix_acl
+a_refcount
+a_rcu
+a_count
+a_entries
 inode_operations
 lookup
 get_link
@@ -2422,7 +2608,6 @@ permission
 get_acl
 readlink
 create
-link
 unlink
 mkdir
 rmdir
@@ -2473,6 +2658,10 @@ offline_node
 switch_work
 switch_wbs_ctxs
 file_lock_context
+flc_lock
+flc_flock
+flc_posix
+flc_lease
 fown_struct
 signum
 file_ra_state
@@ -2483,8 +2672,43 @@ f_llist
 f_rcuhead
 f_iocb_flags
 fl_owner_t
+file_lock_operations
 file_lock
+fl_blocker
+fl_list
+fl_link
+fl_blocked_requests
+fl_blocked_member
+fl_owner
+fl_flags
+fl_type
+fl_pid
+fl_link_cpu
+fl_wait
+fl_file
+fl_start
+fl_end
+fl_fasync
+fl_break_time
+fl_downgrade_time
+fl_ops
+fl_lmops
+fl_u
+lock_manager_operations
+nfs_lock_info
+nlm_lockowner
+nfs4_lock_info
+debug_id
+nfs_fl
+nfs4_fl
+afs
 fasync_struct
+fa_lock
+magic
+fa_fd
+fa_next
+fa_file
+fa_rcu
 sb_writers
 wait_unfrozen
 rw_sem
@@ -2571,14 +2795,27 @@ __bi_cnt
 bi_io_vec
 bi_pool
 bi_inline_vecs
+cc_t
+speed_t
+tcflag_t
 ktermios
+c_iflag
+c_oflag
+c_cflag
+c_lflag
+c_line
+c_cc
+c_ispeed
+c_ospeed
+ws_row
+ws_col
+ws_xpixel
+ws_ypixel
 em_perf_domain
 device
 init_name
 bus
-driver
 platform_data
-driver_data
 links
 power
 pm_domain
@@ -2675,6 +2912,17 @@ subsys_data
 set_latency_tolerance
 qos
 wakeup_source
+total_time
+max_time
+last_time
+start_prevent_time
+prevent_sleep_time
+event_count
+active_count
+relax_count
+expire_count
+wakeup_count
+autosleep_enabled
 dev_pm_domain
 bus_type
 dev_root
@@ -2737,7 +2985,28 @@ dev_msi_info
 domain
 device_physical_location
 fwnode_handle
+secondary
+tty_operations
+tty_driver
+cdevs
+driver_name
+name_base
+major
+minor_start
+num
+subtype
+init_termios
+proc_entry
+other
+ttys
+ports
+driver_state
+tty_drivers
+tty_port
+ld_semaphore
+wait_readers
 tty_ldisc_ops
+tty_ldisc
 vma
 pgoff
 address
@@ -2748,11 +3017,19 @@ page_entry_size
 PE_SIZE_PTE
 PE_SIZE_PMD
 PE_SIZE_PUD
+fwnode_operations
 scatterlist
 page_link
 length
 dma_address
 dma_length
+stopped
+tco_stopped
+unused
+pgrp
+session
+pktstatus
+packet
 ns_common
 stashed
 inum
@@ -2785,7 +3062,6 @@ loopback_dev
 rules_ops
 core
 mib
-packet
 unx
 nexthop
 ipv4
@@ -2827,12 +3103,10 @@ effective
 progs
 storages
 inactive
-release_work
 psi_group_cpu
 psi_group
 avgs_lock
 pcpu
-avg_total
 avg_last_update
 avg_next_update
 avgs_work
@@ -2907,10 +3181,6 @@ file_offset
 kf_ops
 read_u64
 read_s64
-seq_show
-seq_start
-seq_next
-seq_stop
 write_u64
 write_s64
 sock_cgroup_data
@@ -2956,7 +3226,6 @@ bi_idx
 bi_bvec_done
 bio_end_io_t
 gendisk
-major
 first_minor
 minors
 disk_name
@@ -2973,13 +3242,11 @@ slave_bdevs
 random
 sync_io
 ev
-nr_zones
 max_open_zones
 max_active_zones
 conv_zones_bitmap
 seq_zones_wlock
 cdi
-node_id
 bb
 diskseq
 ia_ranges
@@ -3038,7 +3305,6 @@ curr_nr
 elements
 pool_data
 alloc
-free
 mempool_t
 mem_cgroup_id
 ref
@@ -3052,6 +3318,7 @@ bdi_id
 memcg_id
 at
 obj_cgroup
+nr_charged_bytes
 swap
 memsw
 swap_cluster_info
@@ -3120,7 +3387,6 @@ dport
 sport
 code
 flowi_uli
-ports
 icmpt
 gre_key
 mht
@@ -3145,7 +3411,9 @@ ipstats_mib
 icmp_mib
 icmpmsg_mib
 icmpv6_mib
+icmpv6_mib_device
 icmpv6msg_mib
+icmpv6msg_mib_device
 tcp_mib
 udp_mib
 linux_mib
@@ -3605,6 +3873,64 @@ ip6mr_notifier_ops
 ip6addrlbl_table
 ioam6_data
 ipv6_devconf
+forwarding
+hop_limit
+mtu6
+accept_ra
+accept_redirects
+autoconf
+dad_transmits
+rtr_solicits
+rtr_solicit_interval
+rtr_solicit_max_interval
+rtr_solicit_delay
+force_mld_version
+mldv1_unsolicited_report_interval
+mldv2_unsolicited_report_interval
+use_tempaddr
+temp_valid_lft
+temp_prefered_lft
+regen_max_retry
+max_desync_factor
+max_addresses
+accept_ra_defrtr
+ra_defrtr_metric
+accept_ra_min_hop_limit
+accept_ra_min_lft
+accept_ra_pinfo
+ignore_routes_with_linkdown
+accept_ra_rtr_pref
+rtr_probe_interval
+accept_ra_rt_info_min_plen
+accept_ra_rt_info_max_plen
+proxy_ndp
+accept_source_route
+accept_ra_from_local
+optimistic_dad
+use_optimistic
+mc_forwarding
+disable_ipv6
+drop_unicast_in_l2_multicast
+accept_dad
+force_tllao
+ndisc_notify
+suppress_frag_ndisc
+accept_ra_mtu
+drop_unsolicited_na
+accept_untracked_na
+stable_secret
+use_oif_addrs_only
+keep_addr_on_down
+seg6_enabled
+seg6_require_hmac
+enhanced_dad
+addr_gen_mode
+disable_policy
+ndisc_tclass
+rpl_seg_enabled
+ioam6_enabled
+ndisc_evict_nocarrier
+sysctl_header
 netns_nexthop
 devhash
 last_id_allocated
@@ -3614,7 +3940,6 @@ netns_ieee802154_lowpan
 netns_sctp
 sctp_statistics
 proc_net_sctp
-sysctl_header
 ctl_sock
 udp4_sock
 udp6_sock
@@ -3881,6 +4206,9 @@ skb_read_actor_t
 netdev_features_t
 pipe_buffer
 pipe_buf_operations
+confirm
+try_steal
+get
 sk_buff_list
 sk_buff_head
 qlen
@@ -3961,6 +4289,8 @@ sysname
 nodename
 machine
 domainname
+ipv6_stable_secret
+secret
 dql
 num_queued
 adj_limit
@@ -3997,6 +4327,7 @@ dev_rx
 nlmsghdr
 nlattr
 netlink_ext_ack
+nla_policy
 netlink_callback
 skb
 nlh
@@ -4065,6 +4396,8 @@ tx_compressed
 __tx_compressed
 net_device_stats
 net_device_core_stats
+rx_nohandler
+rx_otherhost_dropped
 netdev_hw_addr_list
 tree
 hh_cache
@@ -4088,6 +4421,7 @@ _xmit_lock
 xmit_lock_owner
 trans_start
 rps_map
+cpus
 rps_dev_flow_table
 netdev_rx_queue
 xdp_rxq
@@ -4211,6 +4545,10 @@ ndo_get_peer_dev
 ndo_fill_forward_path
 ndo_get_tstamp
 neigh_parms
+neigh_setup
+sysctl_table
+reachable_time
+data_state
 netdev_ml_priv_type
 ML_PRIV_NONE
 ML_PRIV_CAN
@@ -4230,12 +4568,91 @@ pcpu_lstats
 pcpu_sw_netstats
 pcpu_dstats
 inet6_dev
+addr_list
+mc_list
+mc_tomb
+mc_qrv
+mc_gq_running
+mc_ifc_count
+mc_dad_count
+mc_v1_seen
+mc_qi
+mc_qri
+mc_maxdelay
+mc_gq_work
+mc_ifc_work
+mc_dad_work
+mc_query_work
+mc_report_work
+mc_query_queue
+mc_report_queue
+mc_query_lock
+mc_report_lock
+mc_lock
+ac_list
+if_flags
+desync_factor
+tempaddr_list
+token
+nd_parms
+cnf
+rs_timer
+rs_interval
+rs_probes
+ra_mtu
 tipc_bearer
 mpls_dev
 dm_hw_stat_delta
+kind
+priv_size
+netns_refund
+maxtype
+validate
+newlink
+changelink
+dellink
+get_size
+fill_info
+get_xstats_size
+fill_xstats
+get_num_tx_queues
+get_num_rx_queues
+slave_maxtype
+slave_policy
+slave_changelink
+get_slave_size
+fill_slave_info
+get_link_net
+get_linkxstats_size
+fill_linkxstats
 poll_queue_proc
 neigh_table
+entry_size
+key_eq
+constructor
+pconstructor
+pdestructor
+proxy_redo
+is_multicast
+allow_add
+parms_list
+gc_interval
+gc_thresh1
+gc_thresh2
+gc_thresh3
+last_flush
+gc_work
+managed_work
+proxy_timer
+proxy_queue
+gc_entries
+last_rand
+nht
+phash_buckets
+neigh_statistics
 neigh_ops
+pneigh_entry
+neigh_hash_table
 dev_rcu
 TCP_ESTABLISHED
 TCP_SYN_SENT
@@ -4344,6 +4761,11 @@ raw_hash
 smc_hash
 smc_hashinfo
 request_sock_ops
+slab_name
+rtx_syn_ack
+send_ack
+send_reset
+syn_ack_timeout
 timewait_sock_ops
 request_sock
 __req_common
@@ -4358,12 +4780,37 @@ rsk_ops
 saved_syn
 secid
 peer_secid
+ifmcaddr6
+ifacaddr6
+ipv6_devstat
+proc_dir_entry
+icmpv6dev
+icmpv6msgdev
+e_uid
+e_gid
+posix_acl_entry
+e_tag
+e_perm
+blk_zone
 blk_integrity
 profile
 tuple_size
 interval_exp
 tag_size
 block_device_operations
+submit_bio
+poll_bio
+rw_page
+check_events
+unlock_native_capacity
+getgeo
+set_read_only
+free_disk
+swap_slot_free_notify
+report_zones
+get_unique_id
+pr_ops
+alternative_gpt_sector
 blk_independent_access_ranges
 blk_zoned_model
 BLK_ZONED_NONE
@@ -4402,6 +4849,11 @@ discard_misaligned
 raid_partial_stripes_expensive
 zoned
 dma_alignment
+report_zones_cb
+blk_unique_id
+BLK_UID_T10
+BLK_UID_EUI64
+BLK_UID_NAA
 seq_buf
 trace_seq
 perf_sw_ids
@@ -4559,8 +5011,14 @@ irqwait
 perf_regs
 abi
 perf_callchain_entry
+perf_copy_f
+pad
+perf_raw_frag
+copy
 perf_raw_record
+frag
 perf_branch_stack
+hw_idx
 hw_perf_event_extra
 reg
 idx
@@ -4650,7 +5108,6 @@ fields
 raw_init
 fc
 do_mount_root
-str
 folio_put
 UNAME26
 ADDR_NO_RANDOMIZE
@@ -4702,7 +5159,6 @@ cpu_index
 smt_active
 microcode
 x86_cache_bits
-initialized
 pcpu_fc
 PCPU_FC_AUTO
 PCPU_FC_EMBED
@@ -4928,6 +5384,13 @@ frozen_offsets
 timens_offsets
 monotonic
 boottime
+vdso_clock_mode
+VDSO_CLOCKMODE_NONE
+VDSO_CLOCKMODE_TSC
+VDSO_CLOCKMODE_PVCLOCK
+VDSO_CLOCKMODE_HVCLOCK
+VDSO_CLOCKMODE_MAX
+VDSO_CLOCKMODE_TIMENS
 rlimit_type
 UCOUNT_RLIMIT_NPROC
 UCOUNT_RLIMIT_MSGQUEUE
@@ -5342,7 +5805,6 @@ irqaction
 handler
 percpu_dev_id
 thread_fn
-secondary
 thread_flags
 thread_mask
 irq_affinity_notify
@@ -5423,6 +5885,11 @@ XEN_MC_XE_NO_SPACE
 xen_mc_callback_fn_t
 ring_buffer_event
 trace_event_file
+event_call
+tr
+triggers
+sm_ref
+tm_ref
 TRACE_EVENT_FL_FILTERED
 TRACE_EVENT_FL_CAP_ANY
 TRACE_EVENT_FL_NO_SET_FILTER
@@ -5594,7 +6061,6 @@ dfd
 statbuf
 flag
 __do_compat_sys_ia32_fstatat64
-fd
 __do_compat_sys_ia32_fstat64
 __do_compat_sys_ia32_lstat64
 __do_compat_sys_ia32_stat64
@@ -5759,6 +6225,8 @@ wq_dev
 cpu_pwqs
 numa_pwq_tbl
 workqueue_attrs
+nice
+no_numa
 xa_mark_t
 ida
 hentry
@@ -5821,6 +6289,11 @@ uint64_t
 pin_cookie
 task_call_f
 linux_binfmt
+lh
+load_binary
+load_shlib
+core_dump
+min_coredump
 plist_head
 hrtimer_mode
 HRTIMER_MODE_ABS
@@ -5983,6 +6456,10 @@ ttwu_move_affine
 ttwu_move_balance
 span_weight
 sched_group
+group_weight
+sgc
+asym_prefer_cpu
+sched_group_capacity
 dev_pm_qos
 kernel_cpustat
 cpustat
@@ -6221,8 +6698,41 @@ bw_ratio
 perf_domain
 rq_flags
 cookie
+cmd_op
+__pad1
+off
+addr2
+splice_off_in
+rw_flags
+fsync_flags
+poll_events
+poll32_events
+sync_range_flags
+timeout_flags
+accept_flags
+cancel_flags
+open_flags
+statx_flags
+fadvise_advice
+splice_flags
+rename_flags
+unlink_flags
+hardlink_flags
+xattr_flags
+msg_ring_flags
+uring_cmd_flags
+buf_index
+buf_group
+__pad3
+splice_fd_in
+file_index
+addr3
+__pad2
+cmd
 io_uring_sqe
+user_data
 io_uring_cqe
+big_cqe
 io_wq_work_node
 io_wq_work_list
 io_wq_work
@@ -6284,7 +6794,6 @@ registered
 io_submit_link
 io_kiocb
 iopoll_completed
-buf_index
 cqe
 rsrc_node
 poll_refs
@@ -6293,7 +6802,6 @@ apoll
 async_data
 creds
 io_submit_state
-free_list
 compl_reqs
 plug_started
 need_plug
@@ -6349,9 +6857,7 @@ cq_last_tm_flush
 io_wq_hash
 io_req_tw_func_t
 io_cqe
-user_data
 io_cmd_data
-cmd
 imu
 kbuf
 buf_list
@@ -6361,7 +6867,6 @@ extra1
 extra2
 of
 nbytes
-off
 sched_move_task
 sched_release_group
 sched_destroy_group
@@ -6413,7 +6918,6 @@ __x64_sys_sched_setparam
 __x64_sys_sched_setscheduler
 param
 do_sched_setscheduler
-nice
 sched_set_normal
 sched_set_fifo_low
 sched_set_fifo
@@ -6485,7 +6989,6 @@ task_of
 put_task_struct
 task_state_index
 runqueues
-unused
 cpumap
 irq_matrix
 trace_event_raw_irq_matrix_global
@@ -6572,6 +7075,7 @@ futex_pi_state
 compat_size_t
 futex_waitv
 futex_key
+rt_mutex_base
 futex_q
 futex_vector
 __x64_sys_futex_time32
@@ -6618,7 +7122,6 @@ index_id
 lock_class
 proc_ns_operations
 real_ns_name
-get
 put
 install
 get_parent
@@ -6812,8 +7315,8 @@ hist_vars
 cond_snapshot
 last_func_repeats
 tracer
-tr
 time_start
+trace_subsystem_dir
 trace_pid_list
 trace_array_cpu
 trace_options
@@ -7025,7 +7528,6 @@ map_id
 btf_id
 link_id
 next_id
-open_flags
 info_len
 query_flags
 prog_ids
@@ -7051,7 +7553,6 @@ link_fd
 new_prog_fd
 old_prog_fd
 bpf_attr
-test
 query
 raw_tracepoint
 task_fd_query
@@ -7305,9 +7806,7 @@ dev_queue
 rate_est
 cpu_bstats
 cpu_qstats
-pad
 gso_skb
-q
 bstats
 qstats
 state2
@@ -7328,9 +7827,23 @@ overlimits
 gnet_stats_basic_sync
 bytes
 packets
+gnet_dump
 qdisc_size_table
 qdisc_skb_head
 Qdisc_ops
+cl_ops
+static_flags
+peek
+reset
+change
+change_tx_queue_len
+change_real_num_tx
+dump_stats
+ingress_block_set
+egress_block_set
+ingress_block_get
+egress_block_get
+Qdisc_class_ops
 cgroup_fd
 cgroup_id
 pid_fd
@@ -7681,7 +8194,6 @@ BPF_LRU_LOCAL_LIST_T_FREE
 BPF_LRU_LOCAL_LIST_T_PENDING
 bpf_lru_node
 bpf_lru_list
-lists
 counts
 next_inactive_rotation
 bpf_lru_locallist
@@ -7976,8 +8488,6 @@ btf_trace_mm_vmscan_node_reclaim_end
 btf_trace_mm_vmscan_throttled
 scan_control
 wakeup_kswapd
-kswapd
-pgdat
 balance_pgdat
 try_to_free_pages
 sc
@@ -8179,7 +8689,6 @@ simple_write_to_buffer
 simple_read_from_buffer
 simple_release_fs
 simple_pin_fs
-magic
 simple_fill_super
 copied
 fsdata
@@ -8294,13 +8803,34 @@ __REQ_NR_BITS
 bh_end_io_t
 mpage_readpage_args
 do_mpage_readpage
+fsnotify_ops
 fsnotify_group
+notification_lock
+notification_list
+notification_waitq
+q_len
+max_events
+owner_flags
+mark_mutex
+user_waits
+marks_list
+fsn_fa
+overflow_event
 fsnotify_mark
 g_list
 obj_list
 connector
 ignore_mask
 fsnotify_event
+inotify_group_private_data
+idr_lock
+fanotify_group_private_data
+merge_hash
+access_list
+access_waitq
+error_events_pool
+inotify_data
+fanotify_data
 inotify_inode_mark
 fsn_mark
 inotify_free_mark
@@ -8375,8 +8905,24 @@ wake_exceptional_entry_func
 fsverity_info
 fsverity_operations
 load_script
-proc_dir_entry
+nlink_t
+proc_ops
+proc_write_t
+pde_openers
+pde_unload_lock
+pde_unload_completion
+proc_iops
+proc_dops
+state_size
+low_ino
+subdir
+subdir_node
+namelen
+inline_name
 syscall_info
+proc_dir_ops
+seq_ops
+single_show
 proc_inode
 ptr
 proc_pid_readdir
@@ -8469,6 +9015,11 @@ KEY_DEFER_PERM_CHECK
 key_ref_t
 __key_reference_with_attributes
 key_user
+cons_lock
+nkeys
+nikeys
+qnkeys
+qnbytes
 prep
 skb_drop_reason
 SKB_NOT_DROPPED_YET
@@ -8543,6 +9094,8 @@ h_dest
 h_source
 h_proto
 selinux_state
+hash2
+log
 udp_hslot
 sock_type
 SOCK_STREAM
@@ -8573,11 +9126,30 @@ aa_label
 do_ploaddata_rmfs
 xattr
 blkcg_gq
+blkcg
+iostat_cpu
+iostat
+async_bio_lock
+async_bios
+use_delay
+delay_nsec
+delay_start
+last_delay
+last_use
 sbitmap_word
 sbitmap
 shift
 map_nr
 round_robin
+sbq_wait_state
+sbitmap_queue
+wake_batch
+wake_index
+ws
+ws_active
+min_shallow_depth
+completion_cnt
+wakeup_cnt
 mq_ctx
 mq_hctx
 cmd_flags
@@ -8594,7 +9166,6 @@ stats_sectors
 nr_phys_segments
 nr_integrity_segments
 write_hint
-ioprio
 end_io
 end_io_data
 elevator_queue
@@ -8606,6 +9177,14 @@ hctxs
 ctxs
 blk_stat_callback
 blk_mq_tags
+nr_tags
+nr_reserved_tags
+active_queues
+bitmap_tags
+breserved_tags
+rqs
+static_rqs
+page_list
 blk_flush_queue
 blk_mq_tag_set
 rq_end_io_ret
@@ -8663,14 +9242,63 @@ BLK_MQ_S_SCHED_RESTART
 BLK_MQ_S_INACTIVE
 BLK_MQ_MAX_DEPTH
 BLK_MQ_CPU_WORK_BATCH
+elv_merge
+ELEVATOR_NO_MERGE
+ELEVATOR_FRONT_MERGE
+ELEVATOR_BACK_MERGE
+ELEVATOR_DISCARD_MERGE
+elevator_mq_ops
+init_sched
+exit_sched
+init_hctx
+exit_hctx
+depth_updated
+allow_merge
+bio_merge
+request_merge
+request_merged
+requests_merged
+limit_depth
+prepare_request
+finish_request
+insert_requests
+dispatch_request
+has_work
+completed_request
+requeue_request
+former_request
+next_request
+init_icq
+exit_icq
 elevator_type
+icq_cache
+icq_size
+icq_align
+elevator_attrs
+elevator_name
+elevator_alias
+elevator_features
+elevator_owner
+queue_debugfs_attrs
+hctx_debugfs_attrs
+icq_cache_name
 blk_mq_alloc_data
+elv_fs_entry
+blk_mq_debugfs_attr
 blk_mq_ctxs
 rq_lists
 rq_qos_id
 RQ_QOS_WBT
 RQ_QOS_LATENCY
 RQ_QOS_COST
+rq_qos_ops
+blkg_iostat
+ios
+blkg_iostat_set
+cur
+async_bio_work
+free_work
+blkg_policy_data
 rq_map_data
 map_data
 blk_rq_map_user
@@ -8723,6 +9351,7 @@ thermal_zone_device
 clk_duty
 wake_waiting
 semaphore
+ww_acquire_ctx
 regulator_dev
 leaving_gfx
 do_unblank_screen
@@ -8736,7 +9365,24 @@ do_unbind_con_driver
 do_con_write
 vc
 do_update_region
+clocksource_ids
+CSID_GENERIC
+CSID_ARM_ARCH_COUNTER
+CSID_MAX
 clocksource
+mult
+max_idle_ns
+maxadj
+uncertainty_margin
+max_cycles
+rating
+enable
+disable
+mark_unstable
+tick_stable
+wd_list
+cs_last
+wd_last
 dev_iommu
 do_fault
 intel_iommu
@@ -8837,7 +9483,43 @@ fib6_table
 hlist_nulls_head
 nf_conntrack
 use
+a4
+a6
+in6
+xfrm_address_t
+xfrm_id
+spi
 xfrm_sec_ctx
+xfrm_selector
+dport_mask
+sport_mask
+prefixlen_d
+prefixlen_s
+xfrm_lifetime_cfg
+soft_byte_limit
+hard_byte_limit
+soft_packet_limit
+hard_packet_limit
+soft_add_expires_seconds
+hard_add_expires_seconds
+soft_use_expires_seconds
+hard_use_expires_seconds
+xfrm_lifetime_cur
+add_time
+use_time
+xfrm_replay_state
+oseq
+xfrm_replay_state_esn
+xfrm_algo
+xfrm_algo_auth
+xfrm_algo_aead
+xfrm_stats
+replay_window
+replay
+integrity_failed
+xfrm_encap_tmpl
+xfrm_mark
+xfrm_address_filter
 NETIF_F_SG_BIT
 NETIF_F_IP_CSUM_BIT
 __UNUSED_NETIF_F_1
@@ -8951,6 +9633,47 @@ rx_list
 rx_count
 napi_hash_node
 xfrm_state
+xs_net
+bysrc
+byspi
+byseq
+sel
+if_id
+tfcpad
+genid
+km
+props
+lft
+aalg
+ealg
+calg
+aead
+geniv
+new_mapping_sport
+new_mapping
+mapping_maxage
+encap
+coaddr
+tunnel
+tunnel_users
+replay_esn
+preplay
+preplay_esn
+repl_mode
+xflags
+replay_maxage
+replay_maxdiff
+rtimer
+curlft
+mtimer
+xso
+saved_tmo
+lastused
+xfrag
+inner_mode
+inner_mode_iaf
+outer_mode
+type_offload
 netdev_name_node
 recursion
 more
@@ -8979,6 +9702,15 @@ defer_csd
 sd_flow_limit
 xfrm_policy
 sock_reuseport
+max_socks
+num_socks
+num_closed_socks
+incoming_cpu
+synq_overflow_ts
+reuseport_id
+bind_inany
+has_conns
+socks
 sock_flags
 SOCK_DEAD
 SOCK_DONE
@@ -9021,7 +9753,6 @@ ts_needtime
 ts_needaddr
 router_alert
 cipso
-__pad2
 tcphdr
 source
 dest
@@ -9056,7 +9787,6 @@ hdrlen
 ipv6hdr
 flow_lbl
 payload_len
-hop_limit
 inet6_skb_parm
 iif
 dst0
@@ -9087,6 +9817,27 @@ h4
 h6
 rt6key
 plen
+xfrm_state_walk
+all
+dying
+xfrm_dev_offload
+real_dev
+offload_handle
+xfrm_mode
+xfrm_replay_mode
+XFRM_REPLAY_MODE_LEGACY
+XFRM_REPLAY_MODE_BMP
+XFRM_REPLAY_MODE_ESN
+gclist
+bydst
+reqid
+aalgo
+ealgo
+calgo
+extra_flags
+smark
+xfrm_type
+xfrm_type_offload
 inet_ehash_bucket
 chain
 inet_bind_hashbucket
@@ -9153,13 +9904,45 @@ __build_skb
 sock_put
 ipv4_devconf
 in_device
+ifa_list
+mc_hash
+mc_count
+mc_tomb_lock
+mr_v1_seen
+mr_v2_seen
+mr_maxdelay
+mr_qi
+mr_qri
+mr_qrv
+mr_gq_running
+mr_ifc_count
+mr_gq_timer
+mr_ifc_timer
+arp_parms
 in_ifaddr
+ifa_next
+ifa_dev
+ifa_local
+ifa_address
+ifa_mask
+ifa_rt_priority
+ifa_broadcast
+ifa_scope
+ifa_prefixlen
+ifa_proto
+ifa_flags
+ifa_label
+ifa_valid_lft
+ifa_preferred_lft
+ifa_cstamp
+ifa_tstamp
 in_skb
 neigh
 neigh_resolve_output
 dev_queue_xmit
 phy_device
 net_generic
+__empty_ptr
 BPF_F_INGRESS
 BPF_F_BROADCAST
 BPF_F_EXCLUDE_INGRESS
@@ -9240,7 +10023,6 @@ convert_csum
 uc_index
 mc_index
 mc_addr
-mc_list
 local_port_range
 ipv6_pinfo
 sticky_pktinfo
@@ -9319,7 +10101,6 @@ icsk_ca_priv
 inet_bind_bucket
 ib_net
 l3mdev
-port
 fastreuse
 fastreuseport
 fastuid
@@ -9329,7 +10110,10 @@ fast_sk_family
 fast_ipv6_only
 owners
 inet_bind2_bucket
+deathrow
 tcp_ulp_ops
+get_info_size
+clone
 tcp_fastopen_cookie
 tcp_sack_block
 start_seq
@@ -9517,10 +10301,11 @@ rxflow
 rxtclass
 rxorigdstaddr
 recvfragsize
-all
 ipv6_mc_socklist
 ipv6_ac_socklist
 ipv6_fl_socklist
+v6_rcv_saddr
+rcv_saddr
 tcp_md5_addr
 strp_stats
 msgs
@@ -9536,7 +10321,6 @@ read_sock_done
 abort_parser
 unlock
 strparser
-stopped
 aborted
 interrupted
 unrecov_intr
@@ -9546,7 +10330,6 @@ need_bytes
 msg_timer_work
 sk_msg_sg
 copybreak
-copy
 sk_msg
 sg
 sk_psock_progs
@@ -9664,7 +10447,6 @@ bypass_spec_v4
 seen_direct_write
 insn_aux_data
 prev_linfo
-log
 subprog_info
 idmap_scratch
 cfg
@@ -9745,7 +10527,6 @@ bpf_stack_state
 bpf_reference_state
 bpf_id_pair
 old
-cur
 bpf_verifier_state
 bpf_verifier_state_list
 bpf_insn_aux_data
@@ -9773,10 +10554,14 @@ u_int16_t
 u_int32_t
 nf_logger
 nf_hook_entries
+num_hook_entries
+hooks
 nf_hook_state
 hook
 pf
 okfn
+nf_hookfn
+nf_hook_entry
 net_protocol
 net_offload
 prot
@@ -9872,7 +10657,6 @@ fport
 inet_ehashfn
 echo
 gateway
-frag
 icmphdr
 checksum
 un
@@ -10050,6 +10834,7 @@ sktw
 twp
 tcp_twsk_unique
 tcp_v4_init_seq_and_ts_off
+ip_mc_list
 inet_fill_args
 inet_netconf_dump_devconf
 inet_netconf_get_devconf
@@ -10128,7 +10913,6 @@ router
 icmpv6_nd_ra
 router_pref
 home_agent
-other
 rt_lifetime
 un_data32
 un_data16
@@ -10318,6 +11102,10 @@ handle_irq_event_percpu
 __handle_irq_event_percpu
 rcu_node
 rt_mutex_waiter
+pi_tree
+wake_state
+ww_ctx
+rt_waiter_node
 do_nocb_deferred_wakeup_timer
 synchronize_rcu
 call_rcu
@@ -10366,7 +11154,6 @@ __x64_sys_getitimer
 do_getitimer
 tk_read_base
 cycle_last
-mult
 xtime_nsec
 base_real
 timekeeper
@@ -10696,7 +11483,6 @@ BPF_CORE_ENUMVAL_VALUE
 BPF_CORE_TYPE_MATCHES
 bpf_core_relo
 access_str_off
-kind
 bpf_kfunc_desc_tab
 bpf_kfunc_btf_tab
 bpf_verifier_stack_elem
@@ -10851,6 +11637,12 @@ inuse
 red_left_pad
 remote_node_defrag_ratio
 random_seq
+slabs
+__page_flags
+slab_cache
+__page_refcount
+slab_list
+objects
 reciprocal_value
 sh1
 sh2
@@ -11176,12 +11968,11 @@ task_is_descendant
 bpf_lsm_init
 disk_stats
 sectors
-ios
 merges
 io_ticks
 in_flight
 blk_integrity_profile
-ioc
+hd_geometry
 ioc_gq
 ioc_now
 trace_event_raw_iocost_iocg_state
@@ -11256,9 +12047,7 @@ trace_event_raw_io_uring_poll_arm
 trace_event_raw_io_uring_task_add
 trace_event_raw_io_uring_req_failed
 op_flags
-file_index
 pad1
-addr3
 trace_event_raw_io_uring_cqe_overflow
 ocqe
 trace_event_raw_io_uring_task_work_run
@@ -11340,7 +12129,6 @@ chip_select
 bits_per_word
 max_speed_hz
 trace_event_raw_spi_set_cs
-enable
 trace_event_raw_spi_message
 trace_event_raw_spi_message_done
 actual
@@ -11676,7 +12464,6 @@ inet6_create
 bpf_iter__ipv6_route
 u_int64_t
 nf_inet_addr
-in6
 ip_ct_tcp_state
 td_end
 td_maxend
@@ -11776,7 +12563,6 @@ tx_ring
 copy_thresh
 bind_lock
 pg_vec_lock
-num
 rollover
 mclist
 mapped
@@ -11932,6 +12718,10 @@ find_pid_ns
 alloc_pid
 free_pid
 do_dec_rlimit_put_ucounts
+active_nodes
+total_faults
+max_faults_cpu
+faults
 sched_tunable_scaling
 SCHED_TUNABLESCALING_NONE
 SCHED_TUNABLESCALING_LOG
@@ -12425,7 +13215,6 @@ inode_insert5
 new_inode
 new_inode_pseudo
 item
-lru_lock
 inode_lru_isolate
 evict
 clear_inode
@@ -12514,6 +13303,7 @@ eventfd_release
 eventfd_ctx_put
 eventfd_signal
 eventfd_signal_mask
+nfs4_lock_state
 pid_numa_maps_open
 pid_smaps_open
 pid_maps_open
@@ -12687,9 +13477,14 @@ btf_trace_block_unplug
 btf_trace_block_split
 btf_trace_block_bio_remap
 btf_trace_block_rq_remap
+throtl_service_queue
+parent_sq
+nr_queued
+pending_tree
+first_pending_disptime
+pending_timer
 blk_finish_plug
 blk_start_plug
-submit_bio
 submit_bio_noacct
 sched_rq_cmp
 statx_timestamp
@@ -12772,7 +13567,6 @@ trip
 trip_type
 trace_event_raw_thermal_power_devfreq_get_power
 busy_time
-total_time
 trace_event_raw_thermal_power_devfreq_limit
 cdev_state
 btf_trace_thermal_temperature
@@ -13169,6 +13963,24 @@ inet_create
 inet_listen
 inet_autobind
 inet_sock_destruct
+inet6_ifaddr
+prefix_len
+valid_lft
+prefered_lft
+dad_probes
+stable_privacy_retry
+dad_nonce
+cstamp
+dad_work
+idev
+addr_lst
+if_list
+if_list_aux
+tmp_list
+ifpub
+regen_count
+tokenized
+peer_addr
 trace_event_raw_fib6_table_lookup
 gw
 btf_trace_fib6_table_lookup
@@ -13254,6 +14066,7 @@ vm_area_free
 vm_area_dup
 vm_area_alloc
 process_counts
+coredump_params
 trace_event_raw_signal_generate
 errno
 trace_event_raw_signal_deliver
@@ -13324,7 +14137,6 @@ send_sig_info
 kill_something_info
 kill_pid_usb_asyncio
 kill_pid_info
-pgrp
 __kill_pgrp_info
 group_send_sig_info
 zap_other_threads
@@ -13706,8 +14518,15 @@ do_migrate_pages
 do_set_mempolicy
 pol
 vma_replace_policy
+memory_tier
 memcg_vmstats
+state_pending
+events_pending
 memcg_vmstats_percpu
+state_prev
+events_prev
+nr_page_events
+targets
 chrdev_open
 next_seq
 m_seq
@@ -13879,16 +14698,7 @@ __x64_sys_fanotify_init
 ignored
 trace_event_raw_locks_get_lock_context
 trace_event_raw_filelock_lock
-fl_blocker
-fl_owner
-fl_pid
-fl_flags
-fl_type
-fl_start
-fl_end
 trace_event_raw_filelock_lease
-fl_break_time
-fl_downgrade_time
 trace_event_raw_generic_add_lease
 wcount
 rcount
@@ -14501,7 +15311,6 @@ migrating_sk
 sk_reuseport_md
 eth_protocol
 ip_protocol
-bind_inany
 bpf_sock_addr
 user_family
 user_ip4
@@ -14524,7 +15333,6 @@ dtor_kfunc_tab
 base_btf
 start_str_off
 sk_reuseport_kern
-reuseport_id
 btf_kfunc_set_tab
 btf_id_dtor_kfunc_tab
 BTF_FIELD_IGNORE
@@ -14879,7 +15687,6 @@ mgr
 bpf_lsm_binder_set_context_mgr
 trace_event_raw_oom_score_adj_update
 trace_event_raw_reclaim_retry_zone
-zone_idx
 reclaimable
 min_wmark
 no_progress_loops
@@ -15140,11 +15947,9 @@ eppoll_entry
 epitem
 rdllink
 ffd
-dying
 pwqlist
 ep
 fllink
-ws
 rbn
 eventpoll
 mtx
@@ -15251,6 +16056,24 @@ acquire_inflight_cb
 cleanup_cb
 rq_qos_wait
 throtl_data
+service_queue
+throtl_slice
+dispatch_work
+limit_index
+limit_valid
+low_upgrade_time
+low_downgrade_time
+tmp_buckets
+avg_buckets
+latency_buckets
+last_calculate_time
+filtered_latency
+track_bio_latency
+latency_bucket
+total_latency
+samples
+avg_latency_bucket
+valid
 trace_event_raw_wbt_stat
 rmean
 rmin
@@ -15401,8 +16224,6 @@ tunnel_tos
 tunnel_ttl
 tunnel_label
 bpf_xfrm_state
-reqid
-spi
 bpf_tcp_sock
 bpf_sock_tuple
 bpf_xdp_sock
@@ -16063,7 +16884,6 @@ sched_autogroup_exit_task
 task_wants_autogroup
 __do_sys_membarrier
 sched_init_domains
-cpus
 sched_numa_find_closest
 sched_domains_numa_masks_clear
 sched_domains_numa_masks_set
@@ -16260,6 +17080,13 @@ pid_ns_ctl_handler
 audit_tree
 kill_rules
 seccomp_filter
+wait_killable_recv
+notif
+notify_lock
+notification
+action_cache
+allow_native
+allow_compat
 do_seccomp
 trace_buffer
 pid_list_refill_irq
@@ -16278,7 +17105,6 @@ tracing_map_insert
 tracing_map_elt_free
 tracing_map_elt_clear
 n_elts
-entry_size
 tracing_map_array_alloc
 tracing_map_array_free
 cmp_fn
@@ -16819,7 +17645,6 @@ u_omqstat
 __do_compat_sys_mq_getsetattr
 __do_sys_mq_getsetattr
 do_mq_getsetattr
-notification
 do_mq_notify
 u_msg_ptr
 u_msg_prio
@@ -17082,7 +17907,6 @@ security_binder_transfer_file
 security_binder_transfer_binder
 security_binder_transaction
 security_binder_set_context_mgr
-hooks
 security_add_hooks
 security_init
 bio_alloc_cache
@@ -17181,7 +18005,6 @@ n_tty_close
 n_tty_set_termios
 n_tty_receive_buf2
 n_tty_receive_buf
-flow
 n_tty_receive_buf_common
 lookahead_done
 n_tty_receive_buf_standard
@@ -17434,7 +18257,6 @@ sock_map_get_from_fd
 sock_map_alloc
 __qdisc_run
 root_lock
-validate
 sch_direct_xmit
 sockaddr_nl
 nl_family
@@ -17784,2316 +18606,2401 @@ btf_trace_ma_op
 btf_trace_ma_read
 btf_trace_ma_write
 `,
-  words: 103411,
+  words: 108873,
   types: `
 NAACBABIgCKAACDAAAEjBCCAAFKAACBABBogggQKAACBABEgBKAACIABBBABBogggQIABBBABBIKAACJAAEIABBBABCwgggQIABBBABCQIABBBABEghggQKA
 ACIABeIABBBABIgiggQIABBBABIgCIABkBIABiBKAACIABeIABcKAACIABcKAACIABaKAACIABcIABaDAAAuCmBQNCA0CAoBIABBBABIgiggQIAB2CIABwBI
 ABsCIABuCIABIIABODAAA6B6BCIAB0BIAB2BIABWIABiCIABkCCAAkDIABuCIABmCIABiCIABqCIABqDIAB0BIABCIAB6CIABoBIABWIABBBABBoggggCIAB
 uBIABuBIABoBIABwBIABwBIABwCIABuCIABqCIABsCIABuCIABuEIABwEIAByEIAB2CECAEB8DAIABCECAIkC+CAIABCEEBQBBABBgECAACECBIBDAEEBQoC
-BABDgECAACCAACDAAAuFwEGEEBQoCBABFgECAACNCAiGACCAACCAAmGCAABKAAqGCAABNAAiFCAAuGEiBBoCBoGABmFgEBtiCgEBziCgEB3iCgEBhhCgEBxB
-gEoCx4BgEBegEBZgEBZABZAB5iCABZABZABZABZAHABAKAACEEACB8EAB8EQEEAEB4EAB4EgBFGAEByBAAEAACAECBEACAIABCEEAEBmFABBQDAAAoF4FDFE
-AEB8BAAEAEEBIACABIgCIABCEABAEABAECBEBQAIABCEOBoBBCABoGgCBoGgCBoGgCBoGgCBwHgEBwHgEFGAIByHABDAoCFAHABACAACCAA98LEEBQB0CAAI
-gECAAiHEwEBgcB3jBAByCgExCtjBgIBvjBgcB1jBgwBB4HgEB4HgEBliBgEBjkBgEBlkBgEBwHgEBlLgEBnkBgQBwHgEBwHgCBjkBgCBlkBgEB6DgEB6DQB6
-DQBwHgBBrkBgCB2BgEB7jBgEB7jBgoBBpjBgoBB+HgMBwHgEByCgEBtkBgIBvkBgEB9jBgEBxkBgQBzkBgEBwEgEB8BgEBwHgEB8BgEBwHgEBwHgCB1kBgCB
-wHgEB3kBgEBwHgEB5kBgEBwHgEB8BgEBIgEBwHgEBwHgCBDgCB9kBgEBwHgEBjlBgEBwHgEBwHgCBFgCB8BgEBwHgEBFgEBwHgEB2GgCBpCgCB6DgEB6DQBn
-lBwDByCgEByCgIByBgIB4CgEB2GgCBrKgCCAACCAA8HCAAkICAA4HDAAA+HgHIEmCB4I3CKABt4BgEBx4BgEB14BgEBpzBgEBpzBgEB94BgEBh5BgEBh5BgE
-Bl5BgEBp5BgEBp5BgEBt5BgEBqIgEBx5BgEB15BgEBx5BgEB55BgEB95BgE1Dh6BgEBl6BgEB7QgEBn6BgEBh6BgEBr6BgEBv6BgEBt0BgEB16BgEB56BgEB
-96BgEBh7BgEBl7BgEB55BgEBr7BgEBv7BgEKAACHABAECBABBADAAAoIqHAIABmHEEBQBwFABmHgEEEBQwHEAxHkGgEEqBBoFB6IAB6IgEB6IgEB6IgEB6Ig
-EB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgEB6IgE7D6IgEB6IgEB6IgEEbBIB+GAAB+GAgBB+GIgB8D+GEQB+GBIB+GCCB
-+GBEB+GECB+GBIB+GBCB+GBCB+GBCB+GICIAB+IIABgJIABiJIABkJIABmJECAIBKAIABCECBI8IGAIABCECAIBMAIABCECAIBSAIABCECAIBYAIABCIABBC
-AABEKBgC7DgKAAxNgEAzNgUB6EgCBgKgCKAACHABAHABACAACHABADAAA0IkJgBEnBBgqEB9DAAmIuKAgMBqJAgEBqJAgBBqJAgBBqJAgBBuKAgBBuKAgEB/
-DAgEBuKAgQBuKAgEBuKAgEBuKAgEBuKAgEBlEAgEBuKAgEBgKBgEBoIAgCBvDAgWCAAoJNCA2KABCAABE5PBgyJB5FAABoKAgMB0EAgEB/GAgE7DoKAgCBoK
-AgCBuJAgCBjGAgCBoKAgIB2KAgEBCAgEBuJAgEBuJAgCBuJAgCBuJAgCBuJAgCBuJAgCBoKAgCBnYAgEBtYAggEBxYAgYBjZAgwDBlZAgEBlYAgUBmFAggEB
-oKAgEBoKAgCBuJAgCBnZAgEBpZAgEBlBAgEB0EAggQByJAgEByJAgBBuJAgBB3YAgCBqFAgEBrZAgIB2KAgEB+IAgEB+IAQBuJAwBBqFAgCBuJAgIBuJAgCB
-3YAgCBqFAgEBqFAgIBuJAgIB9XAgEBqFAgQBhUAgIBjHAgUBFAgMBFAgEBxEAgEBuJAgKBuJAgCBuJAgCBuJAgCB2KAgEBoKAgEBoKBgCBoKBCBoKBCBoKBC
-BoKB6BBoKBCBoKBCBoKBCBoKBCBoKBCBoKBCBoKBCBoKBCBoKBCBoKBCBoKBCBoKBCBoKBCBoKBCB2KAkDBxFAgEB2GAgcB2GAgCB2KAgCBCAgEBCAgEBqFA
-gEBqFAgIBCAgIBqFAgEBqFAgIBnXAgIBtZAgEBqFAggBBqFAgIBtRAgIBGAgEBGAgEB0EAgEBqIAgEBqIAgEBqIAgEB3XAgEB7XAgMBwFAgYB2KAgEB2KAgE
-BqIAgEBqIAgEB2KAgEB2KAgEBrXAgEBvXAgoBBvZAgcBvZAgEBvZAgEBzZAgEBrDAgEB1ZAgIB7TAgEB/TAgEB2KAgIB2KAgEB5ZAgEB7ZAgEB9ZAgEBhaAg
-EBzXAgEBlaAgEBpVAgEBpVAgEBpVAgEjD9WAgEB2KAgMBoGAgEBoKAgEB6EAgEBnaAgEBnEAgEBoKAgCB/UAgCBjXAgIBqIAgQBqIAgEB1GAgEBoDAgCB5YA
-gCBpHAgEBCAgIBpaAgEB0EAgEBtaAgEBxaAgEB1aAgEB5aAgEB9aAgEB/aAgEB2KAgEBhbAgEBlXAgEBoKAgcBqIAgEBqIAgEBqIAgEBtPAgEBpLAggCBuJA
-gCBuJAgCBlbAgEBqFAgEBwIAgIBwIAgCBnbAgCBrbAgEBqFAgEBtbAgIBtIAgEBoKAgQBvbAgEBtIAgIBqFAgQBjOAgIB2JAgEB2JAgBBuJAgBBoKAgCBoKA
-gCBuJAgCB2KAgEBqIAgEBqIAgEBqIAgEB8EAgEB1bAgIByCAgEB2KAgEB3bAgEB2KAgMB5bAgEBwIAgEB2KAgEB7EAgEA/YAgkQB9bAgIB5EAgEB/bAgIBuJ
-AgEBuJAgCB2KAgCBqIAgEBqIAgEBuJAgEBuJAgCBjcAgCBiJAgEBwFAgEBwFAgCB2KAgCBpOAgEB6FAgEBuJAgCBoKAgCBpOAgEBncAgEBpcAgEBoKAgEBoK
-AgCB9YAgCBuJAABCAgEBxIAgEBtcAgUB/GAgEBuJAgCB0EAgCBvcAgEBxcAgEBwIAgEB0EAgEBkJAgEBqIAgEBkJBgEBkJBCBkJ+BCB8EA8DBuJAgIB7FAgE
-B7FAgEB8EAgEBIAgcCAAGECBggBBfACAABEEBoiBAjOABzOgkRCAAuBCAA4BCAAqBCAABEeB4EBoLABoLgEBMgEB6BgEBoLgEAjNgEB8FgQBnNgIBtNgEBoL
-gEB5MgEBmFgEBLgEBxNgEB7MgECAA0BCAA0JHABACAA2CDAAAmKqKEIABqGHABAKAACDAAA6LyKgEIABiBKAACIABBCAAoBCAA+JEGBYvCkGABkGgEsK+KgE
-EQBoCxCiMABuEgEqJBgIBmGgEBmGgEBgGgEB8FgEBDgECAAgCCAAGIABkLEIBgBBBABuGgEBqKgEBqKgCCAAKESBwDBuKABuKgCBuKgCBuKgCBuKgCBuKgCB
-uKgCBBgCBuKgoBDAAAwKuLUEEAQBsKABsKgEEIAQjT0KAkT0KgClT0KgCmT0KgCFEAQAEAACAFEAwBBBABBADAAA6K4LMEWBgQgTkLAhTkLgBiTkLgBBkLgB
-AGgBB8KgIB8KgCnTBgCBDggCBCggEAEgYDAAA+K8LgBDAAAgL+LgCEgBBoEgTiLAhTiLgCiTiLgCjTiLgCkTiLgClTiLgCmTiLgCnTSgCBwLgoBBwLQBwLQB
-wLQBwLQBwLQBBwDBiLgECAA8BDAAA0LkMQEGBgCBiLABiLgEBBgEDAAAkLoMGEGBgSBQABEggIBBggBDAAA8LsMAFKBggEBiBABUABOABEABBADAAAgMwMgg
-EEVBgiEBsNAABsNAgC9TuLAgCBuLAgEBuLAgEBsNBgEBsNBCBsNBCBsNBCBEA6PEGBQBwLABuNgEBuNgCEO9JgkEBwNAB+NgEqUBgEBBgEBCgEBCgIBEgICA
-AGDAAA4N6MQDAAA6N8MgCEIBgBB9aABlbgEoChbgEB5agEKAACDAAAgOiNggEDAAAwFkNDDAAABmNECAABE4EBwmBBmJABmJgIBmJgIBnDgIBmMgMBmJgEBg
-JgIBmJgIBqNgIBqNgCBqNgCBkOgC4MCgCBjgEgEBwIgEiEjiEgEBkOgCB1kCgCBoJgEBmMgEBmMgEBmMgEBl9DgEB0MggCB0MgBB0MgBB7/DgCB1XggDB+Cg
-EBoJgEBoJgEBxEgEBmJgQ1MCgIBqNgEBqNgCBmJgC3C+DgIBxEgEBsJgQBviEgEBmJgEByOgIBqNgEBrEgE7GnwBgMBkOgEBkOgCBkOgCBkOgCByOgCBz+Dg
-EB4IgQBkOgIBsJgCB/hEgCBxiEgMByOgEBCgEB5gEgEuC4IgEB3OgIBmMgEBoJgEB7MgEBliEgEBwIgEBliEgEBt4CgEBmMgEBregEBziEgEBh+DgEB3iEg8
-CoRwIgEBmJgECAA1rEIAB0MEEBIwHCAxH2MgCEoBBwTB9jCAB9jCgkBB9jCgkB1MzKgkBByNgE3CDgCBHgC6W7iCgE7D6OgMB2KgEBuJgEBvVgIBzDgEBvVg
-UB9EgEBvNgQBjNgwBB3SgEB/jCgEBnFgwBECAEmD0KAIABCECAEmD2KAIABCEoBB4EB+MABmLgCB2OgCBwKgCB4MgCB4MgEB4MgEBoLgEBoLgCBGgCBCgCrU
-4KgCBsGgEBsGgIBsGgIBsGgIB4MgIB4MgEB+MgEB+MgCECBggB4RsEAEEBUBgOAyVBgCDAAAiOiOEECBgByVBADAAA6DmOEEGBQlJyFABkOgErUkOgCEGBog
-B6EMABuLggQBuLQGGBEBABCBEEMAoBByDAmDwNgE7DwNgCBwNgCBqNgEByDgEFEAIBBABDACAAkHCAAkBEIAYB8LA8DKgCAGgCByNgEEKAgBBDAB4OgEB4Og
-CwHgQgCxHgQgEHABACAACFGAoBBQABIAyGGAEGwM4BBoQABFgEACgENCA2NABCAAECAAEEI/JY7DwQABwQgEoTqOgEjWqOgCECBIrCDAECBIoCBACAACFEAE
-BqQAByLAEIBQBGAACgEB8OgCB8OgBIABBCAABNCAkRA+KEGBgBBIAvCGgI6TgLgEIABCCAAoPFCAEB8JAECBEACAIABCECAIyDoKAIABCCAAGECBEBuMAIAB
-CECBE9VCAEGBYB6RABBgEBBgECAACECBIjaCAEEBQnaCABEgEEAAAIABCFEAEBaABCAEGBYACABmMgEB6RgECAAoMECBElDmNAEKBoByV6GA3C6GgEBCgEtD
-gLgCBiNgCIABBEIBoB7DkSABwMgEvCBgEBmNgEIABBCAABNIAwRABAqSAwRA2MCAAIEEBY1DwBABwNgEIABCEEBY1DyLAB0NgEEEBgBB0SABCgEEIBgB3CwH
-AtD2LgEyaYgCza4NgCIAB8QEIBoB3a2NAlZoTgIBFgE7DiRgENCAuTABCAAECAAEIABBCAABNCA4TABCAABEGBgBxSkIA3asOgEvCIgIEIB4C1XCABSgQBBg
-UjWySgECAAx+EEGB4B1XGABkOgQpbCgIDAAAgU4SEDAAAuR6SEHABAHABACAACEyBBoM5ZCAuXDgEBiTgQBmBgE1D+CgQBmBgEB8TgQBqUgEBqUgEBqUgEBq
-UgEBqUgEBqUgEBqUgEBqUgEBFgEBmQgEBqUgEBmBgEBoBgQBkPgQBqUgEBqUgE1XQgEBgNgsBCAACDAAAGmTECAAMIABBCAABNGAuTABA2UA0OCAABEGBYBI
-AoCCgEByTgEEEBwBBuCA6aEgUECBI6aGAFEAQB0HAB0HAEGAIBgTABqTgCBqTQEEACBsTAucsTQEEACBuTAucuTQFGAIBGABEABCAEGBgBAKABDgIACgEKAA
-rtWCAACHABAECBIBBACAApgYECBEBoVAIABCECBE6cCAIABCECBE6cGAIABCEEAI6cCA1D2EgCIABCEYAoEB6TAB8QgEBmWgEB4DgEBBgU7DiVgE1DiDgEBk
-QgQBHgEBgRgEBoUgCBqUgBCAA5wEHAodAKAACCAACIABKEEAQBwQABkWgEFIAQBoRAACABoRABoRAEIAoBACABDgIB2WgE2a2WgEEeBgGB9ZAB1QgEBqEgIB
-8RgUByRgCB4EgCBqEgIB4WgUB4WgEBlmBgE7D4WgEB3gBgEBsFgCBsRgCB2QgICAACFEAIB8WABoLAEKAoBB+WABDgEB+WgEB+WgEACgEHABACAACEOAgBBk
-XABsWgEBsWQB+RwBB+RgCB2WgCBkXgCEGAgBBmXABmXgEB6RgEFGAIBsMABiSABiSAEKAoBBqXABuNgEBqXgEACgEB+FgEEEAQBDABqRgEHABACAACFOAoBA
-cAAUAAOAAMAAIAAGAuC4RAFEAEBuSABmXAFEAQvdqSAAkBAEQAgC7D4XAACgEydegIzd4XgE2a2RgE+eySgEmJySgCnJ4XgCFEAgCACAlJ6NAESBwDACAB8X
-ggBB8XgEBkXgEBkXQB2SwBB2SgCBuXgCwe8XgCEoBBoHAvmBAB1agIB3YgIBnlBgEByGgEBqMgEBwXgEB+SgCB6EgCByTgQBrmBgEBnMgQBtmBgEByVgQB8R
-gEie8RgEBxmBgEBkBgEBxfgEBxfgCKAACCAAEECqSI8VBACAAn+LHABAEEAgBnWwGABqYgMFEAgBBCABBACAAGCAAllHEgBBgE3Gt3BABt3BgEBx3BgEB13B
-gEB53BgEBh3BgEB93BgEBh4BgEBl4BgEBh3BgEBh3BgEBp4BgExCt4BgEBx4BgEB14BgEB54BgEKAACCAACEM0PwImGyTA/X0XgC7D0XgBBrBgBBwXggCB3i
-CgECAACEGAgBjEwTAB8YgIBDgEE+CBgmCBp7BA7W7gCgkDBh+BgcArhCggDBh+BggDBh+BggDBmFggDB+YgQB+YgEBl+BgEB6Ug8BB6UQB2XwBB2XgCB2XgC
-Bn7BgCBn7BgcBn7BgcB6FgcBjhCgQBjhCgIByTgIB+YgIByHgEB+YgEBuQggBBthCABvhCgEBvhCgkBB+YgkBB6UgEB2XgCB2XgCBxhCgEByTgEBuQgkBB4T
-ABqOgEBzhCgEByTgEBngCgIB1hCg8BByTgwCByHgIB9BgEBVgQB3hCgMCAACE8DAoiBB6GA9GDgMBiZgEBiZgEBiZgEBiZgEBiZgE+IiOgEB8TgEB8TgCB8T
-gCBuNgEB6XgEB2HgCB0GgCB2TgUB4TgIBiZgEBiZgEBiZgEBiZgEB4TgEBiZgEBiZgEBiZgEBiZgEBqDgEB2HgCBiZgCBiZgEBiZgEBiZgEBiZgEBiZgEBiZ
-gEBiZgEBiZgEBiZgEBiZgEBFgE1L2JggGBHgQByCgE7DiZgkCB2HgEBJgE3CuOgEBLgEBgBgEBNgEBiZgEBiZgE3P6XgEB8TgCB8TgC4cwDgEBuNgEBqFgEB
-8WgQBiZgEBiZgEBGgENKAkZAiBAkZAkZAkZAkZCAACDAAAoZgYwBCAAj9ECAA52YCAA0KCAA3gYDAAAyZqYAEEBYBoUA1DoIgIIABoZCAA6PCAABEUBwDA71
-BA7DBgUiJ4OgEgJyOgEA91BgEB+PgElJ+PgE6I6OgE6eqIgEBgQgEGYBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggENCA4YA4YECAgE5R0XAIABCDAAAma
-+YGHABACAACHABACAACDAAAkVoZOGMBEBABCBEBGBIBKHABAHABACAAEHABAEGBgBBwJABwVgEB8agIDAAA+a2ZBDAAAya4ZCDAAAsa6ZEDAAAua8ZIDAAAw
-a+ZQCAA/5DNAAmXNAAgZCAACCAA4SCAAkXCAABHABACAAsXHABAEQBwCAFABHgMBIgEBLgE2XPgE1MTgE5ZVgEBsWgECAACEIAY8kBMAB4agEyV4agCB4agC
-FEAYACArboWACAAiJHABACAACEEBgDBLABDgECAACEEB4CiUSAhlBwKgoBCAACCAAYNCAsbAICAACCAA6NCAA4NCAAuZE0BzNwFiKqRAnYgOgEoY8NgCBgOg
-CB8NgCBgOgCB8NgCBgOgCB8NgCBwcgCB/WgCB/WgEB/WgEB/WgEB/WgEBmcgEBrHgCBrHgEBrHgEBrHgEoR8WgEBhZgErjBwDgE4XzEgEBjZgEA/YgEKAACD
-AAA4c6bgBGKBEBABCBEBGBIEEBQB+bA6WDgEEYBoEBrKArbuXgMB6cgIB0SgEB5WgEuX6cgE1MBgEB7uDgErjB6DgE4XpEgEBgcgE6Wt0BgECAACEQxMgDyV
-2LAuX+cgC1DgMgCwLBgEilB8XgQBuKgErbyXgMBDgIDAAA+XmcEDAAAKocAECBIoCBACAACEEBQBEAoCBgECAACHABAESBoEBTABudgEBudgCuIRgCB4ZgUB
-kKgEhb4KgQ1DwMgQB2YgCIABBCAABNGA8bA+XA8bA8bIABEIABBCAABNEAidABAmYCAASEUBoBBwcA0mBwcgBBwcgBBwcgBBgegBBwcgCBqagBBQgBBKgEBI
-gECAArkIECBIBBACAA3nSECBQBqZAEGBoBsKwdABsZgEBsZgIEEBgB5ZgNAlZ0LgMECBQna8MAGEBEBABCEQBgC5ZGAB6LgQkbFgEBJgEiEodgEBodQBodQB
-odQNCAEABCAAECAAEEQBgCBFAzd6egEkZmbgCBsJgCBEgEBMgEBJgI2YiMgECAACEnBBgU1D+XAAjW+eAgCB+eAgCB+eAgCB+eBgCB+eBCB+eBCB+eBCB+eB
-CB+eA4BBoeAgCBoeAgBB+eAgBBmMAgCBIAgEBmMAgEBIAgEBHAgEBoOAggICAACNAAqMCAACDAAAMseIEGrOQ/XueABwagCkXBgCCAAxrXEEBQBkdABkdgEE
-GBYkNwdAjNwdgEBoegEECAIBgFAIABCIABydIABBCAAEIABqgBIABBCAAEFEBIBmfABsaAIABCEEAIB6dAB4dgCEIAYBqdABsfgCBEgCBsfgEEGAQgpB+dAh
-pB8dgCkpBGgCEKAgBgpBgeAhpB+dgCBwfgCBwdgEBwdgEEGAYByYAB4agEB4agEEEAMB0YABwfgEEGAQB+gBAByfgEByfgCFKAYB4fABggBABGABEABCAEEA
-gBBgbAACgEEEAQBweAB8fgEEGAQBkbAB+fgEB4gBgCFOBgBBWABUABSABQABGABEABCAEIAwBBigBABigBgCBigBgCBCgEECBwBACAIABCEM4XgF5Z+bA6Wi
-IgInYySgEyVqcgCBrxBgCxoBiSgwBCAACEEBYjEocA/N0BgIEIBgBByBAB2hBgEBsBgEB2BgEECBgBBCAEIBgBBseA2Y6hBgEB6hBgEB2dgEEOB4BBwfABwf
-gEBwfgEBwfgEBwfgEBwfgEBwfgECAAyEEEBYB0fABkDgEEGvNwCBBAB0hBgkBB0hBgCDAAAE8gBDEGwN4B1XscAhbiPgIB4hBgQEjEB4iBByQAABidAgCBgh
-BAgCBghBAgCB8cAgCBqPAgIB0XAgMBUAgEB4cAgMBghBAgEBghBAgCB0XAgCBghBAgE7D6hBAgCBnUAgCB6hBBgEB6hBBCB6hBA+BB8cAgCBoDAgIBiPAggB
-BpUAgEBjUAgQvNGAgMBrUAgoBoNidAgQBKAgEBghBAgEBvUAgEBxUAgEBkMAgEjN8fAgEkN8fAgEB8fAgEB8fAgElN8fAgEB8fAgEmNFAgEpNoiBAgMqNoiB
-AgEBoiBAgEBoiBAgEtNoiBAgEuNoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgEBoiBAgE+OMAgEB0gBAgcBzUAgEB9TAggE1K3UA
-gcB6hBAgEB5UAgEBkeAgEBohBAgBBohBAgBBsXAgCBkPAgEB6PAgQCAACEIlQgBBghBABghBgCB6gBgC7DghBgEEGmNYjNigBAkNigBgE1DgbgEGKBEBABCB
-EBGBIEOnNwB6c6MAB+gBgEiECgEjWkiBgCjNmgBgCkNmgBgElNmgBgEEIvLgBB0iBABghBgEBghBgEBghBgEEEBQB2iBABwgBgEEEBIBqiBABqiBgCESBgCB
-ugBABugBgEBugBgEB0gBgEB0gBgCB6iBgCB6iBgEB6iBgEstBCgEE4BBgIBwgBABwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBygBgEBwgBgEBwg
-BgEBygBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEBwgBgEEeBgIBIABkRgImV
-ydgMrKwiBgIBygBgE1oBygBgEBygBgEBygBgEBygBgEB2hBgE1MBgEBDgEBDgEB+iBgEBEgcCAACCAA5zEEOBwBB4dABkjBgIBkjBgEB2iBgErKgiBgCBgiB
-gBBBgBCAACEhBBgHjauRAAB8gBAgMB8gBAgEB8gBAgEB8gBAgEB8gBAgEB+gBAgEB8gBAgE7D6iBAgEB6iBBgCB6iBBCB6iBBCB6iBBCBoEA6BBoEAggBBBA
-ggBCAACEIAEhO0hBAB0hBQB0hBQB0hBQFEBEBCAsIohBAECBIoCBACAACEAhRAFEAQBgSArb8dAKAAlzECAACCAAjzECAAgYCAAkYCAA1mKDAAAye8iBECAA
-mHEkBzSoHiKySABlQgCA7QgCB6RgM7lBnRgUoRmegEA9QgEB0bgEnYqVgEoYmVgC7UnQgCBkjBgCBkjBgBiEojBgB7DokBgEAhRgEAlRgcBpRgQCAACCAAlx
-REOB4BBmjBA1DiTgC6nBuOgCBmjBgCBmjBgChlBlOgEBlOgICAACCAA5mHCAAtyEES+NoCyVwfABntBgEBptBgEBrtBgEBsHgEBvtBgEBxtBgEBxtBgEB1tB
-gECAACEIBghCBuTAyVkTgCB8RgCBpRgMCAACCAA/3FCAA5lKEE2OQ6avkBAlDvkBgECAACEQBoBBllDABllDgEBikBgEBikBgBBihBgBBihBQBihBQB6fgBC
-AACHA4OACAACEsB5OokB7WijBAja0TgEBigBgMBulBgIBulBgEmG2TgEBglBgCBglBgCBglBgCBglBgCB6ZgEBtYgEBigBg0MB/BgIBqSgIBgTgQBwSgUlYx
-kBgMBqXgE3CxkBggBBmSgEBhLgUCAACHA6OACAACCAAr4GCAAqEEsBBwSB1uBA9VkUg4BBBgEBrOgEBykBgEwLugBgEBugBgIBugBgIBugBgIBqLgIBugBgw
-DBugBgIBogBgIBugBgIBugBgIBugBgIBugBgIBrOgIBrOgEBBgEB2hBgEuCggBgECAACCAAlwFHABACAACCAAhwFDAAAB+kBCCAABE8BB4IvVroDA1D8egEh
-bmTgEB+gBgQBhrDgIBhrDgI8hB+gBgIB+gBgIB+gBgImoBilBgIBilBgCBilBgCBilBgCBilBgCBilBgCBilBgCBilBgC9V0UgCB2bgEgZ+jBgEB+jBgEB+j
-BgEBCgEB+jBgEB+jBgEBilBgEBilBgCBogBgCuCwgBgEB5sBgICAAtwNDAAAumBmlBDCAAkEEmBBoFhbuTAB0TgQB0TgM6akmBgMlDkmBgCBkmBgCBkmBgCB
-kmBgCBkmBgCBkmBgC8NkmBgCBkmBgCBkmBgCBuiBgCB0cgEBnYgEBnYgEBrlCgE7lBtPgECAACCAAtwEHABACAACE8DBoeBvjDABxjDgEB9QgE1KzjDgIB1j
-DgEB4TgEB5jDgQB7jDgEBumBgEBRgEBumBgIB6gBgEB8mBgEB2hBgE7W0lBgCBwVgCB/wBgEBpDgEBnDggBBxiDgElYjjBgIB3jBgEB8mBgEBumBgEBumBgC
-B0lBgCB9jDgEB/jDgEjvB0TgEBkTgUB2hBgQBhkDgEBwhBgEB+LgIB1xBgEBwhBgEBtjDgIBumBg8B5Z0lBgCBjkDgCBlkDgEBwhBgEBwVgIBiTgEB4TgsBB
-4TgQBwhBgQBwVgIB0lBgCBnkDgCuCihBgEB+TgIB4TgMB0lBgQBpkDgEBwhBgEBzJgIBzJgEBzJgEB4TgEB4iBgQBrkDgECAACCAAwRESBgCoCBABghBgErU
-inBgE7DinBgEBqNgEB0mBgEB0mBgCBgiBgCB+gBgECAACCAA57KCAAl/FHABAIABCEGBQBiWAByiBgCBshBgCCAACEKBwB5ZlMAjEmiBgEBqmBgIBujBgCBE
-gCEGmmBYBGABmnBgIBmnBgCEIBgBB2nBA2M4VgEhlBBgEB2nBgECAAtzLECBIBDAEaBgEyV2iBA8nB2iBgC1MBgCxC2nBgEnWiWgE6W4hBgMBunBgEANgEB6
-hBgQ7WwlBgE7D4mBgE/X+jBgBBPgDCAACEIBgB2cFA3GHgErU0jBgEBCgEHABAKAACCAACCAA1rYFGAgBolBUABQA3VKACAA7yLCAABEYB4DBilBArUikBgE
-BikBgEyVikBgEBikBgEzdkkBgEBkkBgE1DsVgEBxmBgQBonBgEofzmBgE2auiBgEEbB4EBUAAofwQAgEl2BEAgE/1BwiBAgEhbuVAgEBuVAgQBqnBAgQjEmj
-BAgEBklBAgIBkkBAgEBukBBgEBukBBCkS8PA+DNCAsnBABCAAECAAENCA+oBAECAACNEA2nBAQA8iBCAACNEAgjBAUAqNCAACNGAkjBAYAkjBAuNCAACNEAu
-pBAcAojBCAACNIA+kBAYAgmBAglBAilBCAACNEA6lBAcABCAABEEBQBn5CAB+lBgECAAGHABAKAACCAABE/FBoYBh7CAABt2BAgkCB4oBAgEB6nBAgCBj6CA
-gCB6kBAgQB4oBAgCBliCAgCBliCAgMBp7CAgMB4oBAgMB6nBAgCBypBAgCBypBAgCB4oBAgCB4oBAgCBz7CAgCAr7CAgEB17CAgEBt2BAgIB6kBAgEB4oBAg
-CB4oBAgCBqYAgCBgqBAgCAv7CAgEBliCAgEB6oBAgMB4oBAgCB0oBAgCB6nBAgCBsnBAgCAx7CAgEB0oBAgUB0oBAgCBgqBAgCBgqBAgEBwaAgEBzhCAgIB4
-oBAgEBypBAgCBklBAgCB0oBAgCBooBBgCBooBBCBooBBCBooBBCBooBECBooBAIBioBAQBioBAgBBioBAgBBgqBAgBBl7CAgEBwYAgEB4oBAgEB4oBAgCB6n
-BAgCB6nBAgCBibAgCBooBAgCBooBAQBioBAQB0YAgBB4oBAgCBiIAgCB6FAgEBsnBAgEB6WAgEBioBAgEBooBAgBB6kBAgBB6kBAgCBooBAgCBooBBQBooBB
-CBooBGCB8lBAMBz+BAgBB+jBAgEB+jBAgEB9sBAgEBgRAgIB77CAgEB77CAgEB77CAgEB77CAgEBt+BAgEB/7CAgEB77CAgEBh8CAgEB6CAgEBmkBAgEBn9B
-AgIBukBAAKAACCAABEZBgCxCgqBAA3a6kBAgE1MCAgIBDAgEBJAgEBoCAgEiauYAgEB4pBBgCB4pBBCB4pBBCB4pBBCB4pBBCEI25BgDjE8kBAB8YgI7zBCg
-EBXggBCAACHABAKAACCAACCAABCAA8eCAAaHABAHABAKAACCAAGCAAEHABAECBwB5ZBADAAAsZ+pBCEGBYB6qBAB4gBgEBBgECAAmhBDAAAirBkqB4BEKBgD
-7zBoBABujBggBBqBgEBBgEBqPgECAA9hWHABACAACGIBEBABCBEBGEEB4Bq6B4jBA5ZUgEEMBwC0nB4lBArUsrBgEBsrBgCBsrBgCBsrBgCBCgCEIBgBBBAB
-urBgEBuoBgEBuoBgECAAyEHABACAAwlBCAAgqBCAAkBHABACAACCAA+jBCAASCAA95SCAA95SCAAmgBCAAqYCAAogBEaBwEjEunBABnmDgIAjmDgEv2BplDg
-EBspBgYkXrkDgEAlmDgExS4mBgE7DyrBgEByrBgCB1RgCB3mBgEBrmDgECAABCAAEHABACAABCAAECAAmBEEBQBmnBABqqBgEKAACEEBQq7BqnBAr7B+oBgE
-KAACFEAIBipBABosBAFMAIBBAs7BDABJAt1BiGAB+GABwnBACAAKCAAIEGBQB6jBABqtBgEBqtBgCKAACCAACEEAI6awtBABwtBgCFGAIBguBAACAB0pBAEQ
-BoBBqsBAB+pBQB+pBQB+pBQASwCyV0pBgEAQgEACgEIABgtBIABCEEAABmcAB2lBAFEAOBBAACADAAAiuBktBOEEBQBIAAEgBFEAIBuoBABuoBAEZBoDBwoB
-AABqtBAgEBqtBAgCBQAgCACAgUBuqBBgEBuqBBCBkuBA+BB0rBAgCBDAgEBHAgEBTAgEEOBwBByWABoqBgEB9KgE2ayoBgEBstBgEB2sBgCBhLgCCAACHABA
-CAACNIA0tBA+EABAHAuqBCAABE5BBoHAz9BAABiFAgMA19BAgEB7aAgEA59BAgYBgvBAgI1qByuBAgEByuBAgCB+tBAgCB+tBAgBB+tBAgBBn+BAgBBquBBA
-BquBBCBquBCCBquBBEBquBBCBquBBCBquBBCBquBACAp+BAQlDt9BAgeBt9BAgC6atgBAgExStgBAgEByuBAgElwBqdAgCBt+BAgCKAACCAAiBCAAKHABAHA
-BAHABACAACECBIrCDAEEBQoCBAtCDgECAACCAACEEAI1DseAyVwuBgCFEAIBouBAACAECBIACAEEAI+1B4tBA1qB4tBgCFEAIACAB0tBAEEBQACAxCmoBgEK
-AACFEAQB6qBABBACAAqdFGAQB4qBABYABwqBAEgBBgGB+vBABsagCBagCBDgIBKgEBJgIBLgEBQgQBRgEBXgEBswBgEBqqBgEAGgEBgrBgIBgrBgIBCgIKAA
-CCAAEEsDB4TB0sBABuvBgBB0hBgBBwhBgCBkwBgCBhNgCBhNgEBnNgEBRgEB4ZgEBwqBgEBywBgEAtMgEB2sBgCBmsBgCB6nBgEB6nBgIB6nBgIBmfgIBuvB
-gCB6uBgBB6uBQB6rBQBywBgEBkegEBywBgUBywBgEBgrBgEBmrBgIBrNgIBqvBgEB0uBgCB0uBgBBmrBgBBmrBgIBmrBgIAvMgIBorBgIBorBgEBsrBgEBsr
-BgCBsrBgCBsrBgCAxMgCBvNgEB6ZgEBmrBggDA5MgIBmvBgEBmvBgCBxNgCBzNgEB1NgEBwqBgEKAACCAAEDAAAgwBwvBgBEaBgEBNABNgEh+BVgEBbgEBfg
-EBjBgEBnBgEBnBgEBrBgEBvBgEB9BgEBjCgEBpCgEKAACCAACEgEBguBB0rBABktBgIBowBgCBgxBgCB0sBgEB/NgEBlOgEBnOgEBpOgEBtOgEBgxBgEBgxB
-gEBgxBgEBQgEByegEB4vBgUB6rBgCB+qBgCBzOgEB5OgEB7OgEB/OgEBhPgEB+vBgEBwBgEB0rBgEBlPgIBwLgEBpPgEBurBgEBywBgIBnIgEB7Ng8EB+qBg
-gFB6uBgEBsoBgEBsoBgEB0vBgEBjNgEB+TgEBtGgQBywBgIBgsBgCB8dgCB6wBgQBCgEBnCgEBslBggBBslBgEB4vBgEBvGgCBkdgCBwrBgEByXgEBuJgEBu
-JgYrbmrBgYBodgIB8dgQB4vBgQB0fgYB0rBgEB0fgIB0rBgEKAACCAAENEA+vBAWA4wBCAACNEAiwBABADCAAeCAAsBCAAGNIAqwBAGAkxBAsxBABCAAwBCA
-AENCAwwBAMCAACNCA0wBAsBCAACNCAkyBAwBCAACNEAoyBA0BAuBCAACNGA6uBA4BA6uBAgxBCAACEIBgBB8BABoBgEBkxBgEB+YgENCABADCAAECAABEEBQ
-BEA+9BkCgEKAACCAAKNEAyxBABA2uBCAAGCAAENEAwCAwCABCAAuCCAAEHABAEQBgCBHABHgEB0wBgEBgyBgE7D6yBgCjE8tBgC7WgyBgIBJgENEAqzBABAD
-CAAECAAICAAGCAA+nBHABAHABACAACECBIBBADAAAwyB0yBCIABEGIBEBABCBEBGCAA30KEwCBg4BBjgBA7Dk0BgkDuX8yBgEB8yBgCB8yBgCB8yBgCB8yBg
-CB8yBgCB8yBgCB8yBgCB8yBgCB2zBgCt2BmMgCBhgBgEhhBhgBgcBzgBgcBmyBg0CBmyBgBBmyBgBBmyBgBwxBrgBgBhlB3gBg4BB4uBgEB0ZgIBBgwDBBgE
-B5gBgEB4uBgEBtgBgIBtgBgMmN2RgMB4uBgMBghBgIBmhBgQBsgBgMB3fgQBpfgEB+uBggKBxgBgCB7gBgKCAACEEBQhlBDABo0BgEHABACAACIAB8vBIAB8
-vBHABAEEAIB2yBAB8uBgBFEAIACAtH20BAEOB4B+1B40BAACgE8DBgEBDgEBy0BgEBsyBgEBsyBgECAA7jFCAAKFEBgBB8uBAxSBADAAA+uB4zBEHABAFEAY
-B4vBABqjBAFEAIBysBABysBAEOA4B+1Bo1BABo1BgE8DOgExkCMgEykC6xBgEzkC8yBgE0kC8yBgEFEA4BBSAACAEEAgBBgwBABkBgIFEAgBBQAACACAAnrH
-CAAQEIBoB1DmuBAyVqzBgEjEowBgEBBgICAA0zBESBwEBikBABEgEB41BgUBkqBgEBmwBgEnY6mBgIziBkqBgEBkqBgEBouBgEEG8lBIiK0wBABy0BgCoYBg
-CDAAA6mB00BAFEAQB20BArbkwBACAAICAAIDAAAsU80BgCEOB4BB+0BAByzBgEBm2BgEB6zBgEB6zBgEBm2BgEBm2BgEEEBQlZ8zBAB8zBgEEGBYjNgxBAkN
-gxBgE1oBgxBgEECBYBCAHA0rBACAACDAAAKq1BCDAAA2Us1BEHABACAACCAArgEDAAAiX01BQEsDBgNmE81BAvlCy1BgCulCo2BgCBo2BQBs1BwDBs1BgEBs
-1BgEBs1BgEBs1BgEBs1BgEBs1BgEBs1BgEB8ZgEBo2BgQB1aQBy1BwDBy1BgCBy1BgCBy1BgCBy1BgCBs1BgExlCs1BgEylCs1BgEzlCs1BgE0lCs1BgEBs1
-BgEBs1BgEwiBs1BgExiBs1BgEBs1BgEBs1BgEBs1BgEBs1BgE8qBs1BgE9qBs1BgE+qBs1BgEpNs1BgEqNs1BgEBs1BgEBs1BgEBs1BgEBs1BgEBs1BgEBs1
-BgEBs1BgEBs1BgEBs1BgEBs1BgEBy1BgEBs1BgEBs1BgEBs1BgEBs1BgEBs1BgECAACCAA10HECBIxyBwsBAEIBwBB+1BAB+1BgCBokBgCBsxBgMEKBgDBCA
-BivBgYBEgEBqkBgEBiyBgMEEBQtZsmBABoxBgEECAQ7vBmcAIABCIABq1BHABACAACIAB6oBIAB4oBEEBQB63BAxSDgEHABACAACFEAEBipBABKAFEAEBgpB
-ABKAESg2BwCB23BABm0BgCAEgCACgCB4zBgCBsvBgEBsvBgIBsvBgIBigBgICAABHABAIAB62BESBoCBDABk3BgEBgzBgEBs4BgIB+3BgEB+3BgCBCgCBCgE
-BqyBgEHABACAACHABAKAACNEAu3BAyHAu3BCAACHABAKAACHABAHABAKAACCAAGCAASEKB4J7D64BAB6mBgE8NBgU6TDgM2cFgsDDAAA0Ii4BDDAAAgBk4BD
-DAAAIm4BDNEA05BA6KA82BCAACHABACAACEoBBgFBJABPgEBTgEBXgEBfgEBjBgEBnBgEBrBgEBvBgEBzBgEB3BgEB7BgEB/BgEBjCgEBnCgEBtCgEBxCgEB
-7CgEB/CgEBjDgEKAACNEA04BA+vBABCAABEvBBoDBs3BAABs3BAgEB01BAgEB01BAgEB/eAgEBy5BBgCBy5BBCBy5BBCBy5BBCBy5BBCBy5BBCBy5BBCBy5B
-BCBy5BBCBhfAwBmxB9DAgEu+BqJAgEB44BAgEB44BAgCB44BAgCBy1BAgEBy1BAgEBy1BAgECAAGNEA84BAiiBABCAAqiBCAAENEAi5BAwjBAMCAACNEAq2B
-A0jBAICAACNCA26BABCAABEQB4Bof0iBAyd8jBgEBjgBgEB26BgEBo6BgEBo6BgCBy2BgCB26BgECAAGNMAy5BA4iBAgkBAu2BAs6BAihBAwoBCAACNOA25B
-A8iBAkkBAy2BAw6BAw6BAgxBA80BCAACNEAs2BAokBAs2BCAACNGAq7BAgBA42BA42BCAACNEAm3BAkBAu2BCAACNCAy7BAoBCAACNEAi3BA8MAuMCAACNIA
-u6BA8kBAwBAwBA2HCAACNCAy6BA0BCAACNGA63BA4BAw3BAw3BCAACNGAm8BA8BABABCAAg4BCAAENEAg7BAulBAqyBCAACNGAk7BABAqkBAFCAABE6BBgJl
-wB2EA7Dw8BgIsKw7BgEjE4dgE8D87BgUBi8BgCB9SgCBxegEBvegEBi8BgIBi8BgCm1Bi8BgCBi8BgCBi8BgCBi8BgCBq0BgCBzegEByqBgEB1DgEBukBgEB
-i8BgEBupBgEBs0BgQBq3BgE1DkrBgCBkrBgCB4oBgEBvegQB1egICAA83BCAAINCA68BA0kBCAACNEAy7BAkOA2NCAACCAAkDFEAEBw8BABy8BAFEAQBy3BA
-Bo3BAFEAIBBABFACAA60BNCAs9BAyMCAACFIAIB4WABDAB+5BAB+8BAHABACAACHABACAACEuBBgGBnGABtGgEBxGgEB1GgEB5GgEB9GgEBhHgEBlHgEk2Bp
-HgEBtHgEBlHgEBxHgEB1HgEB7HgEBhIgEBlIgEBrIgEBvIgEBzIgEB3IgEB7IgEBhJgEBlJgEKAACCAACEqCBoZBsYAiE89BgEB89BgEBw4BgEBw4BgIBw4B
-gIBw4BgI+5BwsBgIB24BgCBzZgCB89BgwCB89BgEB89BgEB89BgEB89BgEB89BgEB89BgEBrZgEB08BgYBtZgCBwsBgCBw4BgEBiqBgIBiqBgsBB89BgsBBw
-4BgEmGiGgIBrZgIBxWgYBxWgEBw4BgEBw4BgIBw4BgIBw4BgIBkqBgIBqtBgQAxZgECAACHABACAACCAA/+ECAAt4KCAA79GEMBgB1D6sBAxMscgE9lBmhBg
-EnYsvBgCslBsvBgCBi9BgCEMBgB/Us+BArU+9BgEB+9BgC/wB+9BgCB+9BgCBg6BgCFGAQB6tBAB04BABg+BACAAg5BIABw4BCAABHABAHABACAACEGBgKoM
-09BAB+rBgEBBgMDAAA2H29BDCAAy4BEyBBoGB9HAB4BgEnrC4BgEBhIgEBlIgEBpIgEB4BgEBtIgEBqGgEBxIgEBxIgEBxIgEBxIgEB3IgEB7IgEBtIgEB/I
-gEB/IgEB/IgEB/IgEBjJgEBnJgEBtJgEBxJgEBxJgEKAACCAACCAAsGCAAoGKAA7uGCAACHABAKAACCAABCAAEKAAxuGCAACCAA52KKAAn8GCAACCAApuGEu
-BBgdBu7BABu7BgEBzXgEBkgCgEBg8BgEBo8BgCB+6BgCBuPgEBgPgEBi6BgEB9JgEBi6Bg4LB8+BgEBg8BgCBgWgCBs+BgEB4uBgCB3XgCBmZgEB8+BgEBgt
-BgEBgPgQB7XgECAACHABACAACIABBCAABNMAs8BABAqgCAo/BAk8BAk+BAigCCAABEEBQBIABo8BgENGAq8BA0oBAq8BAu/BCAACNIAq8BA4oBAs9BAs8BAi
-lBCAACNIAu8BA8oBA4gCAw8BAmlBCAACNGA6/BAsSABA0gCCAABHABACAAGNEAigCAopBAYCAACNEA29BAspBA6XCAACNGA++BAwpBAkhCAyhCCAACNEAugC
-A0pBAw2BCAACNEAygCAkRA4pBCAACNEA2gCA8pBAsDCAACNIA6gCAgqBA29BA29BA6gCCAACNGA+gCA+gCAkqBA+gCCAACNGAihCAoqBAihCA2DCAACNMA+9
-BAsqBAw4BAmhCAg+BA2mBAmhCCAACCAAyoBNKAk+BAgcAyqBA8mBAm+BAmiCCAACNKAo+BA2qBAgnBAkcAq+BAqiCCAACNIA0hCA6qBAogCABAywBCAAqECA
-AENIAugCAgrBA6hCA2+BA2+BCAACNEAqjCA4aAkrBCAACNMA6+BAorBA++BAorBA++BA8+BA8iCCAACNMAi/BAsrBAi/BAsrBAi/BAi/BAgjCCAACNEAqiCA
-BAkjCCAA1jHCAAENGAwiCAEA0CAqjCCAACNGAsTAmTAsTAujCCAACNGA6jCAwTAqTABCAA4MCAAENGA+iCA4qBAwTA+iCCAACNGA2GA0TAijCAmgCCAACNGA
-mjCA+TAghCAmjCCAACNKAqjCAkrBA8TAiUA0gCAugCCAACNGAujCAmUAgUAmUCAACNEAyjCAkUAqUCAACNIA2jCAwrBAoUAuUA4kCCAACNIA6jCA0rBAsUAy
-UAkhCCAACNKA+jCA4rBAwUA2UAohCAqhCCAACNMAikCA8rBA0UA6UA0UA6UA8kCCAACNGAmkCAgsBA+UABCAAsNCAAENKAskCAmsBA4SABAujCAmlCCAAy2B
-CAAENGAqhCAqVAsiCAshCCAACNIA2kCAoVABAyjCAyjCCAA/uTCAAENGA8kCAuVA0qBA8kCCAACNKAglCAyVA4VAmuBA6lCAqiCCAACNIAklCA+sBA2VAquB
-AuiCCAACNIAolCAitBA6VA8IAolCCAACNGAslCAmtBAkWABCAAjiNCAAENEAylCAqWAECAACNCAoWA6VCAACNEAmnCAsWA6lCCAACNEA+lCAwWAoNCAACNCA
-imCA0WCAACNCAynCAqWCAACNCAqmCAuWCAACNEAumCAmXABCAA//CCAAENGA0mCA4WAs9BAukCCAACNEA4mCAyfAwXCAACNKA0jCAgXA8mCA2kCA2jCA4jCC
-AACNKA4jCAkXAgnCAioCA6jCA8jCCAACNCABA2XCAAoQCAAENEA+lCAuXAkVCAACNCAunCABCAABHABACAAGHABAKAACCAACNIA0YAkKA8nCA+oCAijCCAAC
-DAAAgiCgoCDEKBgBxCkpCABkpCgEmGkkCgEBBgEBFgECAA5zEDAAAipCmoCAKAACCAABEqBBgEBCABuJgEBxOgEBwoCgCBwoCgBBtOgBBukCgCB9NgCBzOgK
-B7OgCByjCgEB9OgEBvOgEBonCgEA1OgEBwoCgEBwoCgBBukCgBB/OgCBjPgEBlPgEDAAAspCuoCgIHABAKAACDAAAypC0oCwBHABACAABE7CBwX7zB8fAA1M
-CAggBuI9DAgEB8pCAgE8DpCAgEBjCAgEBtBAgEBgkCAgEBgkCAgEhb+2BAgEB1DAgQBXAgcB/DAg8EBhEAgEBjEAgEB3DAgEBnEAgIBpEAgEB2nCAgEB2nCA
-gEBtEAgEBvEAgEB2kCAgEBxEAgIBtDAgEBzEAAB3EAgEB6oCAgEBmmCAgC7W8nCAgCB24BAgCB2kCAgCi7B1CAgIBwfAgE5GPAgEB5EAgEB7EAgEB9EAgEBz
-DAgEB+lCBgCB+lCBCB+lCBCB+lCBCB+lCBC7DkvBA4BECBEv2B8oCAIABCHABAKAACNCAkpCAMCAACNCA0qCAQCAACGL+zBEBBBABCBEBGGKBEBABCBEBGBI
-HABAErDB4JBUAABsqCBgCBsqCBCB2mCBCB2mCBCB2mCBCB2mCBCB2mCBCB2mCBCB2mCBCB2mCBCB0oCAuB1Du5BAgC3aulCAgC+a43BAgIBDAgQB2mCBgEB2
-mCBCB2mCBCBsqCBCBsqCBCB6rBA4DBuoCAggB1Xi3BAgEB83BAgQBFAgMB0lCAgEzV0lCAgCBsqCDgCBsqCBGBsqCBCBsqCBCBsqCBCBsqCBCB2mCBCBsqCB
-CBsqCBCBsqCBCBsqCBCBsqCBCBsqCAmBBEAgCBGAgCBGAgCBypCAgCBypCAgCBuoCAgEBuoCAgEBuoCAgEBuoCAgEBHAgEBLAgEBNAgEHABACAACCAApiLCA
-AKNEAorCAkBAipCCAACCAAvsDHABAEwBB4FxCmrCAsxBmrCgEBsBgEB6gBgEB6gBgEB6gBgEBHgEBLgEBegEBagEBagEBagEloBegEtxCegEBPgEBegEBegE
-BegEBagEBRgEBVgEuIXgEBkkCgEBonCANEAmqCAuBABCAABEmBBwExCsrCAuwCTgE3CyjCgEBsrCgEBunCgEBxBgCB1BgCB5BgE6zCkBgE7zCgBgE8zCkBgE
-9zCgBgE+zCJgE/zCkBgEnxCghBgE2zCghBgEj0CLgEBgBgEuI7BgECAAGNEAuqCA2BA4gBCAACNEAyqCA6BA0BCAACCAA0BKAA7gHCAACCAAjhHCAAaHABAK
-AACCAACEei7B4DxCosCA3CukCgEB8hBgE2zC8hBgEBqiBgEBWgEBFgEBLgEB8BgEBgCgEB4hBgEBPgEBTgEj0CQgEuIKgENEAipCAwCABCAA0oCCAAENCA6s
-CABCAAKCAAENCA4mCA8CCAACNGAktCAgDAowBAmwBCAACGGq0CEBABCBEKAAroCCAACKAApoCCAACCAA7/GEABAHABAGIBEBABCBEBGGIBEBABCBEBGEIB4B
-BsoCABsoCgIBsoCgIoTEgIEEBQByyBAxSBgECAA5nCHABACAAr/GCAA4CCAAmECAA76GKAApgDCAACCAAgsCKAAlgDCAACCAAgBCAAhgDCAAhnCHABACAACC
-AA91TCAA/9GCAAiBCAA6gCCAAk3BCAAstCCAAuFCAArtGHABACAA2uCCAAENCA81BA41BCAACEKAoBBwkCA4d6qCgEB2vCgEB2vCgEB2vCgEKAACFEAIBwmC
-ABgmCAGGBEBABCBENCAiwCA4kCCAACNEA6uCA8kCAiwCCAACNCA+uCAglCCAACNIAivCAklCAqwCAqwCAqwCCAACNEA42BA02BASCAACNGA82BA42BAywCAy
-wCCAACNCA2wCAwlCCAACNKAyvCA0lCA6wCA4qCAyvCAyvCCAACNCA4wCA4lCCAACNEA6vCA8lCAo4BCAACNEAs4BAgmCAmxCCAACNEAsnCAkmCAqxCCAACEK
-BgBBuxCA2YgxCgEBgxCgCB0sCgCBgxCgECAACDAAA6wCqwCADAAA+wCswCDEIBYBimCA2cDgEBoxCgEyVggCgCKAA/mECAACEIBwNxChcArjBu4BgkG4XqwB
-gE6WGgECAACCAApuGCAAziGEuDBgsEBugCAB4gCgCB+sCgCB2xCgCB8wCgCB4gCgCB+sCgCjE4sCgEB4sCgIBwhCgIBwhCgEBodgErjB24BgE4XywBgEBwqB
-gE6WOgMB/UgMB4sCAB6CgIB6CgE3X61BgEBmoBgwBBmoBgEBrbgEB0TgEB0TgEBm9BgEB+vCgEB9OgEB4sCgEBzKgIBtLgMBpMggCBnMgUB9QgQBhNg8BBrQ
-ggMBhRggNBjRgIBtRg0EB5SggEBlTg0DBhTgEBhagEBtbgMkkC1UgEBrTg4BB4vCggNBxbgEBzTgEB7TgUBpUgwCBmoBgUBmoBgEBrUgECAACCAAxjCEIBwB
-6WUArjB84BgM4X4wBgEBusBgECAACEGBMrCowCABowCgCyVowCgCEEAQBBABBgECAAEFEAgCBBAAEADAAAIuxCFEEBoCBywCAAEgEDAAAmwCyxCMDAAAonC0
-xCMDAAAwyC2xCKEABAECAIBunCAIABCECAIg4CCAIABCECAIBCAIABCEOBgUBBABFgkE7DHgkEBiuCgUBDgImG0bgEB2/BgIDAAABoyChBCAAx8EDAAAkuCs
-yChBDAAA+xCuyChBHABAEyBBwW1MBAgE2vCgEB2gCgEBDgQBqmCgEBuxCgYBuxCgEBggCgEBuuCgsBBFgIBHgMgvBJgwBBmpCgoCBygCgEB8gCgUB0uCgMB0
-uCgCB2gCgCBuuCgQBFgIB0xCgMBuxCgEBqmCgEBuxCgYBuxCgECAACCAAGDAAA6xC4yCGDAAA2xC6yCMDAAAk0C8yCSEGB4Bt2BosBABm0CgEB+gCgEEaBoG
-mjCigBAnIDgEmGucgE3M8uCgI2M8uCgIB8uCgI7WgzCgI7D6zCgCB8xCgCBivCgEniCwgCgEBqgCgQ1MFgcE9BBwHBvBAABzBAgEB3BAgEB3BAgEB3BAgEB3
-BAgEB7BAgEB/BAgEBlCAgEBpCAgEBpCAgEB+tCAgEBtCAgEBxCAgEBypCAgElGypCAgE5GypCAgEB3BAgEqyCmwCBgEBmwCBCBmwCBC7WizCA8BxCk0CAgCB
-k0CAgEhlBRAgEB2sBAgEB+uCAgMBdAgIBdAgEB8zCAgECAACCAAGDAAACozCOECBYB20BAHABAEIBQBywCABuzCgCBuzCgCBuzCgCDAAASwzCDEWBg8FBitB
-ABs0CgEByzCgCBuvCgCrbgvCgImX2gBgIB0gBggcB0vCgE7Ds0CgCBwmCgCxC2mCgggCCAACCAAKDAAA6gB4zCAEoBB4GxC+mCA2ai1CggBB0wCgE7D00CgE
-B00CgCnIWgC5Z2vCgEBBgI3GqsBgE5GmsBgEBHgEBLgEBisBgEB+rBgEB6rBgEB2rBgEBPgEBTgEsGyrBgEyGqrBgECAAitBNEA6yCAYABCAAGCAAENEAizC
-AeAECAACNGAo0CAiBAIAkzCCAACNGAs0CAmBAMAqzCCAACNCAqBAqBCAACNCA00CAuBCAACNCAk2CAyBCAACNEAo2CA2BA80CCAACNEAg1CA6tBA6BCAACNC
-Ak1CABCAA55ICAAENCA22CAECAACNEAu1CAisCA6wBCAACNEA+2CAmsCA+wBCAACEGBQmjC4iBAB40CgEBg1CgCEgBBgGiKsrCArhBwuCggBBg3CABsrCgEB
-srCgEBg3CgEBsrCgEBsrCgEBg3CgEBg3CgE1hBwuCgEBg3CABg3CgEBg3CgEsqCg3CgE1MBgECAACEQ7gB4DBk3CABk3CgEBk3CgEBk3CgEB4lCgEzY4xCgE
-BgkCgI1XsjCgQEGBwBzYyhBAB42CgU7cuhCgCEGBwBzY0hBA27C62CgU1D6vCgCGSBEBABCBEBGBIBKBMBOBQEEBQBmyCArWknBgEFEAgBq4C2jCArb0xCAD
-AAA8hBo2CEEIBUB8yCABk3CgEBk3CgCBk3CgCIABBNCA63CAkOCAA5sKEiCBgVBy2CABy2CgCBy2CgCB46BgCzY22CgQB22CgBBswBgBB0XgIB9xBgEB8wBg
-Eie4xCgEBbgE7Dy2CgkGiE63CgEB2kCgEBs3CgQmsCqyBgEB2tBgEBuyCgEB/xBgIB0yCgEBhyBgEBs3CgEBs3CgCBs3CgCB2vCgEB2vCgEBjyBgEBy2CgEB
-lyBgEwDwwCgEBu1CABpyBgECAACHABACAACIABq2CECBIB41CAIAB62CIAB63CFCAIBDAHABACAACCAAcCAAnrGCAA8qBEaBoMB0kBABo4CgEBhBgEBfgEBf
-gkBBfgkBBfgkBBo4CgkBBqnCgCB0zBgCB+kCgIB6kCgQBkzCgECAACDAAAirBy3CAGeBEBABCBEBGBKBOBSBWBaBeBiBBmBBkCBmCBoCHABAGEBEBABCCAAB
-CAA3gWEMB4D1D6nCA1sCgCgEB+lCgYBm5CgUBm5CgEBm5CgEIABBNEAozCAu0CAozCIABBNEAy5CAszCAszCEQBoC1DkoCABo4CgCBo4CgCBmnCgEBuzCgEB
-BgEBDgEgbymCgECAAKCAAIIABGCAA1sXEEBI7Wy4CABkoCgCHABACAAvmNHABAEEBQBBABBgECAAEEIBoBB63CAB+4CgEB63CgE/a6CgEHABAFEAgGBqDABq
-DACAA/6PDAAA6uCm5CJCAAICAA76PDAAAOs5CEDAAABu5CACAAcCAAucEHBI1DwpCAAxSu6CYgC7Du6CIwBHA2qCAEEBQ6aEAlDEgECAAGCAAGDAAAu8B+5C
-AGMBEBABCBEBGBIBKCAAgSHABACAACFEAgEBshCABshCAG6BAEBABCBEBIBMBQBYBiBBsBB6BBiCByCB8CB+CBkDBmDB4FB8FBkGBuGB4GBmHBoIBwIByIB+
-IB+PBsQBuQFGAQBugCABBABDADAAAm4Cu6CIDAAAm4Cw6CEECBQBGAECAQzSBADAAAy5C26CCIABECAAgtBECBIBw4CAEYBoBB+6CAB+6CgCB+6CgCB66CgC
-Bw7CgCBw7CQBw7CQBw7CQB66CQBotCgCB66CgCBCgCEEAEB44CAB44CgBEEAC8D07CAB07CQECAB8D27CAFIBEBGABEAB84CABCAEIB4BBKAB+4CgUB+4CgC
-BCgCEMB4C0hDMA2hDYgU1hDYgIBg5CgI3hDEgCBm7CgCFGA4C0hDOABEABCAECB4CBCAEIBYB6gCABw7CgEBg7CgCBDgCHAjiDACAACHABAHABAHABAHABAH
-ABAHABAHABAHABAHABAHABAEgBBgEBBABBgEBDgEBFgEBHgEBHgEBJgEBLgEBNgEBHgEBHgEBPgEBRgEBTgEBVgEBoOgECAAWCAAOCAAMCAAQCAAOCAAOCAA
-rsLCAAiBCAAiBCAAiBCAAiBEEBQB4sCAB6fgEEGBgBBCABk9CgIBuiCgEEEBoBBqrCAB+4CgQHABAHABACAACHABACAAICAAEEGBU1D4oCAB67CgEB46CgEE
-EBQ1D6oCAtjDBgEDAAA+vC49CCEGBgEBstCABBggBB69CgECAA3yGEkJBgYBEABojCggCBojCgEBojCgEBojCgEBojCgEBBgEBBgEBDgEBisCgE92CHgQBJg
-EBJgEB4+CgEBi7CgCBi7CQBi7CQBu9CQBg6CQB2gBgEBo1BgEBo1BgEBLgEpjDOgEBu9CgEBu9CQBu9CQBu9CQBu9CQB+9CgCB+9CgCB+9CgCB+9CgCBg6Cg
-CBg9CgCBg9CgCB+9CgCB+9CgCBKgCBu9CgKBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQ
-B+9CwBB+9CgCB+9CgCB+9CgCBg9CgCB+9CgCB+9CgCBu9CgCBu9CQBu9CQBu9CQBu9CQBu9CQB+9CwBBu9CgCBu9CQBu9CQBu9CQB+9CQB4+CgCBu9CgCBu9
-CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQB+9CQB+9CgCBu9CgCBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQBu9CQB+9CQB+9CgCB+9Cg
-CBu9CgCBu9CQBu9CQBu9CQB+9CQB+9CgCB+9CgCBNgCBNgGB4+CgGBm/CgEBm/CgEB+9CgEB+9CgCBRgCBTgEB4+CgEBg6CgCBm/CgCBg9CgEBg9CgCB+9Cg
-CB+9CgCBu9CgCBu9CQBu9CQB+9CgBB+9CgCB+9CgCvjDIgCBg6CgIBi3CgEB+9CgEB65CgEBHgIBg9CgEBu9CgCBu9CQBXwBB4+CgEBXgEB4+CgEBg6CgCBm
-DgCCAAh8GCAA9sFHABACAACCAA5sFCAA5sFDAAAs+Cs+CDKAAnyGCAACCAAlyGHABACAACEkBBgGB8+CABy/CgCBFgCBPgEBVgEBVgEBZgE5WdgEBnBgEBrB
-gEBvBgEBzBgEB3BgEB7BgEBlCgEBpCgEB+rBgEBsqBgENCAmgDABCAAECAAEEoBBwDArjBA2cEgEBogDgElZogDgEt3C7TgEBvjBgEBzBgE7Dk/CgEBo/CgB
-Bk/CgBBk/CgBBi7CgBBg/CgCBogDgCBxjBgEuCu6CgEBo/CgIBo/CgBB8+CgBB9GgCKAACNEABABAg/CCAAGCAAENCAkgDABCAAKCAAENEA00CAKA4gDCAAC
-NCAghDAOCAACNGAkhDASABA4/CCAABE/JBgsCxCizCAAB/dAgIBheAgEBkhDAgEBkhDAgEBkhDAgEiEkhDAgEB47CAgEB47CAgIB47CAgIB47CAgIB47CAgI
-B47CAgIBtdAgI7D2gDAgQBw/CAgEBjeAgEp2C8/CAgEBggDAgCBggDAgBsoD2gDAgBBggDAgCBggDAgBBvKAgBBvKAgEBvKAgEBvKAgEBvKAgEBvKAgEBvKA
-gEB2gDAgEB2gDAgC8DggDAgCBsgDAgBBsgDAQvX8/CAQ1K3QAgCBleAg8CB+7CAgEB+7CAgCBpeAgCBreAgEBveAgEB1eAgEB5eAgEB7eAgEB/eAgEBhfAgE
-BsgDAgEBsgDAQBsgDAQBsgDAQBswBAQBsgDAgQBsgDAQBsgDAQBsgDAQBggDAQBggDAgBBggDAgBBggDAgBB4vCAgBB8/CAgCB7QAgCB7QAgQB7QAgQB62BA
-gQB2gDAgEB2gDAgCBg9CAgCBjfAgEBnfAgEBpfAgEBtfAgEBi7CAgEBvfAgEBxfAgEBzfAgEB3fAgEBo5CAgEBhSAgEB2gDAgEB2gDAgCB7FAgCBkhDAgEB8
-/CAgEB2gDAgCB5fAgCBi7CAgEB7fAgEB9fAgEB3CAgEBswBAgEB/fAgQBy7CAgEB9fAgIB2gDAgEB2gDAgCBzRAgCB2gDAgEB4vCAgCBhgBAgCBjgBAgEB7f
-AgIB3CAgEBngBAgEB8tCAggCB8/CAgUB4vCAgCBg9CAgCB++CAgCB47CAgCB02CAgIx2C/FAgEB47CAABs/CAgIBg9CAQBvdQQBg9CAgBBtTAgCB9VAgEB1M
-AgEBi7CAgEBpdAgEBrdIgCAxdAgCBrgBAgEBvgBAgEBzgBAgElYiXAgEB1gBAg4LBw2BAgQB7gBAgEB2gDAgEB2gDAgCBm/CAgCBm/CAgBB9gBAgDBo/CAgE
-B/gBAgBB4zCAggBB2gDAgJBhhBAgCBjhBAgEBlhBAgEBnhBAgEBg9CAgEB2gDBQ95C2gDBCB47CAuDBrhBAgIBvhBAgEBzhBAgEB1hBAgEB42CAgYBhGAgQB
-hGAABhGAAB3hBAAKAACCAAINEAuhDAs3BAcCAACNCAyhDAwyBCAACNKA2hDAkBA03BA0yBAs/CAu9CCAACNGA6hDAoBA43BA4yBCAACNGAygDA0PA83BA8yB
-CAACE4BBwMoCFAzmBnhBgEB/TgEB+hDgEB+hDgE1DuwCgEmGowCgEBwhDgCBnKgCob2uCgMjlB+hDgUB48CgEBmgDgC8DmgDQiyBmgDQBmgDQ7D4/CQB6rCg
-CBmxBgGBjQgQ7oDrhBgoC2cxhBgEBy8CgEBy8CgIrbk8CgIlYcgImpDnFgEBq0CAKAACNGABAuBAkzBA+7CCAAGCAAENEAsiDA0BAk8CCAACEwCB4FBumCA5
-jDumCgEBumCgE3jDumCgEBumCgEBkhDgEBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBmgDgCB0gDgCB0gDQB0gDQB0gDQBkhDQB0gDgCB0gDQB0
-gDQBsuCgBBo6CgQB0gDgEB0gDQB0gDQB0gDQBkhDQBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBkhDgCBmgDgCBggDgCBkhDgEB0gDgCEGAQ6a+8CA1Di
-xCgE6nBogDgCE0CBgaBwCABEggD7jDDg8C8jDDgEqkD+CgEpjD4DgEBFgEBHgEBJgEBovCgEnkDgkBgUBLgEBk9CgEBgxCgIBkxCgEBq9CgCBwiDgCB4hDgE
-Bs+CQBiiDwBBiiDgCBHgEBHgEBLgEBiDgEBy4BgEBy4BgEBy4BgEpkDy4BgEBgkBgEBkxCgEB2uCgEBk9CgsBBiDgI2nDq9CgEBq9CgCBNgC+nDyCgEByCgE
-hoDiiDgEBCgEBPgIHABACAACCAAtvGCAAtvGCAAtvGCAAtvGCAA9/HCAAvjLEKBoCnakxCABykBgE6nB0iDgEB8gDgCBmuCgCECBI3jDmnCAEEBQzvDCApjD
-uEgEE8CBoJBDAB+TgEBqnCgEBq5BgEBq5BgEBq5BgEBgiDgEBgiDgCB89CgCB89CgIBgwCgIB89CgUB8xCgIB8xCgCB6iDgCB6iDgCB6iDgCBgiDgCBgiDgC
-BgiDgCBgiDgCB6/CgEB6iDgEB6iDgCB6iDgCB6iDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgC
-BgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBgiDgCBojDgEHABACAACGOBEBABCBEBGBIBKBKGQAEBABCBEBGBKBOBUBWESBgIBoUABBgEB0nCgsBBHgEBHgUBLgU
-BHgMBkjDgUBkjDgCDAAABsiDLCAABKAAtoHDAAAByiDFCAAroHDAAAC2iDDEEBQoCBAtCDgECAACCAACGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcHABAGW
-BEBABCBEBGBIBKBMBOBQBSBUECBEjvB+jDAEMBgCBBAB2iDgcB2iDQB2iDQB2iDQBgkDQDAAAikDojDOEEBMk0DypCAp0DkkDgEECBEjvBmkDAEEBsBB+iDA
-B4RgCECBoBk0D6RAEEBYBu/CAk0D6pCgIEQBoGBQABOgCBKggBBIgGBIgCBGgCm3CEgWBCgWEUBoHB6gDABmjDQBmjDQBmjDQBmjDQBmjDQtsCBwBBDgEBCg
-EBwkDgkDCAAYCAArgTHABAECBItsCBACAAEECBBByjDAEMBQjjD8mBAB+kDgEB0jDgCB0jDQB0jDQB0jDQEOBwB1X2xCA1DqvCgQBqhDgEB2jDQB2jDQB2jD
-QB2jDQEiCBgaBkgDABgnBgIBgnBgEBgnBgEBgnBgEBilDgEBilDgCB4xCgCBkgDgQBgnBgIBilDgEBilDgCBBgCBDgMBFgYB4xCgMBCgQBkgDgYBy7BgIBy7
-BgEBqjDgEBqjDgCBokDgCBqjDgCBw+CgCgiDypCgEBwFgQBwFggDBk0CggDBwvCgCBwvCgCBk0CgCBsyCgCDAAAigDqkDDDAAAIskDDDAAAolDukDGEMBoBB
-wkDABwkDgCBqhDgCBDgEBgwCgEljD6pCgEHABACAABCAAEEgBBgFB2WAB2WgEB2WgEB2WgEB2WgEB2WgEB2WgEB2WgEB2WgEB2WgEBDgEB00CgEB4yCgEBHg
-UBLgEBwgDgEHABACAACHABACAACHABACAACEEBoB1DqzCAjE+gDgQEUB4CBDABszCgEBHgQBsiDgEByqCgEBimDgEBimDgCBolDgCBolDgCBolDgCHAy3DAC
-AACHABACAACEGBgCBBAn4CDgIywCHgIDAAAqT0lDCDAAAB2lDCCAAxjEDAAA2hD6lDCEABAIABk1CIABm1CFEAIBohDA7lBohDAEFAQACAABojDBgEIABCGK
-AEBABCBEBGBIIABCEIBgCgb20CAB6oBgM7D0nDgErb6hDgEEOBgEiEEA8D2mDgC7D2nDgCof0vCgE98B49BgE2cFgEpbCgQE8BBwHnoDwmDA3C4/CgE5GdgE
-75CjBgEBnBgEBrBgEBvBgEBjBgEyGzBgEB3BgE0G3BgEB7BgEB/BgE9zC/BgEBjCgEBnCgElHrCgEBxCgEB1CgE1G5CgE8G9CgEhHhDgEiHlDgEBpDgEBdgE
-BtDgEBxDgEB1DgEB5DgEBpDgEKAACCAACFEAIm2BwkDAxS8hDAEIAgBByjDAyVyjDgExnCCgEjpD4mDgEIABCIABBCAABNIAgnDABAq5BA6nDA6jDCAAIIAB
-BCAABNEAonDAy+BAy5BNCAqnDABCAAeCAAENGAwnDAEABAwnDCAAs6BCAAENIA2nDAKAEA2nDA2nDCAACNEA6nDAOAOCAACNIA+nDASASA+nDAilDCAACNGA
-ylDAoxCAWA2/BCAACNGAmoDAaAgpDAupDCAACNIAqoDAeAwjDAulDAulDCAACNEAuoDAiBAuoDCAACNKAyoDAmBAyoDAyoDAsCAspDCAACNKA2oDAqBA2oDA
-2oDAwmDAu/CCAACNEAmqDA0hCAuBCAACNGA+oDAyBABA4lDCAA27BCAAENIAkpDA4BAEA+lDAkpDCAACNGAopDAuyCA8BAq/CCAACNKAkmDAgCA2gDAspDAm
-mDAspDCAACNKAomDAkCAgvCAkkCAqmDAqqDCAACNCAgrDAoCCAACNEA4pDAihCA4pDCAACNGA8pDAmhCA6CAgDCAACNEAgqDAqhCA8CCAACNKAkqDAuhCAuh
-DAkqDA+mDAkqDCAACNGAoqDAyhCAoBAinDCAACIABopDEMBoBlJ4hDA2YorDgE1qBorDgC2cFgC7DorDgE2a2rDgEHABAKAACCAACCAAIEEAQoCi9BApCi9B
-gEEEBQoCk9BApCk9BgEFEAQAEAjECAEGBYACAB6qDgI1D66CgCFEAIBi5CABmmDAECBIACAKAACIABgsDFEAIlYuLABwsDAEGAYoC09BApC09BgEACgEFIAY
-ACAB66CAjEonDABg8CAFEAI2Vw5CABqqDAEEAQB4sDABoLgEFGAQACABunDAB6sDAEEAEB6rDAB6rDgBFEAEBopDAACAFEAEBysDABysDAFEAEB2rDAB2rDA
-FEACB0pDABusDAEtDA8BBBAABwsDDABwsDBGBwsDBCBwsDCCBwsDBEBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBBACBwsDBABwsDBCBw
-sDCCBwsDBEBwsDBCBwsDBCBwsDBCBwsDCCBwsDBEBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBwsDBCBksDAWAIAgBnc6
-rDAgCB+rDAgC+1B6rDAgCB2pDAgCBksDAgBAGAgBBorDAgCB6rDAgCAEAgCACAgCBksDAgBBksDAgBBksDAgBjuD2pDAgBBksDAgBBksDAgBBksDAgBDAAAy
-sDgsDAFEA8BAEABEAHABACAACCAA72HCAAzuGHABACAACECAIk2CybAIABCDAAAytD0sDhCEMBmMBCABCwgB5GCwgBmECwgBBCwgBBCwgBEaBgEBytDABytD
-gCBytDgCBytDgcBytDgCBytDgCBytDgCBytDgCBytDgCBguDgCBytDgEBytDgCBytDgCHABAKAACNGA+sDAkNA+sDA6iDCAACHABAEEBI8DmsDA7WmsDgCEM
-BgClYsNABosDgEysDosDgCBCgC65DguDgEBosDgCECBIlYuNAEQB4BxSwoDABwoDgEBwoDgEBwoDgEBBgEBDgEBssDgE7DssDgCCAAGCAAGEQBoBxS2oDA1q
-B6sDgEB6sDgBBysDgBr8DMgCB2NgE08DysDgE7DysDgCHABAKAACHABAKAACHABACAAEFEAwB8VBAjFDADAAAwtDguDwBDAAA2sDiuDGEcBgEBugCABBgEBH
-gE/aLgExSqpDgEhEsnDgEBNgEnoDutDgEButDgBBmtDgBB+uDgC6nB+uDgCBorDgCAGgECAASNEAouDAygCABCAAGCAAENCAuuDAECAACCAAYHABAHABAHAB
-AHABAHABAHABADAAA2uDgvDAGHBEB//////DBABgBIABCFEAIBuwDAB6kDAFEAIBwwDAB8kDAFEAIBywDAB+kDAFEAIB0wDABglDAFEAIB2wDABilDAFEAIB
-4wDABklDAFEAIB6wDABmlDAFEAIB8wDABolDAFEAIB+wDABqlDAFEAIBgxDABslDAFEAIBixDABulDAFEAIBkxDABwlDAFEAIBmxDABylDAFEAIBoxDAB0lD
-AFEAIBqxDAB2lDAFEAIBsxDAB4lDAFEAIBuxDAB6lDAFEAIBwxDAB8lDAFEAIByxDAB+lDAFEAIB0xDABgmDAFEAIB2xDABimDAFEAIB4xDABkmDAFEAIB6x
-DABmmDAEuBB4FAuBAAsBgEAqBgEAoBgEAmBgEAkBgEAiBgEAgBgEAegEAcgEAagEAYgEAWgEAUgEASgEAQgEAOgEAMgEAKgEAIgEAGgEAEgEACgEHABAEGBg
-BjE0sDAyV4wDgIBigDgEEGBwEB0xDAB+7CgCB0vDgGHAvqDAKAACCAAoQCAAkRGIBEBABCBEBGIABCIABBNCAEABCAA2jCEeBgKlY0RAmpDwLgEisDBABBgE
-7zBwoCgEjxCuxDggBB2yDgEBinDgEB0RgEBDgEBqhDgEBuxDgCB2yDgCiE2yDgE47D2EgYCAA59DCAA5wHHABAHABAEOBgGByEA2/DBggBBDgE7zB6oCgElY
-+RggBmpD6LgEy/DGACAAGCAAGCAAGHABAEEBEyVsxDA2YsxDgBHABAHABACAABNGA0xDAwSA0kCAwSHABAHABAGqBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaB
-cBeBgBBiBBkBBmBBoBEEBQhX6MA1rCBgECAAx+MHABAHAtqDAKAACCAAl/FHABAEsFBwVBFABJgEBFgEBFgEBNgEBRgEBYgEBVgEBJgEBZgEBFgEBdgEBdgE
-BdgEBjBgEBnBgEBtBgEBxBgEB5BgEB9BgEBjCgEBnCgEBrCgEBxCgEB1CgEB1CgEBJgEB7CgEBJgEBgGgEB/CgEBjDgEBnDgEBnDgEBtDgEBxDgEB3DgEB/D
-gEBjEgEBpEgEBtEgEBnDgEBxEgEBFgEBFgEB1EgEB5EgEB1EgEB/EgEBjFgEBnFgEBrFgEBvFgEBzFgEB3FgEB7FgEB/FgEBjGgEBnGgEBtGgEBxGgEB1GgE
-B5GgEB9GgEBjHgEBnHgEBrHgEBvHgEB1HgEB1HgEB5HgEB9HgEBhIgEBlIgEBpIgEBtIgEBVgEBzIgEB7IgEBhJgEBlJgEBrJgEBxJgEB1JgEB9JgEBjKgEK
-AACNCAkzDAqTCAACNCA00DAuTCAACNEAoEA2lCAyTCAACNGAkJA6lCA2TAkJCAACNEAg1DA6TA0zDCAACNEA4zDA+TA+uDCAACNGA8zDAiUA2lCA8zDCAACN
-EAg0DAmUABCAAgmCCAAENIAm0DAsUAgmCAsvDAm0DCAACNEAq0DAwUABCAAsmCCAAENEAw0DA2UAw0DCAACNEA00DA6UABCAABHABACAAGNEAo2DAiVA21DC
-AACNEAs2DAmVABCAAsGCAAENEAqyDAkEAm1DCAACNGAq1DAq1DAoEAwwDCAACNCABA0VCAA8ECAAENGA01DA6VAszDA+0DCAACNEA41DA+VABCAAt7MCAAEN
-KA+1DAkWA+1DAo1DAu1DA2zDCAACNIAi2DAoWAi2DAi2DAi2DCAACNGAm2DAsWAm2DAqzDCAACNGAq2DAwWAq2DABCAAuHCAAENGAw2DA2WAw2DAw2DCAACN
-GA02DA6WA02DABCAA6HCAAENGA62DAgXA62DABCAABCAAoJCAAGNGAi3DAoXAi3DAspCCAACNIAm3DAsXAm3DABABCAAuICAAENIAs3DAyXAs3DAo2DAs3DC
-AACNGAw3DA2XAgFA2yDCAACNIA03DA6XA+2DAsnBAu4DCAACNEA43DA+XAi3DCAACNEA83DAiYABCAA6FCAAENGAi4DAoYA+qBAi4DCAACNIAm4DAsYAsdAw
-3DAo3DCAACNGAq4DAwYAwYA4JCAACNEAu4DA0YA0YCAACNGA4YA4YA8qCA21DCAACNEA8YA8YAgwCCAACNEAuOAgZAuOCAACNEA+4DAkZAyOCAACNEAi5DAo
-ZAmYCAACNEAy6DAsZAqYCAACNOAq5DABAuCAwZA2yDA04DA04DA4KCAA4KCAAENMAw5DAEA0CA2ZA8yDA64DA+KCAACNKA05DAIA4CA6ZA+4DAiLCAACNKA4
-5DAisCAuLA+ZA+ZAwwDCAACNQA85DAmsCAgDAiaAozDAm5DA+4DA+4DAqLCAACNIAg6DAmaABAq5DAuLCAAwMCAAENMAm6DAwsCAo5DAo5DAsaAo5DAm6DCA
-ACNGAq6DAwaAIA05DCAACNEAu6DA0aAy3DCAACNEAy6DA4aABCAAuICAAENGA46DA+aAy4DAy3DCAACNEAi2DAibAibCAACNEAs8DAmbAm2DCAACNGAk7DAq
-bAk7DAm6DCAACNCAo7DAmKCAACNEAs7DAybA2tCCAACNEAw7DA2bABCAA8ICAAENIA27DA8bA27DABA46DCAABCAAqOCAAGNEAkcAkcABCAA2OCAAENGAk8D
-AqcAm7DAm7DCAACNCABAucCAAh+JCAAENGAu8DA0cABAu8DCAAhuGCAAENCA6cA6cCAACNEA48DABADCAAsKCAAwKCAAGNGAirDAmdABAk6DCAA+RCAAEGEB
-EBABCGIBEBABCBEBGEEAgBBm5DABm5DgIGEAEBABCFGAIBDABHABLAHABACAACHABACAACHABACAACCAAn0FCAAgLCAA+KCAAsNKAA5jHCAACCAA3jHKAA/h
-FCAACHArqDAKAACCAACKAAxsECAACCAA+LKAAp8FCAACCAAgOCAAj7FHABACAACCAA5vNHABACAACCAA57SCAAziHCAAp9SHABACAACCAAuOCAAzvDCAAsOC
-AAvrMCAAvkLDAAABggECCAAiODAAA87DkgEQHA8sDACAACHA9sDACAACHABACAACDAAAm3CygEEHAhtDAKAACCAACCAA+TDAAA6O8gEQCAA8TCAA75FCAAzs
-MCAAk7DKAAtpGCAACKAArpGCAACHA0tDACAACDAAAgPyhEDCAA8SIABBCAABNGAmjEAgrDA6yCAu5CHABACAACNEAgiEAkhBAq0CCAACHABAKAACCAACCAAm
-iEFEAIlYyiBAByiBANCAuiEA40CCAACCAA1oEGaAEBCBEBGBIBKBMBOBQBSBUBWBYBaCAAonBCAAunBEGAgBB2yDAB6iEgCpbkxDgCIABCIAB6iEIAB2iEEE
-AIB4gEAB4gEgCFEAIBEAACAFEAEBgkEABBADAAAujEojECEEAEBihEABwjEgBFEAEBOAACAFEAQBk/DABk/DAFGAIB4kEAB66CABBACAA4lBFEAQBq/DAB8g
-BAFGAEB2jEAB4iEAB4iEAFGAEB6iEAB6iEAB6iEAEzBBoEAWAAAUAgEAOAgCB+jEAgCBmkEAgBBqkEEQBqkEBIBqkEBCBqkEBCB6jEAEAMAgCBDAgIBoXAgE
-BopBAgEBopBAgIB4/DAgIAKAgEBFAgEAGAAB+jEAgIB+jEAgBAEAgBBszDAgCBFAgCACAAE0DBwOggBrBABvBgEv4DvBgEBiagEx4DzBgEz4D3BgE3E7BgE5
-WXgE9zC/BgE24DjCgE34DnCgEB/BgE0GrCgE44DyZgE54DvCgE8G2ZgEiHmagE75CvBgEBvBgEB2cgEBzCgEBXgE+1B7BgEBXgEBXgEB3CgEBXgEB9CgEB2k
-EgEBjDgEBnDgEBrDgEBXgEBXgEByxCgEB06DgEBtDgEBg9DgEBvDgE63D06DgE73D06DgEB+iEgEB+iEgCB8jEgCBghEgCBixCgCB2kEgEBmgEgCB2kEgCB2
-kEgCB+8DgCB1DgEB5DgEBfgE3Ck9DgExCioDgE5Z4/DgQBiagICAACDAAAgkEgkEAEIAYBkgEA1qBikEgC6as2CgClDs2CgEFEAIBBABBACAA6dFEAIBy2CA
-ByzDAFEAoBBqyDABqyDACAAjrDDAAABukECCAA/tFNCA+lEA87CCAACNGAg3CAg8CA8kBAg3CCAACCAA3tFFIAIyjDgnBABBABDABHACAA17ECAAv4GHABAC
-AACNEAymEAw8CA6jECAACNGAqlEA08CA4dAqlECAACNIA48CA48CAulEAm8DAyiECAACNGAylEA88CAylEA6mECAACNCA2lEAg9CCAACNEAmnEAk9CA6lECA
-ACNKA+lEAo9CA+lEA+lEA4fA4mECAACNKAimEAs9CAimEAimEA8jEA68DCAACNGAmmEAw9CAgnEAunECAACNKAqmEA09CAqdAkjEAqmEAi9DCAACNEAyjEAu
-mEAumECAACNEAymEA89CA2mECAACNGA2mEAg+CABA6jECAAt0FCAAENCA8mEABCAAk+CCAAENEAmkEAEAinECAACNCAqkEAw+CCAACCAA+yCCAAgmEHABAKA
-ACCAAEHABACAACCAABEdBoHBgEAABCAgkCBknEAgEBqnEAgBBqnEBQBqnEHCB8mEAOB61DAgCBHAgU98Bk/CAgEBJAgEB8mEAgEB8mEAgCjvB8mEAgCKAACC
-AACHAioEACAASCAAEEKBQBDA7D2oEgEB2oEQB2oEQB2oEQKAAj7ICAACHABAKAACCAACCAA/5RCAAr+OCAAx2RCAA10RHABACAACGGBEBABCBEGEBEBABCE6
-BB4DBCABqqEgEBqqEgEB8pEgEB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEgCB8pEg
-CB8pEgCBmpEgCBmpEgBBmpEgBBypEgBBypEQBypEQBEgCB8pEgCCAA15ECAA15ECAAr8ECAAz5EKAAz5ECAACCAAx5ECAAx5ECAA+xBCAAv5ECAAv5ECAAv5
-ECAAn0RCAAt5EDAAA+2DgqEAHABAHABAGaBEBABCBEBGBIBKBMBOBQBSBUBWBYFEAIB+pEAB+pEAFEAEBmqEABmqEAFIAIBiqEABiqEABiqEABiqEAFIAIBk
-qEABkqEABkqEABkqEAE3DBgE8DsqEAArUsqEAgCBmqEAgCAIAgEBmqEAgEBmqEAgEBmqEBgEBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBC1GmqEB
-C1NmqEBCBmqEBCBmqEBCBmqEBCxyBmqEBCq7CmqEBCBmqECCBmqEBEBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBC
-BmqEBCBmqEBCBmqEBCmjCmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEBCBmqEaCAGA0BBsqEAgCAEAgCACAgEBmqEAgEBmqEAgEBsqEAgEkZyqEAgCBmqEAgC
-BsqEAgEB2qEAgCB2qEAgBBsqEAgBBsqEAgCBmqEAgCEXAIBoqEFABoqEOKBoqEFcBoqECKBoqEHEBoqEEOBoqEBIBoqECCBoqEDEBoqEDGBoqESGFEBImDqq
-EAACAEZBYn2BsqEAABsqEAgEBsqEBgEBsqEBCBsqEBCBsqEBCBsqEQC8DsqEEgBBsqECIBsqEEE/1BsqEDI/TsqEfGEGAIB0qEAB+qEgCB+qEgBFEBIBwqEA
-ACACAAzoEEIBYz1CmsEABmsEgE1qBuqEgE8DuqEQEuCvVoJ3a8mEAhEokEgIlYoiCgEB2hDgEB2hDgExCisEgE8DgrEgEhxBgrEgCB4hEgCBpCgEBinEgEBg
-rEgCBgrEgCB6rEgCBvCgCBvCgEBzCgEB3CgEB3CgEB7CgEB/CgE/U/CgEgV/CgErGjDgEBnDgEBrDgEBvCgEBzCgEBvDgEBm4CgEBzDgEB3DgEBq7DgEB/Dg
-EBjEgEBjDgEBzCgEBzCgEBnEgEECBoFzUwjEAIABBCAABNIA0sEAwsEAwsEABAFCAABEYlX4FvCIAoCCgE7D0sEgE2aymEgEBIgEBLgEBPgYBLgEB0sEgYB0
-sEgEjEonEgEBFgICAAMGGBEBABCBEIABBCAABNEA2rEAMAGEGBwBBBABBgEB85DgECAArzCCAAEEGBgB5Zs8DAvCFgIBi2CgENCAstEABCAAECAAEEEBQB8r
-EAzU+hEgEEEBIkmB+rEAkIodgECAACHABAHABAEIBYuqEsrEABqtEgE8+CwsEgCBwsEgCEUAgDuqEurEABurEgEB6tEgEB6tEgEBysEgEyuEysEgC4UysEgC
-7DysEgCBCgCBCgMECAgCynB8uDAECAQByoEAEEAQB0rEAB0rEgEEEAoB6T8BABswDgMEKAYBssEABssEQyTmsEQB4rEgDB4rEgEFMAgDAMAAKAAIAAGAAEAA
-CAEEAQB8rEABg7BgEEEAQB+rEAB+rEgEFEAQAEAACAEYBgGAIAB6jEgwB1WsoEgE3WuuEgEiEmtEgEBm7BgEhqEisEgEACgEBisEgIBisEgEBisEgEBisEgE
-HABACAACNCA4uEABCAAuCCAAENCAytEAqgECAACNEAivEAugEAikECAACNEA6tEAygEA6tECAACNEAqvEA2gEA+tECAACNCAuvEA6gECAACNEAyvEAYAgvEC
-AACNCAquEAcCAACNEA6vEAupDAyrECAACNEA+vEAypDAypDCAACNIA8pEAuhEA09DA2uEA6rECAACNGAutEAyhEABAiwECAABHABACAAGNCAivEA8qECAACN
-EAmvEA+hEAiuECAACEGBYjEmrEA1DkpEgIBkwEgCHABAGNBEBHBFBDBBBABCIABBCAABNGAgxEAsiEABAslECAABEwBBgIB0uEA27C0uEgEBRgEqtB+EgEBk
-FgEB0uEgEl1B0uEgEBTgE8D0uEgEkI0uEgEBNgEgZ0uEgE7W0uEgEB0uEgEBPgEBuDgEB0uEgEByDgEByDgIB0uEgIp1B0uEgEmjC0uEgEB0uEgEB0uEgECA
-AjrDCAAQCAApvCHABACAACEEBQh/Du/DAzdgvEgEEEAIxMovEABovEgCEEAIjWqvEA/TqvEgCCAA8DCAAgEEIBI8DywEA7D+wEgBB+wEQxMuwEQHABACAA3u
-CCAA3uCCAA3uCGIBEBABCBEBGCAAKEIBwB5ZysEAjE4sEgI8D8wEgI4SDgEHABACAACGQBEBABCBEBGBIBKBMBONCAkxEAulDCAACHABAEQBoCBsyEA6zCws
-EgEBwsEgExuEDgEBFgEBJgEBmtEgEBEgINGAsxEA2lDAKAysECAACCAAINCAstEA8lDCAACFEAIxC4yEA7SsmEAFEAIhE+sEAmG6tEACAAQNEA8xEAmmDA0k
-ECAACCAAmpECAAoiDNCAkyEB0qCNIAmyExCozE7NozE7DkyExSqtEMABCNCAqyEBkwENCA4zElJ2pENCA6zEgfw5CMABCGWAEBgggIBgggQBggggBBggggCB
-ggggEBggggIBggggQBgggggBBgggggCBgggggEBgggggIFEAgDBBAB8zEADAAAyyE2yEYEtCBgJBqzEAABqzEAQBqzEAQBqzEAQB4yEAQBBAgCBqzEAgKBqz
-EAQBqzEAQBqzEAQB0yEAQB4yEAgCAEAgCB+lEAgwBB8lEAgIByzEAggBB4yEAgCB4yEAgCB4yEAgCB4yEAgCB4yEAgCBg0EAgCB0xEAgEBiyEAgEBiyEAgBB
-iyEAgBBiyEAgBBiyEAgBBiyEAgBBiyEAgBBiyEAgBBiyEAgBBiyEAgBBiyEAgBB8vEAgBB6xEAgBBoyEAgCByzEBQDAAA2yE6yEFGIBEBABCBEBGMABo0EKA
-AurECAACKAA2pEKAAmpEGKAEBABCBEBGBICAAqiEHABACAACCAAqiEHABAKAACCAACGaBEBABCBCBEBGBIBKBMBOBQBSBUBWGgDBEBABABCBEBGBIBKBMBOB
-QBSBUBUBWBYBYBaBcBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CGMBEBABCBEBGBIB
-KGKBEBABCBEBGBIHABAGCAEBgBGKBEBABCBEBGBIG+GBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB
-8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEB
-sEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB
-8GGIBEBABCBEBGHABAHABAHABAHABAEMB4CrjBs8DA4Xo0DgE6WkkCgEBBgMB8rEgQB2xEgEEEBgBBktEABktEgIDAAAm0E20ECCAA4zECAArEGKBEBABCBE
-BGBIGWAEBABCBEBGBIBKBMBOBQBSBUG3BBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBgCBiCGKBEBABCBEBGBIGQBEBAB
-CBEBGBIBKBMBOGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcGUBEBABCBEBGBIBKBMBOBQBSCAAkCCAAliBCAAqCNCA0yEzUorENCA+2EzL+rEKAAisEHABAI
-ABCKAACHABAKAACIABo3EECAIBCAIABCNAAu3ENCA03EAw3ECAACCAAOCAA6uECAAYCAAYCAAgBCAABKAAjBCAA3OCAAYCAAsxEGiBAEBABCBEBGBIBKBMBO
-BQBSBUBWBYBaBcBeBgBDAAAi3Ei3EQNCAk3E8Dk3EHABACAACG9LBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0
-BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBk
-EBmEBoEBqEBsEB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6
-HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBq
-KBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMBqMBsMBuMBwMByMBuOBwOByOB0
-OB2OB4ONCAs3EAm4ECAACNCAw3Ev2BoqENCAy3EjWs4ENEA03Ev2BsqE7D03ENGAu0ElY+uC3VOm2Bw1ENEAk5Ev2BwqE7D43ENCAm5Ev2ByqEHABAEUBoDB
-g3EAB62EgCB62EgEB62EgEB62EgEBBgEBg3EgcBg3EgCBo3EgCBo3EgBDAAA82Eg4EHEIBghQB+2EAB84EgExgBBgEBBgkgEDAAAs5Ek4EhgBEEBggUBIA5J
-Eg0BG0BBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggBBggggCBggggEBggggIBggggQBgggggBBggggg
-CDAAAwzEq4ECCAAq3ECAAy/DCAAgONCA+5EjWy4EIAB60EIABBCAABNCAm6EABCAABEmCBgOBlBABHgUBgyEgcBIgE0wBdgEB45EgEB45EgC8uB45EgCB45E
-gCB45EgCB45EgCBm6EgCB45EgEBg1EgCB+4EgC1D4yEgCBkuEgCBqCgEBqCgEBhBgEBmuEgEBm6EgEBg1EgEBonEgEB45EgMB45EgCB45EgCB45EgColB8qC
-gCrbs0EgE7zBgwDgIBinEggBB+4EgQ3CmyEgExCg6EgEKAAwxEHA5JACAAEEQ+kF4B4sEo4EA+qDg6EgCBu6EgCBjBgEBnBgEt1Cm/DgEBsEgEBs0EgECAAB
-NCAs4EAw0EGGBEBABCBEIABCEqBAgEB64EABg5EgBBq6EgBBq6EgCBq6EgCBq6EgCBq6EgCBq6EgCBq6EgCBq6EgCBq6EgCBq6EgCBq6EgCBq6EgCBq6EgCB
-q6EgCBq6EgCBq6EgCBq6EgCBq6EgCBq6EgCIABCIABBCAABNEAKA45EA+0EEaBgEBGA6qDg1EgEBg1EgEoCBgEBGgE3RuwEgEBBgE+qD06EgE7D06EgCBi7E
-gCBi7EgExC86EgEolB4rCgECAACHABACAACHABAEM9kFoBB+6EA5Z+6EgCBq1EgCBDgEBsvEgEBsvEgEEZknFoD+qDg7EAABg7EAgClYuxCAgCBJAgElnFvB
-AgIBi5E6BgEBi5EG0DB+CAMBzBAgEBs1EAgEBw5EAgEBtBAgECAACCAAGHABACAACEGBMAXAAZgCAbgCENAEB05EIAB05EDQB05EBG/T05ECCB05EBEB05EB
-CFEAEACAB25EAECBEACAIABCEPAEB85ECA0nF85EBEB85EBCB85EBCB85EHCB85EIOB85EMQENAEB+5ECAB+5EBEB+5EBCB+5EBCB+5EPCB+5EMeFEAEAEAA
-CAECBEACAIABCEFBE/Tm6EIABm6EYQIABCFEAEBq6EABGAFEAEBs6EABEAFEAExSu6EAsZUAFEAEBw6EABw6EAEPAIBg7EBABg7EDCBg7EDGBg7EBGBg7EBC
-Bg7EBCBq8EAuBFEAIBi7EAB42EAEGBYAGABEgCACgGCAA0BNEAk9EAwBA+2ECAACNAA+6ENCAq9EzU2xEMABCGGBEBABCBEHABACAACGIBEBABCBEBGGGBEB
-ABCBEIAB2sEHABACAA3tTCAAEHABACAACGUAEBCBEBIBQBgBBgCBgEBgIBgQBggBEGBMBsMA/XYgEBw1EgCEKBgC5pFuMAq2B29EgEB29EgCjF+jEgC6pFy1
-EgYEGBQ5pFwMAjF45EgE6pF01EgEEIBY5pFyMAtZUgExSm4EgE6pF21EgEEGBM5pF0MABagE6pF41EgCEKBU5pF2MAB+9EgEB+9EgCB+9EgC6pF61EgCEKBg
-B5pF4MAq2Bg+EgEjFg6EgEBcgE6pF81EgCEIBY5pF6MABuzEgEBy1EgE6pF+1EgEEIBY5pF8MABuzEgEBy1EgE6pFg2EgEEIBY5pF+MABqzEgEBy1EgE6pFi
-2EgEEKBgB5pFgNAByGgEByGgEBuHgE6pFk2EgEEMBoB5pFiNAzL8zEgEl1B4+EgEoqF2zEgEpqF61EgE6pFm2EgEEMBgB5pFkNAzL+zEgEB6+EgEuXs+EgEz
-qE26EgC6pFo2EQEKBY5pFmNA2qF8+EgEuXu+EgEzqE46EgC6pFq2EQEIBY5pFoNAzLi0EgE+I+zEgE6pFs2EgEEGBQ5pFqNAl1Bg/EgE6pFu2EgEEMBoB5pF
-sNAB0+EgEzLm0EgEl1Bi/EgEt9Bi/EgE6pFw2EgEEIBY5pFuNAi4Dg7EgEBk/EgE6pFy2EgEEKBgB5pFwNABwHgEB+9EgEvkC68EgE6pF02EgEEIBY5pFyNA
-/qFwHgEgrFg+EgE6pF22EgCEGBQ5pF0NAl1Bq/EgE6pF42EgEEMBgB5pF2NAvkCg9EgE/qF2HgEgrFk+EgE8Dk+EgC6pF62EgCEIBY5pF4NAl1Bq5EgE9Dg/
-EgE6pF82EgCIABBCAABNEA4/EAy5EAqCIABEIABBCAABNGAggFA65EAuCAu/EIABBCAABNEAmgFAg6EA07EIABBCAABNGAsgFAm6EA0CAm6EIABBCAABNEAy
-gFAs6EA+CIABBCAABNIA4gFAy6EAmgFAmgFAmgFIABBCAABNIA+gFA46EA6gFAs8EAoDIABBCAABNGAkhFA+6EA+1EA23EIABBCAABNGAqhFAk7EAi2EAs3E
-IABBCAABNGAwhFAq7EAi2EA23EIABBCAABNIA2hFAw7EAuJAuJAmKIABBCAABNKA8hFA27EA82EA4hFA22EAu4EIABEIABBCAABNKAkiFA+7EAk3EAgiFAyh
-FA89EIABBCAABNIAqiFAk8EAmiFA4hFAi+EIABBCAABNGAwiFAq8EAw3EAs3EIABEIABBCAABNEA4iFAy8EA0iFIABBCAABNKA+iFA48EA+KA+3EA6iFA6iF
-IABBCAABNGAkjFA+8EA8+EAgjFIABBCAABNIAqjFAk9EAwLA+hFA6gFIABBCAABNIAwjFAq9EA0LAkiFAyLIABBCAABNEA2jFAw9EA+LIABBCAABNKA8jFA2
-9EAiMAwiFA09EAwiFIABBCAABNGAikFA89EA69EAwjFCAA0YDAAA2hF6iFACAAm2EIABuiFECAB8DwjFAEEAC8DyjFAByjFQECABxuE0jFAFIACB2jFABGAB
-EABCAEPBgBrcBAABikFBgErU4jFAQACAQBuiFAgBBJAgCBojFAgECAAMNEA4kFABAk5ECAABEWBgE6xBm/EAjEs/EgIB4kFgIl1BGgEBykFgE2YqkFgEBDgE
-BJgEhsFSgEBIgE7DyiFgQCAAGIABBCAABNEA4jFAKAw5EIABBCAABNGAqlFAQA25EAmlFMABiIMABkIMABmIMABoINEA0lFzUg6EBokFMABsIMABuIMAB+ON
-EA8lFzUo6E4J4lFMABCMAB2IMABGMABIMABKMABMMABOMABiJMABkJMABmJMABoJNOA0mFzUg7E4J8jFpxEijF2sFwmFBolFBolFl1BugFMABCNOA4mF2sFs
-lFltFslFpxEmjFzUk7E4JgkFmtFslFl1BygFMABCNCAwlFl1B4mFHABAHABACAAw/ECAA8zEHABAEQBgCxC+mFAB8lFgEB8lFgCBi/EgCjFi/EgEB4hFgEBm
-6DgIBm6DgEDAAAkhF+lFANCA0kFzU+SMABCECAImDqkFAIABCEmBBoE7DklFABg9EgEBg9EgEBg9EgE4LomFgEhKwnFgEBwnFgEBwnFgEBBgEBijFgEmjCom
-FgEBomFgCBomFgCBomFgCtZFgCBuhFgEmXqzDgEB0hEgEwjCinFgECAAyjFNCAsmFAyhFCAACEYB4DBklFABklFgEBslFgEBslFgEBslFgEBslFgEBslFgEB
-KgEBklFgEBklFgEufklFgEB2zEgEHABACAAMCAAENKAslFBgoFBgoFBw9EBgoFBw9EMABCNIAwlFB2nFxvC+nFBGB8mFMABCNEA0lFB6nF2uFKMABCNEA4lF
-xvCmoF2uFOMABCMABEMABqBMABsBMABuBMABwBMAByBMAB0BMAB2BMAB4BMAB6BCAAkVNCAqpF6TkjFMABCGOBEBABCBEBGBIBKBMIABmnFEEBQuIsjFABgl
-FgEIABBNEAqoFA++EABCAADESB4BBPA2XRgE8nBTgEBVgEBopFgErUopFgCBopFgCBopFgCBopFgCKAACIABBNGA0oFAo/EAIAOIABBNMA4oFAs/EAMAypFA
-ypFA8jFA8jFIABBNGA8oFAw/EAQA8oFCAAMCAAKCAAaCAAKHABAKAACCAA2DCAAENCACxyBigFMABCNCA+qFBmgFMABCNGA2pFBqgF2vF2pFmD+qFMABCNGA
-6pFhwFugFkmB6pFl1BirFMABCNIA+pF4H28E1qB+pF8D+pFxqE+pFMABCNKA68EhwF2gF1qBiqF8DiqFl1BqrFxqEmnFMABCNGAyrF4H+8ExSwazU+/EMABC
-NCAqqFxCsrFHABAOABihFBGIBEBABCBEBGHABAEmBBwD5pFmaABwpFgEBwpFgEoTwpFgEl1BwpFgEBwpFgEBwpFgEBwpFgEkIwpFgEBwpFgEBwpFgEjW2pFg
-EB2pFgCwyE2pFgCB2pFgClIkqFgCBkqFQBkqFQ6pFqjFQIABBCAABNEAmsFAgmFABCAAKCAABNEAgrFAmmFA89CCAABNEAkrFAqmFAgqFNEAmrFu+B47Dofs
-0ENCA0sFxnCumFMABsPNCA4sFBo5EMABwPNCA8sF+8B8mFMABCMABENCAitFBinFMABCNCAmtF3a4fKAAgzEGKBEBABCBEBGBICAAENCAutFjW8sFKAAwoFD
-AAA2rFmsFMCAAqiFDAAAmrFqsFEHABAKAACHABAKAACCAACMAB4QMAB6QMAB8QMAB+QHABACAACHABACAACCAAYDAAA4sFotFEHABAHABAHABACAA+pFGcBE
-B+fBggBBigBBkgBBmgBBkoBBmoBBooBBqoBBsoBBggCB+/CBggDBigDIABw3DHABACAACNKAivFofg3El1BivF1qBivFy1CivF7DivFNCAgrFlYklDECBI0w
-BFANCAsvFABCAAECAAEFEAIvC8XABHANCA0vFABCAABEMBoBoCCAiE0vFgEyVuqFgEBwrFgCAGgCxS0vFgECAAGEEBwBB4vFAB68CgECAAmlFEIBQ5pFmeA+
-qD0uFgEB2tFgC6pFqnFgCEIBQ5pFoeA+qD2uFgEB2uFgC6pFsnFgCEGBM5pFqeAByvFgE6pFunFgCEIBY5pFseABgqFgEvCgqFgE6pFwnFgEIABBCAABNGAs
-wFAmqFAgvFAkVIABBCAABNIAywFAsqFAmvFAqVAmvFIABBCAABNEA4wFAyqFAmwFIABEIABGIABBCAABNGAixFA8qFAsBA8qFIABECAAm+EMAB6DMABsYNCA
-sxF9wF2BNCAuxFg4CgCMABCMABGNCA0xFkmBixFMABCMABEMABGMAB6xFMAB8xFMAB+xFMABgyFMABiyFNCAmyFB+tFMABCMABoyFKAA8sFIABqsFHABAEqB
-BgKBitFAjEitFgIhbq/EgIBmxFgQBmxFgCBotFgCBdgEBitFgEBitFgIBitFgIBXgIBmxFgEBmxFgCBZgCBNgEBhBgExCTgErb0sFgM7DgyFgcBNgEBjBgEH
-ABAIABkyFECBQ01BmrEAFEAQ3aqtFABktFAEgBBgFACABi/EgIBo/EgEBDgEBqyFgElrBstFgExyBkoFgIy/DHgE5ZstFgEB4yFgI7DqyFgE7WwxFgCBwxFg
-CvkCJgCB8+EgOBo/EgEEaBgIy/DFApb++EgEuzFyxFgEvzFyxFgCmGyxFgCBwagCqyByxFggBByxFgCButFgEButFgIButFgIBi/EgIrbgtFgQCAACEsBBgY
-1DwrFAjW2xFgC5Z2xFgC7W2xFgC7DwyFgCB+yFgEB2xFgEBytFgEB2xFgIB2xFgCBytFgCB2/EgIB2/EgUBFgUBHggIBytFgEB62EgIBKgEBJgIBstFgEmG2
-xFgIrbktFgECAACDAAA4yF6xFYDAAA0tF8xFgCCAAOCAAYHABACAACHABACAACDAAAWqyFAEOBoB5pF+hBA1XytFgEkbytFgEBuxFgEBsyFgCjWsyFgC6pFi
-rFgCEGBQ5pFgiBA1X0tFgE6pFkrFgEEIBY5pFiiBA1X2tFgEkb2tFgE6pFmrFgEEIBY5pFkiBA1X4tFgEkb4tFgE6pForFgEIABBCAABNIAk0FA+tFA4yFAk
-BAqgFIABBCAABNEAq0FAkuFAwgFIABEIABBCAABNGAy0FAsuFA4gFA+gFCAA8sECAAmCCAA6gFCAAmiFCAA40ECAAyCNCAg1F1XmhFNCAi1FrbivFNCA8wF1
-XqhFMABCNIA8zFgbO/X20FB8zFzSivFMABGNCAg0FBmvFMABCNEAw1Fh0FmC1X2hFMABCNIAsxFjWo0Fpb0hF6sCcBw1FMABCNGAwxFjWs0Fpb4hF1X+hFMA
-BCNGA81FjWw0Fpb8hF1XiiFMABCNCAg2FxyBorFIAByzFKAA0zFIAB2zFEABAIABBCAABNEAi1FA2rFAowFDAAAq1Fk1FBHABADAAAi2Fo1FDECBQsnBmxFA
-GeBEBABCBEBIBQBEBGBIBKBMBOBQBSBUBWKAACKAA43EEsBBg5B9V0xFAB0xFgCrbgxFgCB6qFgIloB6qFgEBy1FgEBy1FgCB6qFgCB0xFgEsvB9IgEB1IgM
-Bu0FgMB0pBgEBsvFgQBy1FgCBy1FgCB0xFgCB0xFgCB6qFgEBvIgEB62FgsZBxJgEEmC9uBgO2uBm0EAz0Fu2FgIBu2FgCBu2FgCBu2FgCBw0FgCBw0FgEB8
-kFgEB8zEgIoC8zEgEB8zEgEB8zEgEBu2FgEgvBi0EgQBjJggBB82FggBBo0FgEBo0FgEB82FgEBw0FgEB8zEgEB/GgEmvB01FgEBwxFgEBgzEgI/tF01FgEB
-01FgCBy0FgCBw0FgEBw0FgEBw0FgEBw0FgEB01FgEB01FgCBwxFgCE0BzKwGB9JAB9JgEB1JgEBhKgEB9JgEBlKgEBpKgEBtKgEBzKgEB3KgEBlKgEB7KgEB
-pKgEB/KgEB1JgEB1JgEBjLgEB9JgEBmsFgEBmsFgEBpKgEBpKgEB9JgEBnLgEB1JgEBmsFgEEaBgU0gB4iDAwK7IgkD9uB9IgEBg3FgE/tF41FgE1tBsrFgQ
-rbmxFgEjE0xFgI1MkzEgIB0xFgE2M0xFgIhsBmgEgIB5IgEEUBgKB61FAn3FjMgEBlMgEBnMgE01B0vEggCgbmkFgIB8xFgMB8xFgCBuhEgCA9LgcEmBBgE1
-D2vFAB40FgEB40FgEB40FgEB40FgE/lC+0FgEhmC+0FgCB40FgCB40FgEB40FgEB40FgEB40FgEB40FgEB40FgEB40FgE3mC+0FgE5mC+0FgC8mC+0FgCinC
-+0FgCHAhsBAGNBEBBBABCBEBGBIHABAFEAQ2aqxFArbyxFAE8CB4J1MBA/vFBgEnxCFgEBu3FgEBu3FgEBg3FgEBg3FgCBg3FgCBg3FgCBm2FgC7Dm2FgCuX
-m2FgCBu3FgEBg3FgEBg3FgCBg3FgCBg3FgCBg3FgCBi1FgEBu3FgEBi1FgEBegEBegGBegGBegGBegGBegGBegGBegGBg3FgGBg3FgCBg3FgCBg3FgCBg3Fg
-CBg3FgCBg3FgCBg3FgCBg3FgCBg3FgCBg3FgCBg3FgCxCg0FgCACgE9fHgIBg3FgEv2F89EgECAACHABACAACCAAMHABACAA86EECBwCBBADAAAy1F22FKIA
-BBCAABNCAo4FABCAABHABAHABACAACDAAAo2Fm3FCHABAECBEBq3FAKAACEUB4BrUq3FABq3FgCBk3FgCBw3FgEm7Fq3FgCBk3FgCBk3FgEBk3FgEBq3FgEB
-q3FgCKAACE3BBgNx1C0tFAAB64FAgEzL+tFAgEuI64FAgEB64FAgEBs4FBgEBs4FBCBs4FBCBs4FBCBs4FBCB4gFA4DB4gFAgEof4gFAgEzNgBAgEBy3FAgE
-Bs4FAgCBy3FAgCBy3FAgCxvC04FAgCB04FAgEB04FAgEBs4FAgEBy3FAgCB64FAgCB64FAgEBg5EAgEm2BkvDAgIEIBc5pFmnBA1N6qFgExM80FgI6pFqwFg
-CEGBM5pFonBAvyF23FgE6pFswFgCEKBgB5pFqnBA1X+yFgEkb+yFgEh0F+yFgE6pFuwFgEEIBY5pFsnBA1XgzFgEkbgzFgE6pFwwFgEEIBY5pFunBA1XizFg
-EkbizFgE6pFywFgEEMBkB5pFwnBA1NkrFgExMm1FgIsK+3FgCB+3FgC6pF0wFgCESBgC5pFynBABmrFgEBo1FgIBg4FgCB02FgCBmrFgEBo1FgIBg4FgC6pF
-2wFgCEOBoB5pF0nBA1NorFgExMq1FgIsKi4FgCBi4FgCBi4FgC6pF4wFgCEKBgB5pF2nBA1NqrFgExMs1FgIsKk4FgC6pF6wFgCEKBgB5pF4nBA1NsrFgExM
-u1FgIsKm4FgC6pF8wFgCEMBwB5pF6nBABurFgEBw1FgIBurFgCBw1FgI6pF+wFgCEKBU5pF8nBABs3FgExMy1FgCBy1FgC6pFgxFgCEKBoB5pF+nBA1NyrFg
-ExM01FgIz1Fo3FgE6pFixFgEEMBwB5pFgoBA1N0rFgExM21FgIuvBq3FgE5uBq3FgE6pFkxFgEEMBkB5pFioBA1N2rFgExM41FgIBw4FgCBw4FgC6pFmxFgC
-EIBc5pFkoBA1N4rFgExM61FgI6pFoxFgCESBkB5pFmoBAxM81FgEyM81FgCB81FgCB04FgCB04FgCB04FgCB04FgC6pFqxFgCEYBwB5pFooBAB+1FgEB+1Fg
-CB+1FgCp9F24FgCq9F24FgCB+1FgCB+1FgCB+1FgCr9F24FgCs9F24FgC6pFsxFgCEGBM5pFqoBAjW44FgE6pFuxFgCIABBCAABNEAq6FAk0FAyvFIABBCAA
-BNEAw6FAq0FAk5FIABBCAABNGA26FAw0FAmCAsCIABBCAABNEA86FA20FAyCIABBCAABNGAi7FA80FA4CA+CIABcIABeIABgBIABBCAABNKAu7FAo1FAm3FA
-2wFA2wFA86FIABBCAABNGA07FAu1FA8wFAo6FIABuBIABwBIAByBIABBCAABNEAg8FA61FA+5EIABBCAABNGAm8FAg2FAuxFAuxFIABBCAABNIAs8FAm2FA0
-xFAo4FA0lBIABBCAABNGAy8FAs2FA6xFAi6FIABEIABGIABIIABBCAABNIA+8FA42FAmyFAu6FAu6FIABcIAB6CIABBCAABNIAo9FAi3FAwyFA87FA87FIAB
-BCAABNKAu9FAo3FA2yFAi8FA2yFAi8FIABEIABkDIABBCAABNEA49FAy3FAy6EIABBCAABNEA+9FA43FABCAABEyEx3FgmDBw2FAz0Fw9FgCBw9FgCBw9FgC
-Bw9FgCB+9FgEBw9FgEB6sFgQBw9FgQB44FgCBw9FgCBy7FgEBiHgIxKlCggHyKpCgway3Fy4FgwBBw4FgIB+9FgEm3FqzFgE/tFqzFgEgVqzFgEB+9FgEBiz
-FgEBw9FgE9Wy7FgEBy7FgYBy7FgEB+9FgEBy7FgEBy7FgEB44FgEBy7FgEB28FgEniB28FgCBVgC45BuGgEB+9FgEB+9FgEBxCgEBm9FgEBm9FQB+9FwDB28
-FgEB28FgCBlBgCjW28FgYloB28FgCBy4FgCBk7EgkBBk7EggBBy7FggBBy7FgEB+9FgEBy7FgEBy7FgEB6mEgEBy7FgEB+9FgEBq7FgEB6sFgQB++EgQB4qF
-ggBBq7EgEBq8FgQBw9FgEBw9FgCBw9FgCBw9FgCBw9FgCB3CgEBw9FgEBw9FgCBlBgCIABIIABKIABMIABBCAABNEAu+FAo4FAq7EIABUIABBCAABNGA2+FA
-w4FABAu6FCAA6HIABkBIABQIABBCAABNGAi/FA84FAiBA29FGKBEBCBEBGBIBKIABsXEKBwBjE45FAtZCgIq1Bk/FgExnCi5FgE/aBgECAA3lMEEBQyVi6FA
-4sEozFgEEE92F4yBBBAB60FgoZDAAAEk+FlDHABAEI02FY1Di4FArUo+FgCBwzFgC6+CBgECAAEEEBwyBxgBw/FAz8CBgIDAAAq6Fu+FkDEGsvBY1Dq4FABs
-9FgEBs9FgEEkB64FwH1Ds4FA27C0sFgEBu9FgEuvBu9FgE3Du9FgEBu9FgEBw9FgE/tFi+FgEBi+FQBi+FQx+C6gFgDB6gFggBBu6FggBBy+FgIBy+FgCBy+
-FgCBu9FgEBu9FgECAA88ECAA88EEKAgC1Dy4FAkmB4+FgC1tBggGgC3tBggGgE2tBggGgEEEAIm3F6+FAoC6+FgCEaBg1B8nBQAB2/FgoZB2/FgCBCgCB2/F
-gEB2/FgCB8+FgCxLyJgEB8+FgIB8+FgCB49FgCB49FgEB24FgEEEAQm3F69FAoC69FgEEUBgDhlBouFAB6/FgIBCgEB6/FgI6hGg/FgCBouFgCB89FgIB89F
-gEB89FgEB89FgEHABACAACHAu/FACAACNCA2gGA2CCAACCAA5pDEGBQ7D4gGAB0KgEi/FqgGANGA+gGA+CAm2FAy/FCAACNEA68FAiDAq2FCAACNCAu2FAmD
-CAACNEAqhGAqDAy2FCAACNGAuhGAuDA22FAm9FCAACNGAmgGAyDA62FABCAAYCAAENGAsgGAg3FAsgGAsgGCAACNEA8hGAk3FAwgGCAACNGAgiGAo3FAgqBA
-2/FCAACNEAkEAs3FAkECAACNEA2hGAoEAw3FCAACHABAHABAECBIoCBACAACEEBQrCCAn3FCgEEGBQjEGA7DkiGgEBqhGgCHABAEGBY8NBAxgBy6FgEBoiGg
-ECAAEHABAEEBQBBABuiGgECAAEEEAgC9auyFABm9FgEE4CBgoBAZAAdggBBSggFB0iGgIB8+EgEBzBgEBmwFgEB29FgMBijGgIB0iGgEB0iGgCB07EgCB8gG
-gIApBgIAvBggBAxBggCBLggBBu4FgMBhBgEBlBgEB1BgEB1BgEBovFgEBwyFgsBB29FgEB2xFgIB29FgEB5BgI7lBitEgEBm4FgEBwyFgEBovFgEBqvFgsBB
-29FgQBgwFgIB0KgQB++FgEB29FgEB0iGgIB0iGgCB+hGgCB+hGgBBqpFgDBqpFgEKAACCAACCAAjoHDAAAorFiiGQHABAEKBYBwoFABwoFgEB2hGgEB2hGQB
-q/FQEEBQ6aDAn3FDgEEoBB4GA7BAhsF6hGggBB6hGQB0hGQ7DkjGgBB1BgC8VnCgIxyB+4FgEBRgEA9BgEAhCgEgas+FgEBs+FgCBxBgCAlCgIBpCgIBw9Fg
-E1rCBgEBs/EgE1XgBgECAACEOB4CBqBABmBgE1rCGgIBy/FgIBy/FQByiGQ3Ow+EgDHABAEEBQjEq+FABsjGgEEZAgCgaisEAABBAgI7DujGAgEBkYAgCBuj
-GBgCBujGBCBujGBCBujGBCBujGBCBujGBCBujGBCBujGBCCAASEoBAgKB8wFAB83FgQBBgEByjGgEByjGgCtkGDgCB4iGgExiG6+FgCBqBgCByjGgMByjGgC
-BFgCBKgEBJgsBBy8EgEB0+FgIBkBgIB0+FgIBGgIBGgICAA6BCAArjDCAABCAApjDCAArjDEOAgCBBABBgEB+jGgEB+jGgC5kGDgCBwxFgEB+jGgMCAAkCCA
-AYEMAgEBmzFABiCgEB2BgIBugGgIBg0FgEBm/FgEEKAgCBozFABu/FgCBo/FgCBo/FgIBmkGgICAAriHCAA7iDHABACAACIABBCAABNEAmlGAuBA+oEEEvkG
-Q5Zw0FAvCGgEFEAE7D6jGA5uF+jGAEGBQB2jGAmqFikGgEACgCEEBgCofotFAxSBgEDAAA2kGkkG4BFEAgCofstFABEAFGAIBoBABBABmBACAAliDFEAIBoD
-AB8hGAEEAQBqjGABqjGgEFEAQg1FmgGAACACAA4CCAAnhHCAA6FCAAsaCAAsNCAAsNCAAuPCAAizFCAAo1FCAA6NCAA6NCAAgONIAiiGB89Em2BkjGBkiGBm
-iGNCA4mG0gBmyDNCA6mGhwFi8FMABCNCA+mGz3F+iFMABCMABENCAknGBkhGMABCNEAonGz3FojF1MojFMABCNCAsjF1MsjFMABCMABuSMABwnGMABynGMAB
-4uBMAB6uBMAB8uBMAB+uBMABgvBNCAgoGx3FgKNEAioGuIq9FB2mGMABCNEA6mGuIu9Fr8F6mGMABCNCA+mGuIy9FMABCNCAuoGuI29FMABCMABmhBMABohB
-NEAqnGxMykG9wFitFMABCMABuhBMABwhBMAB8oGNCAomGjvBomGMABCMABipGNCAmpG/X6nGMABCNCA+nGpxEgpGMABCNCA2mGBg1BMABCMABwpGMABoiBNE
-A+mGxMylG4sEw9FMABCMABuiBNEAknGxM4lGB8xBMABCMAB0iBNGA2oGB8DB8DBwpGMABCMAB6iBMAB8iBNGAynGxMmmGgoGkE7D4pGMABCMABijBMABkjBM
-ABmjBNGAopGxMwmG4KopGBkEMABCNEA4qGuIggGBspGMABCMABuCMABwCNGA0pGuIogG4K0pGqoGuEMABCNEA4pGuIsgG3V8EMABCMABEMABKNCAorGjWgqG
-MABCNCAkqGuI20BMABCMABokBNEA2rGuI+gGsoG+oGMABCNIAuqGm3FgX/XorGBuqGzS0lGMABCMAB8rGMAB+rGMABgsGMABisGMABksGMABmsGMABosGNCA
-ssGB6rGMABCNCAwsGpC4hGMAB0yBMAB0XMAB0sGNCAgrGuIgiGMABCMAB6sGNAAmrGMABQMAB0EMAB2ENEAmtGuIuiGBmlBMABCNEA+rGvuFmtGuIyiGMABC
-MABgnGNKAksGjjD4xFsGksGBqnGB6xFB0xFNEAmsGuI6iGiEgtGMABCMABsFNGAssGuIgjGvCuXxnCynGMABCNGAwsGuIkjGiEqtG4oGwsGMABCMABi0BMAB
-uhBNIAkuGx3FkQuIsjG4oG4sGBwMMABCMABENEAquGjW+sGgVyjGMABCNCAitGxSooGNEAwuGuI4jGB+tGMABCNEA0uGuI8jGB02BMABCNGA4uGuIgkG+pG4
-2B7DusGMABCMABONIA+Qx3F+Q4pGqNuImkG8pGytGMABCNGAivGx3FiRuIqkG7D2tGMAB0DMABEMABGNCAmvGuIykGNCAkrGuI0kGMABCNCAorGx3FwRMABC
-MAB21BMAB2HNCA4vG6akJMABCNEA8vG6aoJxyBklGMABCMABENCAgxFob6wFMABkINEAmSuIulG4pGyOMABCMAB8pGNCA0lGwKotFMABCNCAwwG9wF4lGMAB
-CNCAiwGhwF8lGMABCOAB2SBOA9X+gBBOA/6F8YBNCA+wGBu9FHABAHABACAAEEMBY5pFs/BAB0wGgEB0wGgCB0wGgCB0wGgC6pFwoGgCEOBc5pFu/BAB8vGg
-E4qG2wGgC5qG2wGgC6qG2wGgC7qG2wGgC6pFyoGgCEYBwB5pFw/BA9qG+vGgEjW4wGgCloBitGgCB4wGgCB4wGgCB4wGgC4qG4wGgC5qG4wGgC6qG4wGgC7q
-G4wGgC6pF0oGgCIABBCAABNEAwxGAqrGABCAAQIABGIABIIABKIABBCAABNGA+xGA4rGAywGAMIABBCAABNKAkyGA+rGA4wGAyxGASAgBIABEIABGIABIIAB
-KIABMIABOEIBgCkmBmxGA6EixGgCB8wGgCjFBgEDAAA+wGoxGGEGB4CB6wFA6TkxFgQ2oBqxGgYEIBgC5pF+gCA7WgwGgEjFu4FgE6pFiqGgYEIBY5pFghCA
-7WiwGgEvyFiwGgE6pFkqGgEIABBCAABNGAgzGA6sGAsnGAowGIABECAAOMAB81BMAB+1BMABg2BNCAozGxCizGHABAHABAHABAEEBQBgyGABgyGgEECBgDBB
-ADAAAEsyGGCAAKCAAGNIAyyGBEBu5BBk+EBCMABCIAB0wGKAA+vGEEBgBBqrGABqrGgIEIBwCjE4uGA7D8yGgI6T2yFgE4XyyFgYGKBEBABCBEBGBIGEBEBA
-BCEMB4D5Zw1FAobq1FgQkbFggB8DEgEiEizGgCxSouGgCNEAEABAmhGCAAECAAEHABAIAB+qFCAABHABACAAGCAAKCAAcNCAk1GBKMABCNEA8zG4sGOlYkrE
-MABCNEAg0Gu+BykFBm9FMABCMABENGA6yG7sGs9FumGg1GxnCu1GMABCMABENEA8xG7sGy9FgbaMABCNIAoxG7sG29Fm2BqyGyVqxGxpGg6FMABCHABACAAC
-KAAqtGEEBoCobi3FAxyBurGggBEGBYjEHABwzGgEBJgEHABAIABi0GHABAECrPIoCBACAACHBBAHABACAAEHABACAACCAAYCAAghCCAAeCAAWMAB6vBNKAw0
-GunCEB22G7D22GjvBqnGkZizGMABCMABgwBMABiwBNOA40G+YorGq2Bk2GmDm1GjvBkRhZorGBm1GBm1GMABCMABowBNEAwxGxMq2G+kGuzGMABCMABuwBEE
-BQwHm1GABm1GgEHABACAABHABACAAGMAB86BNAAIMABCGKAEBCBEBIBQBgBNEAi3GB8vFj4CoyGNCAo0GxyB4tGCAABNGA04GAuyGAuyGAo3GKAAq0FHABAE
-sBBwFxCw4GABo0GgE7Do4GgEBvBgEB1BgEB5BgEB9BgEB9BgEBjCgEBnCgEBrCgE5WrCgEBvCgErGzCgEBjBgEB3CgEB/CgEBlDgEBpDgEBszGgE1rCqzGgE
-BuxGgIEQBgCxCy4GABy4GgE8Dw3GgEBFgEBJgEBPgE3CTgEBXgENCABAmuGCAAmnECAAENCAk5GAECAACNEA83GABAICAASCAAENCA8/FAOCAACNCASASCAA
-CHABAHABAKAACHABAIABBCAABNEA24GA01FA8zGHABACAAwBNCA84GA+5GCAACNCAg5GABCAASCAAENCAy6GAECAACNEAq5GAo2FAICAACNCAu5GABCAAYCA
-AENCAg7GAECAACNCAk7GA22FCAACNEAo7GAiBA2yFCAACNGA04GAmBA63GA62GCAACNCA6lFAm7GCAACNEAo6GABADCAA8BCAAiCCAAGNGAw6GABA01GA21G
-CAAmCCAAENGA26GAEA61GA61GCAACCAAokBNIA03GofikGm2B+7GyV23GxpGsgGNEA+6G6nB4zFj4Ck2GMABCNEAu8G6nB8zFj4Co2GNGAq2G6nB+zFj4Cq2
-GtvC0gGNCAm7GB0kBIABo7GIABq7GIABEIABEEcBgE1DsrGAB04GgC7Ww7GgCzSEgCnY6tGgCoY2tGgCB6tGgCB2tGgC/X64GgC6nB48GgEoR22GgEBm/FgE
-rb+2GgE9VirGgIHABAKAACE8CoOwfB27GAojBhBgCiEZgCBZgC+vBw8GgCr8C27GgCB27GgCrYm0GgEB+oGgIBq6GgQsKy6GgEB27GgEB7BgEB27Gg4IBy3G
-gEBw5GgIowBqqFgEB/BgIB/BgEk8BhCgEBw4GgEB+4GgEnYguGgCslBguGgCqlBguGgCulBguGgCoY8tGgCtlB8tGgCrlB8tGgCvlB8tGgC7L+8GgE6E27Gg
-EB+4GgCBguGgCBguGgCBw8GgCB46GgCB8uGgCBlCgIBlCgEBy3GgEB27GgI8D27GgCA5BgCB85Gg4BBfgEKAAipFEGBY7Dw7GA/Xw7GgEBw7GgEHABAEeBwD
-jE63GAxC8hEgIB+7GgEBi5GgCkY66GgClYq5GgE/Xo5GgCnYouGgCoYkuGgCmYq5GgCBg7GgCBVgCB48GgS8Du8GgCBi5GQEEAgEBkvFA6pFBgBDAAAg9Gi8
-G+DFEAgEAEABq3GAECBgEACAEKBgCB+6GAB+6GgEB+6GgEB+6GgEBBgEDAAAg7Gq8GEHABACAAttRGGBEBABCBEFEAIBs9GAm4C8pFAEKBkBB+pFAB+pFgEA
-CgEB+pFgEB+uGgEEEBQ1qB28GAp9Cw6GgEGGAEBABCBEEEA4B8pF68GAjF4uDgEESAoBnYmvGAoYivGgC/Xm6GgCuwG+7GgCB88GgCB85GgCB65GgCBm6GgC
-Bk+GgCEEAoCBwBABWgEEEAIvxGyBABg9GgCEIAoBvxG0BAB85GgEB89GgEBy1GgEEGAoCBk9GA/Xu6GgC3VcgCEEAoBxMu6GA/iCSgCEEAI5uFo9GA7Do9Gg
-CECAE87Fq9GAECAIxCm7GAEEAwDBkLAB+1GgwBFYAwDBWABUABSABQABOABMABKA1GIAB2BABGAhEEAgZCADAAA0By9GFHABACAACCAAyBHABACAACCAAuCC
-AAmCCAA6BCAAwCCAAwrFCAA8BNCA2/GB+oCNCA4/GxCqkEKAAk5FHABACAACCAAGNKAu7GB8nGxpGmkGx7Bq5F1qBw7G7Dw/GNEAkgHBGBy/GNEAmgHx7Bu5
-Fm2Bk0DNEA8+Gu+BuvFBioGNEAu8GoyGkoGgbsLNCAymGBumGCAAg1CG+BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBB
-yBB0BB2BB4BB6BB8BHABAHABAEoDBoyHjEm7GAxCk9GgIBDgEBDgUBu8GgUBygHgEBiwFgEB6sGgEBszCgQBXgQBXgEB25GgEBq/GgCBq/GgCBq/GgCBZgCB
-Zgs4BBq/Ggs4BBq/GgCBq/GgCBu8GgCBq/GgCBkgHgCB2uCgCBkgHgEB6vFgC7DkgHgQBk5GgCBm7GgEolBiwFgIBiwFgEBiwFgEBiwFgEBbgEBm7GgEzYm7
-GgIB0iCgIBy0GgEBy0GgEg/Cq/GgEBq/GgC2cg0CgCBXgEBXgEBm7GgEBm7GgIBm7GgIBq/GgIBq/GgCBm7GgCBdgIBfgEHABAEKtzGoBB8uCAvpG+iCgExS
-FgEBq+GgEjWu/GgEHABAHABACAACHABAIABBCAABNEAg9GAqvCAi7GHA40GAHABACAASDAAAujCkgHjOCAAQCAAKCAAKNEA4hHjuGm5FuIy7GNGA07GjuGo5
-Fj4C07GtvC+lGNEA27GjuGq5FtvCgmGNIAq9GoyG4pGy7B0hHyVs9GxpGimGNIAs9GoyG6pGy7Bu+GyVu9GxpGkmGEGBQ5pFowCAkmB2gHgEjFsoGgEEGBY5
-pFqwCAkmB4gHgEvyFs/GgEIABBCAABNEA+gHAk8GAk8GHABAHABACAACCAAGHABAHABAHABACAACHABAKAACCAACCAABCAAOCAASCAAGNCAqjHBYELBIthDy
-iHAAByiHEQByiHEI4mGqiHAIBiiHAgBKAACEEBQB6hHABgiHgEGKBEBABCBEBGBIGgCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBB
-sBBuBBwBByBB0BB2BB4BB6BB8BB+BGgCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BG6CBEB
-ABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CEc
-AoCBqiHABqiHgCBqiHgCBqiHgCBqiHgCBqiHgCjxCqiHgCB01GgCBqiHgIBqiHgCBqiHgCBqiHgCBqiHgCBkiHgCFEAIp9CmiHABmiHAEIAgBBuiHAzSoiHg
-EACgE7DoiHgEEQA4BBqiHABqiHgE/kCqiHgEBqiHgEyVwiHgE35GwiHgCBqiHgC7DqiHgEFEAEByiHAByiHAEyBAwEB0iHAB0iHgCBuiHgCBuiHgEB0iHgEB
-0iHgCBuiHgCB0iHgEB0iHgCB+1GgCB0iHgIB0iHgCB0iHgCB0iHgCBuiHgCB0iHgEB0iHgCBuiHgCB0iHgEB0iHgCACgCB0iHgCBuiHgCBuiHgEB0iHgEEGA
-QBwiHAB2iHgEB2iHgCEKAUB4iHAB4iHgCy1G4iHgCB4iHgCB4iHgCEeAwCB6iHAB6iHgCB6iHgCB6iHgCB0iHgCB0iHgEB6iHgEB6iHgCB6iHgCB6iHgCB0i
-HgCB0iHgE7D6iHgEjW6iHgCB6iHgCFKAEB8iHAB8iHAB8iHAB8iHAB8iHAEGAMACAB+iHgCB+iHgCEGAQ36GgjHABgjHgC6T6iHgCEOAoB56GijHAy1GijHg
-CBijHgC76GijHgCB8iHgCBijHgEB8iHgEEEAQxC+iHA96GkjHgEEKAgBBgjHABgjHgEBmjHgEBmjHgCBmjHgCESAwBxMojHA5uFojHgC7DojHgCBojHgCm2B
-ijHgCr7GojHgEBojHgCrqEijHgCBijHgEFEAE56GqjHABqjHAEEAQBmjHABsjHgEECAIiXojHAEKAgB7DwjHAj8CwjHgCpEqjHgCBqjHgEBqjHgEEEAQByjH
-AriGsjHgEFKAgBj8G0jHAAIAiVGABEABCAEKAwB96G2jHAAMgCy1G2jHgC7D2jHgCACgCEIAQB4jHAB4jHgC7D4jHgCB4jHgCECAEm8G6jHAECAE8D8jHAEE
-AIm8G+jHA7D+jHgCEGAM96GgkHA35GgkHgC7DgkHgCFmBBwEA4BAA0BA5iCyBAAuBAAsBAAqBABoBAAkBA6TiBABgBABeAAcABaABMABKABIABGABEABCAKA
-ACGMBEBABCBEBGBIBKEEBIBokHAzkCokHgCEIBQ88GqkHABqkHgCBqkHgCBqkHgCEIBIthD2kHABilHgBBilHQBskHQCAACGGBEBABCBEEIBgB6mFFABJgEk
-XNgEoCDgENEA4kHABAw6GCAAECAAENGA+kHAEAmmHA26GCAACNGAmiHAIAOAu7GCAACEABAFEAErUklHA8DklHAEGBMBmlHA6TmlHgCACgCKAACIABBCAABN
-KAukHAukHAukHAukHAukHAukHCAABEGBgBBdAmjCvJgExyBxJgIIABBCAABNEA2mHAghHABCAA8DHABAKAACEyCBoKBHABRgEBVgEBZgEBdgEBZgEBhBgEBn
-BgEBrBgEBnBgEBnBgEBnBgEBhBgEBrBgEBvBgEBzBgEBvBgEBvBgEB3BgEB7BgEB/BgEBlCgEB8sCgEBpCgEB1CgEB9CgEBhDgEBpDgEBtDgEBxDgEB1DgEB
-5DgEB/DgEBjEgEBpEgEBtEgEBxEgEB5EgEB9EgEB88GgEB/EgEKAACNCAomHABCAAkCCAAEEiCBgI2chFABFgEoR0hHgEp5GmEgEq5GwlHgCr5GwlHgCs5Gw
-lHgC15GqlHgCt5GwlHgEBumHgCBjFgCBumHgE7WwlHgCjxCumHgCy5GwlHgCz5GwlHgC05GwlHgC27G3EgCzhBmtEgExC05GgEBlFgImGsiHgEBsiHgEA/Eg
-EBy0GgQBsiHgQBq2GgE3CnFgEByjHgEoMyjHQByjHQBiuCgDriGqlHgEKAACNCABAICAAGCAAENEAkoHAEA+vGCAACNCAooHAICAACNGAgnHAMAmiHAmiHCA
-ACNEAqiHAQAqiHCAACNGAonHAUABAeCAAiDCAAENIAunHAaA0iHA0iHAqmHCAACNEAynHAeA4iHCAACNGA2nHAiBA8iHAymHCAACNGAgjHAmBAgjHA8mHCAA
-CNGAkjHAqBAkxGA+nHCAACNGAupHAuBAojHAmlHCAACNEAmoHAyBABCAAoGCAAENGA4pHA4BAyjHAmhGCAACNIAwoHABADAHAHCAAiCCAABKAAvjNCAAsDCA
-AKNEA8oHAoCABCAABEgEB4hBmG+kHABioHgEBioHgCBioHgCBioHgCBioHgCBioHgC7WioHgCBioHgCBioHgCx6GioHgCBioHgCBioHgCBioHgCBlCgEB/Dg
-EBk3GgEBojEgQBhEgEB2GgEB0GgCBkmHgCBkmHQBkmHQBkmHQBkmHQBkmHQBkmHQBkmHQB8nHQBk3GgEBIgQBiqHgEvCjEgEBmkHgEBlEgEBnEgEBpEgEBio
-HgEBnDgE2crEgsJBtEgEBk3GgEBvEgQhXojEgE7lBo0FgEB8nHgEBioHgEBgpHgCBxEgCxCm8GgIoRmkHgIBzEgE27GlCgEs6G1EgEB3EgEB5EgEB+3GgEt6
-GioHgEBioHgCBioHgC1EioHgC2E+9FgCAtCgECAAGNEAwqHAwCAGCAACNIA0qHA0CAqoHAwjEAwjEE1BBoCm1B0oHAAB0oHBgBB0oHBCB0oHBCB0oHBCB0oH
-BCB0oHBCB0oHBCB0oHBCB0oHBCB0oHBCB0oHBCB0oHBCB0oHBCB0oHBC8DgHAGp6G+GAgC1qBsoHAgCBsoHAgCB7EAgC1K/EAgG8nBigHAgE8SwDAgE4vGMA
-gEBjFAgEA5EAgEKAACCAAGNGAwpHAeAs8EAyoHCAACNGA0pHAiBAwoHA4+GCAACNEA4pHAkDA6/GCAACNGAsnHAoDAizGAwhGCAACNGAgqHABAmlHAipHCAA
-33ECAAENGAyrHAEAslHAopHCAACNCABAwlHCAAukGCAAENGAwqHA8DAypHAspHCAACNEA4nHAiCAiCCAACNGA4qHABADADCAAx7CCAAx7CCAAGNIAgrHAsEA
-yFAmmHA8pHCAACCAAiFCAA/gNHABAHABAHABAFEAgB1X+4GArb8mHACAAqFCAAKCAAKCAAKCAAsCG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBB
-kBBmBBoBBqBBoQB2QB4QB6QBgRB+////HECBIBFAKAACNGAgsHAomEA2EA2FCAACHABAEIBaB2rHAB2rHQBggCQBggCgGEMB4S/UwtHAt9BwtHgExCBgEBko
-HggIBsiGgIhXspHgYDAAAotHqsHgQFEAgBrb6nHA1X85GAEMBgVB0nHAugHGgEB81FgsJB0nHgIB0nHgEACgEEGAwBBKAl1B2nHgQB0pHgEEYB4F6xBooHAy
-8CohDgIhb26GgEmGk8GgQ7D0rHgCzSurHgCvCCgEB6mEgYBooEgEBmuEgMBBgIq6B6lHgECAAGHABAHABAEGBM2Y8rHABgBgCt7G8rHgCKAACEEBQ27G4BAh
-EmmHgECAAECAAQCAAsnECAAOCAAtyECAAtyECAAuBCAA6GCAASDAAA+GytHCCAAwBCAAqJCAAiBCAAsJEEAABi9GAg6GBADAAAuJ+tHAEEAABm9GABBADAAA
-iMiuHAFEAAAIAAEADAAA2tHmuHIEIBgBj8Ck8EABk8EgEBk8EgEBw8EgECAACHABACAACFEAQ1gHBAiXstHADAAAByuHCCAABEOBoDAdAw9GhBgEzSyMgEBy
-qHgIByqHgI5Zk+GgIrbkqHgMEEBYhXgpEAAIgEKAACEEBQrbqqHABBgIDAAAG+uHACAAGEEBIB8JAiX+tHAGGBEBABCBEEEAQ/Uo8FABgNgEEEAI8DEAxMqu
-HgCE+BBgMBZABdgE7DkwHgE87DsuHgC2cjBgCBlBgE+1BgrHgEBsuHgI1MsuHgC8uBqvHgCBwvDgEBnBgEBpBgEBrBgEBqvHgEmG8+GgCBskEgKBVgMBRgMB
-PgI3CqvHgKiEywHgCBywHgEB69DgEBskEgEBm/GgoBBm/GgCrb4qHgCmpDspEgIBqpHABtBgUHABACAA+9DEGp3BgBmGi/GArb+qHgEhX4pEgIHABAFEAIm2
-BBAB6qHACAAECAA/6MEKBUq5D2vHAB2vHgCB2vHgCB2vHgCB2vHgCEGBQB49EAB49EgEwjHk+EgEHABAEIBY6aqiGAlDqiGgEq5D8vHgE1D8/GgCNGAiwHAs
-iGAy+DA2+DCAACNCAwiGA2+DCAACHABAKAACCAACCAASCAA7pTCAAYCAAcDAAAsvH4wHACAAQNIA0tHofi6GvpG+xHyV2tHxpGs2GECAE35G6wHAEGAQ+jH6
-OAB8wHgCB2wHgCEGAMrwE+wHAxM+wHgCB+wHgCFGBQw9GGAmjCEAxyBCAGWBEBABCBEBGBIBKBMBOBQBSBUGmNBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBe
-BgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuD
-BwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+F
-BgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuI
-BwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+K
-BgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMBqMBsMBuMBwMByMB0MB2MB4MB6MB8MB+MBgNBiNBkNEEAQBgxHABmxHgE
-EGAMy1GoxHABoxHgCj8GoxHgCEEAQjlHkxHAy1GqxHgEECAEs7GsxHAFCAEw9GCAEEAQjlHqxHA+jHwxHgEEEAIrwEyxHAxMyxHgCFEAQmjCEAxyBCAEIAgB
-BwxHAB2xHgEAIgCACgCEEAIB4xHAy1G4xHgCECAEp2C6xHAFMAgBs8GWAl8GUAmjCSABGABEAy3CCAEIBwB8D+xHA7W+xHgCr7G+xHgCACgEIAB+rEKAAwMG
-kCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBmQBoQBuQB2QB6QBkRB4QBoggigEBoggQB+////HGkBBEBABCBEBGBIBKBMB
-OBQBSBkQBmQBoQBqQBswCBsQBwQB+////HHABAKAACNEABAoBA4GCAAECAAEEMBgCmG0uHA7W4xHgE8DwBgC2cHgChX+sEgEAqGgEKAACEOB4B5GJABJgEBJ
-gEBNgEBRgElHXgEBdgEKAACCAACNCAs0HABCAAMCAAENCAmzHAECAACNGAqzHAIAytEAytECAACNEA60HABAosGCAAYCAAENEA0zHAEABCAA0BCAAEEIBY1r
-CYAofg9GgE5uF6zHgE7W8yHgCIABBCAABNGAg0HAouEABAsOCAA+CIABBCAABNCA01HA0OIABBCAABNEA61HABAotGCAAqCIABBCAABNEA20HAGAgBIABkCE
-UB4CmvE81HABegEBWgElHQgEtuHIgEBCgEz/G8zHgEB8zHgC3/GDgCB2JgMKAACDAAAkI+0HCFCAI6nB6tGAEGBYACAB+zHgEB+zHgECAACEGBgBjEixHABB
-gIt7Go0HgECAAMEGBoD1rC0CA4vG0PggBBBgQCAAGNEAu1HhX2vE8V0wHMABCNEA6vEBOB2yHMABCNCA21H1rC0CMABCNGA61H3VwOgoG2DhXiwEMABCNEA+
-1H1rCuC6ToCMABCNEAu3H1rCyC6nB8uGMABCNGAm2H1rCkDBuwEBuwEMABCNCA23H1rCoDMABCMABENEA+DBoFhX4KMABCNCA4zHhX8wEMABCNCAk4H+uHwB
-MABCNCA82H+uH0BMABCNIA4zHofmgHm2B60HrU6zHxpGw8GEEBQrCDA1D8wHgEECBIoCBACAACEEBYBBABGgECAAIGKBEBABCBEBGBIEIBYjEqzHAjW42HgI
-8D+2HgBg/C+2HQEIBgEBBAB49GgYBqzHgE1DqxHgEDAAAuzHy3HDHABAEEBgGq1EGABBggCCAAEIABBCAABNEAi1HAkzHABCAASFEAgGBMABBACAAUEMBgIA
-EABMggDBszHgEBg5HgEBg5HgCkFq1HgCHABAFGAAp9CgxHABsyCABsyCAEKBgKw9G+RABu3HggEBu3HgC4vGBgCACgECAAGGaAEBCBEBIBQBgBBgCBgEBgIB
+BABDgECAACCAACDAAAuFwEGEEBQoCBABFgECAACNCAiGACCAACCAAmGCAABKAAqGCAABNAAiFCAAuGEiBBoCBoGABmFgEBpnCgEBvnCgEBznCgEB9lCgEBxB
+gEoCt9BgEBegEBZgEBZABZAB1nCABZABZABZABZAHABAKAACEEACB8EAB8EQEEAEB4EAB4EgBFGAEByBAAEAACAECBEACAIABCEEAEBmFABBQDAAAoF4FDFE
+AEB8BAAEAEEBIACABIgCIABCEABAEABAECBEBQAIABCEOBoBBCABoGgCBoGgCBoGgCBoGgCBwHgEBwHgEFGAIByHABDAoCFAHABACAACCAAh3MEEBQB0CAAI
+gECAAiHEwEBgcBxnBAByCgExCxmBgIBzmBgcB7mBgwBB4HgEB4HgEB5kBgEB9nBgEB/nBgEBwHgEBpLgEBhoBgQBwHgEBwHgCB9nBgCB/nBgEB6DgEB6DQB6
+DQBwHgBBloBgCB2BgEB1nBgEB1nBgoBBtmBgoBB+HgMBwHgEByCgEBnoBgIBpoBgEB3nBgEBroBgQBtoBgEBwEgEB8BgEBwHgEB8BgEBwHgEBwHgCBvoBgCB
+wHgEBxoBgEBwHgEBzoBgEBwHgEB8BgEBIgEBwHgEBwHgCBDgCB3oBgEBwHgEB9oBgEBwHgEBwHgCBFgCB8BgEBwHgEBFgEBwHgEB2GgCBtCgCB6DgEB6DQBh
+pBwDByCgEByCgIByBgIB4CgEB2GgCBvKgCCAACCAA8HCAAkICAA4HDAAA+HgHIHABAKAACEmCB4I3COABl9BgEBp9BgEBt9BgEBn3BgEBn3BgEB19BgEB59B
+gEB59BgEB99BgEBh+BgEBh+BgEBl+BgEBuIgEBp+BgEBt+BgEBp+BgEBx+BgEB1+BgE1D5+BgEB9+BgEBtRgEB/+BgEB5+BgEBj/BgEBn/BgEBr4BgEBt/Bg
+EBx/BgEB1/BgEB5/BgEB9/BgEBx+BgEBjgCgEBngCgEKAACHABAECBABBADAAAsIuHAIABqHEEBQB0FABqHgEEEBQxHEAyHoGgEEqBBoFB+IAB+IgEB+IgEB
++IgEB+IgEB+IgEB+IgEB+IgEB+IgEB+IgEB+IgEB+IgEB+IgEB+IgEB+IgEB+IgEB+IgEB+IgE7D+IgEB+IgEB+IgEEbBIBiHAABiHAgBBiHIgB8DiHEQBiH
+BIBiHCCBiHBEBiHECBiHBIBiHBCBiHBCBiHBCBiHICIABiJIABkJIABmJIABoJIABqJECAIBKAIABCECBI9IGAIABCECAIBMAIABCECAIBSAIABCECAIBYAI
+ABCIABBCAABEKBgC7DkKAAjOgEAlOgUB+EgCBkKgCKAACHABAHABACAACHABADAAA4IoJgBEnBBgqEB9DAAnIyKAgMBuJAgEBuJAgBBuJAgBBuJAgBByKAgB
+ByKAgEB/DAgEByKAgQByKAgEByKAgEByKAgEByKAgEBlEAgEByKAgEBkKBgEBsIAgCBvDAgWCAAsJNCA6KABCAABE5PBgyJB5FAABsKAgMB4EAgEB/GAgE7D
+sKAgCBsKAgCByJAgCBjGAgCBsKAgIB6KAgEBCAgEByJAgEByJAgCByJAgCByJAgCByJAgCByJAgCBsKAgCBxaAgEB3aAggEB7aAgYBtbAgwDBvbAgEBvaAgU
+BqFAggEBsKAgEBsKAgCByJAgCBxbAgEBzbAgEBlBAgEB4EAggQB2JAgEB2JAgBByJAgBBhbAgCBuFAgEB1bAgIB6KAgEBiJAgEBiJAQByJAwBBuFAgCByJAg
+IByJAgCBhbAgCBuFAgEBuFAgIByJAgIBnaAgEBuFAgQBrWAgIBjHAgUBFAgMBFAgEBxEAgEByJAgKByJAgCByJAgCByJAgCB6KAgEBsKAgEBsKBgCBsKBCBs
+KBCBsKBCBsKB6BBsKBCBsKBCBsKBCBsKBCBsKBCBsKBCBsKBCBsKBCBsKBCBsKBCBsKBCBsKBCBsKBCBsKBCB6KAkDBxFAgEB6GAgcB6GAgCB6KAgCBCAgEB
+CAgEBuFAgEBuFAgIBCAgIBuFAgEBuFAgIBxZAgIB3bAgEBuFAggBBuFAgIB3TAgIBGAgEBGAgEB4EAgEBuIAgEBuIAgEBuIAgEBhaAgEBlaAgMB0FAgYB6KA
+gEB6KAgEBuIAgEBuIAgEB6KAgEB6KAgEB1ZAgEB5ZAgoBB5bAgcB5bAgEB5bAgEB9bAgEBrDAgEB/bAgIBlWAgEBpWAgEB6KAgIB6KAgEBjcAgEBlcAgEBnc
+AgEBrcAgEB9ZAgEBvcAgEBzXAgEBzXAgEBzXAgEjDnZAgEB6KAgMBsGAgEBsKAgEB+EAgEBxcAgEBnEAgEBsKAgCBpXAgCBtZAgIBuIAgQBuIAgEB1GAgEBs
+DAgCBjbAgCBpHAgEBCAgIBzcAgEB4EAgEB3cAgEB7cAgEB/cAgEBjdAgEBndAgEBpdAgEB6KAgEBrdAgEBvZAgEBsKAgcBuIAgEBuIAgEBuIAgEB/PAgEB7L
+AggCByJAgCByJAgCBvdAgEBuFAgEB0IAgIB0IAgCBxdAgCB1dAgEBuFAgEB3dAgIBtIAgEBsKAgQB5dAgEBtIAgIBuFAgQB1OAgIB6JAgEB6JAgBByJAgBBs
+KAgCBsKAgCByJAgCB6KAgEBuIAgEBuIAgEBuIAgEBgFAgEB/dAgIB2CAgEB6KAgEBheAgEB6KAgMBjeAgEB0IAgEB6KAgEB7EAgEApbAgkQBneAgIB5EAgEB
+peAgIByJAgEByJAgCB6KAgCBuIAgEBuIAgEByJAgEByJAgCBteAgCBmJAgEB0FAgEB0FAgCB6KAgCB7OAgEB+FAgEByJAgCBsKAgCB7OAgEBxeAgEBzeAgEB
+sKAgEBsKAgCBnbAgCByJAABCAgEBxIAgEB3eAgUB/GAgEByJAgCB4EAgCB5eAgEB7eAgEB0IAgEB4EAgEBoJAgEBuIAgEBoJBgEBoJBCBoJ+BCBgFA8DByJA
+gIB7FAgEB7FAgEBgFAgEBIAgcCAAGECBggBBfACAABEEBoiBA1OABlPgkRCAAuBCAA4BCAAqBCAABEeB4EBsLABsLgEBMgEB6BgEBsLgEA1NgEBgGgQB5NgI
+B/NgEBsLgEBrNgEBqFgEBLgEBjOgEBtNgECAA0BCAA4JHABACAA2CDAAAqKuKEIABuGHABAKAACDAAA+L2KgEIABiBKAACIABBCAAoBCAAiKEGBYvCoGABoG
+gEtKiLgEEQBoCxCmMAByEgErJBgIBqGgEBqGgEBkGgEBgGgEBDgECAAgCCAAGIABoLEIBgBBBAByGgEBuKgEBuKgCCAAKESBwDByKAByKgCByKgCByKgCByK
+gCByKgCByKgCBBgCByKgoBDAAA0KyLUEEAQBwKABwKgEEIAQkT4KAlT4KgCmT4KgCnT4KgCFEAQAEAACAFEAwBBBABBADAAA+K8LMEWBgQhToLAiToLgBjTo
+LgBBoLgBAGgBBgLgIBgLgCoTBgCBDggCBCggEAEgYDAAAiLgMgBDAAAkLiMgCEgBBoEhTmLAiTmLgCjTmLgCkTmLgClTmLgCmTmLgCnTmLgCoTSgCB0LgoBB
+0LQB0LQB0LQB0LQB0LQBBwDBmLgECAA8BDAAA4LoMQEGBgCBmLABmLgEBBgEDAAAoLsMGEGBgSBQABEggIBBggBDAAAgMwMAFKBggEBiBABUABOABEABBADA
+AAkM0MggEEVBgiEBwNAABwNAgC+TyLAgCByLAgEByLAgEBwNBgEBwNBCBwNBCBwNBCBEA6PEGBQB0LAByNgEByNgCEO+JgkEB0NABiOgErUBgEBBgEBCgEBC
+gIBEgICAAGDAAA8N+MQDAAA+NgNgCEIBgBBndABvdgEoCrdgEBjdgEKAACDAAAkOmNggEDAAAwFoNDDAAABqNECAABE4EBwmBBqJABqJgIBqJgIBnDgIBqMg
+MBqJgEBkJgIBqJgIBuNgIBuNgCBuNgCBoOgC5MCgCBvuEgEB0IgEiEvwEgEBoOgCB/qCgCBsJgEBqMgEBqMgEBqMgEBjrEgEB4MggCB4MgBB4MgBBnuEgCB/
+ZggDB+CgEBsJgEBsJgEBxEgEBqJgQ2MCgIBuNgEBuNgCBqJgC3C+DgIBxEgEBwJgQB7wEgEBqJgEB2OgIBuNgEBrEgE8G70BgMBoOgEBoOgCBoOgCBoOgCB2
+OgCBxsEgEB8IgQBoOgIBwJgCBrwEgCB9wEgMB2OgEBCgEBlvEgEuC8IgEBhRgIBqMgEBsJgEBlPgEBxwEgEB0IgEBxwEgEB9+CgEBqMgEBhiBgEB/wEgEB/r
+EgEBjxEg8CpR0IgEBqJgECAAj6EIAB4MEEBIxHCAyH6MgCEoBBwTBnqCABnqCgkBBnqCgkB2MlLgkBB2NgE3CDgCBHgC7WlpCgE7D+OgMB6KgEByJgEB5XgI
+BzDgEB5XgUB9EgEB5PgQBtPgwBBhVgEBpqCgEBnFgwBECAEmD4KAIABCECAEmD6KAIABCEoBB4EBiNABqLgCB6OgCB0KgCB8MgCB8MgEB8MgEBsLgEBsLgCB
+GgCBCgCsU8KgCBsGgEBsGgIBsGgIBsGgIB8MgIB8MgEBiNgEBiNgCECBggB5RsEAEEBUBkOAzVBgCDAAAmOmOEECBgBzVBADAAA6DqOEEGBQmJyFABoOgEsU
+oOgCEGBogB6EMAByLggQByLQGGBEBABCBEEMAoBByDAmD0NgE7D0NgCB0NgCBuNgEByDgEFEAIBBABDACAAkHCAAkBEIAYBgMA8DKgCAGgCB2NgEEKAgBBDA
+B8OgEB8OgCxHkQgCyHkQgEEGBIB+OA0YmPgCBmPgBCAACFGAoBBQABIAzGGAEGxM4BBsQABFgEACgENCA6NABCAAECAAEEIgKY7D0QAB0QgEpTuOgEkWuOgC
+ECBIrCDAECBIoCBACAACFEAEBuQAB2LAEIBQBGAACgEBgPgCBgPgBIABBCAABNCAoRAiLEGBgBBIAvCGgI7TkLgEIABCCAAsPFCAEBgKAECBEACAIABCECAI
+yDsKAIABCCAAGECBEByMAIABCECBE+VCAEGBYB+RABBgEBBgECAACECBImaCAEEBQqaCABEgEEAAAIABCFEAEBaABCAEGBYACABqMgEB+RgECAAsMECBElDq
+NAEKBoBzV6GA3C6GgEBCgEtDkLgCBmNgCIABBEIBoB7DoSAB0MgEvCBgEBqNgEIABBCAABNIA0RABAuSA0RA6MCAAIEEBY1DwBAB0NgEIABCEEBY1D2LAB4N
+gEEEBgBB4SABCgEEIBgB3CwHAtD6LgE1aYgC2a8NgCIABgREIBoB6a6NAmZsTgIBFgE7DmRgENCAyTABCAAECAAEIABBCAABNCA8TABCAABEGBgBySkIA6aw
+OgEvCIgIEIB4C2XCABSgQBBgUkW2SgECAAltFEGB4B2XGABoOgQsbCgIDAAAkU8SEDAAAyR+SEHABAHABACAACEyBBoM8ZCAvXDgEBmTgQBmBgE1D+CgQBmB
+gEBgUgQBuUgEBuUgEBuUgEBuUgEBuUgEBuUgEBuUgEBuUgEBFgEBqQgEBuUgEBmBgEBoBgQBoPgQBuUgEBuUgE2XQgEBkNgsBCAACDAAAGqTECAAMIABBCAA
+BNGAyTABA6UA4OCAABEGBYBIAoCCgEB2TgEEEBwBBuCA9aEgUECBI9aGAFEAQB0HAB0HAEGAIBkTABuTgCBuTQEEACBwTAxcwTQEEACByTAxcyTQFGAIBGAB
+EABCAEGBgBAKABDgIACgEKAA1oXCAACEGBQB0VABmVgEBmVgCGIBEBABCBEBGEEAYBEAB4VgIEEAYBgQAB6VgIFEAYAEAACAEOBoCiEIAACgEBBgMB+VgEBD
+gEBHgEBwVgECAAv7YCAAUHABACAACECBIBBACAAn7YECBEB+VAIABCECBEwdCAIABCECBEwdGAIABCEEAIwdCA1DoFgCIABCEYAoEBwUAByRgEB8WgEBqEgE
+BBgU7D4VgE1D0DgEB6QgQBHgEB2RgEB+UgCBgVgBCAA5+EHA+dAKAACCAACIABKEEAQBmRAB6WgEFIAQB+RAACAB+RAB+RAEIAoBACABDgIBsXgE5asXgEEe
+BgGBhdABtSgEB8EgIBySgUBoSgCBqFgCB8EgIBuXgUBuXgEBxpBgE7DuXgEB/jBgEB+FgCBiSgCBsRgICAACFEAIByXAB6LAEKAoBB0XABDgEB0XgEB0XgEA
+CgEHABACAACEOAgBB6XABiXgEBiXQB0SwBB0SgCBsXgCB6XgCEGAgBB8XAB8XgEBwSgEFGAIB+MAB4SAB4SAEKAoBBgYABgOgEBgYgEACgEBwGgEEEAQBDAB
+gSgEHABACAACFOAoBAcAAUAAOAAMAAIAAGAuCuSAFEAEBkTAB8XAFEAQlegTAAkBAEQAgC7DuYAACgEoeegIpeuYgE5asSgE0foTgEnJoTgCoJuYgCFEAgCA
+CAmJsOAESBwDACAByYggBByYgEB6XgEB6XQBsTwBBsTgCBkYgCmfyYgCEoBBoHA7pBAB5dgIB7bgIBzoBgEBkHgEB8MgEBmYgEB0TgCBsFgCBoUgQB3pBgEB
+/NgQB5pBgEBoWgQBySgE4eySgEB9pBgEBkBgEB5iBgEB5iBgCKAACCAAEECrSI9VBACAA93MHABAEEAgBoWiHABgZgMFEAgBBCABBACAAGCAA71HEgBBgE4G
+58BAB58BgEB98BgEBh9BgEBl9BgEBt8BgEBp9BgEBt9BgEBx9BgEBt8BgEBt8BgEB19BgExC59BgEB99BgEBh+BgEBl+BgEKAACCAACEM1PwImGoUAgYqYgC
+7DqYgBBrBgBBmYggCBxoCgECAACEGAgBjEmUAByZgIBDgEE+CBgmCBhhCA8WzmCgkDB5jCgcAlnCggDB5jCggDB5jCggDB4FggDB0ZgQB0ZgEB9jCgEBwVg8
+BBwVQBsYwBBsYgCBsYgCB/gCgCB/gCgcB/gCgcBsGgcB7mCgQB7mCgIBoUgIB0ZgIBkIgEB0ZgEBgRggBBnnCABpnCgEBpnCgkBB0ZgkBBwVgEBsYgCBsYgC
+BrnCgEBoUgEBgRgkBBuUAB8OgEBtnCgEBoUgEB/lCgIBvnCg8BBoUgwCBkIgIBpDgEBVgQBxnCgMCAACE8DAoiBBsHA+GDgMB4ZgEB4ZgEB4ZgEB4ZgEB4Zg
+E/I0OgEByUgEByUgCByUgCBgOgEBwYgEBoIgCBmHgCBsUgUBuUgIB4ZgEB4ZgEB4ZgEB4ZgEBuUgEB4ZgEB4ZgEB4ZgEB4ZgEBqDgEBoIgCB4ZgCB4ZgEB4Z
+gEB4ZgEB4ZgEB4ZgEB4ZgEB4ZgEB4ZgEB4ZgEB4ZgEBFgE2LoKggGBHgQByCgE7D4ZgkCBoIgEBJgE3CgPgEBLgEBgBgEBNgEB4ZgEB4ZgE4PwYgEByUgCBy
+UgCudwDgEBgOgEB8FgEByXgQB4ZgEB4ZgEBGgENKA6ZAiBA6ZA6ZA6ZA6ZCAACDAAA+Z2YwBCAAlrFCAA3xZCAAmLCAA17YDAAAoagZAEEBYB+UA1D6IgIIA
+B+ZCAAsQCAABEUBwDAn7BA7DBgUjJqPgEhJkPgEAp7BgEBwQgEmJwQgE7IsPgEwf8IgEByQgEGYBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggENCAuZAuZ
+ECAgE6RqYAIABCEEB4CBBAB8agoBDAAAyV2ZFEWBwpBBgbAB8agEB8GgIBBgQBDggKBFggFBFggBBHggBBJgYBJggBgE8WggBDAAA2V6ZoBDAAAwY8ZoBDAA
+Amb+ZIDAAAobgaGDAAAyPiaIEOB4DBsbA9a+VgElD+VgEjbsIgEBBgM2KEgIBkagYDAAAqTmaCEQB4GBDAmlBwbgEBwbgEqlBFgEBHgwCBoagMBsXgCBsXQE
+U1lB4xBBUABiKgoBBybgEBybgEB6PgEBubgE7DybgIBSgEBGg4UBJg8BCAACDAAAuauaoBDAAAwawaGEyCBgkqFBlBABnBgg4DByagwgwCBqKgCB6bgCB6bg
+EB6bgEByagEB4IgEB4IgMBpBgMB0WgwBB6bgEByIgEBiRgQByagEBLgCByagCByagCBLgCB4IgEBiRgMB2XgEB6bgEB6bgEB6bgEhiBmTgQB6bA0iBjBgEBs
+bgQB6bgEBsbgEBsbgCB6bgCBIgE7D6bg8YBKgEriBmTg8DBrBABtBgEBvBgsFCAACHABADAAA0W4aOHABAHABAGMBEBABCBEBGBIBKEqCBgwBBkIABocgQBo
+cgEBBgE8ZgbgUBMgEBDgEBFgEBgbgEBgbgCBocgCBwQgEBocgEBocgEBocgExCicgEBocgEBuFgEBgbgEhiB0TggBilBHA7DocgkP1D4KgEriB0TgYBocABo
+cgEBkcgEBocgIBocgEB6bgEB6bgCBgbgCBkYgCBkYQB0TwBonBJABLgsBDAAA2ZibFCAAOCAAMDAAA0BobLDAAA6QqbLDAAA8QsbGEEBQ0nBBABubgECAAQE
+CBwgwCBBADAAAG0bhgFEGBgBBuLAByXgEB+cgIDAAAY4bFDAAAI6bCDAAAiK8bECAAiBDAAAwRgcrBCAA9ySDAAAsdkcBDAAAgdmcCDAAA6cocEDAAA8cqcI
+DAAA+cscQCAAhmENAA0ZNAAubCAACCAAiVCAAyZCAABHABACAA6ZHABAEQBwCAFABHgMBIgEBLgE3XPgE2MTgE8ZVgEB6YgECAACEIAY6oBMABmdgEzVmdgC
+BmdgCFEAYACAub2YACAAsLHABACAACEEBgDBLABDgECAACEEB4CjUSA/oB6MgoBCAACCAAYNCA6dAICAACCAAkQCAAiQCAA8bE0B0NwFjK0TAoYqQgEpYmQg
+CBqQgCBmQgCBqQgCBmQgCBqQgCBmQgCB+egCBrYgCBrYgEBrYgEBrYgEBrYgEB0egEBrHgCBrHgEBrHgEBrHgEpRqZgEBtagEhkBoFgE5XzEgEBvagEAragE
+KAACDAAAmfoegBGKBEBABCBEBGBIEEBQBseA7WDgEEYBoEBrKAub8ZgMBofgIB+UgEBlYgEvXofgE2MBgEBv6DgEhkByFgE5XpEgEBuegE7Wt4BgECAACEQy
+MgDzVgOAvXsfgC1DqOgCxLBgEgpBqagQB4MgEubgagMBDgIDAAAsa0eEDAAAK2eAECBIoCBACAACEEBQBEAoCBgECAACHABAESBoEBTAB8fgEB8fgCvIRgCB
+mcgUBuMgEkbiNgQ1D6OgQBkbgCIABBCAABNGAqeAsaAqeAqeIABEIABBCAABNEAwfABA0aCAASEUBoBB+eAyqB+egBB+egBB+egBBugBgBB+egCB4cgBBQgB
+BKgEBIgECAAp0IECBIBBACAArgTECBQB4bAEGBoBtK+fAB6bgEB6bgIEEBgB8ZqPAmZ+NgMECBQqamPAGEBEBABCEQBgC8ZGABkOgQnbFgEBJgEiE2fgEB2f
+QB2fQB2fQNCAEABCAAECAAEEQBgCBFApeohBgElZ0dgCxlBkLgCBEgEBMgEBJgI3YsOgECAACEnBBgU1DsaAAkWshBAgCBshBAgCBshBAgCBshBBgCBshBBC
+BshBBCBshBBCBshBBCBshBA4BB2gBAgCB2gBAgBBshBAgBBwOAgCBIAgEBwOAgEBIAgEBHAgEByQAggICAACNAA0OCAACDAAAM6gBIEGsOQgY8gBAB+cgClX
+BgCCAAxkYEEBQByfAByfgEEGBYlN+fAkN+fgEB2gBgEECAIBgFAIABCIABggBIABBCAAEIAB4iBIABBCAAEFEBIB0hBAB6cAIABCEEAIBogBABmgBgCEIAYB
+4fAB6hBgCBEgCB6hBgEEGAQ9sBsgBA+sBqgBgChtBGgCEKAgB9sBugBA+sBsgBgCB+hBgCB+fgEB+fgEEGAYBgbABmdgEBmdgEEEAMBibAB+hBgEEGAQBsjB
+ABgiBgEBgiBgCFKAYBmiBABuiBABGABEABCAEEAgBBudAACgEEEAQB+gBABqiBgEEGAQBydABsiBgEBmjBgCFOBgBBWABUABSABQABGABEABCAEIAwBBwiBA
+BwiBgCBwiBgCBCgEECBwBACAIABCEM5XgF8ZseA7W6JgIoY8UgEzV4egCBr1BgCusBsUgwBCAACEEBYjE2eAgO0BgIEIBgBByBABkkBgEBsBgEB2BgEECBgB
+BCAEIBgBB6gBA3YokBgEBokBgEBkgBgEEOB4BB+hBAB+hBgEB+hBgEB+hBgEB+hBgEB+hBgEB+hBgECAAyEEEBYBiiBABkDgEEGwNwCBBABikBgkBBikBgCD
+AAAEqjBDEGxN4B2X6eAkbsRgIBmkBgQEjEB4iBB8SAABwfAgCBujBAgCBujBAgCBqfAgCB0RAgIB+ZAgMBUAgEBmfAgMBujBAgEBujBAgCB+ZAgCBujBAgE7
+DokBAgCB3VAgCBokBBgEBokBBCBokBA+BBqfAgCBoDAgIBsRAggBB5VAgEBvVAgQwNGAgMB7VAgoBpNwfAgQBKAgEBujBAgEB/VAgEBhWAgEB8NAgEkNqiBA
+gElNqiBAgEBqiBAgEBqiBAgEmNqiBAgEBqiBAgEnNFAgEqN2kBAgMrN2kBAgEB2kBAgEB2kBAgEuN2kBAgEvN2kBAgEB2kBAgEB2kBAgEB2kBAgEB2kBAgEB
+2kBAgEB2kBAgEB2kBAgEB2kBAgE/OMAgEBijBAgcBjWAgEBpVAggE2KnWAgcBokBAgEBpWAgEBygBAgEB2jBAgBB2jBAgBB2ZAgCBuRAgEBkSAgQCAACEImQ
+gBBujBABujBgCBojBgC7DujBgEEGnNYkNwiBAlNwiBgE1DudgEGKBEBABCBEBGBIEOoNwBwdyOABsjBgEiECgEkWykBgCkN0iBgClN0iBgEmN0iBgEEIwLgB
+BilBABujBgEBujBgEBujBgEEEBQBklBAB+iBgEEEBIB4kBAB4kBgCESBgCB8iBAB8iBgEB8iBgEBijBgEBijBgCBolBgCBolBgEBolBgEpxBCgEE4BBgIB+i
+BAB+iBgEB+iBgEB+iBgEB+iBgEB+iBgEB+iBgEB+iBgEBgjBgEB+iBgEB+iBgEBgjBgEB+iBgEB+iBgEB+iBgEB+iBgEB+iBgEB+iBgEB+iBgEB+iBgEB+iB
+gEB+iBgEB+iBgEB+iBgEB+iBgEB+iBgEB+iBgEB+iBgEEeBgIBIABuTgInVggBgMsK+kBgIBgjBgEysBgjBgEBgjBgEBgjBgEBgjBgEsdkkBgE2MBgEBDgEB
+DgEBslBgEBEgcCAACCAAjgFEOBwBBmgBABylBgIBylBgEBklBgEsKukBgCBukBgBBBgBCAACEhBBgHma4TAABqjBAgMBqjBAgEBqjBAgEBqjBAgEBqjBAgEB
+sjBAgEBqjBAgE7DolBAgEBolBBgCBolBBCBolBBCBolBBCBoEA6BBoEAggBBBAggBCAACEIAEiOikBABikBQBikBQBikBQFEBEBCAtI2jBAECBIoCBACAACE
+AiRAFEAQBqUAubqgBAKAAv/ECAACCAAt/ECAAqaCAAuaCAAn+KDAAAghBqlBECAAmHEkB0SoHjK8UABxRgCAnSgCBkUgM5pBzSgUpR0gBgEApSgEB+dgEoY0
+XgEpYwXgC8UzRgCBylBgCBylBgBiE2lBgB7D2mBgEAtSgEAxSgcB1SgQCAACCAA5pSEOB4BB0lBA1DsVgCxlBmQgCB0lBgCB0lBgC/oBxPgEBxPgICAACCAA
+31HCAA3+EES/NoCzV+hBABnxBgEBpxBgEBrxBgEBsHgEBvxBgEBxxBgEBxxBgEB1xBgECAACEIBghCB4VAzVuVgCBmUgCB1SgMCAACCAAxlGCAAr9KEE3OQ9
+a9mBAlD9mBgECAACEQBoBB3uDAB3uDgEBwmBgEBwmBgBBwjBgBBwjBQBwjBQBoiBgBCAACHA5OACAACEsB6OokB8WwlBAma+VgEBwiBgMB8nBgIB8nBgEmGg
+WgEBunBgCBunBgCBunBgCBunBgCBkcgEBhagEBwiBg0MB/BgIB0UgIBqVgQB6UgUmYpnBgMB0ZgE3CpnBggBBwUgEBtMgUCAACEQ7O4C+VocAB6iBgEB8mBg
+C1DwWgCB7BgEB1TgIBwiBgEBkUgECAACCAApnHCAAqEEsBBwSB1yBA+VuWg4BBBgEB3PgEBgnBgExL8iBgEB8iBgIB8iBgIB8iBgIBoMgIB8iBgwDB8iBgIB
+2iBgIB8iBgIB8iBgIB8iBgIB8iBgIB3PgIB3PgEBBgEBkkBgEuCuiBgECAACCAA19FHABACAACCAAx9FDAAABsnBCCAABE8BB4IwVt0DA1DqhBgEkbwVgEBs
+jBgQBj3DgIBj3DgIyiBsjBgIBsjBgIBsjBgIjsBwnBgIBwnBgCBwnBgCBwnBgCBwnBgCBwnBgCBwnBgCBwnBgC+V+WgCBgegEhZsmBgEBsmBgEBsmBgEBCgE
+BsmBgEBsmBgEBwnBgEBwnBgCB2iBgCuC+iBgEB5wBgICAAvoODAAA8oB0nBDCAAkEEmBBoFkb4VAB+VgQB+VgM9ayoBgMlDyoBgCByoBgCByoBgCByoBgCBy
+oBgCByoBgC9NyoBgCByoBgCByoBgCB8kBgCB+egEBxagEBxagEBxpCgE5pB5QgECAACCAA38EHABACAACE8DBoeBhtDABjtDgEBxSgE2KltDgIBntDgEBiWg
+EBrtDgQBttDgEB8oBgEBRgEB8oBgIBojBgEBqpBgEBkkBgE8WioBgCB6XgCB/0BgEBvDgEBtDggBB7rDgEmY7lBgIBvmBgEBqpBgEB8oBgEB8oBgCBioBgCB
+vtDgEBxtDgE/yB+VgEBuVgUBkkBgQBztDgEv1B+jBgEB+LgIB11BgEB+jBgEB3sDgIB8oBg8B8ZioBgCB1tDgCB3tDgEB+jBgEB6XgIBsVgEBiWgsBBiWgQB
++jBgQB6XgIBioBgCB5tDgCuCwjBgEBoWgIBiWgMBioBgQB7tDgEB+jBgEB/KgIB/KgEB/KgEBiWgEBmlBgQB9tDgECAACCAAwTESBgCoCBABujBgEsUwpBgE
+7DwpBgEBiPgEBipBgEqlBipBgCBukBgCBsjBgECAACCAAvzLCAA5sGHABAIABCEGBQBsYABglBgCB6jBgCCAACEKBwB8ZxNAjE0kBgEB4oBgIB8lBgCBEgCE
+GkqBYBGAB0pBgIB0pBgCEIBgBBkqBA3MiYgE/oBBgEBkqBgECAArrMECBIBDAEaBgEzVklBA5rBklBgC2MBgCxCkqBgEoWsYgE7WmkBgMB8pBgEANgEBokBg
+Q8W+nBgE7DmpBgEgYsmBgBBPgDCAACEIBgB5cFA4GHgEsUimBgEBCgEEYBgD4GVA6GZgEBdgEBhBgEBlBgEBpBgEsGtBgEBimBgEBsmBgEtGtBgEzG1BgE2G
+5BgEKAACCAACCAA7kZFGAgBmpBUABQA4VKACAA5qMCAABEYB4DBwnBAsUwmBgEBwmBgEzVwmBgEBwmBgEpeymBgEBymBgE1D2XgEBppBgQB2pBgE+frpBgE5
+a8kBgEEbB4EBUAA+foSAgEr6BEAgE/5B+kBAgEkb4XAgEB4XAgQB4pBAgQjE0lBAgEBynBAgIo6BymBAgEB8mBBgEB8mBBClS0RA+DNCA6pBABCAAECAAENC
+AsrBAECAACNEAkqBAQAqlBCAACNEAulBAUAqNCAACNGAylBAYAylBAuNCAACNEA8rBAcA2lBCAACNIAsnBAYAuoBAunBAwnBCAACNEAooBAcABCAABEEBQBj
++CABsoBgECAAGNEAgrBAkBA+gBCAACHABAKAACCAABE/FBoYB9iDAABv6BAgkCBqrBAgEBsqBAgCB/hDAgCBsnBAgQBqrBAgCBzmCAgCBzmCAgMBljDAgMBq
+rBAgMBsqBAgCBksBAgCBksBAgCBqrBAgCBqrBAgCBvjDAgCAnjDAgEBxjDAgEBv6BAgIBsnBAgEBqrBAgCBqrBAgCB4aAgCBysBAgCArjDAgEBzmCAgEBsrB
+AgMBqrBAgCBmrBAgCBsqBAgCB+pBAgCAtjDAgEBmrBAgUBmrBAgCBysBAgCBysBAgEB+cAgEB1lCAgIBqrBAgEBksBAgCB2nBAgCBmrBAgCB6qBBgCB6qBBC
+B6qBBCB6qBBCB6qBECB6qBAIB0qBAQB0qBAgBB0qBAgBBysBAgBBhjDAgEB+aAgEBqrBAgEBqrBAgCBsqBAgCBsqBAgCBwdAgCB6qBAgCB6qBAQB0qBAQBib
+AgBBqrBAgCBmIAgCB+FAgEB+pBAgEBoZAgEB0qBAgEB6qBAgBBsnBAgBBsnBAgCB6qBAgCB6qBBQB6qBBCB6qBGCBuoBAMB1iCAgBBwmBAgEBwmBAgEB5wBA
+gEB8SAgIB3jDAgEB3jDAgEB3jDAgEB3jDAgEBviCAgEB7jDAgEB3jDAgEB9jDAgEB+CAgEB4mBAgEBphCAgIBgnBAAKAACEEBQxCwsBAgY4oBgECAABEZBgC
+xC0sBAA6aunBAgE2MCAgIBDAgEBJAgEBuCAgEla+aAgEBssBBgCBssBBCBssBBCBssBBCBssBBCEI89BgDjEwnBABsbgI93BCgEBXggBCAACHABAKAACCAAC
+CAABCAAshBCAAcHABAHABAKAACCAAGCAAEEOBoBxCwtBAB2lBgE5cPgE8U2rBgEvXgsBgB7D+rBQABwCFGAIB2nBABFABLAHABAKAACCAACHABAKAACCAACC
+AA6lBECBwB8ZBADAAAscitBCEGBYB+tBAB4jBgEBBgECAAmkBDAAAmuBotB4BEKBgD93B4BAq+BymBggBB6BgEBBgEBgQgECAAn6WEMB4B4VgCAiVHgIBLgE
+BPgEBTgEBXgENGAoqBABADAqrBCAAECAAKCAAGNIAwqBAGAEA6uBAyqBCAACNEAovBAknBA+uBCAACNCAguBAonBCAACNCAwvBAsnBCAACGIBEBABCBEBGEE
+B4Bq+BynBA8ZqBgEEMBwCyrBypBAsUmvBgEBmvBgCBmvBgCBmvBgCBCgCEIBgBBBABovBgEBosBgEBosBgECAA+FHABACAAqpBCAA6tBCAAqCEGBMuc6uBAB
+6uBgCyS6uBgCCAACCAA0nBCAASCAAlxTCAAlxTCAA8jBCAAgcCAA+jBEaBwEjEorBAB9wDgIA5wDgE16B/vDgEBmtBgYlXhvDgEA7wDgEySyqBgE7DsvBgEB
+svBgCB9RgCBrpBgEBhxDgECAABCAAEHABACAABCAAECAAmBEEBQBgrBABkuBgEKAACEEBQ6/BkrBA7/B4sBgEKAACFEAIB8sBABiwBAFMAIBBA8/BDABJAt5
+BuHABqIABqrBACAAKCAAIEGBQBwnBABkxBgEBkxBgCKAACCAACEEAI9aqxBABqxBgCFGAIB6xBAACAButBAEQBoBBkwBAB4tBQB4tBQB4tBQASwCzVutBgEA
+QgEACgEIAB6wBIABCEEAAB8fABspBAFEAOBBAACADAAA8xB+wBOEEBQBIAAEgBFEAIBosBABosBAEZBoDBqsBAABkxBAgEBkxBAgCBQAgCACAgUBouBBgEBo
+uBBCB+xBA+BBuvBAgCBDAgEBHAgEBTAgEEOBwBB2ZABiuBgEBlLgE5assBgEBmxBgEBwwBgCBpLgCCAACHABACAACNIAuxBAmGABAHAouBCAABE5BBoHA5gC
+AABqGAgMA7gCAgEBncAgEA/gCAgYB6yBAgIyuBsyBAgEBsyBAgCB4xBAgCB4xBAgBB4xBAgBBthCAgBBkyBBABkyBBCBkyBCCBkyBBEBkyBBCBkyBBCBkyBB
+CBkyBACAvhCAQlDzgCAgeBzgCAgC9aziBAgEySziBAgEBsyBAgEh0BghBAgCBzhCAgCKAACCAAiBCAAKHABAHABAHABACAACECBIrCDAEEBQoCBAtCDgECAA
+CCAACEEAI1DiiBAzVqyBgCFEAIBiyBAACAECBIACAEEAI+5ByxBAyuByxBgCFEAIACABuxBAEEBQACAxCgsBgEKAACFEAQB0uBABBACAAghBFGAQByuBABYA
+BquBAEgBBgGB4zBABwdgCBagCBDgIBKgEBJgIBLgEBQgQBRgEBXgEBm0BgEBkuBgEAGgEB6uBgIB6uBgIBCgIKAACCAAEEsDB4TBuwBABozBgBBqlBgBBmlB
+gCB+zBgCBpNgCBpNgEBvNgEBRgEB8cgEBquBgEBs0BgEA1MgEBwwBgCBgwBgCBwrBgEBwrBgIBwrBgIB8iBgIBozBgCB0yBgBB0yBQB0vBQBs0BgEB6hBgEB
+s0BgUBs0BgEB6uBgEBgvBgIBzNgIBkzBgEBuyBgCBuyBgBBgvBgBBgvBgIBgvBgIA3MgIBivBgIBivBgEBmvBgEBmvBgCBmvBgCBmvBgCA5MgCB3NgEB+cgE
+BgvBggDAhNgIBgzBgEBgzBgCB5NgCB7NgEB9NgEBquBgEKAACCAAEDAAA6zBqzBgBEaBgEBNABNgExiCVgEBbgEBfgEBjBgEBnBgEBnBgEBrBgEBvBgEB9Bg
+EBjCgEBpCgEKAACCAACEgEBguBBuvBAB+wBgIBi0BgCB60BgCBuwBgEBhPgEBnPgEBpPgEBrPgEBvPgEB60BgEB60BgEB60BgEBQgEBoiBgEByzBgUB0vBgC
+B4uBgCB1PgEB7PgEB9PgEBhQgEBjQgEB4zBgEBwBgEBuvBgEBnQgIB8MgEBrQgEBovBgEBs0BgIBvIgEB9Og8EB4uBggFB0yBgEBisBgEBisBgEBuzBgEBrN
+gEBqVgEBxGgQBs0BgIB6vBgCByhBgCB00BgQBCgEBnCgEBipBggBBipBgEByzBgEBzGgCB6gBgCBqvBgEB2agEB6KgEB6KgYubgvBgYB+gBgIByhBgQByzBg
+QBqjBgYBuvBgEBqjBgIBuvBgEKAACCAAENEA4zBAWAy0BCAACNEA8zBABADCAAeCAAsBCAAGNIAk0BAGA+0BAm1BABCAAwBCAAENCAq0BAMCAACNCAu0BAsB
+CAACNCA+1BAwBCAACNEAi2BA0BAuBCAACNGA0yBA4BA0yBA60BCAACEIBgBB8BABoBgEB+0BgEBicgENCABADCAAECAABEEBQBEAuiCkCgEKAACCAAKNEAs1
+BABAwyBCAAGCAAENEAwCAwCABCAAuCCAAEHABAEQBgCBHABHgEBu0BgEB61BgE7D02BgCjE2xBgC8W61BgIBJgENEAk3BABADCAAECAAICAAGCAA0rBHABAH
+ABACAACECBIBBADAAAq2Bu2BCIABEGIBEBABCBEBGCAAhrLEwCBg4BB3iBA7D+3BgkDvX22BgEB22BgCB22BgCB22BgCB22BgCB22BgCB22BgCB22BgCB22B
+gCBw3BgCz6ByNgCB1iBgE3hB1iBgcBnjBgcBg2Bg0CBg2BgBBg2BgBBg2BgBy1B/iBgB/oBrjBg4BByyBgEB+bgIBBgwDBBgEBtjBgEByyBgEBhjBgIBhjBg
+MnNiTgMByyBgMB2kBgIB8kBgQBikBgMBriBgQB9hBgEB4yBggKBljBgCBvjBgKCAACEEBQ/oBDABi4BgEHABACAACIAB2zBIAB2zBHABAEEAIBw2BAB2yBgB
+FEAIACAuHw4BAEOB4B+5By4BAACgE8DBgEBDgEBs4BgEBm2BgEBm2BgECAAhwFCAAKFEBgBB2yBAySBADAAA4yBy3BEHABAFEAYByzBABgnBAFEAIBowBABo
+wBAEOA4B+5Bi5BABi5BgE8DOgEhpCMgEipC01BgEjpC22BgEkpC22BgEFEA4BBSAACAEEAgBB6zBABkBgIFEAgBBQAACACAA35HCAAQEIBoB1DgyBAzVk3Bg
+EjEi0BgEBBgICAAu3BESBwEB4nBABEgEBy5BgUB6tBgEBg0BgEoYwqBgIpjB6tBgEB6tBgEBiyBgEEG6pBIjKu0BABs4BgCpYBgCDAAAwqBu4BAFEAQBw4BA
+ub+zBACAAICAAIDAAA4V24BgCEOB4BB44BABs3BgEBg6BgEB03BgEB03BgEBg6BgEBg6BgEEEBQmZ23BAB23BgEEGBYkN60BAlN60BgEysB60BgEECBYBCAE
+EBQz2BwvBAoCBgECAACEGxvB4BmvBm1BABEgEBmnBgICAACDAAAOo5BCDAAAmWq5BEEsCBwWla4oBAmYxUgEB7ZgE5czagEpes5BgEB1agEBrdgYBsnBgEBs
+nBgQBsnBgQBioBgQBsnBgUBnUgQBnUgWxCssBgW7D06BggBzVs5BgEBrUgCBndgGBpdgEBs5BgQBm6BgCBs5BgCBBgE8G9IgEBynBgEBynBgMBynBgMB4mBg
+MBy0BgQBy0BgEBkpBgEBo1BgEBs5BgIB5agEBs5BgEB4mBgEBtagQCAACCAAlrEDAAAyYy5BQEsDBgNmE65BA/pCw5BgC+pCm6BgCBm6BQBq5BwDBq5BgEBq
+5BgEBq5BgEBq5BgEBq5BgEBq5BgEBq5BgEBsbgEBm6BgQBldQBw5BwDBw5BgCBw5BgCBw5BgCBw5BgCBq5BgEhqCq5BgEiqCq5BgEjqCq5BgEkqCq5BgEBq5
+BgEBq5BgEmjBq5BgEnjBq5BgEBq5BgEBq5BgEBq5BgEBq5BgE5uBq5BgE6uBq5BgE7uBq5BgEqNq5BgErNq5BgEBq5BgEBq5BgEBq5BgEBq5BgEBq5BgEBq5
+BgEBq5BgEBq5BgEBq5BgEBq5BgEBw5BgEBq5BgEBq5BgEBq5BgEBq5BgEBq5BgECAACCAA7mIECBIz2BqwBAEIBwBB85BAB85BgCBioBgCBq1BgMEKBgDBCA
+BgzBgYBEgEBkoBgEBg2BgMEEBQwZmqBAr+Bm1BgEECAQ3zB2dAIABCIABo5BFEAQBk2BAB0DAFEAQBg2BAB41BAEKB4BBoSAByTgEAEgEACgI7Dm7BgICAAC
+IAB4sBIAB2sBEEBQB87BAySDgEHABACAACFEAEBgtBABKAFEAEB+sBABKAESg6BwCB47BABo4BgCAEgCACgCB63BgCBqzBgEBqzBgIBqzBgIBujBgICAABHA
+BAIAB86BESBoCBDABm7BgEBi3BgEBu8BgIBg8BgEBg8BgCBCgCBCgEBs2BgEHABACAACHABAKAACNEAw7BA6HAw7BCAACHABAKAACHABAHABAKAACCAAGCAA
+SEKB4J7D88BAB4qBgE9NBgU7TDgM5cFgsDDAAA8Ik8BDDAAAgBm8BDDAAAIo8BDNEA29BAiLA+6BCAACHABACAACEoBBgFBJABPgEBTgEBXgEBfgEBjBgEBn
+BgEBrBgEBvBgEBzBgEB3BgEB7BgEB/BgEBjCgEBnCgEBtCgEBxCgEB7CgEB/CgEBjDgEKAACNEA28BA8zBABCAABEvBBoDBu7BAABu7BAgEB25BAgEB25BAg
+EBrhBAgEB09BBgCB09BBCB09BBCB09BBCB09BBCB09BBCB09BBCB09BBCB09BBCBthBAwBi1B9DAgE+iCyJAgEB68BAgEB68BAgCB68BAgCB05BAgEB05BAg
+EB05BAgECAAGNEA+8BAulBABCAA2lBCAAENEAk9BA8mBAMCAACNEAs6BAgnBAICAACNCA4+BABCAABEQB4B+fgmBAoeonBgEBxiBgEB4+BgEBq+BgEBq+BgC
+B06BgCB4+BgECAAGNMA09BAkmBAsnBAw6BAu+BAukBAusBCAACNOA49BAomBAwnBA06BAy+BAy+BA+0BA+4BCAACNEAu6BA0nBAu6BCAACNGAs/BAgBA66BA
+66BCAACNEAo7BAkBAw6BCAACNCA0/BAoBCAACNEAk7BAkNA2MCAACNIAw+BAooBAwBAwBA+HCAACNCA0+BA0BCAACNGA87BA4BAy7BAy7BCAACNGAogCA8BA
+BABCAAi8BCAAENEAi/BA6oBAo2BCAACNGAm/BABA2nBAFCAABE6BBgJh0B2EA7DygCgItKy/BgEjEsfgE8D+/BgUBkgCgCB7UgCB/gBgEB9gBgEBkgCgIBkg
+CgCn5BkgCgCBkgCgCBkgCgCBkgCgCBs4BgCBhhBgEBwuBgEBvEgEB6nBgEBkgCgEBstBgEBu4BgQBs7BgE1DivBgCBivBgCB2sBgEB9gBgQBjhBgICAA+7BC
+AAINCA8gCAgoBCAACNEA0/BAsOA+NCAACCAAkDFEAEBygCAB0gCAFEAQB07BABq7BAFEAIBBABFACAA44BNCAuhCA6MCAACFIAIBsYABDABg+BABghCAEMBo
+D93B2UA3Cw5BggB5cIgEjEk8BgEmY09BgIzVihCgCCAACEIBgBB6vBAB67BgEBmhCgIBtzCgCCAACEuBBgGBhHABnHgEBrHgEBvHgEBzHgEB3HgE+qC7HgEB
+/HgEq6BjIgEBnIgEB/HgEBrIgEBvIgEB1IgEB7IgEB/IgEBlJgEBpJgEBtJgEBxJgEB1JgEB7JgEB/JgEKAACCAACEqCBoZBgaAiE+hCgEB+hCgEBy8BgEBy
+8BgIBy8BgIBy8BgIk+BuwBgIB48BgCB/bgCB+hCgwCB+hCgEB+hCgEB+hCgEB+hCgEB+hCgEB+hCgEB3bgEB2gCgYB5bgCBuwBgCBy8BgEBguBgIBguBgsBB
++hCgsBBy8BgEmGiGgIB3bgIB9YgYB9YgEBy8BgEBy8BgIBy8BgIBy8BgIBiuBgIBoxBgQA9bgECAACEIB4BBywBAB28BgEB28BgIB28BgICAACCAA9qFCAA3
+uLCAAxrHEMBgB1D4wBAyMgegE7pB6iBgEoYqzBgCqpBqzBgCBkhCgCEMBgBgVuiCAsUgiCgEBgiCgC70BgiCgCBgiCgCBi+BgCFGAQB4xBAB28BABiiCACAA
+i9BIABy8BHABAKAACCAABEoBB4GBCABw9BgEBq9BgIBw9BgIBw9BgIBIgIBuiCgEBkiCgCBuiCgCB0hCgCB6vBgCBkqBgMBw+BgEBw+BgEBVgEB8iCgEB8iC
+gEBXgEBZgEBRgEHABAKAACEGBgBiE8gCA3CDgEjE29BgEHABACAACECBI3CBACAAn5OEGAY+qCg+BAiEkiCgIB+iCgCFGAgBBMABGABCAEMBwBB8xBABoiCg
+EBoiCgCBBgCB4qBgEB29BgECAACCAAcCAAWEGBgKpMwiCAB2wBgEBBgMDAAA0IyiCDCAAu9BEyBBoGB9HAByCgE9wCyCgEBhIgEBlIgEBpIgEByCgEBtIgEB
+kHgEBxIgEBxIgEBxIgEBxIgEB3IgEB7IgEBtIgEB/IgEB/IgEB/IgEB/IgEBjJgEBnJgEBtJgEBxJgEBxJgEKAACCAACCAAmHCAAiHKAAr7GCAACHABAKAAC
+CAABCAAEKAAh7GCAACCAApsLKAAjpHCAACCAA56GEuBBgdBqgCABqgCgEBlZgEBglCgEB8gCgEBkhCgCB6/BgCBwQgEBiQgEB++BgEBnKgEB++Bg4LB4jCgE
+B8gCgCBoYgCBojCgEBwzBgCBpZgCB0bgEB4jCgEB4xBgEBiQgQBtZgECAACHABACAACIABBCAABNMAohCABAmlCAkkCAghCAgjCA+kCCAABEEBQBIABkhCgE
+NGAmhCA6sBAmhCAqkCCAACNIAmhCA+sBAoiCAohCAwnBCAACNIAqhCAitBA0lCAshCA0nBCAACNGA2kCAuTABAwlCCAABHABACAAGNEA+kCAutBAYCAACNEA
+yiCAytBAoaCAACNGA6jCA2tBAgmCAumCCAACNEAqlCA6tBAo7BCAACNEAulCAmSA+tBCAACNEAylCAiuBAmECAACNIA2lCAmuBAyiCAyiCA2lCCAACNGA6lC
+A6lCAquBA6lCCAACNGA+lCAuuBA+lCAsECAACNMA6iCAyuBAo9BAimCA8iCAkpBAimCCAACCAA4sBNKAgjCAueA4uBAqpBAijCAinCCAACNKAkjCA8uBAupB
+AyeAmjCAmnCCAACNIAwmCAgvBAklCABAq1BCAAgFCAAENIAqlCAmvBA2mCAyjCAyjCCAACNEAmoCAmdAqvBCAACNMA2jCAuvBA6jCAuvBA6jCA4jCA4nCCAA
+CNMA+jCAyvBA+jCAyvBA+jCA+jCA8nCCAACNEAmnCABAgoCCAA50HCAAENGAsnCAEA0CAmoCCAACNGAuUAoUAuUAqoCCAACNGA2oCAyUAsUABCAA2NCAAENG
+A6nCA+uBAyUA6nCCAACNGAwHA2UA+nCAilCCAACNGAioCAgVA8lCAioCCAACNKAmoCAqvBA+UAkVAwlCAqlCCAACNGAqoCAoVAiVAoVCAACNEAuoCAmVAsVC
+AACNIAyoCA2vBAqVAwVA0pCCAACNIA2oCA6vBAuVA0VAgmCCAACNKA6oCA+vBAyVA4VAkmCAmmCCAACNMA+oCAiwBA2VA8VA2VA8VA4pCCAACNGAipCAmwBA
+gWABCAAmOCAAENKAopCAswBA6TABAqoCAiqCCAAq7BCAAENGAmmCAsWAonCAomCCAACNIAypCAqWABAuoCAuoCCAAllUCAAENGA4pCAwWAitBA4pCCAACNKA
+8pCA0WA6WAsyBA2qCAmnCCAACNIAgqCAkxBA4WAwyBAqnCCAACNIAkqCAoxBA8WA2JAkqCCAACNGAoqCAsxBAmXABCAA33NCAAENEAuqCAsXAECAACNCAqXA
+8WCAACNEAisCAuXA2qCCAACNEA6qCAyXAiOCAACNCA+qCA2XCAACNCAusCAsXCAACNCAmrCAwXCAACNEAqrCAoYABCAA5pDCAAENGAwrCA6XAkiCAqpCCAAC
+NEA0rCAgiBAyYCAACNKAwoCAiYA4rCAypCAyoCA0oCCAACNKA0oCAmYA8rCA+sCA2oCA4oCCAACNCABA4YCAAiRCAAENEA6qCAwYAmWCAACNCAqsCABCAABH
+ABACAAGHABAKAACCAACNIA2ZAkKA4sCA6tCA+nCCAACDAAA8mC8sCDEKBgBxCguCABguCgEmGgpCgEBBgEBFgECAA9+EDAAA+tCitCAKAACCAABEqBBgEBCA
+BuJgEBjQgEBstCgCBstCgBB/PgBBqpCgCBvPgCBlQgKBtQgCBuoCgEBvQgEBhQgEBksCgEAnQgEBstCgEBstCgBBqpCgBBxQgCB1QgEB3QgEDAAAouCqtCgI
+IAB8tCIABouCIABquCDAAAGytCTEQBsBBEABEgCBEgCBEgCBIgCBCQBGwJBGgCKAACEI4qCIB8tCAB8tCgBB8tCgBB8tCgBDAAA4uC6tCwBHABACAABE7CBw
+X93BuiBAA2MCAggBvI9DAgEBivCAgE8DpCAgEBjCAgEuqCtBAgEBmpCAgEkrCmpCAgEkbg8BAgEB1DAgQBXAgcB/DAg8EBhEAgEBjEAgEB3DAgEBnEAgIBpE
+AgEB8sCAgEB8sCAgEBtEAgEBvEAgEB8pCAgEBxEAgIBtDAgEBzEAAB3EAgEBguCAgEBsrCAgC8WitCAgCB49BAgCB8pCAgCy/B1CAgIBiiBAgE6GPAgEB5EA
+gEB7EAgEB9EAgEBzDAgEBkrCBgCBkrCBCBkrCBCBkrCBCBkrCBC7D8xBA4BECBE16BiuCAIABCHABAKAACNCAquCAMCAACNCA6vCAQCAACGLg4BEBBBABCBE
+BGGKBEBABCBEBGBIHABAErDB4JBUAAByvCBgCByvCBCB8rCBCB8rCBCB8rCBCB8rCBCB8rCBCB8rCBCB8rCBCB8rCBCB6tCAuB1Dw+BAgC6a0qCAgChb68BA
+gIBDAgQB8rCBgEB8rCBCB8rCBCByvCBCByvCBCByuBA4DB0tCAggB2Xk8BAgEB+8BAgQBFAgMB6qCAgE0V6qCAgCByvCDgCByvCBGByvCBCByvCBCByvCBCB
+yvCBCB8rCBCByvCBCByvCBCByvCBCByvCBCByvCBCByvCAmBBEAgCBGAgCBGAgCB4uCAgCB4uCAgCB0tCAgEB0tCAgEB0tCAgEB0tCAgEBHAgEBLAgEBNAgE
+EpBBgGxC8vCAA8W6uCAgE6a2qCAgE1Dy+BAgIj6CDAgErb28BAgEh6CiwCAgUB48BAgEB48BAgEB48BAgEB48BAgEB48BAgEBiwCAgEBiwCAgEBiwCAgEBiw
+CAgEBiwCAgEmYcAgE5rB+rCBgEB+rCBCCAACCAAz3LCAAKNEAuwCAkBAouCCAACCAAl2DHABAEwBB4FxCswCAo1BswCgEBsBgEBsjBgEBsjBgEBsjBgEBHgE
+BLgEBegEBagEBagEBagEisBegE64CegEBPgEBegEBegEBegEBagEBRgEBVgEvIXgEBqpCgEBusCANEAsvCAuBABCAABEmBBwExCywCA93CTgE3C4oCgEBywC
+gEB0sCgEBxBgCB1BgCB5BgEy7CkBgEz7CgBgE07CkBgE17CgBgE27CJgE37CkBgE04CyjBgEu7CyjBgE77CLgEBgBgEvI7BgECAAGNEA0vCA2BAqjBCAACNE
+A4vCA6BA0BCAACCAA0BKAAnyHCAACCAAvyHCAAaHABAKAACCAACEey/B4DxCuxCA3C0pCgEBukBgEu7CukBgEB8kBgEBWgEBFgEBLgEB8BgEBgCgEBqkBgEB
+PgEBTgE77CQgEvIKgENEAouCAwCABCAA6tCCAAENCAgyCABCAAKCAAENCA+rCA8CCAACNGAqyCAgDAgzBA+yBCAACGGi8CEBABCBEKAA1xCCAACKAAzxCCAA
+CCAAnxHEABAHABAGIBEBABCBEBGGIBEBABCBEBGEIB4BBytCABytCgIBytCgIpTEgIEEBQBq1BAySBgECAAjxCHABACAA3wHCAA4CCAAmECAA1rHKAA5pDCA
+ACCAAmxCKAA1pDCAACCAAgBCAAxpDCAArwCEMBgCBBA5c1DgEmY4EgEh9CyuCgEi9CyuCgI7D+zCgICAACCAAlsUCAArvHCAAiBCAA8lCCAA07BHABAKAACC
+AABEqBB4Fla2iCABFgE3CysCgEBs0CgExCs0CgEBqzCgEBqzCgCBqzCgCBk0CgC8DyzCgCByzCgBB2FgB7Dy0CgWBHgEBCgEBJgEBNgE2qCRgEBwuCgE5cVg
+EBmvCgECAA6yCCAA4FCAAmTCAA/5GCAAmaHABACAABCAAECAABCAAqGCAAaEKBwBzVypCAtD8tCgEB80CgCgrC+vCgC/qC+vCgIHABACAA20CHABACAAGNCA
+o7BAk7BCAACEKAoBBuqCAue8wCgEB41CgEB41CgEB41CgEKAACFEAIBusCAB+rCAGGBEBABCBENCAk2CA2qCCAACNEA80CA6qCAk2CCAACNCAg1CA+qCCAAC
+NIAk1CAirCAs2CAs2CAs2CCAACNEAk8BAg8BASCAACNGAo8BAk8BA02CA02CCAACNCA42CAurCCAACNKA01CAyrCA82CA6wCA01CA01CCAACNCA62CA2rCCA
+ACNEA81CA6rCA09BCAACNEA49BA+rCAo3CCAACNEAqtCAisCAs3CCAACHABAKAACCAACEKBgBB23CA3Yo3CgEBo3CgCB8yCgCBo3CgECAACDAAAi3Cy2CAEI
+AI1DsmCAB4zCgCB4zCQB09BwBEMAgB1DumCAByzBgEByzBgEBm3CgEB6zCQw+C29BwDCAAwCDAAAs3C62CDEIBYBssCA5cDgEB23CgEzVqmCgCKAAxwECAAC
+EIBwNxCzcAhkBm+BgkG5Xq0BgE7WGgECAACCAAl6GCAAxtGEuDBgsEB4mCABinCgCBszCgCBk4CgCBq3CgCBinCgCBszCgCjEmzCgEBmzCgIB6nCgIB6nCgE
+B8fgEhkBu+BgE5Xy0BgEBwuBgE7WOgMBlVgMBmzCAB4DgIB4DgE4X65BgEBisBgwBBisBgEB9bgEBgWgEBgWgEBwjCgEBs2CgEBjPgEBmzCgEB1KgIBzLgM0
++CvMggCBtMgUBjRgQBnNg8BBxQggMBnRggNBpRgIBzRg0EB/SggEBrTg0DBnTgEBzagEB/bgM0oC7UgEBxTg4BBm2CggNBjcgEB5TgEBhUgUBvUgwCBisBgU
+BisBgEBxUgECAACCAAzrCEIBwB7WUAhkB0+BgM5X40BgEBuwBgECAACEGBMrC22CAB22CgCzV22CgCEEAQBBABBgECAAEFEAgCBBAAEADAAAI83CFEEBoCBg
+3CAAEgEDAAA02Cg4CMDAAAytCi4CMDAAA+4Ck4CKEABAECAIB4tCAIABCECAI0gDCAIABCECAIBCAIABCEOBgUBBABFgkE7DHgkEBw0CgUBDgImGgegEw1Bg
+mCgIDAAAB24ChBCAAlmFDAAAy0C64ChBDAAAs4C84ChBHABAEyBBwW2MBAgEk2CgEBgnCgEBDgQslB0sCgEB83CgYB83CgEBqmCgEB80CgsBBFgIBHgM8yBJ
+gwBBwvCgoCB8mCgEBmnCgUBi1CgMBi1CgCBgnCgCB80CgQBFgIBi4CgMB83CgEB0sCgEB83CgYB83CgECAACCAAGDAAAo4Cm5CGDAAAk4Co5CMDAAAy6Cq5C
+SEGB4Bz6BowBAB06CgEBonCgEEaBoG2nC2iBAoIDgEmG6egE4Mq1CgI3Mq1CgIBq1CgI8Wu5CgI7Do6CgCBq4CgCBw1CgE3mC6mCgEB0mCgQ2MFgcE9BBwHB
+vBAABzBAgEB3BAgEB3BAgEB3BAgEB3BAgEB7BAgEB/BAgEBlCAgEBpCAgEBpCAgEBs0CAgEBtCAgEBxCAgEB8vCAgElG8vCAgE6G8vCAgEB3BAgE35C02CBg
+EB02CBCB02CBC8Ww5CA8BxCy6CAgCBy6CAgE/oBRAgEB2wBAgEBs1CAgMBdAgIBdAgEBq6CAgECAACCAAGDAAAC25COECBYB24BAHABAEIBQBg3CAB85CgCB
+85CgCB85CgCDAAAS+5CDEWBg8FBixBAB66CgEBg6CgCB81CgCubu1CgInXqjBgIBojBggcBi2CgE7D66CgCB6sCgCxCgtCgggCCAACCAAKDAAAujBm6CAEoB
+B4GxCotCA5aw7CggBBi3CgE7Di7CgEBi7CgCoIWgC8Zk2CgEBBgI4GqwBgE6GmwBgEBHgEBLgEk6BiwBgEl6B+vBgEm6B6vBgEn6B2vBgEBPgEBTgEtGyvBg
+EzGqvBgECAAixBNEAo5CAYABCAAGCAAENEAw5CAeAECAACNGA26CAiBAIAy5CCAACNGA66CAmBAMA45CCAACNCAqBAqBCAACNCAi7CAuBCAACNCAy8CAyBCA
+ACNEA28CA2BAq7CCAACNEAu7CA6xBA6BCAACNCAy7CABCAAvtJCAAENCAk9CAECAACNEA87CAsyCA60BCAACNEAs9CAwyCA+0BCAACEGBQ2nCslBABm7CgEB
+u7CgCEgBBgGjK2xCAhiB60CggBBu9CAB2xCgEB2xCgEBu9CgEB2xCgEB2xCgEBu9CgEBu9CgEriB60CgEBu9CABu9CgEBu9CgEiwCu9CgE2MBgECAACEQxhB
+4DBy9CABy9CgEBy9CgEBy9CgEBisCgE0Ym4CgEBqqCgI2X2pCgQEGBwB0YmkBABm9CgUxdmnCgCEGBwB0YokBAkkDo9CgU1Do2CgCGSBEBABCBEBGBIBKBMB
+OBQEEBQB04CAsW4pBgEFEAgBw1BgqCAubi4CADAAAwkB28CEEIBUBq5CABy9CgEBy9CgCBy9CgCIABBNCAo+CA2PCAA3gLEiCBgVu9Cg9CABg9CgCBg9CgCB
+4+BgC0Yk9CgQBk9CgBBs0BgBBmZgIBn3BgEB80BgE4em4CgEBbgE7Dg9CgkGiEo+CgEBgrCgEB69CgQ/xCq2BgEBwxBgEB84CgEBp3BgIBi5CgEBr3BgEnmB
+69CgEB69CgCB69CgCBk2CgEBk2CgEBt3BgEsmBg9CgEBv3BgEwD+2CgEB87CABz3BgECAACHABACAACIAB48CECBIBm8CAIABo9CIABo+CFCAIBDAHABACAA
+CCAAcCAAl3GCAAwtBEaBoMBonBAB2+CgEBhBgEBfgEBfgkBBfgkBBfgkBB2+CgkBB0tCgCB03BgCBorCgIBkrCgQBy5CgECAACDAAA2tBg+CAGeBEBABCBEB
+GBKBOBSBWBaBeBiBBmBBkCBmCBoCHABAGEBEBABCCAABCAA91WEMB4D1DkuCAuyCgCgEBosCgYB0/CgUB0/CgEB0/CgEIABBNEA25CA86CA25CIABBNEAggD
+A65CA65CEQBoC1DuuCAB2+CgCB2+CgCBwtCgEB85CgEBBgE9+BDgEjb8sCgECAAKCAAIIABGCAA7hYEEBI8Wg/CABuuCgCHABACAAx6NHABAEEBQBBABBgEC
+AAEEIBoBBo+CABs/CgEBo+CgEib6CgEFEAQjEq7CAub86CAEIBwBmG8kBAohBinCgIBy7CgEACgEFEAgGBsDABsDACAAtvQDAAAm1C2/CJCAAICAApvQDAAA
+Q8/CEDAAAB+/CACAAeCAA8eEHBI1D8vCAAyS+gDYgC7D+gDIwBHAswCAEEBQ9aEAlDEgECAAGCAAGDAAAwgCugDAGMBEBABCBEBGBIBKCAA0THABACAACFEA
+gEBmnCABmnCAG6BAEBABCBEBIBMBQBYBiBBsBB6BBiCByCB8CB+CBkDBmDB4FB8FBkGBuGB4GBmHBoIBwIByIB+IB+PBsQBuQFGAQBwkCABBABDADAAA2+C+
+gDIDAAA2+CghDEECBQBGAECAQ0SBADAAAigDmhDCIABECAA2vBECBIBg/CAEYBoBBuhDABuhDgCBuhDgCBqhDgCBgiDgCBgiDQBgiDQBgiDQBqhDQB0zCgCB
+qhDgCBCgCEEAEBo/CABo/CgBEEAC8DkiDABkiDQECAB8DmiDAFIBE29CGABEABs/CABCAEIB4BBKABu/CgUBu/CgCBCgCEMB4C+pDMAgqDYgU/pDYgIBw/Cg
+IhqDEgCB2hDgCFGA4C+pDOABEABCAECB4CBCAEIBYB8kCABgiDgEBwhDgCBDgCHAtqDACAACHABAHABAHABAHABAHABAHABAHABAHABAHABAHABAHABAHABA
+EgBBgEBBABBgEBDgEBFgEBHgEBHgEBJgEBLgEBNgEBHgEBHgEBPgEBRgEBTgEBVgEBsPgECAAaCAAOCAAMCAAQCAAOCAAOCAAngMCAAmBCAAmBCAAmBCAAkB
+EEBQBozCABsiBgEEGBgBBCAB4jDgIB0mCgEEEBoBB6xCABy/CgQHABAHABACAACHABACAAICAAEEGBU1D2uCABuiDgEBshDgEEEBQ1D4uCA5rDBgEDAAAu2C
+skDCEGBgEB8zCABBggBBukDgECAA1iHEkJBgYBEABunCggCBunCgEBunCgEBunCgEBunCgEBBgEBBgEBDgEByyCgEy/CHgQBJgEBJgEBslDgEB2hDgCB2hDQ
+B2hDQBikDQB0gDQBojBgEBq5BgEBq5BgEBLgE1rDOgEBikDgEBikDQBikDQBikDQBikDQBykDgCBykDgCBykDgCBykDgCB0gDgCB0jDgCB0jDgCBykDgCByk
+DgCBKgCBikDgKBikDQBikDQBikDQBikDQBikDQBikDQBikDQBikDQBikDQBikDQBikDQBikDQBikDQBikDQBikDQBikDQBikDQBykDwBBykDgCBykDgCBykD
+gCB0jDgCBykDgCBykDgCBikDgCBikDQBikDQBikDQBikDQBikDQBykDwBBikDgCBikDQBikDQBikDQBykDQBslDgCBikDgCBikDQBikDQBikDQBikDQBikDQ
+BikDQBikDQBikDQBikDQBikDQBikDQBykDQBykDgCBikDgCBikDQBikDQBikDQBikDQBikDQBikDQBikDQBykDQBykDgCBykDgCBikDgCBikDQBikDQBikDQ
+BykDQBykDgCBykDgCBNgCBNgGBslDgGB6lDgEB6lDgEBykDgEBykDgCBRgCBTgEBslDgEB0gDgCB6lDgCB0jDgEB0jDgCBykDgCBykDgCBikDgCBikDQBikD
+QBykDgBBykDgCBykDgC7rDIgCB0gDgIB29CgEBykDgEBugDgEBHgIB0jDgEBikDgCBikDQBXwBBslDgEBXgEBslDgEB0gDgCBqDgCCAAjuHCAA13FHABACAA
+CCAAx3FCAAx3FDAAAglDglDDKAAliHCAACCAAjiHHABACAACEkBBgGBwlDABmmDgCBFgCBPgEBVgEBVgEBZgE6WdgEBnBgEBrBgEBvBgEBzBgEB3BgEB7BgE
+BlCgEBpCgEB4uBgEBmtBgENCA6mDABCAAECAAEEoBBwDAlnBA5cEgEB8mDgEmZ8mDgEhgDxUgEBpnBgEBzBgE7D4lDgEB8lDgBB4lDgBB4lDgBB2hDgBB0lD
+gCB8mDgCBrnBgEuCihDgEB8lDgIB8lDgBBwlDgBB9GgCKAACNEABABA0lDCAAGCAAENCA4mDABCAAKCAAENEAk7CAKAsnDCAACNCA0nDAOCAACNGA4nDASAB
+AsmDCAABE/JBgsCxCy5CAAB1eAgIB3eAgEB4nDAgEB4nDAgEB4nDAgEiE4nDAgEBsiDAgEBsiDAgIBsiDAgIBsiDAgIBsiDAgIBsiDAgIBjeAgI7DqnDAgQB
+kmDAgEB5eAgE++CwmDAgEB0mDAgCB0mDAgB4wDqnDAgBB0mDAgCB0mDAgBBvKAgBBvKAgEBvKAgEBvKAgEBvKAgEBvKAgEBvKAgEBqnDAgEBqnDAgC8D0mDA
+gCBgnDAgBBgnDAQwXwmDAQ2KrRAgCB7eAg8CByiDAgEByiDAgCB/eAgCBhfAgEBlfAgEBrfAgEBvfAgEBxfAgEB1fAgEB3fAgEBgnDAgEBgnDAQBgnDAQBgn
+DAQBmzBAQBgnDAgQBgnDAQBgnDAQBgnDAQB0mDAQB0mDAgBB0mDAgBB0mDAgBBo2CAgBBwmDAgCBvRAgCBvRAgQBvRAgQB66BAgQBqnDAgEBqnDAgCB0jDAg
+CB5fAgEB9fAgEB/fAgEBjgBAgEB2hDAgEBlgBAgEBngBAgEBpgBAgEBtgBAgEB8/CAgEB3SAgEBqnDAgEBqnDAgCB7FAgCB4nDAgEBwmDAgEBqnDAgCBvgBA
+gCB2hDAgEBxgBAgEBzgBAgEB3CAgEBmzBAgEB1gBAgQBmiDAgEBzgBAgIBqnDAgEBqnDAgCBnSAgCBqnDAgEBo2CAgCB3gBAgCB5gBAgEBxgBAgIB3CAgEB9
+gBAgEBs0CAggCBwmDAgUBo2CAgCB0jDAgCBylDAgCBsiDAgCBk9CAgIm/C/FAgEBsiDAABgmDAgIB0jDAQBleQQB0jDAgBBjUAgCBzWAgEBhNAgEB2hDAgEB
+/dAgEBheIgCAneAgCBhhBAgEBlhBAgEBphBAgEmYwYAgEBrhBAg4LBw6BAgQBxhBAgEBqnDAgEBqnDAgCB6lDAgCB6lDAgBBzhBAgDB8lDAgEB1hBAgBBo6C
+AggBBqnDAgJB3hBAgCB5hBAgEB7hBAgEB9hBAgEB0jDAgEBqnDBQviDqnDBCBsiDAuDBhiBAgIBliBAgEBpiBAgEBriBAgEBo9CAgYBhGAgQBhGAABhGAABt
+iBAAKAACCAAINEAioDAu7BAcCAACNCAmoDAq1BCAACNKAqoDAkBA27BAu1BAgmDAikDCAACNGAuoDAoBA67BAy1BCAACNGAmnDA6PA+7BA21BCAACE4BBwMo
+CFAxqB5jBgEB1UgEByoDgEByoDgE1D+2CgEmG42CgEBkoDgCBzKgCrbm1CgMhpByoDgUBsjDgEB6mDgC8D6mDQk2B6mDQB6mDQ7DsmDQB4xCgCBg0BgGB3Qg
+QnxDhkBgoC5cnkBgEBmjDgEBmjDgIub4iDgImYcgIyxDnFgEB66CAKAACNGABAuBA+1BAyiDCAAGCAAENEAgpDA0BA4iDCAACEwCB4FB0qCAlsD0qCgEB0qC
+gEjsD0qCgEB0qCgEB4nDgEB4nDgCB4nDgCB4nDgCB4nDgCB4nDgCB4nDgCB4nDgCB6mDgCBonDgCBonDQBonDQBonDQB4nDQBonDgCBonDQBonDQB80CgBB8
+gDgQBonDgEBonDQBonDQBonDQB4nDQB4nDgCB4nDgCB4nDgCB4nDgCB4nDgCB4nDgCB4nDgCB6mDgCB0mDgCB4nDgEBonDgCEGAQ9ayjDA1Dy3CgExlB8mDg
+CE0CBgaBwCABEggDnsDDg8CosDDgE2sD+CgE1rD4DgEBFgEBHgEBJgEB41CgEzsDymBgUBLgEB4jDgEBw3CgIB03CgEB+jDgCBkpDgCBsoDgEBglDQB2oDwB
+B2oDgCBHgEBHgEBLgEBiDgEB08BgEB08BgEB08BgE1sD08BgEBymBgEB03CgEBm1CgEB4jDgsBBiDgIiwD+jDgEB+jDgCBNgCqwDyCgEByCgEtwD2oDgEBCg
+EBPgIE4DBgIBgoDABgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBg
+oDgCBgoDgCBgoDgCB6nDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgkDgCBgoDgCBgoDgCBg
+oDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCBgoDgCB5LgCBgoDgKBgoDgCBgoDgCBgoDgCB6nDgCB6nDgCBgoDgCBgoDgCBgoDgC53D6nDgC63D6nDgCBwoDg
+CBwoDQB6qCwBCAACCAAr/GCAAr/GCAAr/GCAAr/GCAApzICAAr3LEKBoCqa03CABknBgExlBopDgEBwnDgCB20CgCECBIjsDsrCAEEBQ/3DCA1rDuEgEE8CB
+oJBDABiVgE56DwrCgEBs9BgEBs9BgEBs9BgEB0oDgEB0oDgCBwkDgCBwkDgIBw2CgIBwkDgUBs4CgIBs4CgCBupDgCBupDgCBupDgCB0oDgCB0oDgCB0oDgC
+B0oDgCBumDgEBupDgEBupDgCBupDgCBupDgCB0oDgCB0oDgCB0oDgCB0oDgCB0oDgCB0oDgCB0oDgCB0oDgCB0oDgCB0oDgCB0oDgCB0oDgCB0oDgCB0oDgC
+B0oDgCB0oDgCB0oDgCB0oDgCB0oDgCB8pDgEHABACAACGOBEBABCBEBGBIBKBKGQAEBABCBEBGBKBOBUBWESBgIBsVABBgEB6rCgsBBHgEBHgUBLgUBHgMB4
+pDgUB4pDgCDAAABgpDLCAABKAAp7HDAAABmpDFCAAn7HDAAACqpDDEEBQoCBAtCDgECAACCAACGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcHABAGWBEBABC
+BEBGBIBKBMBOBQBSBUECBE/yByqDAEMBgCBBABqpDgcBqpDQBqpDQBqpDQB0qDQDAAA2qD8pDOEEBMp+D4tCAu+D4qDgEECBE/yB6qDAEEBsBBypDAB+RgCE
+CBoBp+DgSAEEBYBimDAp+DguCgIEQBoGBQABOgCBKggBBIgGBIgCBGgC6/CEgWBCgWEUBoHBunDAB6pDQB6pDQB6pDQB6pDQB6pDQmyCBwBBDgEBCgEBkrDg
+kDCAAYCAAl1THABAECBImyCBACAAEECBBBmqDAEMBQvrDupBAByrDgEBoqDgCBoqDQBoqDQBoqDQEOBwB2Xm4CA1Do1CgQB+nDgEBqqDQBqqDQBqqDQBqqDQ
+EiCBgaB4mDABypBgIBypBgEBypBgEBypBgEB2rDgEB2rDgCBo4CgCB4mDgQBypBgIB2rDgEB2rDgCBBgCBDgMBFgYBo4CgMBCgQB4mDgYB0/BgIB0/BgEB+p
+DgEB+pDgCB8qDgCB+pDgCBklDgCqqD4tCgEBwFgQBwFggDB06CggDBu1CgCBu1CgCB06CgCB84CgCDAAA2mD+qDDDAAAIgrDDDAAA8rDirDGEMBoBBkrDABk
+rDgCB+nDgCBDgEB+1CgExrDguCgEHABACAABCAAEEgBBgFB6XAB6XgEB6XgEB6XgEB6XgEB6XgEB6XgEB6XgEB6XgEB6XgEBDgEBk7CgEBo5CgEBHgUBLgEB
+knDgEHABACAACHABACAACHABACAACEEBoB1D65CAjEynDgQEUB4CBDAB85CgEBHgQBgpDgEB4uCgEB2sDgEB2sDgCB8rDgCB8rDgCB8rDgCHA3hEACAACHAB
+ACAACEGBgCBBA7gDDgI/3CHgIDAAAwTosDCDAAABqsDCCAA/sEDAAAqoDusDCEABAIAB07CIAB27CFEAIB8nDA5pB8nDAEFAQACAAB8pDBgEIABCGKAEBABC
+BEBGBIIABCEIBgCjbm7CAB2qBgM7DouDgEubuoDgEEOBgEiEEA8DqtDgC7DquDgC+fy1CgEthC6hCgE5cFgEsbCgQE8BBwHzwDktDA3CsmDgE6GdgEtiDjBg
+EBnBgEBrBgEBvBgEBjBgEzGzBgEB3BgE1G3BgEB7BgEB/BgE17C/BgEBjCgEBnCgEmHrCgEBxCgEB1CgE2G5CgE9G9CgEiHhDgEjHlDgEBpDgEBdgEBtDgEB
+xDgEB1DgEB5DgEBpDgEKAACCAACFEAIs6BkrDAySwoDAEIAgBBmqDAzVmqDgEr+BCgEvxDstDgEIABCIABBCAABNIA0tDABAk8BAuuDAuqDCAAIIABBCAABN
+EA8tDA0iCAs8BNCA+tDABCAAeCAAENGAkuDAEABAkuDCAAm9BCAAENIAquDAKAEAquDAquDCAACNEAuuDAOAOCAACNIAyuDASASAyuDA2rDCAACNGAmsDAm3
+CAWA8jCCAACNGA6uDAaA0vDAiwDCAACNIA+uDAeAkqDAisDAisDCAACNEAivDAiBAivDCAACNKAmvDAmBAmvDAmvDAsCAgwDCAACNKAqvDAqBAqvDAqvDAkt
+DA+lDCAACNEA6wDA6lCAuBCAACNGAyvDAyBABAssDCAAw+BCAAENIA4vDA4BAEAysDA4vDCAACNGA8vDAs4CA8BA6lDCAACNKA4sDAgCAmnDAgwDA6sDAgwD
+CAACNKA8sDAkCAmzCAqoCA+sDA+wDCAACNCA0xDAoCCAACNEAswDAklCAswDCAACNGAwwDAolCA6CAgDCAACNEA0wDAslCA8CCAACNKA4wDAwlCA+nDA4wDA
+ytDA4wDCAACNGA8wDA0lCAoBA2tDCAACIAB8vDEMBoBmJooDA3Y8xDgEyuB8xDgC5cFgC7D8xDgE5aqyDgEEIBgBBJA6GNgEBRgEBRgEKAACCAACCAAINEAs
+xDAypCACCAACNEA8yDA2pCAGCAACNEA4uDA6pCAKCAACEEAQoCogCApCogCgEEEBQoCqgCApCqgCgEFEAQAEAjECAEGBYACAB6xDgI1D2hDgCFEAIB+/CABm
+tDAECBIACAKAACIABgzDFEAImY6LABwzDAEGAYoC6gCApC6gCgEACgEFIAYACAB2hDAjEouDAB8iDAFEAI3VsgDABqxDAEEAQB4zDAB0LgEFGAQACABuuDAB
+6zDAEEAEB6yDAB6yDgBFEAEBowDAACAFEAEByzDAByzDAFEAEB2yDAB2yDAFEACB0wDABuzDAEtDA8BBBAABwzDDABwzDBGBwzDBCBwzDCCBwzDBEBwzDBCB
+wzDBCBwzDBCBwzDBCBwzDBCBwzDBCBwzDBCBwzDBCBBACBwzDBABwzDBCBwzDCCBwzDBEBwzDBCBwzDBCBwzDBCBwzDCCBwzDBEBwzDBCBwzDBCBwzDBCBwz
+DBCBwzDBCBwzDBCBwzDBCBwzDBCBwzDBCBwzDBCBwzDBCBkzDAWAIAgBqc6yDAgCB+yDAgC+5B6yDAgCB2wDAgCBkzDAgBAGAgBBoyDAgCB6yDAgCAEAgCAC
+AgCBkzDAgBBkzDAgBBkzDAgBv2D2wDAgBBkzDAgBBkzDAgBBkzDAgBDAAAyzDgzDAFEA8BAEABEAHABACAACCAA7pICAAvgHHABACAACECAI5+CkcAIABCDA
+AAy0D0zDhCEMBmMBCABCwgB6GCwgBmECwgBBCwgBBCwgBEEBUloB8wDAB2SgCEaBgEB00DAB00DgCB00DgCB00DgcB00DgCB00DgCB00DgCB00DgCB00DgCB
+i1DgCB00DgEB00DgCB00DgCHABAKAACNGAg0DAyNAg0DA4pDCAACHABAEEBI8DozDA8WozDgCEMBgCmY6NABqzDgE+0DqzDgCBCgCikEi1DgEBqzDgCECBIm
+Y8NAEQB4BySyvDAByvDgEByvDgEByvDgEBBgEBDgEBuzDgE7DuzDgCCAAGCAAGEQBoByS4vDAyuB8zDgEB8zDgBB0zDgB1mEMgCBkOgE+mE0zDgE7D0zDgCH
+ABAKAACHABAKAACHABACAAEHABAKAACCAACFEAwB9VBAjFDADAAA40Do1DwBDAAA+zDq1DGEcBgEB8jCABBgEBHgEibLgEySywDgEhE0uDgEBNgEzwD20DgE
+B20DgBBu0DgBBm2DgCxlBm2DgCBwyDgCAGgECAAYNEAw1DAgkCABCAAGCAAENCA21DAECAACCAAeHABAHABAHABAHABAHABAHABADAAA+1Do2DAGHBEB////
+//DBABgBIABCFEAIB23DAB+rDAFEAIB43DABgsDAFEAIB63DABisDAFEAIB83DABksDAFEAIB+3DABmsDAFEAIBg4DABosDAFEAIBi4DABqsDAFEAIBk4DAB
+ssDAFEAIBm4DABusDAFEAIBo4DABwsDAFEAIBq4DABysDAFEAIBs4DAB0sDAFEAIBu4DAB2sDAFEAIBw4DAB4sDAFEAIBy4DAB6sDAFEAIB04DAB8sDAFEAI
+B24DAB+sDAFEAIB44DABgtDAFEAIB64DABitDAFEAIB84DABktDAFEAIB+4DABmtDAFEAIBg5DABotDAFEAIBi5DABqtDAEuBB4FAuBAAsBgEAqBgEAoBgEA
+mBgEAkBgEAiBgEAgBgEAegEAcgEAagEAYgEAWgEAUgEASgEAQgEAOgEAMgEAKgEAIgEAGgEAEgEACgEEIBgBnoEm5DApoEm5DgEBm5DgEBm5DgEEGBgBjE8z
+DAzVg4DgIBmnDgEEGBwEB84DABwiDgCB82DgGHA7yDAKAACCAA8QCAA4RGIBEBABCBEBGIABCIABBNCAEABCAAknCEeBgKmYoSAyxDkMgEu0DBABBgE93Bkt
+CgEw4C24DggBB+5DgEBmuDgEBoSgEBDgEBuoDgEB24DgCB+5DgCiE+5DgEimE8EgYCAAzmECAAxjIEGBYyuB25DAubq0DgEBBgIDAAAo4D+4DAHABAEOBgGB
+6EAjqEBggBBDgE93BwtCgEmY0SggByxDwMgE/pEIACAAICAAGCAAGHABAEEBEzV24DA3Y24DgBHABAHABACAABNGA+4DAmTAkoCAmTHABAHABAGqBBEBABCB
+EBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBEEBQiXwNA+qCBgECAA9xNHABAHA5yDAKAACCAArvGHABAEsFBwVBFABJgEBFgEBFgEBNgEBRgEBYgE
+BVgEBJgEBZgEBFgEBdgEBdgEBdgEBjBgEBnBgEBtBgEBxBgEB5BgEB9BgEBjCgEBnCgEBrCgEBxCgEB1CgEB1CgEBJgEB7CgEBJgEBoGgEB/CgEBjDgEBnDg
+EBnDgEBtDgEBxDgEB3DgEB/DgEBjEgEBpEgEBtEgEBnDgEBxEgEBFgEBFgEB1EgEB5EgEB1EgEB/EgEBjFgEBnFgEBrFgEBvFgEBzFgEB3FgEB7FgEB/FgEB
+jGgEBnGgEBtGgEBxGgEB1GgEB5GgEB9GgEBjHgEBnHgEBrHgEBvHgEB1HgEB1HgEB5HgEB9HgEBhIgEBlIgEBpIgEBtIgEBVgEBzIgEB7IgEBhJgEBlJgEBr
+JgEBxJgEB1JgEB9JgEBjKgEKAACNCAu6DAgUCAACNCA+7DAkUCAACNEAqEAmpCAoUCAACNGA6JAqpCAsUA6JCAACNEAq8DAwUA+6DCAACNEAi7DA0UAo2DCA
+ACNGAm7DA4UAmpCAm7DCAACNEAq7DA8UABCAAwpCCAAENIAw7DAiVAwpCA22DAw7DCAACNEA07DAmVABCAA8pCCAAENEA67DAsVA67DCAACNEA+7DAwVABCA
+ABEcB4E5+CwIAmY0VgEyxDwPgEjE+3DAB9OgIxqBhPgEBo3DgEk2Bi8DgEmGwrDgCuCw3DgCBi8DgIyjEk7DgCySjPgCB+/CgcCAAGNEAy9DA4VAg9DCAACN
+EA29DA8VABCAAuGCAAENEA05DAmEAw8DCAACNGA08DA08DAqEA63DCAACNCABAqWCAA+ECAAENGA+8DAwWA26DAo8DCAACNEAi9DA0WABCAA5uNCAAENKAo9
+DA6WAo9DAy8DA48DAg7DCAACNIAs9DA+WAs9DAs9DAs9DCAACNGAw9DAiXAw9DA06DCAACNGA09DAmXA09DABCAAwHCAAENGA69DAsXA69DA69DCAACNGA+9
+DAwXA+9DABCAA8HCAAENGAk+DA2XAk+DABCAABCAAwJCAAGNGAs+DA+XAs+DA8sCCAACNIAw+DAiYAw+DABABCAAwICAAENIA2+DAoYA2+DAy9DA2+DCAACN
+GA6+DAsYAgFAg6DCAACNIA++DAwYAo+DAuoBA4/DCAACNEAi/DA0YAs+DCAACNEAm/DA4YABCAA6FCAAENGAs/DA+YAitBAs/DCAACNIAw/DAiZAmeA6+DAy
++DCAACNGA0/DAmZAmZA6JCAACNEA4/DAqZAqZCAACNGAuZAuZAsuCAg9DCAACNEAyZAyZA40CCAACNEAkPA2ZAkPCAACNEAogEA6ZAoPCAACNEAsgEA+ZA8Y
+CAACNEA8hEAiaAgZCAACNOA0gEABAuCAmaAg6DA+/DA+/DA6KCAA6KCAAENMA6gEAEA0CAsaAm6DAkgEAgLCAACNKA+gEAIA4CAwaAogEAkLCAACNKAihEAy
+vCAwLA0aA0aA23DCAACNQAmhEA2vCAgDA4aAy6DAwgEAogEAogEAsLCAACNIAqhEA8aABA0gEAwLCAA4MCAAENMAwhEAgwCAygEAygEAibAygEAwhECAACNG
+A0hEAmbAIA+gECAACNEA4hEAqbA8+DCAACNEA8hEAubABCAAuICAAENGAiiEA0bA8/DA8+DCAACNEAs9DA4bA4bCAACNEA2jEA8bAw9DCAACNGAuiEAgcAui
+EAwhECAACNCAyiEAoKCAACNEA2iEAocAmxCCAACNEA6iEAscABCAA8ICAAENIAgjEAycAgjEABAiiECAABCAAyOCAAGNEA6cA6cABCAA+OCAAENGAujEAgdA
+wiEAwiECAACNCABAkdCAAnxKCAAENGA4jEAqdABA4jECAAngHCAAENCAwdAwdCAACNEAikEABADCAAsKCAAwKCAAGNGAoyDA8dABAuhECAAoSCAAEGEBEBAB
+CGIBEBABCBEBGEEAgBBwgEABwgEgIGEAEBABCFGAIBDABHABLAHABACAACHABACAACHABACAACCAAtkGCAAgLCAA+KCAAuNKAAv2HCAACCAAt2HKAA/sFCAA
+CHA3yDAKAACCAACKAAz2ECAACCAA+LKAAhuGCAACCAAiOCAAvsGEwCB4gBmY+fAyxD6ZgEBoiEAB9MgIB9MgEB8mEgEB8mEQB8mEQB8mEQB0nEwCB0nEgEB0
+nEgEB0nEgEB2zDgEB2zDgsBB2zDgsBB2zDgsBB2zDgsBBuUgsBBuUgMBk2DgMBk2DgCBs0DgCBhNgQ1Dg2DgEmG61DgEBomEgCk2BsmEgCBulEgCBoiEgCBq
+lBgIBsKgIBuegE2KjNggEBo0DgQBumEgUB+mEgC3V0nEgCub6hEgEBmnEgICAACCAApjOHABACAACCAA9vTCAAp1HCAAtxTHABACAACCAAwOCAAr4DCAAuOC
+AA7+MCAA13LDAAABqnECCAAiODAAAmjEunEQHAo1DACAACHAp1DACAACHABACAACDAAA87C8nEEE0Bt1DwGjE6jEABgpEgIB4kEgEnnDpBgE7+BqNgEBilEg
+EB4oEgC5K6SgCBtBgEBxBgEB1BgEB5BgEB9BgEBhCgEB9BgEBhCgEBlCgEBlCgEB4oEgEB6SgEBpCgEBtCgEBxCgEB1CgEB5CgEB9CgEKAACCAACCAAmUDAA
+A6OmoEQCAAkUCAAtrGCAA//MCAAuiEKAAz7GCAACKAAx7GCAACHAg2DACAACDAAAgP8oEDCAA+SIABBCAABNGAwqEA0xDAq2CAq+CNKA4iBAgLAoqEA2pEAg
+qEAgqECAACNGAqpEAkLAkLAwTCAACNKAupEAiyBAgjBAoLAoLA0TCAACNIAypEAkjBAsLAsLA4TCAACNEAirEAojBAwlECAACNCA0mEAwRCAACNEA+pEAu4C
+A0RCAACNAA8qECAACNKAmqEA4jBA4jBAgMAgMAsUCAACNEAknEAgSAgSCAACNGAuqEA+4CAkSAkSCAACNCAmzBAoSCAACNEAwnEAsSA2qECAACNIA6qEAq5C
+AwSAuhEA6qECAACNCA+qEAujBCAACEiCB4SzwDirEAB8rEgCyqB8rEgCv2D6oEgC+5BbgCBfgEBCgEBjBgEBnBgEBmkBgEBrBgEBvBgE8W8oEgEo2DgPgEB+
+mEgsCBirEgIBirEgCBirEgCBirEgCBqsEgCBs4DgEBs4DgsBB+4DgsBBkZgU9DknEgMBknEgCz2D+mEgC02D+mEgI1D26DgIBqsEgE2KxBgEBzBgEB1BgECA
+ACDAAAmrEmrEOHABANEAqrEA6jBA65CCAACHABAKAACCAACHABACAACHABANGA2rEA+mEAwTABCAA4rECAAENEAkpEA4TAknECAACNCAksEAOCAACNCA0tEA
+SCAACNCAssEAwnECAACNEA0pEAmUA2WCAACCAAsBCAAeCAAiBFEAImYsmBABsmBANCA8sEAs7CCAACCAAzvEGaAEBCBEBGBIBKBMBOBQBSBUBWBYBaCAAmrB
+CAAsrBEGAgBBg9DABotEgCsbu7DgCIABCIABotEIABktEEEAIBmrEABmrEgCFEAIBEAACAFEAEBuuEABBADAAA8tE2tECEEAEBwrEAB+tEgBFEAEBOAACAFE
+AQBypEABypEAFGAIBmvEAB2iDABBACAAypBFEAQB4pEAB2kBAFGAEBkuEABmtEABmtEAFGAEBotEABotEABotEAEzBBoEAWAAAUAgEAOAgCBsuEAgCB0uEAg
+BB4uEEQB4uEBIB4uEBCB4uEBCBouEAEAMAgCBDAgIB2aAgEBmtBAgEBmtBAgIBmqEAgIAKAgEBFAgEAGAABsuEAgIBsuEAgBAEAgBB29DAgCBFAgCACAAE0D
+BwO2gBrBABvBgE0iEvBgEB8dgE2iEzBgE4iE3BgE3E7BgE6WXgE17C/BgE7iEjCgE8iEnCgEB/BgE1GrCgE9iEsdgE+iEvCgE9GwdgEjHgegEtiDvBgEBvBg
+EBwgBgEBzCgEBXgE+5B7BgEBXgEBXgEB3CgEBXgEB9CgEBkvEgEBjDgEBnDgEBrDgEBXgEBXgEBm4CgEB+kEgEBtDgEBunEgEBvDgE/hE+kEgEgiE+kEgEBs
+tEgEBstEgCBquEgCBurEgCB23CgCBkvEgEB0qEgCBkvEgCBkvEgCBsnEgCB1DgEB5DgEBfgE3CynEgExCiwDgE8ZmqEgQB8dgICAACDAAAuuEuuEAEIAYByq
+EAyuBwuEgC9ag9CgClDg9CgEFEAIBBABBACAA0hBFEAIBm9CAB89DAFEAoBB08DAB08DACAA3wDDAAAB8uECCAAh7FNCAswEA4jDCAACNGA09CA8jDA2oBA0
+9CCAACCAA56FFIAI+rD6qBABBABDABHACAAxjFCAAhoHHABACAACNEAgxEAskDAouECAACNGA4vEAwkDAyhBA4vECAACNIA0kDA0kDA8vEAwmEAgtECAACNG
+AgwEA4kDAgwEAoxECAACNCAkwEA8kDCAACNEA0xEAglDAowECAACNKAswEAklDAswEAswEAyjBAmxECAACNKAwwEAolDAwwEAwwEAquEAknECAACNGA0wEAs
+lDAuxEA8xECAACNKA4wEAwlDAkhBAytEA4wEAsnECAACNEAguEA8wEA8wECAACNEAgxEA4lDAkxECAACNGAkxEA8lDABAouECAAhjGCAAENCAqxEABCAAgmD
+CAAENEA0uEAEAwxECAACNCA4uEAsmDCAACCAAy5CCAAuwEESBgCzwD8xEAj0E2yEgCi0Eo7CgCB2vEgEBRgEBVgEBZgE8jEdgEBjBgEKAACCAAEHABACAACN
+EAmyEAaABCAABEdBoHBiEAABCAgkCB0xEAgEB6xEAgBB6xEBQB6xEHCBsxEAOBmgEAgCBZAgUthCinDAgEBbAgEBsxEAgEBsxEAgC/yBsxEAgCKAACCAAING
+A8zEAkBAghDAICAACNEAg0EAoBAkhDCAACNCAk0EAQCAACNCAo0EABCAASCAAEHAo1EACAAmBCAAEHABACAACHABACAACEIBgBB+/BA4/CwwBgEBBgEBDgEC
+AAkxBCAAixBFEAEB8lEAB4lEAEGBIBg0EAB8zEgBACgBDAAAC6zEAHABAEKBQBDA7Du0EgEBu0EQBu0EQBu0EQKAA3pJCAACEmBB4EB/BABjCgE4GnCgE6Gr
+CgEBvCgE4iEzCgE1GzCgEB3CgEB7CgEBhDgEBlDgEB7CgEBpDgEBtDgEq8CxDgEB1DgE3CstEgEB5DgEB9DgEKAACCAACCAA1pSCAA1tPCAAnmSCAA/jSHAB
+ACAACGGBEBABCBEGEBEBABCE6BB4DBCABi2EgEBi2EgEB01EgEB01EgCB01EgCB01EgCB01EgCB01EgCB01EgCB01EgCB01EgCB01EgCB01EgCB01EgCB01E
+gCB01EgCB01EgCB01EgCB01EgCB01EgCB+0EgCB+0EgBB+0EgBBq1EgBBq1EQBq1EQBEgCB01EgCIABBCAABNGAg1EABA61EAmwECAAmBCAAngFCAAngFCAA
+rmFCAAlgFKAAlgFCAACCAAjgFCAAjgFCAAw3BCAAhgFCAAhgFCAAhgFCAApjSCAA//EDAAA6iEg2EAGGBEBCBEBGCAAo5BNGAm2EAgpCAuxCAg3ECAACNEAq
+2EAwyCAyyECAACNEA63EAs5BA2yECAACNIAy2EA4yCAkzEA4tEAw4BCAACNIA22EA8yCA+yEAw3EA+3ECAACNEA03EA45BA03ECAACNCAq4EA85BCAACNEAi
+3EAozCABCAA5mJCAAENEAo3EAuzCAs0ECAACNEA44EAyzCA04ECAACNKAw3EAu6BAi0EAq4EA0CA2yECAACNEAu1EAy6BAknCCAACNGA43EA26BAwtEA2BCA
+ACKAAjmJCAACNEAg4EA+6BA04CCAACHABAHABAGaBEBABCBEBGBIBKBMBOBQBSBUBWBYFEAIBg4EABg4EAFEAEBo4EABo4EAFIAIBk4EABk4EABk4EABk4EA
+FIAIBm4EABm4EABm4EABm4EAE3DBgE8Du4EAAsUu4EAgCBo4EAgCAIAgEBo4EAgEBo4EAgEBo4EBgEBo4EBCBo4EBCBo4EBCBo4EBCBo4EBCBo4EBCBo4EBC
+2Go4EBC2No4EBCBo4EBCBo4EBCBo4EBCz2Bo4EBC4jDo4EBCBo4ECCBo4EBEBo4EBCBo4EBCBo4EBCBo4EBCBo4EBCBo4EBCBo4EBCBo4EBCBo4EBCBo4EBC
+Bo4EBCBo4EBCBo4EBCBo4EBC2nCo4EBCBo4EBCBo4EBCBo4EBCBo4EBCBo4EBCBo4EaCAGA0BBu4EAgCAEAgCACAgEBo4EAgEBo4EAgEBu4EAgElZ04EAgCB
+o4EAgCBu4EAgEB44EAgCB44EAgBBu4EAgBBu4EAgCBo4EAgCEXAIBq4EFABq4EOKBq4EFcBq4ECKBq4EHEBq4EEOBq4EBIBq4ECCBq4EDEBq4EDGBq4ESGFE
+BImDs4EAACAEZBYt6Bu4EAABu4EAgEBu4EBgEBu4EBCBu4EBCBu4EBCBu4EQC8Du4EEgBBu4ECIBu4EEE/5Bu4EDIgUu4EfGEGAIB24EABg5EgCBg5EgBFEB
+IBy4EAACACAA9rEEIBYg+Co6EABo6EgEyuBw4EgE8Dw4EQEuCwVoJ6a+0EAhEqyEgImYkrCgEBktDgEBktDgExCk6EgE8Di5EgE90Bi5EgCB2vEgCB3CgEBk
+1EgEBi5EgCBi5EgCB85EgCB9CgCB9CgEBhDgEBlDgEBlDgEBpDgEBtDgEgVtDgEhVtDgEsGxDgEB1DgEB5DgEB9CgEBhDgEB9DgEBuiDgEBhEgEBlEgEBopE
+gEBtEgEBxEgEBxDgEBhDgEBhDgEB1EgEECBoF0UuxEAIABBCAABNIA26EAy6EAy6EABAFCAABEYmX4FvCIAoCCgE7D26EgE5a00EgEBIgEBLgEBPgYBLgEB2
+6EgYB26EgEjEq1EgEBFgICAAMGGBEBABCBEIABBCAABNEA45EAMAGEGBwBBBABBgEB6nEgECAAp1CCAAEEGBgB8ZqqEAvCFgIBmgDgENCAu7EABCAAECAAEE
+EBQB+5EA0U8vEgEEEBIiqBg6EAlIikBgECAACIABBCAABNIA67EA41EA21EA67EA67EFEAIoCDAB87EAEIBcACABIgEyS81EgEsU45EgECAACEEBgBBEAsU8
+5EgOEGBQiqBy6EABy6EgE9DBgEDAAAmC+6EAEIBYy4E85EAB67EgEnnDg7EgCBg7EgCEUAgDy4E+5EAB+5EgEBq8EgEBq8EgEBi7EgE88Ei7EgC5Ui7EgC7D
+i7EgCBCgCBCgMECAgCwrB+6DAECAQBi3EAEEAQBk6EABk6EgEEEAoB7TqCABu8DgMEKAYB86EAB86EQzT26EQBo6EgDBo6EgEFMAgDAMAAKAAIAAGAAEAACA
+EEAQBs6EABijCgEEEAQBu6EABu6EgEFEAQAEAACAEYBgGAIABmyEgwB2W82EgE4W+8EgEiE27EgEBojCgEl4Ey6EgEACgEBy6EgIBy6EgEBy6EgEBy6EgEHA
+BACAACNCAo9EABCAA8CCAAENCAi8EA2uECAACNEAy9EA6uEAuyECAACNEAq8EA+uEAq8ECAACNEA69EAivEAu8ECAACNCA+9EAmvECAACNEAi+EAYAw9ECAA
+CNCA68EAcCAACNEAq+EAw1DAi6ECAACNEAu+EA01DA01DCAACNIAs4EA6vEAgsEAm9EAq6ECAACNGA+7EA+vEABAy+ECAABHABACAAGNCAy9EAs5ECAACNEA
+29EAqwEAy8ECAACEGBYjE25EA1D03EgIB0+EgCHABAGNBEBHBFBDBBBABCIABBCAABNGAw/EA4wEABA4zECAABEwBBgIBk9EAkkDk9EgEBRgEnxBsFgEByFg
+EBk9EgEm5Bk9EgEBTgE8Dk9EgElIk9EgEBNgEhZk9EgE8Wk9EgEBk9EgEBPgEB8DgEBk9EgEBgEgEBgEgIBk9EgIp5Bk9EgE2nCk9EgEBk9EgEBk9EgECAA/
+tDCAAQCAA5wCHABACAACEEBQupE6tEApew9EgEEEAIyM49EAB49EgCEEAIkW69EAgU69EgCCAA+DCAAiEEIBI8Di/EA7Du/EgBBu/EQyM++EQHABACAAnwCC
+AAnwCCAAnwCGIBEBABCBEBGCAAKEIBwB8Zi7EAjEo7EgI8Ds/EgI5SDgEHABACAACGQBEBABCBEBGBIBKBMBONCA0/EAkwDCAACHABAEQBoCB8gFAy7Cg7Eg
+EBg7EgE78EDgEBFgEBJgEB27EgEBEgINGA8/EAswDAKAi7ECAACCAAINCA87EAywDCAACFEAIxCohFA8S40EAFEAIhEu7EAmGq8EACAAQNEAsgFA8wDAgzEC
+AACCAAy3ECAA+sDNCA0gFBo0CNIA2gFxC4hF8N4hF7D0gFyS67EMABCNCA6gFs+B0+ENCAoiFmJi4ENCAqiF2f+jDMABCGWAEBgggIBgggQBggggBBggggCB
+ggggEBggggIBggggQBgggggBBgggggCBgggggEBgggggIFEAgDBBABsiFADAAAihFmhFYEtCBgJB6hFAAB6hFAQB6hFAQB6hFAQBohFAQBBAgCB6hFAgKB6h
+FAQB6hFAQB6hFAQBkhFAQBohFAgCAEAgCBq0EAgwBBo0EAgIBiiFAggBBohFAgCBohFAgCBohFAgCBohFAgCBohFAgCBwiFAgCBkgFAgEBygFAgEBygFAgBB
+ygFAgBBygFAgBBygFAgBBygFAgBBygFAgBBygFAgBBygFAgBBygFAgBBygFAgBBs+EAgBBqgFAgBB4gFAgCloBiiFBQDAAAmhFqhFFGIBEBABCBEBGMAB4iF
+KAA65ECAACKAAi4EKAAy3EGKAEBABCBEBGBICAA2wEHABACAACCAA2wEHABAKAACCAACGaBEBABCBCBEBGBIBKBMBOBQBSBUBWGgDBEBABABCBEBGBIBKBMB
+OBQBSBUBUBWBYBYBaBcBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CGMBEBABCBEBGB
+IBKGKBEBABCBEBGBIHABAGCAEBgBGKBEBABCBEBGBIG+GBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6
+BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBq
+EBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6
+GB8GGIBEBABCBEBGHABAHABAHABAHABAEMB4ChkBmqEA5XqgEgE7WmsCgEBBgMBo6EgQBmgFgEEEBgBBw7EABw7EgIDAAA2iFmjFCGMBEBABCBEBGBIB+///
+//DCAAqiFCAArEGKBEBABCBEBGBIGWAEBABCBEBGBIBKBMBOBQBSBUG3BBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBgC
+BiCGKBEBABCBEBGBIGQBEBABCBEBGBIBKBMBOGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcGUBEBABCBEBGBIBKBMBOBQBSCAAmCCAAviBCAAsCNCAmhF0U2
+5ENCAwlF0Ls6EKAAw6EHABAIABCKAACHABAKAACIAB6lFECAIBCAIABCNAAgmFNCAmmFAimFCAACCAAOCAAo9ECAAYCAAYCAAgBCAABKAAjBCAA7OCAAYCAA
++/EGiBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBDAAA0lF0lFQNCA2lF8D2lFHABACAACG9LBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBk
+BBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0
+DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBq
+HBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6
+JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMBq
+MBsMBuMBwMByMBuOBwOByOB0OB2OB4ONCA+lFA4mFCAACNCAimF16B24ENCAkmFkW+mFNEAmmF16B64E7DmmFNGAgjFmYq4C4VOs6BikFNEA2nF16B+4E7Dq
+mFNCA4nF16Bg5EHABAEUBoDBylFABslFgCBslFgEBslFgEBslFgEBBgEBylFgcBylFgCB6lFgCB6lFgBDAAAulFymFHEIBghQBwlFABunFgEnhBBgEBBgkgE
+DAAA+nF2mFhgBEEBggUBIA6JEg0BG0BBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggBBggggCBggggEB
+ggggIBggggQBgggggBBgggggCDAAAiiF8mFCCAA8lFCAAutECAAwONCAwoFkWknFIABsjFIABBCAABNCA4oFABCAABEmCBgOBlBABHgUBygFgcBIgEw0BdgE
+BqoFgEBqoFgCsdqoFgCBqoFgCBqoFgCBqoFgCB4oFgCBqoFgEByjFgCBwnFgC1DqhFgCBy8EgCBqCgEBqCgEBhBgEB08EgEB4oFgEByjFgEB21EgEBqoFgMB
+qoFgCBqoFgCBqoFgCmpB+zCgCub+iFgE93B+7DgIBw1EggBBwnFgQ3C4gFgExCyoFgEKAA+/EHA6JACAAEEQtzF4B86E6mFAqzDyoFgCBgpFgCBjBgEBnBgE
+l9CqrEgEBsEgEB+iFgECAABNCA+mFAijFGGBEBABCBEIABCEqBAgEBsnFABynFgBB8oFgBB8oFgCB8oFgCB8oFgCB8oFgCB8oFgCB8oFgCB8oFgCB8oFgCB8
+oFgCB8oFgCB8oFgCB8oFgCB8oFgCB8oFgCB8oFgCB8oFgCB8oFgCB8oFgCIABCIABBCAABNEAKAqoFAwjFEaBgEBGAmzDyjFgEByjFgEoCBgEBGgE4R8+EgE
+o9CBgEqzDmpFgE7DmpFgCB0pFgCB0pFgExCupFgEmpB60CgECAACHABACAACHABAEMszFoBBwpFA8ZwpFgCB8jFgCBDgEB69EgEB69EgEEZy1FoDqzDypFAA
+BypFAgCmY66CAgCBJAgEz1FvBAgIB0nF6BgEB0nFG0DB+CAMBzBAgEB+jFAgEBioFAgEBtBAgECAACCAAGHABACAACEGBMAXAAZgCAbgCENAEBmoFIABmoFD
+QBmoFBGgUmoFCCBmoFBEBmoFBCFEAEACABooFAECBEACAIABCEPAEBuoFCAi2FuoFBEBuoFBCBuoFBCBuoFHCBuoFIOBuoFMQENAEBwoFCABwoFBEBwoFBCB
+woFBCBwoFPCBwoFMeFEAEAEAACAECBEACAIABCEFBEgU4oFIAB4oFYQIABCFEAEB8oFABGAFEAEB+oFABEAFEAEySgpFAvZUAFEAEBipFABipFAEPAIBypFB
+ABypFDCBypFDGBypFBGBypFBCBypFBCB8qFAuBFEAIB0pFABqlFAEGBYAGABEgCACgGCAA0BNEA2rFAwBAwlFCAACNAAwpFNCA8rF0UkgFMABCGGBEBABCBE
+HABACAACGIBEBABCBEBGGGBEBABCBEIABk7EHABACAA56TCAAEEWBgDjEinFAB27DgIlX4MgEmpBk4DgEBkMgEr/EFgEBinFgE7DusFgIqnDonFgEBonFgCB
+onFgCCAACGUAEBCBEBIBQBgBBgCBgEBgIBgQBggBCAAjkCEGBMBwMAgYagEBgkFgCEKBgCs4FyMAw6BqsFgEBqsFgCjFwxEgCt4FikFgYEGBQs4F0MAjFsoF
+gEt4FkkFgEEIBYs4F2MAwZWgEyS6mFgEt4FmkFgEEGBMs4F4MABcgEt4FokFgCEKBUs4F6MABysFgEBysFgCBysFgCt4FqkFgCEKBgBs4F8MAw6B0sFgEjF0
+oFgEBegEt4FskFgCEIBYs4F+MAB+hFgEBikFgEt4FukFgEEIBYs4FgNAB+hFgEBikFgEt4FwkFgEEIBYs4FiNAB6hFgEBikFgEt4FykFgEEKBgBs4FkNAB0G
+gEB0GgEBwHgEt4F0kFgEEMBoBs4FmNA0LsiFgEm5BstFgE74FmiFgE84FqkFgEt4F2kFgEEMBgBs4FoNA0LuiFgEButFgEvXgtFgE34EqpFgCt4F4kFQEKBY
+s4FqNAp5FwtFgEvXitFgE34EspFgCt4F6kFQEIBYs4FsNA0LyiFgE/IuiFgEt4F8kFgEEGBQs4FuNAm5B0tFgEt4F+kFgEEMBoBs4FwNABotFgE0L2iFgEm5
+B2tFgE9hC2tFgEt4FglFgEEIBYs4FyNAniE0pFgEB4tFgEt4FilFgEEKBgBs4F0NAByHgEBysFgE/oCurFgEt4FklFgEEIBYs4F2NAy5FyHgEz5F0sFgEt4F
+mlFgCEGBQs4F4NAm5B+tFgEt4FolFgEEMBgBs4F6NA/oC0rFgEy5F4HgEz5F4sFgE8D4sFgCt4FqlFgCEIBYs4F8NAm5B+nFgE9D0tFgEt4FslFgCDAAA6tF
+8sFWIABBCAABNEAuuFAooFAuCIABEIABBCAABNGA2uFAwoFAyCAkuFIABBCAABNEA8uFA2oFAqqFIABBCAABNGAivFA8oFA4CA8oFIABBCAABNEAovFAipFA
+iDIABBCAABNIAuvFAopFA8uFA8uFA8uFIABBCAABNIA0vFAupFAwvFAirFAsDIABBCAABNGA6vFA0pFAwkFAomFIABBCAABNGAgwFA6pFA0kFA+lFIABBCAA
+BNGAmwFAgqFA0kFAomFIABBCAABNIAswFAmqFAyJAyJAqKIABBCAABNKAywFAsqFAulFAuwFAolFAgnFIABEIABBCAABNKA6wFA0qFA2lFA2wFAowFAysFIA
+BBCAABNIAgxFA6qFA8wFAuwFA4sFIABBCAABNGAmxFAgrFAimFA+lFIABEIABBCAABNEAuxFAorFAqxFIABBCAABNKA0xFAurFAiLAwmFAwxFAwxFIABBCAA
+BNGA6xFA0rFAytFA2xFIABBCAABNIAgyFA6rFA0LA0wFAwvFIABBCAABNIAmyFAgsFA4LA6wFA2LIABBCAABNEAsyFAmsFAiMIABBCAABNKAyyFAssFAmMAm
+xFAqsFAmxFIABBCAABNGA4yFAysFAwsFAmyFCAAoZDAAAswFwxFACAA4kFIABkxFECAB8DmyFAEEAC8DoyFABoyFQECAB78EqyFAFIACBsyFABGABEABCAEP
+BgBucBAAB4yFBgEsUuyFAQACAQBkxFAgBBJAgCB+xFAgECAAMNEAuzFABA2nFCAABEWBgE81B8tFAjEiuFgIBuzFgIm5BGgEBozFgE3YgzFgEBDgEBJgE06F
+SgEBIgE7DoxFgQCAAGIABBCAABNEAuyFAKAioFIABBCAABNGAg0FAQAooFA8zFMABmIMABoIMABqIMABsINEAq0F0UyoFB+yFMABwIMAByIMABiPNEAy0F0U
+6oF5Ju0FMABCMAB6IMABGMABIMABKMABMMABOMABmJMABoJMABqJMABsJNOAq1F0UypF5JyyFs+B4xFp7Fm1FB+zFB+zFm5BkvFMABCNOAu1Fp7Fi0F47Fi0
+Fs+B8xF0U2pF5J2yF57Fi0Fm5BovFMABCNCAm0Fm5Bu1FHABAHABACAAmuFCAAuiFHABAEQBgCxC01FABy0FgEBy0FgCB4tFgCjF4tFgEBuwFgEBilEgIBil
+EgEDAAA6vF00FANCAqzF0UkTMABCECAImDgzFAIABCEmBBoE7D6zFAByrFgEByrFgEByrFgE5L+0FgEiKm2FgEBm2FgEBm2FgEBBgEB4xFgE2nC+0FgEB+0F
+gCB+0FgCB+0FgCwZFgCBkwFgEnXm+DgEB8tEgEgoC41FgECAAoyFNCAi1FAowFCAACEYB4DB6zFAB6zFgEBi0FgEBi0FgEBi0FgEBi0FgEBi0FgEBKgEB6zF
+gEB6zFgEkgB6zFgEBoiFgEHABACAAMCAAENKAi0FB22FB22FBisFB22FBisFMABCNIAm0FBs2Fx2C02FBGBy1FMABCNEAq0FrZw2Fp9FKMABCNEAu0Fx2C82
+Fp9FOMABCMABEMABqBMABsBMABuBMABwBMAByBMAB0BMAB2BMAB4BMAB6BCAAqVNCAg4F7T6xFMABCGOBEBABCBEBGBIBKBMIAB81FEEBQvIiyFAB2zFgEIA
+BBNEAg3FAwtFABCAADESB4BBPA3XRgE5rBTgEBVgEB+3FgEsU+3FgCB+3FgCB+3FgCB+3FgCKAACIABBNGAq3FA6tFAIAOIABBNMAu3FA+tFAMAo4FAo4FAy
+yFAyyFIABBNGAy3FAiuFAQAy3FCAAMCAAKCAAaCAAKHABAKAACCAA2DCAAENCACz2B0uFMABCNCA05FB4uFMABCNGAs4FB8uFo+Fs4FmD05FMABCNGAw4Fz+
+FgvFiqBw4Fm5B45FMABCNIA04F5HorFyuB04F8D04F14E04FMABCNKAsrFz+FovFyuB44F8D44Fm5Bg6F14E81FMABCNGAo6F5HwrFyS2a0UwuFMABCNCAg5
+FxCi6FHABAOAB0vFBGIBEBABCBEBGHABAEmBBwDs4FsaABm4FgEBm4FgEpTm4FgEm5Bm4FgEBm4FgEBm4FgEBm4FgElIm4FgEBm4FgEBm4FgEkWs4FgEBs4F
+gC5gFs4FgCBs4FgCmI64FgCB64FQB64FQt4F8xFQIABBCAABNEA86FA20FABCAAKCAABNEA25FA80FAsnDCAABNEA65FAg1FA24FNEA85F+iC0mE+fsiFNCA
+q7Fr+Bk1FMABwPNCAu7FB6nFMAB0PNCAy7FuhCy1FMABCMABENCA47FB41FMABCNCA87F6asgBKAAghFGKBEBABCBEBGBICAAENCAk8FkWy7FKAAm3FDAAAs
+6F86FMCAA8wFDAAA85Fg7FEHABAKAACHABAKAACCAACMAB8QMAB+QMABgRMABiRHABACAACHABACAACCAAYDAAAu7F+7FEHABAHABAHABACAA04FGcBEB+fB
+ggBBigBBkgBBmgBBkoBBmoBBooBBqoBBsoBBggCB+/CBggDBigDIABoiEHABACAACNKA49F+fglFm5B49FyuB49F/9C49F7D49FNCA25FmY0uDDAAAw7F08F
+DECBIw0BFANCAk+FABCAAECAAEFEAIvCiYABHANCAs+FABCAABEMBoBoCCAiEs+FgEzVm5FgEBo6FgCAGgCySs+FgECAAGEEBwBBw+FABklDgECAA6zFEIBQ
+s4FueAqzDs9FgEBu8FgCt4F+1FgCEIBQs4FweAqzDu9FgEBu9FgCt4Fg2FgCEGBMs4FyeABq+FgEt4Fi2FgCEIBYs4F0eAB44FgEvC44FgEt4Fk2FgEIABBC
+AABNGAk/FA+4FA49FAqVIABBCAABNIAq/FAk5FA+9FAwVA+9FIABBCAABNEAw/FAq5FA++FIABEIABGIABBCAABNGA6/FA05FAsBA05FIABECAA6sFMAB8DM
+AByYNCAkgGv/F2BNCAmgG0gDgCMABCMABGNCAsgGiqB6/FMABCMABEMABGMABygGMAB0gGMAB2gGMAB4gGMAB6gGNCA+gGB28FMABCMABghGKAA07FIABi7F
+HABAEqBBgKB67FAjE67FgIkb+tFgIB+/FgQB+/FgCBg8FgCBdgEB67FgEB67FgIB67FgIBXgIB+/FgEB+/FgCBZgCBNgEBhBgExCTgEubs7FgM7D4gGgcBNg
+EBjBgEEGBYBggGA5Rk1FgEBk9FgEIAB8gGECBQ05Bw3EAFEAQ6ai8FAB87FAEgBBgFACAB2tFgIB8tFgEBDgEBihGgEivBk8FgEz2B42FgI/pEHgE8Zk8FgE
+BwhGgI7DihGgE8WogGgCBogGgC/oCJgCBwtFgOB8tFgEEaBgI/pEFAsbytFgEgiGqgGgEhiGqgGgCmGqgGgCB2agCs2BqgGggBBqgGgCBm8FgEBm8FgIBm8F
+gIB2tFgIub47FgQCAACEsBBgY1Do6FAkWugGgC8ZugGgC8WugGgC7DohGgCB2hGgEBugGgEBq8FgEBugGgIBugGgCBq8FgCBquFgIBquFgUBFgUBHggIBq8F
+gEBkjFgIBKgEBJgIBk8FgEmGugGgIub87FgECAACDAAAwhGygGYDAAAs8F0gGgCCAAOCAAYHABACAACHABACAACDAAAWihGAEOBoBs4FmiBA2Xq8FgEnbq8F
+gEBmgGgEBkhGgCkWkhGgCt4F25FgCEGBQs4FoiBA2Xs8FgEt4F45FgEEIBYs4FqiBA2Xu8FgEnbu8FgEt4F65FgEEIBYs4FsiBA2Xw8FgEnbw8FgEt4F85Fg
+EIABBCAABNIA8iGA28FAwhGAkBA+uFIABBCAABNEAijGA88FAkvFIABEIABBCAABNGAqjGAk9FAsvFAyvFCAAm5ECAAmCCAAuvFCAA6wFCAAihFCAAyCNCA4
+jG2X6vFNCA6jGub69FNCA0/F2X+vFMABCNIA0iGjbOgYujGB0iG0S69FMABGNCA4iGB+9FMABCNEAokG1iGmC2XqwFMABCNIAkgGkWgjGsbowFzyCcBokGMA
+BCNGAogGkWkjGsbswF2XywFMABCNGA0kGkWojGsbwwF2X2wFMABCNCA4kGz2B85FIABqiGKAAsiGIABuiGEABAIABBCAABNEA6jGAq6FAg/FDAAAikG8jGBE
+MB4BB6/FAhEm9FgIBzCgEB3CgEB9CgEBmlGgEDAAA6kGgkGDECBQqrB+/FAGeBEBABCBEBIBQBEBGBIBKBMBOBQBSBUBWKAACKAAikFEsBBg5B+VsgGABsgG
+gCub4/FgCBu5FgIisBu5FgEBqkGgEBqkGgCBu5FgCBsgGgEozBvJgEBnJgMBmjGgMBqqBgEBk+FgQBqkGgCBqkGgCBsgGgCBsgGgCBu5FgEBhJgEBylGgsZB
+jKgEEmC5yBgOzyBwgFAnjGmlGgIBmlGgCBmlGgCBmlGgCBojGgCBojGgEBwzFgEBmgFgIoCmgFgEBmgFgEBmgFgEBmlGgE8yBsgFgQB1JggBB0lGggBBgjGg
+EBgjGgEB0lGgEBojGgEBmgFgEBxHgEizBskGgEBogGgEBq/EgIy8FskGgEBskGgCBqjGgCBojGgEBojGgEBojGgEBojGgEBskGgEBskGgCBogGgCE0B0KwGB
+vKABvKgEBnKgEBzKgEBvKgEB3KgEB7KgEB/KgEBlLgEBpLgEB3KgEBtLgEB7KgEBxLgEBnKgEBnKgEB1LgEBvKgEB66FgEB66FgEB7KgEB7KgEBvKgEB5LgE
+BnKgEB66FgEEaBgUqhBirDAxKtJgkD5yBvJgEB4lGgEy8FwkGgEyxBg6FgQub+/FgEjEsgGgI2Mu/EgIBsgGgE3MsgGgI+vBgrEgIBrJgEEUBgKBykGAgmGp
+NgEBrNgEBtNgE05B+7EggCjb6yFgIB0gGgMB0gGgCBssEgCAjNgcEmBBgE1Du+FABwjGgEBwjGgEBwjGgEBwjGgEwrC2jGgEyrC2jGgCBwjGgCBwjGgEBwjG
+gEBwjGgEBwjGgEBwjGgEBwjGgEBwjGgEosC2jGgEqsC2jGgCtsC2jGgCzsC2jGgCEK+vBoClai0FAsmG0/EgE1DszFgE8W+lGgUwiG2kGgEGNBEBBBABCBEB
+GBIHABAFEAQ5aigGAubqgGAE8CB4J2MBAx+FBgE04CFgEBmmGgEBmmGgEB4lGgEB4lGgCB4lGgCB4lGgCB+kGgC7D+kGgCvX+kGgCBmmGgEB4lGgEB4lGgCB
+4lGgCB4lGgCB4lGgCB6jGgEBmmGgEB6jGgEBegEBegGBegGBegGBegGBegGBegGBegGB4lGgGB4lGgCB4lGgCB4lGgCB4lGgCB4lGgCB4lGgCB4lGgCB4lGg
+CB4lGgCB4lGgCB4lGgCxC4iGgCACgEzgBHgIB4lGgEolG+rFgECAACEOBgBoCBAqnDkhGgEB8lGgCBHgCBilGgE7DilGgC5RisFgCCAACCAAMHABACAACHAB
+ACAAqnFECBwCBBADAAAukGylGKIABBCAABNCAknGABCAABHABAHABACAACDAAAklGimGCHABAECBEBmmGAKAACEUB4BsUmmGABmmGgCBgmGgCBsmGgEjqGmm
+GgCBgmGgCBgmGgEBgmGgEBmmGgEBmmGgCKAACE3BBgN+9Cs8FAAB2nGAgE0L28FAgEvI2nGAgEB2nGAgEBonGBgEBonGBCBonGBCBonGBCBonGBCB+uFA4DB
++uFAgE+f+uFAgE0NgBAgEBumGAgEBonGAgCBumGAgCBumGAgCx2CwnGAgCBwnGAgEBwnGAgEBonGAgEBumGAgCB2nGAgCB2nGAgEBulFAgEs6Bk5DAgINCAw
+mGAyiBCAACNCA0mGAkvFCAACNCA4mGABCAA/oMCAAEEIBcs4FgoBA2Ng6FgEyMmkGgIt4Fw/FgCEGBMs4FioBAhhGgnGgEt4Fy/FgCEKBgBs4FkoBA2XoiGg
+EnboiGgE1iGoiGgEt4F0/FgEEIBYs4FmoBA2XqiGgEnbqiGgEt4F2/FgEEIBYs4FooBA2XsiGgEnbsiGgEt4F4/FgEEMBkBs4FqoBA2Nq6FgEyMwkGgItKon
+GgCBonGgCt4F6/FgCESBgCs4FsoBABs6FgEBykGgIBqnGgCB+lGgCBs6FgEBykGgIBqnGgCt4F8/FgCEOBoBs4FuoBA2Nu6FgEyM0kGgItKsnGgCBsnGgCBs
+nGgCt4F+/FgCEKBgBs4FwoBA2Nw6FgEyM2kGgItKunGgCt4FggGgCEKBgBs4FyoBA2Ny6FgEyM4kGgItKwnGgCt4FigGgCEMBwBs4F0oBAB06FgEB6kGgIB0
+6FgCB6kGgIt4FkgGgCEKBUs4F2oBAB2mGgEyM8kGgCB8kGgCt4FmgGgCEKBoBs4F4oBA2N46FgEyM+kGgInkGymGgEt4FogGgEEMBwBs4F6oBA2N66FgEyMg
+lGgIqzB0mGgE2yB0mGgEt4FqgGgEEMBkBs4F8oBA2N86FgEyMilGgIB6nGgCB6nGgCt4FsgGgCEIBcs4F+oBA2N+6FgEyMklGgIt4FugGgCESBkBs4FgpBAy
+MmlGgEzMmlGgCBmlGgCB+nGgCB+nGgCB+nGgCB+nGgCt4FwgGgCEYBwBs4FipBABolGgEBolGgCBolGgCmsGgoGgCnsGgoGgCBolGgCBolGgCBolGgCosGgo
+GgCpsGgoGgCt4FygGgCEGBMs4FkpBAkWioGgEt4F0gGgCIABBCAABNEA0pGAujGA4+FIABBCAABNEA6pGA0jGAuoGIABBCAABNGAgqGA6jGA0CA6CIABBCAA
+BNEAmqGAgkGAgDIABBCAABNGAsqGAmkGAmDAsDIABcIABeIABgBIABBCAABNKA4qGAykGAwmGA8/FA8/FAmqGIABBCAABNGA+qGA4kGAigGAypGIABuBIABw
+BIAByBIABBCAABNEAqrGAklGA6mFIABBCAABNGAwrGAqlGA0gGA0gGIABBCAABNIA2rGAwlGA6gGAynGAsmBIABBCAABNGA8rGA2lGAghGAspGIABEIABGIA
+BIIABBCAABNIAosGAimGAshGA4pGA4pGIABcIAB6CIABBCAABNIAysGAsmGA2hGAmrGAmrGIABBCAABNKA4sGAymGA8hGAsrGA8hGAsrGIABEIABkDIABBCA
+ABNEAitGA8mGAunFIABBCAABNEAotGAinGABCAABEyEqmGgmDB6lGAnjG6sGgCB6sGgCB6sGgCB6sGgCBotGgEB6sGgEBg8FgQB6sGgQBioGgCB6sGgCB8qG
+gEB0HgIyKlCggHzKpCgwarmG8nGgwBB6nGgIBotGgE/lGwiGgEy8FwiGgEhVwiGgEBotGgEBoiGgEB6sGgE+W8qGgEB8qGgYB8qGgEBotGgEB8qGgEB8qGgE
+BioGgEB8qGgEBgsGgE9iBgsGgCBVgC+9BgHgEBotGgEBotGgEBxCgEBwsGgEBwsGQBotGwDBgsGgEBgsGgCBlBgCkWgsGgYisBgsGgCB8nGgCBgoFgkBBgoF
+ggBB8qGggBB8qGgEBotGgEB8qGgEB8qGgEBmyEgEB8qGgEBotGgEB0qGgEBg8FgQB6rFgQB+5FggBBmoFgEB0rGgQB6sGgEB6sGgCB6sGgCB6sGgCB6sGgCB
+3CgEB6sGgEB6sGgCBlBgCIABIIABKIABMIABBCAABNEA4tGAynGAmoFIABUIABBCAABNGAguGA6nGABA4pGCAAsIIABkBIABQIABBCAABNGAsuGAmoGAiBAg
+tGGKBEBCBEBGBIBKIABgYEKBwBjEipGAwZCgIq5BuuGgEr+BsoGgEibBgECAApxMEEBQzVspGA86EuiGgEEE2lG4yBBBABgkGgoZDAAAEutGlDHABAEItlGY
+1DsnGAsUytGgCB2iGgClnDBgECAAEEEBwyBnhB6uGAglDBgIDAAA0pG4tGkDEGozBY1D0nGAB2sGgEB2sGgEEkBznGwH1D2nGAkkD67FgEB4sGgEqzB4sGgE
+3D4sGgEB4sGgEB6sGgEy8FstGgEBstGQBstGQ8mD2tFgDB2tFggBB4pGggBB8tGgIB8tGgCB8tGgCB4sGgEB4sGgECAA4pFCAA4pFEKAgC1D8nGAiqBiuGgC
+yxBqvGgC0xBqvGgEzxBqvGgEEEAI/lGkuGAoCkuGgCEaBg1B5rBQABgvGgoZBgvGgCBCgCBgvGgEBgvGgCBmuGgCyLkKgEBmuGgIBmuGgCBitGgCBitGgEBg
+oGgEEEAQ/lGktGAoCktGgEEUBgD/oBu9FABkvGgIBCgEBkvGgI3wGquGgCBu9FgCBmtGgIBmtGgEBmtGgEBmtGgEHABACAACHAruGACAACNCAgwGA2CCAACC
+AAvwDEGBQ7DiwGABmLgE/tG0vGANGAowGA+CAslGA8uGCAACNEAksGAiDAwlGCAACNCA0lGAmDCAACNEA0wGAqDA4lGCAACNGA4wGAuDA8lGAwsGCAACNGAw
+vGAyDAgmGABCAAYCAAENGA2vGAmmGA2vGA2vGCAACNEAmxGAqmGA6vGCAACNGAqxGAumGA4qBAgvGCAACNEAkEAymGAkECAACNEAgxGAoEA2mGCAACEEAIBm
+wGABmwGgCFGAIBiwGABiwGAACAFEAIm5BkwGABkwGAFmBAEBswGABswGAB2wGABswGABswGA/gCswGABswGABswGABswGABswGABswGABswGABswGABswGAB
+swGABswGABswGABswGABswGAFEACB4wGAB4wGAEEAEizD6wGAB4MgBFGAEB4wGABywGAACAEEAQBuwGABBgEDAAAwwG6wGBFEAQAEAB89CAEaBgC06FwxGA7
+DwxGQs1BkxGQrZgxGgBASgCAQgEyuB6wGgEAOgCB0wGgCAMgE8LkxGgBAIgBACgCEIBQpyG2wGA54FixGgE7D8wGgCB46CgCECBIoCBACAACEEBQrCCAgmGC
+gEEGBQjEGA7DiyGgEBoxGgCHABAEGBY9NBAnhBwqGgEBmyGgECAAEHABAEEBQBBABsyGgECAAEEEAgCgboiGABktGgEE4CBgoBAZAAdggBBSggFByyGgIBss
+FgEBzBgEBggGgEB0tGgMBgzGgIByyGgEByyGgCBkpFgCB6wGgIApBgIAvBggBAxBggCBLggBBooGgMBhBgEBlBgEB1BgEB1BgEBi/FgEBqiGgsBB0tGgEBwh
+GgIB0tGgEB5BgI5pBm5EgEBgoGgEBqiGgEBi/FgEBk/FgsBB0tGgQB6/FgIB2LgQB8uGgEB0tGgEByyGgIByyGgCB8xGgCB8xGgBBy4FgDBy4FgEKAACCAAC
+CAA1yHDAAAw6FgyGQHABAEKBYBg2FABg2FgEB0xGgEB0xGQBovGQEEBQ9aDAgmGDgEEoBB4GA7BA06F4xGggBB4xGQgyGyxGQ7DizGgBB1BgC9VnCgIz2B4o
+GgEBRgEA9BgEAhCgEjaquGgEBquGgCBxBgCAlCgIBpCgIButGgE+qCBgEB8sFgE2XgBgECAACEOB4CjlBqBABmBgE+qCGgIBwvGgIBwvGQBwyGQ4OgsFgDHA
+BAEEBQjEouGABqzGgEEZAgCja+3EAABBAgI7DszGAgEBsZAgCBszGBgCBszGBCBszGBCBszGBCBszGBCBszGBCBszGBCBszGBCCAASEoBAgKB2gGAB2nGgQB
+BgEBwzGgEBwzGgCq0GDgCB2yGgEvyG4uGgCBqBgCBwzGgMBwzGgCBFgCBKgEBJgsBBiqFgEByuGgIBkBgIByuGgIBGgIBGgICAA6BCAAtpDCAABCAArpDCAA
+tpDEOAgCBBABBgEB8zGgEB8zGgC10GDgCBqhGgEB8zGgMCAAkCCAAYEMAgEBgjGABiCgEB2BgIBswGgIB6jGgEBkvGgEEKAgCBijGABsvGgCBmvGgCBmvGgI
+Bk0GgICAA9sHCAA9oDHABACAACIABBCAABNEAk1GAuBA60EEEs0GQ8ZqkGAvCGgEFEAE7D4zGArZ8zGAEGBQpyG0zGA54Fg0GgEACgCEEBgC+fw8FAySBgED
+AAA00Gi0G4BFEAgC+f08FAnyGEAFGAIBoBABBABmBACAAnoDFEAIBoDAB6xGAEEAQBozGABozGgEFEAQ0jGkwGAACACAA4CCAA5rHCAAuGCAA0bCAAuOCAAu
+OCAA0QCAA8iGCAAilGCAA8OCAA8OCAAiPNIAgyGBsrFs6BizGBiyGrxGkyGNCA22GqhB27DNCA42Gz+F8rGMABCNCA82GsmGuwFMABCMABENCAi3GBixGMAB
+CNEAm3GsmG4wF2M4wFMABCNCA8wF2M8wFMABCMAB0TMABu3GMABw3GMABkwBMABmwBMABowBMABqwBMABswBNCA+3GqmG0KNEAg4GvIktGB02GMABCNEA42G
+vIotGorG42GMABCNCA82GvIstGMABCNCAs4GvIwtGMABCMABuiBMABwiBNEAo3GyMw0Gv/Fy6FMABCMAB2iBMAB4iBMAB64GNCAm2G/yBm2GMABCMABg5GNC
+Ak5GgY43GMABCNCA83Gs+B+4GMABCNCA02GBu2BMABCMABu5GMABwjBNEA82GyMw1G86EqtGMABCMAB2jBNEAi3GyM21GBozBMABCMAB8jBNGA04GB8DB8DB
+u5GMABCMABikBMABkkBNGAw3GyMk2G53GkE7D25GMABCMABqkBMABskBMABukBNGAm5GyMu2G5Km5GBkEMABCNEA26GvI6vGwiGq5GMABCMABuCMABwCNGAy
+5GvIiwG5Ky5Gj4GuEMABCNEA25GvImwG4V8EMABCMABEMABKNCAm7GkW+5GMABCNCAi6GvIi2BMABCMABwlBNEA07GvI4wGwiG84GMABCNIAs6G/lGmYgYm7
+GBs6G0Sy1GMABCMAB67GMAB87GMAB+7GMABg8GMABi8GMABk8GMABm8GNCAq8GB47GMABCNCAu8GpCyxGMABg0BMAB6YMABy8GNCA+6GvI6xGMABCMAB48GN
+AAk7GMABQMAB0EMAB2ENEAk9GvIoyGBumBMABCNEA87Gi9Fk9GvIsyGMABCMAB+2GNKAi8GvrDo/FtGi8GBo3GBq/FBk/FNEAk8GvI0yGiE+8GMABCMABsFN
+GAq8GvI6yGvC0Yr+Bw3GMABCNGAu8GvI+yGiEo9Gw4Gu8GMABCMABu1BMAB2iBNIAi+GqmG4QvImzGw4G28GBkNMABCMABENEAo+GkW88GhVszGMABCNCAg9
+GySm4GNEAu+GvIyzGB89GMABCNEAy+GvI2zGBg4BMABCNGA2+GvI6zG25Gk4B7Ds8GMABCMABONIAyRqmGyRw5G+NvIg0G05Gw9GMABCNGAg/GqmG2RvIk0G
+7D09GMAB0DMABEMABGNCAk/GvIs0GNCAi7GvIu0GMABCNCAm7GqmGkSMABCMABi3BMAB2HNCA2/G9akJMABCNEA6/G9aoJz2B+0GMABCMABENCAw+Frbq+FM
+ABkINEA6SvIo1Gw5GmPMABCMAB65GNCAu1GxK46FMABCNCAugHv/Fy1GMABCNCAggHz+F21GMABCOABqTBOA+XkiBBOA8pG+ZBNCA8gHw+CotGHABAHABACA
+AEEMBYs4F6gCABygHgEBygHgCBygHgCBygHgCt4Fq4GgCEOBcs4F8gCAB6/GgEv6G0gHgCw6G0gHgCx6G0gHgCy6G0gHgCt4Fs4GgCEYBwBs4F+gCA06G8/G
+gEkW2gHgCisBg9GgCB2gHgCB2gHgCB2gHgCv6G2gHgCw6G2gHgCx6G2gHgCy6G2gHgCt4Fu4GgCIABBCAABNEAuhHAo7GABCAAQIABGIABIIABKIABBCAABN
+GA8hHA27GAwgHAMIABBCAABNKAiiHA87GA2gHAwhHASAgBIABEIABGIABIIABKIABMIABOEIBgCiqBkhHA6EghHgCB6gHgCjFBgEDAAA8gHmhHGEGB4CBq+F
+A7T0+FgQzsBohHgYEIBgCs4FsiCA8W+/GgEjFqnGgEt4F85GgYEIBYs4FuiCA8WggHgEhhGggHgEt4F+5GgEIABBCAABNGA+iHA48GAm3GAmgHIABECAAOMA
+Bo3BMABq3BMABs3BNCAmjHxCgjHHABAHABAHABAEEBQB+hHAB+hHgEECBgDBBADAAAEqiHGCAAKCAAGNIAwiHBEB66BBoqFBCMABCIABygHKAA8/GEEBgBBk
+7GABk7GgIEIBwCjE2+GA7D6iHgI7TmgGgE5XigGgYGKBEBABCBEBGBIGEBEBABCEMB4D8ZgjGArb6iGgQnbFggB8DEgEiEgjHgCySm+GgCNEAEABAgxGCAAE
+CAAEHABAIABu4FCAABHABACAAGCAAKCAAcNCAilHBKMABCNEA6jHv8GOmY81EMABCNEA+jH+iC2wFBusGMABCMABENGA4iHy8G0sGnyG+kHr+BslHMABCMAB
+ENEA6hHy8G6sGjbaMABCNIAmhHy8G+sGs6BoiHzVohHp5GwnGMABCHABACAACKAAk9GEEBoCrbykGAz2Bo7GggBEGBYjEHABujHgEBJgEHABAIABgkHHABAE
+CsPIoCBACAACHBBAHABAHABACAAGHABACAACCAAaCAAwiCCAAgBCAAYMABkxBNKAwkH/sCEB2mH7D2mH/yBm3GlZijHMABCMABqxBMABsxBNOA4kH/Yk7Gw6
+BkmHmDmlH/yBmRiZk7GBmlHBmlHMABCMAByxBNEAwhHyMqmH60GujHMABCMAB4xBEEBQxHmlHABmlHgEHABACAABHABACAAGMABq8BNAAIMABCGKAEBCBEBI
+BQBgBNEAinHBu9F3gDoiHNCAokHz2B09GCAABNGA0oHAuiHAuiHAonHKAA8hGHABAEsBBwFxCwoHABokHgE7DooHgEBvBgEB1BgEB5BgEB9BgEB9BgEBjCgE
+BnCgEBrCgE6WrCgEBvCgEsGzCgEBjBgEB3CgEB/CgEBlDgEBpDgEBsjHgE+qCqjHgEBuhHgIEQBgCxCyoHAByoHgE8DwnHgEvjEFgEBJgEBPgE3CTgEBXgEN
+CABAi+GCAA4wECAAENCAkpHAECAACNEA8nHABAICAASCAAENCAmvGAOCAACNCASASCAACHABAHABAKAACHABAIABBCAABNEA2oHAmjGA8jHHABACAAwBNCA8
+oHA+pHCAACNCAgpHABCAASCAAENCAyqHAECAACNEAqpHA6jGAICAACNCAupHABCAAYCAAENCAgrHAECAACNCAkrHAokGCAACNEAorHAiBAogGCAACNGA0oHA
+mBA6nHA6mHCAACNCAgyFAmrHCAACNEAoqHABADCAA8BCAAiCCAAGNGAwqHABA0lHA2lHCAAmCCAAENGA2qHAEA6lHA6lHCAACCAAslBNIA0nH+fszGs6B+rH
+zV2nHp5G+tGNEA+qHxlBqhG3gDkmHMABCNEAusHxlBuhG3gDomHNGAqmHxlBwhG3gDqmHt2CmuGNCAmrHB4lBIABorHIABqrHIABEIABEEcBgE1Do7GAB0oH
+gC8WwrHgC0SEgCoY29GgCpYy9GgCB29GgCBy9GgCgY6oHgCxlB4sHgEpR2mHgEB4sGgEub+mHgE+V+6GgIHABAKAACE8CpOwfB2rHA+jBhBgCiEZgCBZgC6z
+BwsHgCu9C2rHgCB2rHgCsYikHgEB64GgIBqqHgQtKyqHgEB2rHgEB7BgEB2rHg4IBynHgEBwpHgIk0Bw2FgEB/BgIB/BgE0gChCgEBwoHgEB+oHgEoY89GgC
+qpB89GgCopB89GgCspB89GgCpY49GgCrpB49GgCppB49GgCtpB49GgC8L+sHgE6E2rHgEB+oHgCB89GgCB89GgCBwsHgCB4qHgCB4+GgCBlCgIBlCgEBynHg
+EB2rHgI8D2rHgCA5BgCB8pHg4BBfgEKAAo1FEGBY7DwrHAgYwrHgEBwrHgEHABAEeBwDjE6nHAxCsrEgIB+rHgEBipHgClY6qHgCmYqpHgEgYopHgCoYk+Gg
+CpYg+GgCnYqpHgCBgrHgCBVgCB4sHgS8DusHgCBipHQEEAgEBq7FAt4FBgBDAAAgtHisH+DFEAgEAEABqnHAECBgEACAEKBgCB+qHAB+qHgEB+qHgEB+qHgE
+BBgEDAAAgrHqsHEHABACAA74RGGBEBABCBEFEAIBstHA6gDi2FAEKBkBBk2FABk2FgEACgEBk2FgEB6+GgEEEBQyuB2sHA0lDwqHgEGGAEBABCBEEEA4Bv4F
+6sHAjFw3DgEESAoBoYi/GApY++GgCgYmqHgClgH+rHgCB8sHgCB8pHgCB6pHgCBmqHgCBkuHgCEEAoCBwBABWgEEEAImhHyBABgtHgCEIAoBmhH0BAB8pHgE
+B8tHgEBulHgEEGAoCBktHAgYuqHgC4VcgCEEAoByMuqHAvnCSgCEEAIrZotHA7DotHgCECAE5qGqtHAECAIxCmrHAEEAwDBmLAB6lHgwBFYAwDBWABUABSAB
+QABOABMABKA2GIAB2BABGAhEEAhZCADAAA0BytHFHABACAACCAAyBHABACAACCAAuCCAAmCCAA6BCAAwCCAA23FCAA8BNCA2vHBsqCNCA4vHxC6tEKAA2mGH
+ABACAACCAAGNKAurHBm3Gp5G4xGhgC8mGyuBwrH7DwvHNEAkwHBGByvHNEAmwHhgCgnGs6Bw9DNEA8uH+iC07FBs3GNEAusH/hHu3GjbuLNCA81GB41GCAA+
+2CG+BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BHABAHABAEoDBoyHjEmrHAxCktHgIBDgEBDgU
+BusHgUBywHgEBo8FgEB28GgEBq1CgQBZgQBZgEB2pHgEBqvHgCBqvHgCBqvHgCBbgCBbgs4BBqvHgs4BBqvHgCBqvHgCBusHgCBqvHgCBkwHgCBmwCgCBkwH
+gEBg8FgC7DkwHgQBkpHgCBmrHgEmpBo8FgIBo8FgEBo8FgEBo8FgEBdgEBmrHgE0YmrHgIBikCgIBukHgEBukHgEqnDqvHgEBqvHgC5c+1CgCBZgEBZgEBmr
+HgEBmrHgIBmrHgIBqvHgIBqvHgCBmrHgCBfgIBhBgEHABAEKkjHoB93FswCAn5GskCgEySHgEBquHgEkWuvHgEHABAHABAHABACAACHABAIABBCAABNEAitH
+A8wCAkrHHAvkHAHABACAASDAAA+kCmwHjOCAAQCAAKCAAKNEA6xH79G6mGvI0rHNGA2rH79G8mG3gD2rHt2CyzGNEA4rH79G+mGt2C0zGNIAstH/hHk5GigC
+2xHzVutHp5G2zGNIAutH/hHm5GigCwuHzVwtHp5G4zGEGBQs4F6xCAiqB4wHgEjF43GgEEGBYs4F8xCAiqB6wHgEhhGuvHgEIABBCAABNEAgxHAmsHAmsHHA
+BAHABACAACCAAGHABAHABAHABACAACHABAKAACCAACCAABCAAOCAASCAAGNCAszHBYELBI4pD0yHAAB0yHEQB0yHEIrxGsyHAIBkyHAgBKAACEEBQB8xHABi
+yHgEGKBEBABCBEBGBIGgCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BGgCBEBABCBEBGBIBK
+BMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BG6CBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoB
+BqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CEcAoCBsyHABsyHgCBsyHgCBsyHgCBsyHgCBsyHgCw4CsyHgC
+BylHgCBsyHgIBsyHgCBsyHgCBsyHgCBsyHgCBmyHgCFEAI0lDoyHABoyHAEIAgBBwyHA0SqyHgEACgE7DqyHgEEQA4BBsyHABsyHgEvpCsyHgEBsyHgEzVyy
+HgEupHyyHgCBsyHgC7DsyHgEFEAEB0yHAB0yHAEyBAwEB2yHAB2yHgCBwyHgCBwyHgEB2yHgEB2yHgCBwyHgCB2yHgEB2yHgCB8lHgCB2yHgIB2yHgCB2yHg
+CB2yHgCBwyHgCB2yHgEB2yHgCBwyHgCB2yHgEB2yHgCACgCB2yHgCBwyHgCBwyHgEB2yHgEEGAQByyHAB4yHgEB4yHgCEKAUB6yHAB6yHgCplH6yHgCB6yHg
+CB6yHgCEeAwCB8yHAB8yHgCB8yHgCB8yHgCB2yHgCB2yHgEB8yHgEB8yHgCB8yHgCB8yHgCB2yHgCB2yHgE7D8yHgEkW8yHgCB8yHgCFKAEB+yHAB+yHAB+y
+HAB+yHAB+yHAEGAMACABgzHgC2xGgzHgCEGAQuqHizHABizHgC7T8yHgCEOAoBwqHkzHAplHkzHgCBkzHgCyqHkzHgCB+yHgCBkzHgEB+yHgEEEAQxCgzHA0
+qHmzHgEEKAgBBizHABizHgEBozHgEBozHgCBozHgCESAwByMqzHArZqzHgC7DqzHgCBqzHgCs6BkzHgCirHqzHgEBqzHgCv4EkzHgCBkzHgEFEAEwqHszHAB
+szHAEEAQBozHABuzHgEECAIjXqzHAEKAgB7DyzHAxkDyzHgCpEszHgCBszHgEBszHgEEEAQB0zHAoxGuzHgEFKAgB5rH2zHAAIAjVGABEABCAEKAwB0qH4zH
+AAMgCplH4zHgC7D4zHgCACgCEIAQB6zHAB6zHgC7D6zHgCB6zHgCECAE8rH8zHAECAE8D+zHAEEAI8rHg0HA7Dg0HgCEGAM0qHi0HAupHi0HgC7Di0HgCFmB
+BwEA4BAA0BApnCyBAAuBAAsBAAqBA8+BoBAAkBA7TiBABgBABeAAcABaABMABKABIABGABEABCAKAACGMBEBABCBEBGBIBKEEBIBq0HAjpCq0HgCEIBQxsHs
+0HABs0HgCBs0HgCBs0HgCEIBI4pD40HABk1HgBBk1HQBu0HQCAACGGBEBABCBEEIBgBp1FFABJgElXNgEoCDgENEA60HABAuqHCAAECAAENGAg1HAEAo2HA0
+qHCAACNGAoyHAIAOAsrHCAACEABAFEAEsUm1HA8Dm1HAEGBMBo1HA7To1HgCACgCKAACIABBCAABNKAw0HAw0HAw0HAw0HAw0HAw0HCAABEGBgBBdA2nCvJg
+Ez2BxJgIIABBCAABNEA42HAixHABCAA8DHABAKAACEyCBoKBHABRgEBVgEBZgEBdgEBZgEBhBgEBnBgEBrBgEBnBgEBnBgEBnBgEBhBgEBrBgEBvBgEBzBgE
+BvBgEBvBgEB3BgEB7BgEB/BgEBlCgEBsuCgEBpCgEB1CgEB9CgEBhDgEBpDgEBtDgEBxDgEB1DgEB5DgEB/DgEBjEgEBpEgEBtEgEBxEgEB5EgEB9EgEB6sH
+gEB/EgEKAACNCAq2HABCAAkCCAAEEiCBgI5chFABFgEpR2xHgEgpHmEgEhpHy1HgCipHy1HgCjpHy1HgCspHs1HgCkpHy1HgEBw2HgCBjFgCBw2HgE8Wy1Hg
+Cw4Cw2HgCppHy1HgCqpHy1HgCrpHy1HgCsrH3EgCpiB42EgExCypHgEBlFgImGuyHgEBuyHgEA/EgEBwkHgQBuyHgQBomHgE3CnFgEB0zHgEpM0zHQB0zHQB
+yvCgDoxGs1HgEKAACNCABAICAAGCAAENEAm4HAEAq/GCAACNCAq4HAICAACNGAi3HAMAoyHAoyHCAACNEAsyHAQAsyHCAACNGAq3HAUABAeCAAiDCAAENIAw
+3HAaA2yHA2yHAs2HCAACNEA03HAeA6yHCAACNGA43HAiBA+yHA02HCAACNGAizHAmBAizHA+2HCAACNGAmzHAqBAwgHAg4HCAACNGAw5HAuBAqzHAo1HCAAC
+NEAo4HAyBABCAAoGCAAENGA65HA4BA0zHA6uGCAACNIAy4HABADAHAHCAAiCCAABKAAvuNCAAsDCAAKNEA+4HAoCABCAABEgEB4hBmGg1HABk4HgEBk4HgCB
+k4HgCBk4HgCBk4HgCBk4HgC8Wk4HgCBk4HgCBk4HgCoqHk4HgCBk4HgCBk4HgCBk4HgCBlCgEB/DgEBinHgEB2sEgQBhEgEB2GgEB0GgCBm2HgCBm2HQBm2H
+QBm2HQBm2HQBm2HQBm2HQBm2HQB+3HQBinHgEBIgQBk6HgEvCjEgEBo0HgEBlEgEBnEgEBpEgEBk4HgEBnDgE5crEgsJBtEgEBinHgEBvEgQiX2sEgE5pBwg
+GgEB+3HgEBk4HgEBi5HgCBxEgCxCksHgIpRo0HgIBzEgEsrHlCgEjqH1EgEB3EgEB5EgEB8nHgEkqHk4HgEBk4HgCBk4HgC1Ek4HgC2EmqGgCAtCgECAAGNE
+Ay6HAwCAGCAACNIA26HA0CAs4HA+sEA+sEE1BBoCn5B24HAAB24HBgBB24HBCB24HBCB24HBCB24HBCB24HBCB24HBCB24HBCB24HBCB24HBCB24HBCB24HB
+CB24HBCB24HBC8DgHAGgqH+GAgCyuBu4HAgCBu4HAgCB7EAgC2K/EAgG5rBgwHAgE9SwDAgEv/GMAgEBjFAgEA5EAgEKAACCAAGNGAy5HAeAonFA04HCAACN
+GA25HAiBAy4HA2uHCAACNEA65HAkDA4vHCAACNGAu3HAoDAuiHAkvGCAACNGAi6HABAo1HAk5HCAA5hFCAAENGA07HAEAu1HAq5HCAACNCABAy1HCAAiyGCA
+AENGAy6HA8DA05HAu5HCAACNEA63HAiCAiCCAACNGA66HABADADCAA/kDCAA/kDCAAGNIAi7HAsEAyFAo2HA+5HCAACCAAiFCAA/rNHABAHABAHABAFEAgB2
+X8oHAub+2HACAAqFCAAKCAAKCAAKCAAsCG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBoQB2QB4QB6QBgRB+////HECBIBFAKAA
+CNGAi8HA2vEA2EA2FCAACHABAEIBaB47HAB47HQBshCQBshCgGEMB4SgVy9HA9hCy9HgExCBgEBm4HggIBqvGgIiXu5HgYDAAAq9Hs8HgQFEAgBub83HA2X6
+pHAEMBgVB23HAjwHGgEB8hGgsJB23HgIB23HgEACgEEGAwBBKAm5B43HgQB25HgEEYB4F81Bq4HA/kDojDgIkb0qHgEmGisHgQ7D27HgC0Sw7HgCvCCgEBow
+EgYB2xEgEB03EgMBBgIq+B81HgECAAGHABAHABAEGBM3Y+7HABgBgCkrH+7HgCKAACEEBQsrH4BAhEo2HgECAAECAAQCAA6wECAAOCAAv8ECAAv8ECAAuBCA
+A6GCAASDAAA+G09HCCAAwBCAAqJCAAiBCAAsJEEAABgtHA3pHBADAAAuJg+HAEEAABktHABBADAAAiMk+HAFEAAAIAAEADAAA49Ho+HIEIBgBxkD4lFAB4lF
+gEB4lFgEBkmFgECAACHABACAACFEAQqwHBAjXu9HADAAAB0+HCCAABEOBoDAdAltHhBgE0SyMgEB06HgIB06HgI8ZiuHgIubm6HgMEEBYiXuyEAAIgEKAACE
+EBQubs6HABBgIDAAAGg/HACAAGEEBIB8JAjXg+HAGGBEBABCBEEEAQgVwoGABgNgEEEAI8DEAyMs+HgCE+BBgMBbABfgE7DmgIgEmmEu+HgC5clBgCBnBgE+
+5Bi7HgEBu+HgI2Mu+HgCsds/HgCBo4DgEBpBgEBrBgEBtBgEz8Es/HgEmG6uHgCButEgKptCXgMBRgMBPgI3Cs/HgKiE0gIgCB0gIgEB0mEgEButEgEBkvHg
+oBBkvHgCub66HgCyxD6yEgIBs5HABvBgUHABACAA4mEEGu7BgBmGgvHAubg7HgEiXmzEgIHABAFEAIs6BBAB86HACAAECAA/lNEKBUyjE4/HAB4/HgCB4/Hg
+CB4/HgCB4/HgCEGBQBsnFABsnFgElzH4nFgEHABAHABAEIBY9a0uGAlD0uGgEyjEggIgE1D8vHgCNGAmgIA2uGAunEAynECAACNCA6uGAynECAACEsBBwFoC
+VABXgE8WwzHgE7vEugIgIBohIgC1zHGgC2zHCgEBCgE3EbgEBfgE6WfgEBbgEoiDfgEBjBgEBnBgEqnErBgEBvBgEBzBgEBzBgEB3BgEB3BgE3C25HgEKAAC
+CAACCAASCAAr1TCAAaCAAeDAAAw/H8gIAHABAKAACCAAiBCAAWCAAGNGAohIAwoEAgjEAurECAACNCA4iIA0oECAACNEAwhIA4oEAqiICAACNEAgjIA8oEAu
+iICAACNEA4hIAgpEAowGCAACNEA8hIAkpEAaCAACNEAsjIAopEAihICAACNCAmhIAspECAACNIAg/H+f4qHn5GqjIzVi/Hp5GqlHECAEupHmiIAEGAQzzHkQ
+ABoiIgCBiiIgCEGAM1+EqiIAyMqiIgCBqiIgCFGBQltHGA2nCEAz2BCAGWBEBABCBEBGBIBKBMBOBQBSBUGmNBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeB
+gBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDB
+wDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FB
+gGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIB
+wIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KB
+gLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMBqMBsMBuMBwMByMB0MB2MB4MB6MB8MB+MBgNBiNBkNEEAQBsiIAByiIgEE
+GAMplH0iIAB0iIgC5rH0iIgCEEAQk1HwiIAplH2iIgEECAEjrH4iIAFCAEltHCAEEAQk1H2iIAzzH8iIgEEEAI1+E+iIAyM+iIgCFEAQ2nCEAz2BCAEIAgBB
+8iIABijIgEAIgCACgCEEAIBkjIAplHkjIgCECAE++CmjIAFMAgBhsHWA7rHUA2nCSABGABEAmgDCAEIBwB8DqjIA8WqjIgCirHqjIgCACgEIAB22EKAA6NGk
+CBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBmQBoQBuQB2QB6QBkRB4QBoggigEBoggQB+////HGkBBEBABCBEBGBIBKBMBO
+BQBSBkQBmQBoQBqQBswCBsQBwQB+////HHABAKAACNEABAoBAiICAAECAAEEMBgCmGggIA8WkjIgE8DwBgC5cHgCiX23EgEA0HgEKAACEOB4B6GJABJgEBJg
+EBNgEBRgEmHXgEBdgEKAACCAACNCA4lIABCAAMCAAENCAykIAECAACNGA2kIAIAq4EAq4ECAACNEAmmIABAm7GCAAYCAAENEAglIAEABCAA0BCAAEEIBY+qC
+YA+f2tHgErZmlIgE8WokIgCIABBCAABNGAslIAg5EABA2PCAA+CIABBCAABNCAgnIA+PIABBCAABNEAmnIABAm8GCAAqCIABBCAABNEAimIAGAgBIABkCEUB
+4Cw9EonIABegEBWgEmHQgEu+HIgEBCgEovHolIgEBolIgCsvHDgCBgLgMKAACDAAAuJqmICFCAIxlB48GAEGBYACABqlIgEBqlIgECAACEGBgBjEuiIABBgI
+krH0lIgECAAMEGBoD+qC0CAv/G+QggBBBgQCAAGNEA6mIiXu6E9VgiIMABCNEAy6EBOBikIMABCNCAinI+qC0CMABCNGAmnI4V6P53G2DiX66EMABCNEAqnI
++qCuC7ToCMABCNEA6oI+qCyCxlB69GMABCNGAynI+qCkDBm7EBm7EMABCNCAipI+qCoDMABCMABENEA+DBoFiXiMMABCNCAklIiX07EMABCNCAwpI/+HwBMA
+BCNCAooI/+H0BMABCNIAklI+f8wHs6BmmIsUmlIp5GurHEEBQrCDA1DoiIgEECBIoCBACAACEEBYBBABGgECAAIGKBEBABCBEBGBIEIBYjE2kIAkWkoIgI8D
+qoIgBqnDqoIQEIBgE7lBBAB2sHgYB2kIgE1D2iIgEDAAA6kI+oIDHABAEEBgGyjFGABBggCCAAEIABBCAABNEAumIAwkIABCAASFEAgGBMABBACAAUEMBgIA
+EABMggDB4kIgEBsqIgEBsqIgCkF2mIgCHABAFGAA0lDoiIABi1CABi1CAEKBgKltHoTAB6oIggEB6oIgCv/GBgCACgECAAGGaAEBCBEBIBQBgBBgCBgEBgIB
 gQBggBBggCBggEBggIGEAEBCBEGIAEBABCBEBGGGAEB//////DBggggggCBQGeBEBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBgggggCB
-gggggEBiggggEBgggggEEGBQxSg0HArU83HgE2Y83HgCGGBEBABCBEEWBggMrWonHA1XgtDgM4sE63HgQm1BugHgEo1B+4HgE8Z4yHgcBg1HggBBm6Hgg9BB
-m6HgggCBm6HgExS0xHg8/BEEBgKw9GySAnWBggECAAEEEBI1qBm4HABm4HgCCAAMNEAo5Hw9G0SzSu0HNIAq5Hw9G2SzSw0Hp9Cw0H7Dm4HNEAy0Hw9G4SzS
-y0HNCA66Hw9G6SNCA8S3VmTEEBQhX6zEAlwBkpHgEEUBwtBhb4nHAvC60HgQn4CBgEB05HggM6iH60HgEB60HgEB24HgEugHsNgEByuHgsJB60HgEDAAAE25
-HwBEEBIrU64HA6iHstHgEGGBEBABCBEFEAI2Yy5HAkIy5HAEGBgBoTg6HAtrEBgCACgKDAAAw6Hg6HUGKAEB+PBgQBggBBggCBggEIAByyHEGBYzUBAxSwqD
-gEv2B+sHgECAAEEIBQBmDA+1Bs5HgEkmBs5HgCxSw3CgCEKBgKw9G+TABy1HggE2vHkDgEBu5HgMhjDBgEDAAABu6HACAAGGIBEBABCBEBGEPAIBq6HBABq6
-HBCBq6HBCBq6HBCBq6HBCBq6HBCBq6H6BCFEAIhxBs6HAACAE0BBgiBmE06HAB06HgC1D06HgCzd06HgC2Yy6HgCBu6HgEBu6HgEACgEB+6HgEB+6HgBB06H
-gBBu6HgCBu6HgErU06HgExrE06HgCBu6HgCBu6HgE6wGBgEBu6HgwOBu6HgEBu6HgEBu6HgEBu6HgEBu6HgEBu6HgEjwEu6HgEDAAAs7H66HgdGsBBEBCBEB
-GBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBEkCBwI9VwqHAuCs2HgEo1B+6HgIB+6HgCB+6HgCyGg3HgC6aipFgCB47HgEzYipFgEtyCipFgE
-BipFgEq7Cy5HgE3rEy5HgEB6qHgE8hB62HgEmWg3HgIBm8HgEBmmGgEBipHgE7zHy5HgQB47HgEBy5HgEBm8HgEB+6HgEB+6HgCBg3HgCBm8HgEwtEorHgEB
-wqHgEB+6HgCB8pHgCBk2HgEBFgEBg1CgECAA6iFIABq2HCAAMCAA09FCAAyqHNCAwkH5uFk8HNKAg6HB8iDxM04HjWs7HBs7H7D08HMABCMABw1CMABikDMA
-B6jDMAB+jDMABkkDMABikDMABkkDNCAq9Hx1CgyHNCAs9H6as3HNGAi8H5uFi8HoyGolHBi8HNEAk8HofqlHx1CmyHNGA66HofslHumGg9HxnCu9HNEA45Ho
-fulHgb2oBNIAi5HofwlHm2Bk6HyVk5HxpG6hHMABk+GEOjSgDhlBmlHApcorHgE9Vw4HgUB29HgEB29HgE1MmlHgEna2rHgEECAImD49HAIABCIABu9HIABy
-jHCAACHA7OAHABAHABAECBwbv2BBADAAAq+Hi9HuDCAAIGOAEBEBIBQBgBBgggEBgggIBgggQGOBEBABABCBCBCBEBEGSBEBABCBEBGBIBKBMBOBQIABBNEA
-40HA40HA2+HIABBNEA++HA80HA6+HGIBEBABCBEBGESBgC3kBBABolDgEygB+lHgE4dyxCgE+jH09HgCB++HgCBq0HgEBq8HgEBCgECAAmkHHABACAAukHHA
-BACAACEGBM5pF0tDAonGi+HgE6pF42HgCEKBU5pF2tDAonGk+HgEBk+HgC+jHk+HgC6pF62HgCEMBgB5pF4tDAonGm+HgEq3Hm+HgC+jHm+HgCBu/HgE6pF8
-2HgEEIBY5pF6tDA+jHo+HgEs3Hw/HgE6pF+2HgEEGBQ5pF8tDABy/HgE6pFg3HgEEWBwC5pF+tDABosGgEBy5HgEonGs+HgEBg9HgEs3H0/HgEB0/HgEBg+H
-gEB0/HgEncs+HgE6pFi3HgCESBgC5pFguDAx3HqsGgEonGu+HgEy3H05HgEBi9HgEBi9HgE+6Gu+HgE23Hi9HgE6pFk3HgEEUB4B5pFiuDABw+HgE+jHw+Hg
-CB4/HgCB4/HgEB4/HgEB4/HgEBq/HgEvdw+HgC6pFm3HgCEIBY5pFkuDA2qF6/HgEBy+HgE6pFo3HgCEeBgD5pFmuDAonG0+HgE93H8/HgEv3H8/HgEB8/Hg
-EB8/HgEB8/HgEB8/HgEBu/HgEBu/HgCB8/HgCB8/HgEnc0+HgEi4H0+HgC6pFq3HgCESB4B5pFouDAonG2+HgE/3H+/HgEqyB+/HgEB+/HgEB+/HgEnc2+Hg
-Ei4H2+HgC6pFs3HgCEKBY5pFquDAonG4+HgE+jH4+HgCs3HggIgC6pFu3HgEEMBY5pFsuDAonG6+HgEB6+HgCB6+HgCgqF6+HgC6pFw3HgCIAB6lCIABBCAA
-BNIAugIAo6HAi/HAi/HAi/HIABBCAABNKA0gIAu6HAo/HAo/HAo/HA07HIABBCAABNGA6gIA06HAu/HA67HIABEIABGIABq+CIABs+CIABu+CIABBCAABNQA
-qhIAk7HA6tGA4tGAy+HAmhIAy/HAmhIA+/HIABBCAABNOAwhIAq7HAguGAkgIAkgIA4+HA4+HA4+HIABBCAABNSA2hIAw7HAqgIAqgIAyhIAyhIAyhIAyhIA
-2DAqgIIABBCAABNEA8hIA27HAynGIABBCAABNOAiiIA87HA2gIA+hIA+hIABA2gIA2gICAA6DIABBCAABNQAqiIAk8HA+gIAmiIAmiIAmiIAmiIA+gIA+gII
-ABBCAABNIAwiIAq8HAkhIAkhIAw9HIAB8/CIABBCAABNKA4iIAy8HAshIAshIAshIAshIHABACAA6DCAAmECAAkECAA8DCAAKNIAmjI1kBqoHs3Hm+H+jH6h
-I73HwoHMABCNCA+hIuIk9HMABCNGAiiIBqF+jHiiI73HiiIMABCNIAujI3kBuE+jHmiI4dy+Hh3H4pDMABCNEAyjI3kByEBSMABCNEA6jIo5H2Fr5HWMABCN
-EA+jIskBwpHr5HaMABCNEAikIjuGw7Gj4C89HNGAw/H7zB85G3V0Fm2BygINKA0jIB0+Ho5H0pHr5HiBtsCiCB+/HMABCNGAmkIB4wG2iC6wGnc+iIMABCIA
-BqkIIABqyHMABk7BNCA8hI7DojIMABCMABs9CNCAujI7DujIMABw9CMABy9CMAB09CNGA2jI/U+kI1qBwgI7DUMABCCAAizHCAAy9GNIA2gI7zBi7G3V6Gm2
-BglIyV4gIMABCMABqBNCAohIgfmrGGGAEBABCBEIAB+iIIABCKAAohIKAA03GIABwkIIABCCAA04GCAAKCAAKNEA6kIBguHBguHMABCNEA2hIBw3Gn2Bi3GM
-ABCNEAilIp6H03GyVyqHMABCNGAmlIofsuHtvCiiIyV2qHMABCNMA+jIBqlIB6qHBqlIB6qH1qBkiI7DkmIMABCMABu/CNMAoiIm6H2uHBsiIn6H2uHBsiI1
-qBqiI7DqmIMABCMABEMAB2/CMAB4/CNKAyiIB6lIB6lIxpGqrHyV0iIsqC2iIMABCMAB+/CMABggDMABigDMABkgDMABmgDMABogDNKAijI5uFynIxyF+5GB
-ynItvCmjI7D4BMABCMABENIAojI5uF4nIxyFk6Gi7H4nI7D+BMABCMABENKAujIof8vHxyFq6Gi7H+nItvCmsH7DkCMABCMABENIA0jIofiwHssHg5GxpGss
-H7DqCMABCNGA4jIofmwHp6Hy5GssHk5GMABCNIA8jIofqwHssHo5GtvC0sH7DyCMABCMABMMABKMABINKAmkIoyG0wHssHy5GxpG+sH8DunI7D8CMABCMABy
-hDNIAskI5uFuoIm2B2oIyVukItvCwkIMABCMAB4hDNIAykI5uF0oIm2B0lIyV0kItvC2kIMABCMAB+hDNGA4kI5uF6oIm2BipIyV6kIMABCMABkiDNGA+kI5
-uFgpIm2BgmIyVglIMABCNIAilIofwxHm2BspIyVklItvC6tHMABCNIAmlIof0xHm2ByjIyVolItvC+tHMABCMABENIAslIof6xHm2BumIyVulItvCkuHMABC
-NIAwlIof+xHm2B+jIyVylItvCouHMABCMABENIA+oIB+oIofkyHxpGoEyV4lIMABCMABijDMABkjDNGA8E5uFgqI2Y8EBgqIMABCNGAmmIofwyH2YmmIi8Hq
-pIMABCMABEMABGNKAumIof4yH2YumIi8HypIBumIBumIMABCNGAymIof8yH2YymIn8HymIMABCECAgEB0oIAIABCIABCHABAKAAqrHEWBgWyVmmIABonIgCB
-u4HgCBXgMBTgEytCg6HgsBB+qIgCBuwHgCBuwHgEBuwHgEz6GZgEIABopIECAI2oBBADAAAEqqICIABEEIBgCoyG0zHAzS+nIgEgbm5HgEBu7GgUEOBwTBk3
-BAjjDDgIBkhIgEBwqIgEjpDwqIgCBwqIgCBFgEHABACAACDAAAI2qIJEMB4BByrIA5uFBgEB8jIgEB8jIgEB8jIgErbmmIgECAAg0HCAAEDAAAk0H+qIgCHA
-BAHABAHABAHAsqDAHABAGIBEBABCBEBGEMAwBlyGwkIABwkIgEBwkIgEBwkIgEBwkIgEBwkIgEIABCCAAsjDCAAwBCAAoBCAA2BCAA6BCAAq1BCAAONQAyqI
-2vF+rIBOBOBOBknIBKB+2B8DUMABCNKAisI2vFisI39HS49HS59HSBMMABCMABmmDMABomDNCA+qIwMm9HMABCNGAusImZy9HnZotIBmyHMABCMABymDMAB0
-mDNKA2sI2vF2sI39He49He59Hej+HuyHMABCNGA6sI2vF6sImwGej+HyyHMABCIABwrIHABAHABAHABAHABAKAACHABACAACCAAhLCAABNEAytIA29GAimGN
-GAm+GA49GAwsIA2sICAACCAAw8GCAASNEAgrIu+Bu+GBgrIMABCNCAsvI+9B4+GMABCNEAkuI+9Bg+GpxE+9GMABCNIAouI+9Bk+G1qBivIpxEqvIxC89GMA
-BCNCAwrIu+B++GNCA6vIu+Bg/GNEAwuIof23H8VmvGNGAqrI+9Bq/GjEssIrUsrINGA0uIyiCu2H+9Bs/G3VsqGNKA2uIyiCw2HziCi9GtsCoqGB4tIy7Gwv
-INGAw/GolBq/G+9Bw/G7DyvINGA8vI+9By/Gu+Bs/G/agsGMABCNIA+uIoyGk4HxnCytIBotG/1B89HMABCNEA6rIp6H0hHssHmhHNIAkvIofq4H/UgsIt9B
-gsIBkvIMABCNEAovIBiwIBkuIMABCMABINKAmgHBy/Gu+HiCBuvIBuvIB4BMABCMABENIAssIof64Hm2B2wI1qBusIxpGk1HMABCMABENIAysIofg5Hm2B0t
-I1qB0sIxpGq1HMABCMAB4kDNKAgwIu+BygHofm5H5uGilD2X+kDBixIMABCMAB+kDNIA+sIofs5Hm2BguIrUgtItvC21HMABCNGAkuIofw5Hm2BsxIrUktIM
-ABCNEA6xIof05H2vFotIMABCNKAqtIqsE4rIyVstIxpGi2Hn2B2rI/qGstINKAstIqsE6rI/qGutIxpGk2Hn2B4rIyVutIMABCMABGNEAmyI1CiDyVynIMAB
-CNGA+wI8DmzG1CmDyV2nIMABCNGAixIsImhHBqyI8NoDMABCNOAmxIofs6Hyd07HtvCiuI1qBgyIBgyIlJwoIBssIMABCNMAqxIofw6Hyd47HtvCmuI1qBky
-IB64H1/HogIMABCNEAuxIof06Hgfw4GMABCNGAyxIyiCs5H+9BqiHg2BqtGMABCNMA2xIyiCw5HBoiHBuiHBoiHBuiH7DwyIMABCNIA6xI7/HsiH8/HyiH9/
-HsiH+/HyiHMABCNIAqzI7/HwiH8/H2iH9/HwiH+/H2iHMABCNEAiyIolB0iH+9B6iHMABCMABENCAoyI+9BgjHMABCNGAsyI8/HkjHolB+iH+9BkjHMABCMA
-BqnDNCA+zInxEirGNEAg0I+9BsjHmyF6hHMABCNIAwvIoyG+7Hm2BywIByvIxpGo4HMABCMABsEMAB0JMAB6nDMAB8nDMABsENCAmzI+9BijHNEAozI+9Bgk
-Hm2B4sGMABCMAB2EEWB4D6WgjGAhlBFgMjEqvIgEBqjIgIrjBo7HgE4XkzHgE6nBqyIgEyG4hIgEv2BqyIgMBo0IgEBo0IgCHABAE2B1CgKBovIABBgIBqkH
-gE0iCuiHgEAHgQBLgIBuvIgEBuvIgIBuvIgIB00IgIBuvIgEBuvIgIBuvIgIBuvIgIBuvIgIBBgIrwB4iGgEBNgEAJgEBuvIgIB22GgIBuzIgEuYyzIgCByz
-IgCByzIgCBqvIgCBqvIgECAACHA5gIAEIBoBBuvIABwkHgIBwvIgEB4zIgEFEAQBovIABukIAFEAQByvIAByvIACAAICAAINEA2yIm2B8xIrUq1IMABCMABm
-uDNGAiyI+9BkkHm2BiyIBo0IMABCNGAmyI+9BklHvpGmyI3hIs0IMABCNGAqyIziC8iHm2BqyI3hIw0IMABCMABECAAolHNCA40Iof+9HNEA60IziCmjH4sE
-60IMABCIABBNIAg1IAylHAyxIABAg1ICAABEaBoDBs2IABCgEBusIgEB2xIgEB+xIgEB+yIgEBm2GgEBHgEBqwIgEBgxIgEBy/HgIBmxIgEBglIgCGqBBEBQ
-BSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BIABBNEA22IAIAq1ICAAEHABACAASCAAENCAqtGjFCMABCNCAk3I1vCutGCAABHABACA
-ABESBoC4sE81IAmGylIgCvXGgCB8xIgE1D8lIgIB2xIgEBk5GgIB81IgE7D62IgCCAABHABAHABACAACNCA23IBMMABCNEA63IvXUBMMABCNCA+3IvXYMABC
-NEAi4ItjIYvXcMABCNMA62IBc4sE81Iu+BsnHolBsnHxCumHriG81IMABCNEA+2IvXkBv2BcMABCKAA82HGYBEBABCBEBGBIBKBMBOBQBSBUBWHABADAAA63
-Io3IcCAAu7HCAAGCAAMMABwxDMAByxDNGA03IB03I4sEkkD7D03IMABCNEAk5IjuGywHB+gIMABCMABybNEA+3IBSBQMABCMAB6bMAB+sDNCAy5IgOy0HMAB
-CECAImDm3IAIABCCAA3vKHABAHABAEYBwC5pFmoEAkY85IgE9R85IgE+R85IgEhS85IgEz1C85IgEy1C85IgEB85IgElYg2IgE7Du5IgCB04IgC6pFqxIgCE
-QB4B5pFooEAkY+5IgEhS+5IgEz1C+5IgEBgwIgEB8zIgElYi2IgE6pFsxIgCEUBgC5pFqoEAkYg6IgEhSg6IgEz1Cg6IgE91Cs3IgEB03IgE5kI+zIgElYk2
-IgEsG44IgC6pFuxIgCESB4B5pFsoEAkYi6IgEhSi6IgEz1Ci6IgEy1Ci6IgElYm2IgE7D05IgC2kI64IgC6pFwxIgCEQBwB5pFuoEAkYk6IgEhSk6IgEz1Ck
-6IgE5kIi0IgElYo2IgEsG84IgC6pFyxIgCEMBoB5pFwoEAkYm6IgEBm6IgEBm6IgElYq2IgE6pF0xIgCEMBoB5pFyoEAkYo6IgEy1Co6IgEBo6IgElYs2IgE
-6pF2xIgCIABBCAABNKAy6IAs0IA4pHA0gIAu6IAm5IIABEIABBCAABNKA66IA00IAgqHA8gIA4wIA00IIABEIABBCAABNMAi7IA80IAoqHAkhIAq4IAqBA80
-IIABBCAABNIAo7IAi1IAuqHAqhIA85IIABEIABGIABIIABKIABBCAABNIA27IAw1IA8qHA4hIAw1IIABBCAABNIA87IA21IAirHA47IA47IIABEIABGCAAkC
-NIA46IgbqnD/Xy7Iu1F46IB+1IMABCHABAHABANEAg7I+9B4rH3V42GNCAi7IjyG2lEMABCCAABNEA08IAsrHAu2ICAAsiHNGAs7I/1By2Ig4C6nD7vB6nDH
-ABAHABAHABACAAECAAENGAwsH+9BwsHxyBsyIB82INGA67IyiC0jIu+BssH4sE67IMABsNNEA2sH+9B2sH7D48IMABCMABKNCAw9IxMu7HNIAm8IjuGg1H6W
-kgIxMw7HxyB6yIMABCMABEMABGMABINGAw8IxyBkzIjuGq1HBw8IMABCMAB4hCMABsgBMAByxDNIAy5IofgmIm2B89IyV05I2YqiINEA88I+9B0tH7D29IMA
-B4JMABENEAu+IxyB2zIu+B0tHMABCMABwONGA6tH++HstHxyB8zI/Xy6IMABCNCA4+IB2BMABCNIA8+IxyBk0I/X66IBgiIB+hIMABCNGA09I+9BsuHvpGu7
-I3hI09IMABCMAB+OMAB++BMABiBMAB8mCMABk/BMABoBMABinCNGAi7IofsnI2Yi7IBm+IMABmnCMABwCMABmCMABoCMABqCMABsCMABuCMABiWCAAiyFGGB
-EBABCBEMABmgJNIA++IqoG48ImD48I0qGggJxnCk6INGA09IoyGmoIumG6/IxnCogJE6BBojBBDABgxIgwKBi/IgIB8/IgCB8/IgCB8/IgCB2qHgCB2qHgUB
-87IgUB87IgEBqgJgEBi/IgEBi/IgCBwrIgCB6tHgMB8/IgEB8/IgCB8/IgCB8/IgCB8/IgCB8/IgCBgkIgCBskIgwBBgkIgEBskIgwBrjB8mIgE4X4+HgEyh
-I2vIgE6W0uGgEEQBgHyUk/IA6nBo/IgCpc+tIgCB44HgUBk/IgMBk/IgCv7Gk/IgCBwiIgEDAAACm/IDGWBEBABCBEBGBIBKBMBOBQBSBUIABBCAABHABAHA
-BADAAAi/Iy/IgQNCAghJzSy8HNEA2/IzS08HB0mCGmEBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB
-8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkENEA6/IA8uG
-A6/ICAACNEAqhJAgvGA+/ICAACDAAAygJigJGEGBOBCABCgDB89IgDDAAA89ImgJCDAAA6gJogJGHAqqDAHABACAAniHCAAEKAAo+IHAynEAHABACAACCAAI
-DAAAshJ8gJIGOBEBCBEBGBIBKBMBUKAAumGEKBcBmhJAB6+IgBB4+IgBBwmGgCB+gJgIECBEB6+IAEIBQBq0HAB++IgBBCgBkpDKgCEEBuDBs0HABBgBDAAA
-oiJqhJsDCAAMNGAuhJ42Bi6FonFu4FrUuhJNGAwhJ42Bk6Fl1B+5F2qDwhJNCAyhJ42Bm6FHABACAA98DHABAHABACAACCAAGCAAgjJMABuuDDAAAmhJkiJD
-HABAKAACCAACKAAoiJDAAAwhJuiJECAAEHABAHABAEMBgB8uBwjJABwjJgCBwjJgCB6/IgCw9GBgC0iG47IgECAAEEgClzCwIqkHk9HABq5EgEBvBgEB8rGg
-EqiGZgCshH6iJgCB6iJgCjvB0jJgCB0jJgCBs/IgC1vCw6GgEBw6GgEAdgEB8jHgIB2hJgEB2hJgEB2hJgEB+iJgEB+iJgBB+iJgBB+iJgBB+iJgBB+iJgBi
-EbgBg/C8+IgCvvBikJgEAfgEAhBgIApBgMArBgQBnBgQBg+IgEENB4T8D3BAABi+IAgE7zB+5HAgEz0BgxIAggBnkG2jJBgQ+1BgxDAgEHAvzBAHABAEOBgG
-A7BAjW8jJggBB9BgCB/BgGz8Cs9HgMBhCgE7zBk6HgEHABAHABAHAu0BAHABAHABAGEBEBABCIABBNEAEAu6EA4sGIABwjJGGBEBABCBEFEAQB0/IAB06EAF
-EAQ+1Bw/IABu0IAFGAYjaqzIABs3HABi/IAEEAYBytHA/1B0rEgEEGAgB6nB6kJAjE8/IgEBBgICAASFEAgBBGA4GEAFEAgBvoBs0IABijJAEgCBgQAFA3mB
-2xIggB4Rw5IgsBBokJgEBokJgC7DwlJgCBu/IgEz8Cy+HgEv0Bu6EgExwCu/IgEByBgEB46EgQBilJgE8DskJgCBskJgB6sIHgBBk0IgEBgzIgEBqgJgUBy6
-EgEBy6EgEBwlJgEBwlJgEjxCilJgEBilJgCqyBqgJgCB+/IgE79C+/IgI7zBq7HgI+0Bg1HggB/0Bg1HgEBkgJgECAACGEBEBABCEGAgC1Dq0IABqgJgEiE2
-lJgICAAg7EGeAEBCBEBIBQBgCBgEBgIBQBCBABCBEBGBggUBQCAABHABACAABHABAHABAEEAgC1D60IABstBgEDAAAklJglJDDAAAYilJDCAAIGGBEBABCBE
-HABACAA6sICAAENCAulJ1vCk9GNMAwlJqkH6/Hx3Fs8EBEy7B2gJ1qB4mJ4d8hJMABCHABANEAqkJB2lJB2lJMABCMAB6/DNGAwkJivI8lJjvI8lJxsI8lJM
-ABCMABggEHABAKAAklDCAACHABAHABAHABAHABAHABACAAomJIABBCAABNIAkoJA+hJA+hJA4mJA8hJNKAmoJg4CgiJ7vBgiJrU0jJBG/1B+hJMABCNGAqoJ
-/aisHBmiDq6BmgJMABCNCAmkJ/amsHMABCNIAyoJ/aqsHxvIuiD7DqgJq6BugJMABCNEAukJ/ausH7DugJMABCNCA6oJwgBg1IIAB4oJHABAIABBCAAEKAA8
-nJHABANGA8nJBs0I0wBkpJxSijJNCAqpJlY+6DHABAKAACCAABHABACAAGCAABHABAMAB4wEHABAKAACCAACGEBEBABCKAAk7DCAACHABAHABACAACHABACA
-ACCAAKHABACAABHABACAABHABAGIBEBABCBEBGCAABHABANCA4pJyIkBCAA5CHABACAACCAAp1MDAAAgrJiqJggBNEA2wE+qDkqJ0qGqlJMABCEGBY1DikJA
-yVirJgCzakmJgCCAABHABACAA//QHA0sBANCA+rJ2oBwpINCAgsJB0qJMABCNCAksJB4qJMABCNIA8qJB0CrC8qJn3F8qJB8qJMABCNCAgrJ3wI4CMABCMAB
-INCAysJgsB21HNGAorJgsB41Hm2Bq9GyVorJMABCNGA4sJBoD/U0sJyVsrJMABCHABACAACHAk0CAHABAMABk4DHABACAACNCAqtJ98Do+HHABAHABAHABAH
-ABACAACCAABNGAssJAEA0jHA0jHGQBEBABCBEBGBIBKBMBONCA8tJB0pJMABCHABANGAiuJA8nJAwtJAwtJCAACEKBU5pFs8EAtyF8rJgExuE0tJgCmD0tJg
-C6pFwlJgCEMBY5pFu8EAtyF+rJgExuE2tJgCB+rJgCB8sJgC6pFylJgCEKBU5pFw8EAtyFgsJgExuE4tJgCyV+sJgC6pF0lJgCEKBU5pFy8EAtyFisJgEBis
-JgCBisJgC6pF2lJgCEIBQ5pF08EAtyFksJgE3uFitJgC6pF4lJgCEGBM5pF28EAtyFmsJgE6pF6lJgCEKBU5pF48EAtyFosJgEn2BguJgCqsEguJgC6pF8lJ
-gCIABBCAABNIA4uJAyoJAyDAmuJAmuJIABEIABGIABBCAABNKAivJA8oJA8DAwuJA6oJA2tJIABEIABBCAABNIAqvJAkpJAkEA4uJA+tJIABEIABGIABIIAB
-BCAABNIA2vJAwpJAwEAsvJAsvJIABBCAABNGA8vJA2pJA2EA0rJIABEIABYIABBCAABNEAmwJAgqJAgFIABEIABGIAB2BHABACAACHABAHABACAACCAAGCAA
-BHABACAABHABACAAowJCAAy9CHABAHBBADAAAwwJ+vJiBHABAHABACAA8mJCAABHABANEAqwJ98D0iI6TENEAswJ98D2iI+8BiiGNEAg3E+qDuwJ6qD0rJKA
-A2wJIAB4wJEYBwCBlEABqgJgEBuxJgEBuxJgCB69HgCBnEgEB69HgEBnEgEBuxJgEBuxJgCBpEgCB4tJgEEkBBgGB3EAB7EgEB/EgEBjFgEBjCgEBpFgEB3E
-gEBvFgEB3EgEB3EgEB1FgExC8jJgE3C+pJgIjEysJgEzS4vJgI7D4vJgC3EisFgC5GisFgEHABADAAAyuJ6wJCHABAEWBoH2Z+xGAn2BwvGg4BB+wJgEBxDg
-CBxDgKBs2GgKB6xFgKBgwJgEB6sJgEBpDgIBixJgEHABAHABAECBIrCquGAECBEB4gJAHABAGmEAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBgBBiBBk
-BBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDBy
-DB0DB2DB4DB6DB8DB+DBgEIAB8kIHABAEcBgK7DiyJABiyJQBiyJQBiyJQB0xJQB0xJgBB6jIgBBumGgEBqyJgEBywJgCBytJgCBqyJgCB2sJgCBBgEDAAAG
-yxJRGmBAEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQEEBYjEytJAyV2xJgIEiBBwMB0tJAiEgzJgIqtB4xJgE
-B4xJgCBgzJgCyGFgEB4xJgElY+xGgEBHgE98DikIggDB0tJgEB4xJgIobg0IgEtpD0tJggBButJgI65DyyJgI3RsoJgENEA6xJABA6xJCAAECAAEDAAAKgyJ
-IHABAHABAEGAEBwxJAB2xJgBB2xJQEyBBgYt3IkuJABqnGgIBizJgMBizJgCBizJgCBBgEBFgEB4gGgEB6iCgEBykIgEBqnGgEBCgMBizJgEvoBsiJggBBBg
-QjWizJgEBizJgCBizJgCBqnGgE4kHQgMBkiJg4GBoyJgCBoyJgC6jGykIgEBsiJgICAACHABACAACHABAHABAG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBc
-BeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BEhBBQBswJAAi3CswJAgCBmzJAgCBmzJAQBmzJAQisGmzJAQBmzJBQBmzJBCBmzJBCBmzJBCBmzJBCBmzJB
-CBmzJAGBmzJAQBmzJAQ6pFsiHAQNEAk0JAiqIA6xJCAACEjBBUB0wJAAB0wJAgB6nBywJAgBBywJAgCBizJEgCBizJEIBizJBIBizJBCBizJBCBizJBCBizJ
-BCBizJBCBizJBCBizJBCB0wJACqoDqCAgBB0wJAgBKAACEIBI+5I4wJA/5I4wJgB1qB4wJgBqoDuCgBEEBEB6wJAB6wJgBEEAM6qIiTA7qIiTgDFEAMACAh8
-GCAEIBSACABgxJgGv6IgxJgBw6IgxJgBEEAI1hDgxJA2hDgxJgCFEAIACAh8GCAEVBUBg0JEAmEg0JEIBg0JAIBmxJAQ7WmxJAgBBmxJAgBBg0JAgBjuDg0J
-AQqoD8CAQACAgBKAACEEBCBk0JABk0JQEEAgB1hDi5GA2hDi5GgIFEAgBACAh8GCAEPBoBncq0JEAmEq0JEIBsjHAIBwxJAwB66Iq0JAgBBq0JAQACAQEWBY
-B6zJAlqCyxJgCBg0JgBBg0JgBBg0JgBBg0JgBBg0JgB7Dg0JgBBg0JgBBg0JgBBg0JgBCAAEEbBwF2Z+0GAAioD+zJAg4BB40JAgCBk0JAgCBw0JAgBBw0JA
-QB+zJAQBuzJAgCAHAgCBgzJBgIBgzJfCB6vJA+BBJAgICAACHABACAAEFEAQB8xJAB05GACAAlxHEIBYh7Iq0JAB0BgC7D0zJgIo7I0zJgBCAAeFEAYBEABU
-AEEBUl1B+5GABw0JgICAAqDECBIBwDAHABAEEBQ1D0kJAB0DgECAAGCAAGCAAGDAAAqsIg1JAGMBEBABCBEBGBIBKHABAKAACEgBBoCBk0JABq0JgEBq0JgC
-Bu0JgCBu0JgCB8zJgCBq0JgEBq0JgCB8zJgCBo1JgEBq0JgCBq0JgCBq0JgCBsyJgCBsyJQBsyJQKAACNCAu0JA2sICAACNGA82JA6sIAy0JAy0JCAACNEAg
-3JA+sIAk1JCAACNEAk3JAitIAWCAACNEAo3JAmtIABCAAYCAAENEAu3JAstIABCAAaCAAENIAizJAytIAq1JAgtJABCAAn9MCAAECAAqqICAAooJCAAgGCAA
-2rGCAAoFCAAoDCAA6DCAAgECAAgENKAqpI9oDo4Jg9Bo4JBg3JB4tJ4dszJMABCNCAk3J98DupINCAwpI98BwuIMABCNEAq3J98B0uI98D0pIMABCMABwLNE
-A6pIB6pI6pDktGMABCNEA6yJ98D+pI1qBu4JNEAi5JjEiBBgqIMABCNCA04JhlBy8BNCAmqIjEoBMABCNCAuH98DqqIMABCNIA21J98Dq9G2Yk4J1qBk4J55
-D21JMABCNKAo4J98ByvIlJyvJ2Yo4JrUi1J7Do4JMABy5CMABYMABaMABcNIAy4J98D8qIBy4JBy4J4d+0JMABCNEAgrI98D89G4di1JMABCNEAkrI98DkrI
-4dm1JMABCNCAq6JBoCMABCNEAi5Jy9IsCrU81JMABCMABoNNEA06J98DyrIgqFwZMABCMABuNMABwNMAByNNIA8rIrUs6J4d+1J7Dy5J5Zy5JMABCNEAgsIx
-S80Js8Dw6JMABCMABENCAo7J98BmxIMABCKAAkpHHABAHABACAABNGAo6JAysIAmgGA2rGHABACAACCAAONEA21J6nBqzItvCggJNGAy6JB8sI+8DwgGg9Dg
-sGNGA06J98D+sI+8DygGg9DisGNEA26JB65G98DgtIMABCMAB2DHABAHABAGGAEBCBQBgBGEBEBABCHAuqDAE8BB4U98BwyIABwyIgEBo6JgEBo6JgCBo6Jg
-CBq4JgCB5FgCn4CzFgEB1EgQBo6JggEBo6JgCBowGgCBi3JgMBirJgIiEu8JgE1rCi3JgEBirJgImG4qJgCBy2FgCBy2FgEB+1FgEBy2FgEBy2FgExmEs0Fg
-EBo3FgEBqpJgEB3FgQ1X0oJgEBwyIgsBBwoJgEEEBI9wFq6JAj4Cq6JgCECBYsIBADAAAEs7JDEMBoBB2zFAB2zFgE1DqrJgEq5Du7JgCBu7JgC8V88GgEEQ
-BwCBsrJABg7JgCBy6JgCq5Dy3JgCBy3JgCB4zFgEB4zFgEBCgEHABAHABACAACCAAGEaB4B7D08JAl1Bw5JgC57IBgCB08JgE91C67JgC2Z08GgCt2Iq7JgE
-46Is8JQ16Ik8JQnc48JgBu2Ig8JgBB26JgB85D86JgECAAmJEEBwE0nBEABwgHgcEEAEBm8JABm8JgBE/BBgf98BqzIAABDAgkMB45JAgEBs8JAgCBo8JAgB
-BKAgBBk4JAgEB65JAgC16I08JAgBB08JAQB08JAQB08JAQB08JBQB08JBCB08JBCB08JBCB08JBCB08JBCB08JBCB08JBCB08JBCB08JBCB08JBCB08JAMB0
-8JAQBi8JAwBBi8JAgCB45JAgCBFAgEz+IEAgEBCAgoCErCBgF1hDyhHAAB3CAgIB4aAgMB4aAgEB65JAgEs8Dg8JAgCBq8JHgC/6Iu8JJOrgJq8JBSBq8JGC
-Bu8JJMBk8JASBk8JAgCB9CAgCngJq8JBgBBq8JBCBq8JBCmgJq8JDCyTq8JBGBq8JDCBq8JBGBq8JBCBq8JBCtgJq8JBCwgJq8JBCBq8JBCB28JACB28JAQB
-65JAwBBg8JAgCBhDAgEBlDAgEBpDAgE57IOAgEBuuIAgEBuuIAgEz+I5CAgECAACCAA9nEHABAKAACCAABNEA89JA6zIAy1FFEAoBByqJAByqJAESAYjDm9J
-ABm9JQBm9JQBm9JQBw8JQjvB89JgCBw8JgEB68JgCB68JgBELAQB28JAAB28JAgCB47JfgCgE47JB+BB47JACEjCBgtBBWAABoBAgwPBDAgoBBHAgEBg+JAg
-EB4qJAgEB4qJAgUAGAgUB08JAgUB08JAgCB08JAgCB08JAgCBo+GAgCBJAgEBPAgEB+3JAgEB+JAgEBTAgEBq9JFgEBq9JBKBq9JBCBq9JBCBq9JACBq9JAQ
-Bq9JAQBq9JAQBq9JAQB+8JAQBEAgBBCAgMB67JAgIB67JAgCBVAgCEYBoCBowGAB68JgEB+8JgCBu9JgBBu9JQBkvJQBoiHgCBw6JgIB+8JgCB+5JgB5Zw4J
-gDBy4JgICAACHABACAACCAAWHABAKAACCAACNEAk+JA00IAs8JCAACDAAAq8Ju9JNHABAEEBIB08JAB08JgCEjBBYB09JAA/nE28JAgCB28JAgCB28JAgCB+
-8JBgCB+8JBCB+8JBCB+8JBCB+8JDCB+8JBGB+8JECB+8JEIBk9JBI0qGk9JHCBk9JAOB+8JAQB+8JAgBERBYBy8JAA08I48JAgE0jJ48JAgCB48JAgCBm9JA
-gCBm9JFQBm9JBKBm9JBCEGAQ08I68JA6nB68JgCgZ08JgCEGAQB88JA6nB88JgCgZ28JgCEEAIB+8JAB+8JgCE9IBonCBmBAABo9JAgwWv2Io9JAgBB07JAg
-BB68JAgCBg9JAgEBg9JAgCBg9JAgC1+Ig9JAgCBg9JAgCBg9JAgCBg9JAgCBg9JAgCB68JAgCB68JAgEBg9JAgEBg9JAgCBg9JAgCBg9JAgCBg9JAgCBg9JA
-gCBg9JAgCBg9JAgCB65JAgCB65JAgIBg9JAgIBg9JAgCBg9JAgCBg9JAgCBg9JAgCBg9JAgCBIAgCBo9JAgMBu9JAgBBu9JCQBu9JBE0qGu9JFCBg9JAKB6b
-AgCBu9JCgGBu9JBEBu9JBCBu9JBCBu9JBCBu9JCCBu9JEEBu9JBIBu9JBCBu9JBCBu9JBCBu9JACBu9JCQBu9JBEBu9JBCBu9JBCBu9JBCBu9JBCBu9JBCBg
-9JACBg9JAgCB68JAgCB68JAgEB68JAgEBg9JAgEBg9JAgCBg9JAgCBg9JAgCBg9JAgCB0CAgCBg9JAgMBg9JAgCBg9JAgCBg9JAgCBo9JAgCBu9JAgBBu9JA
-QBg9JAQBg9JAgCBg9JAgCBKAgCBg9JAgMBg9JAgCBg9JAgCBg9JAgCBg9JAgCBg9JAgCBg9JAgCBg9JAgCBg9JAgCv8Ig9JAgCw8Ig9JAgC50Hg9JAgCBg9J
-AgCB68JAgCB68JAgEBg9JAgEBg9JAgCBg9JAgCBg9JAgCBg9JAgCBg9JAgCBg9JAgCBg9JAgCBmgJAgCBmgJAggBBowIAggBBowIAgEBotJAgEBowIAgEBBA
-gEBDAgEBDAgQBowIAgQB+9JAgEBg9JAgCBg9JAgCBg9JAgCBg9JAgCB+9JAgCB68JAgCBg9JAgEBg9JAgCB4+JAgCB4+JAgCB+9JAgCBu9JAgCBu9JBQBo9J
-AQBg9JAgBBg9JAgCBGAgCBEAgIBCAgIBg9JAgEBi7JAgCBHAgCBi7JAgEBNAgEBRAgEBVAgEBm2FAgEioE61FAgEDAAAOg+JBDAAAQi+JENCAo7JAm3FCAAC
-HABAKAACCAACHABACAACHABACAACHABAKAACCAAEEEBUBqkHAB8+JgIEGBQ57IoDA/6Iu+JgEshJu+JQEfACj7Im/JBABm/JBCBm/JBCBm/JBCBm/JBCBm/J
-BCBm/JBCBm/JBCBm/JBCBm/JBCBm/JBCBm/JBCzhJm/JBCBm/JBCBm/JBCFEAC5RCABo/JAHABACAACHABACAACHABACAACHBBACAAaEOBoBBo/JA9kHo/Jg
-EBugKgEBugKgCBugKgCBugKgCBugKgCEOB4BBHABLgE84DPgEBTgEBXgE1DbgEBbgENEA4/JABAiyICAABEaBgI98Bm3IABs/JgE30Hs/JQBs/JQBs/JQBs/
-JQBwuGgCBmyIgEB2gKgEBqtJgE1XstJgsB1KIgQ+8BGgUCAAGNEAshKAGAqyICAACNGAkgKAKAi5GAo5GCAACNEAogKAOAogKCAACNEA4hKASAsgKCAACNCA
-8hKAWCAACEOBgU/U2/JAm3F2/JgCt9B2/JgCrU2/JgCB2/JgCB+mJgExSBgEDAAAwwH2gKTEUBoWBEAxS+7JggKv8D+7JgEv+I6/JgEw+I6/JgC7D6/JgC98
-DizIgEu+Ii4IgE98Bi4IgEjE08JgEEIBgBBi7GABi7GgEBi7GgEBi7GgEHABAEEBI1qBggKA4mGggKgCCAAICAAGCAAsENEAyiK98Bw4IBu6FMABCMABEMAB
-wHMABkKMABKMABMNEA0hK98B+4IzqJ86FMABCMAB8HNEA6hK0+IgC98Dk0IMABCNEA+hK0+IkCB+hKMABCNEAujK0+IoC98Ds0IMABCMABqINGAoiKzqJw7F
-98Dy0IBoiKMABCNEAsiKzqJ07F98D20IMABCNEAwiKn2B47F98D60IMABCNGA0iK98B+5IzqJ87FonF0BMABCMAByBMABmvENCAokKzqJk8FMABCNCA+BzqJ
-o8FMABCNEAs8F98Bu6I5ZkjKMABCMAB0vENKAqjKzqJy8F98D01I4mGsiK1qBsiKBugKMABCNOAujK98D41I4mGwiK1qBwiKzqJ28F98B46IonFuCsrJygKM
-ABCNCA2gK98B86IMABCNKA2jK98Bg7IzqJ+8FonF26G1qB2jK7D2jKMABCNIA6jK98Bk7In2B+1IonF6C9kH8iKMABCMABENGAslK98Bq7IonFgD1qBgkKMA
-BCNGAwlK98Bu7IonFkD9kHmjKMABCMABENEAqkK98B07IonFqDMABCMABENIAwkK98B67IonFwDnyGyjKB0hKMABCNGAgmK98B+7IonF0D9kH0kKMABCMABE
-NKA6kK98Bk8I2Z6D1Z6D4mG8jK1qB8jKMABCNIA+kK98Bo8IonF+D1qB+kKB+kKMABCNCAumKlYolHNEA8iK98Du3IlYqlHEGAIBgmKABwkKgCBwkKgBEEBc
-ACAxSorCgENIA6zGB6zG2cw0C87DkmKg9D42GMABCNEAulKqkH+zG87DomKMABCNEAylKjsJi0G98D83IMABCMABENCAknKjsJo0GMABCNGA8lKjsJs0G57I
-+uGg9Dq3GMABCMABEGYAEBABCBEBGBIBKBMBOBQBSBUBWKAA2hDGsBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBmBEGBMt9GkmKA8Dk
-mKgC2YkmKgCKAACE+CB4sHBulKABulKgChX0gHgC2cbgE6a7CgE5tFsmKgEBwjKgCBwjKQBvCwBB9CgE0kGzCgEvgH/CgExgHhDggIr/GulKggQs/GulKgCB
-ulKgCBwjKgCBwjKQBwjKQBwjKQBwjKQn/GwjKQBwjKQBwjKQBjDwCBlDgEBJgEBnDgsQBpDgogCB5CgsJBulKgMBulKgCBulKgCBulKgCBulKgCBulKgCBol
-KgCBulKgEBulKgCBulKgCBulKgCz6Go0CgCBulKgIBolKgEBulKgEBulKgCBw5JgCEYBwrBzUjCABumKg0UBwlKgCBwlKgCBwlKgCByjKgCBvBgEByjKgIBu
-mKgCgalCgCBumKgEhKnCgEGEBEBCBEEEAQ27Gs7CAt7G0lKgEHABAEKB4gBuX4lKAwmG0cgCy7BwkKgiQB4lKgEB4lKgCCAACHABAKAACCAAKCAAouCEGB4C
-1rCs0CAB4iKggBriG+lKgIEYBw2BBDA3EHgEBNgEBRgExuE2gFgEBu3JgE8Ds+CgEBs+CgExCmoKgEBTgEzkCmmKggaBmmKgCKAACCAAMNCAqnKAk8CCAACN
-EAunKA2+CABCAAmBCAAENIA0nKA8+CAEA6iKA4iKCAACDAAAy7C4nKgCECBEmD6nKACAACEEBQp9C6mKA4sE6mKgEGMBEBABCBEBGBIBQEEAQBuhDABknKgE
-EEAI8DovCABolKgCEEAQBupKABupKgEFOAQtjDooKAAGAA2BABqnKABEA+vECA2uJqnKAEmBB4D8Dw8CA4mGwnKgCACgC7WsnKgIBsnKgCBMgCBonKgIBonK
-gEBmnKgEBmnKgEBwnKgEBwnKgCBsnKgCBsnKgC1MBgC1uJsnKgEBwnKgCorBKgCBulKgCCAACHABAHABADAAAIyoKLCAAECAAIEEBIB6nKAB6nKgCHABACAA
-CHABACAACHABAEOBQ/UmoKA7gHmoKgCw/GuoKgCBomKgBigHomKQBomKQBomKQEGAYB+/JAB+/JgEBmpKgECAAx2BCAAKDAAA4iDspKgCDAAAw8CupKgCCAA
-OCAAuDDAAAQ0pKhIDAAAe2pKrCCAAyCNCAmrKBglKMABCNCA+pK7wJklKMABCNIAiqK9wFqhDByC7wJolKBmlKMABCNQAmqK/tJuD27GyhD9wFuhD4mGmqKr
-UmqKB2DBq/J3uFmDMABCNKAunK4mGqqKrUqqK8D6DhXy+C6TsDMABCNCAuqK27Go/CMABCHABAHAytDAHAztDAIABoqKIABkqKIAB+pKHABAHABAEOBwBByq
-KAByqKQlyGorHwDx9HorHgE98BsiJgEk2Ck6HgEBuqHgENCAwsKk2Cm6HNCAmrKk2Co6HNEAorKsIikJj4CumKMA66CCNEA4sKsImkJj4CymKMA96CCNGA2m
-KsIqkJj4C2mKtvCgxJMA86CCMA76CkRHABAKAACHABAKAACCAACCAAINEAisKBEjuDysKMABCNEAmsKyxJGjuD2sKMABCMABIMABGKAAmqKGYAEBEBIBQBgB
-BgCBgEBgIBgQBggBBggCBggEBggIKAA4PKAA2PEfBoHB8oGAABysKAgkCBitKAgCBmtKAQBuqKAQBwtKBgBBwtKUCBwtKDoBBwtKIGB4rKAQB4rKAgCB26JA
-gEB6PAgUB2PAgEBsoKAgEKAAiYIABBNKA+rKAuSAqsBAscAqsBAOEEAQ1hDyrBA2hDyrBgEESBwBnoDqsKAjuDqsKgBshD4qKgBrhDqsKgBB2ZgBBCgEBqkJ
-gIBisKgEBkqKgCCAAMCAAMCAASCAAOCAAYCAA2kJNCA6uKyjDyvHMABCNEA2vHyjD2vHBsuKMABCNCA2tKyjD6vHMABCNCA6tKpnE+vHMABCNMAqvKpnEiwH
-xCgvKBmvKB+tKBmvKBmvKMABCNEAiuKBwqG98BslJMABCMABqUNGAouK98BylJ1hDupKnoDouKMABCNGAwZ98BunGk2C+TmjJsuKMABCNKAwR6asBk2CiUmj
-J0uKljJwuK98BynGMABCNKA4rKBuBk2CmUmjJ4uKljJ0uK98B2nGMABCMAB8UNCA6uK98BkmJMABCNGAisK98BomJBomJBi0IMABCMABENQAumJk2Cm+HyjD
-oxH1hDyuBshD2C2hDyuBBsuKBivKBivKMABCMABqjBMABuVNUA2mJk2Cu+HyjDwxH98D2hJi6IsvK1hD6uBshDktK2hD6uByzJ0nBzzJqvK0zJqvKMABCNUA
-6mJk2Cy+HBya98D6hJi6IwvK1hD+uBshDotK2hD+uByzJ4nBzzJuvK0zJuvKMABCNSA+mJk2C2+H98B+mJ98D+hJi6I0vK1hDqtKshDstK2hDqtKyzJ4vKBs
-CMABCNEA6apnE8xH98BinJMABCMABgWNIAqxK98BonJqzJiTB+SmjJiwKMABCNEAmtK/zJ8C98BkpGMABCNEAyxKBs9IqzJmTMABCNMAqTi0Jw9Ik2Cs/H6a
-ubmjJuwKljJqwK98BspGMABCNIAytKqzJkDk2CgWmjJywKljJuwKMABCNEA+xKi0J49IqzJ2TMABCNKA6Ti0J89Ik2C4/H6a6bB+oBljJ2wKMABCNKA8vKk2
-CsWBowBBqgBw5IowBBsEMABCEEAE7W2uKA7c2uKgBEEAE3nG4uKAsoD4uKgBFIAEBEAB4uKABCA/To3JAEIBI8D2xKAthD2xKQBygBQBCgBKAAweEEAQByVA
-ByjJgEFEAQByVAACAEZBgIBypGAA/jJ2wKEg0DgkJ2wKEI6jJ2wKBI9jJ2wKBC8jJ2wKBCB2wKBCB2wKBCB2wKBC+jJ2wKBCBuwKAkBACAgCGKBEBCBEBIBQ
-BgBEaBwJ30JEAzoJFggEBswKgEB0uKgEwoJ0uKQB0uKQBywKgBBywKgCBywKgCBywKgCilJywKgC2kJywKgCBgxKgCHABAKAACCAACKAA6TEQBoIBkFAB8wK
-g0DB8wKgCB8wKgCB8wKgCB6xKgCB8wKgCBgTgCGgBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeFGAQjFwvBABgxKABwvBAESBgC98BqpJAACgEBqkJgI98D
-qkJgEBmtKgEq2BwxKgEBwxKQBwxKQB8wKgDHABAEEAI6nBmxKAp1JmxKgCFEBIACABixKADAAA8wKoyKDGIBEBABCBEBGGGBEBABCBEEEAEB4xKAB4xKgBFE
-AEBsyKAACAENAY58IuyKBAw8IuyKUC0qGuyKLoBv8IuyKAWnnJuxKAgConJuxKAgEFEAYBCAiUmeAEZBwB6nByyKAA0jJyyKAgCAGAgCBozKAgCBozKAQBoz
-KAQBozKBQBozKBCBozKBC0qGozKFCg6IyyKAKACAgEKAAoTHABAGEBEBABCCAAuVHABAFCAIivH+9CAFCAIBBACAAsvGEGBYAGAAEgEnYowKgECAAsVCAAmC
-CAAm4HCAAWCAA04HCAAUCAA+BCAAg0BCAAiBMABm1KMABu9CNCAs1KBmvKMABCNEAk0Kt3JqvK4vGwuDMABCNGAo0KivHk/Cp3JiBnYoxKMABCNCA41KBmwK
-MABCMABqJMABuJNEA4xK98B2tGB00KMABCMAB25DMAB85DMAB45DMABuaNCAqsJ6nB6tJMABCNEA+1K6nB+tJB4HMABCMABINGAq1KssH2BBk2K7D2xKMABC
-NCA62KssH6BMABCMABw6DMABw6DMABmbNEA+wK6nByuJtvC0yKMABCMABgcMABkHNEAs3K98BqtJ98Dm7HMABCMABgfNGAy3K98DwoJBufBofMABCMABsqBM
-ABifNGAyzK98B4tJ98D4oJgqF2CMABCMABufMABqfNIAg2K98BguJq4JqiBr4J6friG6rKMABCNOAkuJ98B8vG98DkpJ30JivG2Z03HBivGB+7IBsaMABCMA
-B0fNIA63H98BiwG98DqpJ5/Iq0G30JovGMABCNIAk3KB+0KzSyX98BmwG98Dq8HMABCNKAo3KB4D2hD+0K1hD+0Kr4JqgB3mGo3KMABCNIAs3K98B2uJBs3K
-BmxHx5Is3KMABCNMAw3K98B6uJl1B2DnoDw3KBg3KBw3K7Dg3KMABCNSA03K98B+uJl1B6DnoD03Kg5Jk3Kh5J03K7Dk3KB2pIBk3KBg0KMABCNEA+Y98B6w
-GB6wGMABCNMAiZ98B+wGl1BiEnoD83Kg5Js3Kh5J83K7Ds3KMABCNCAs5K30JowGMABCNOAk4K98BmxG2Z+4H5/Iu1G30JswGBmFB4Fo2JuqJMABCNGA05K9
-8BqxG98DyqJ30JwwGMABCNYA45K98BuxG98D2qJ6nBu3Kn6Iu3KBu3KBu3KBu3KBs4KzSyZBs4K16I83Km1Ju3KMABCNEA85K98ByxG98D6qJMABCNEAg6K9
-8B+vJ98D+qJMABCNEA44K98DirJ6T63KMABCNEAo6K98BmwJ6nB+3KMABCNGAs6K98BqwJ6nBi4KusEk2KMABCMABofNGAm5K98BwwJ+Y0xH2qDm5KMABCMA
-BENGAs5K98B2wJB2wJBy0KMABCNEAqHk2Cif98D2+HMABCKAAs+HHABACAAECAAEMABwpBMABsfNKAs7Kk2CipIv2Bg6K8Dg6Kp2Cg6KBg8HMABCNQAk6K98
-DusJp2Ck6Kk6Jk8HBm5K6nBm5Kv2Bk6K7D+6K8Dk6KMABCNGAo6KlYu6HBssHg9D2rHMABCNGAs6KlYqpHo6JwsHg9D6rHMABCNGAw6K98D6sJlYupHBy5KM
-ABCNEAu3KlYypHr6J25KMABCMABsqBNGA66K98DktJBugBjFgBMABCNKA04Kk2CgqIB+7G2Z04KB04KB+6KMABCNGA44KlYgqH2Z44Kz6Ji7KMABCNIAm7Kl
-Ys7Hm2Bg5K1qBm7KrUm7KMABCMAB2gBMAB4gBNGAihBx6Ju8GBk5K4sEk5KMABCNGAy7Kx6Jy8Gg4Co5K7vBo5KMABCMAB02KMAB4/CNEAuhBk2C8qIl1Bw5
-KMABCNCAq9Kv6JyhBMABCNCAsuJqkHw+HMABCNIAy9KqkH0+H6awuJBs3KBq5KMABCNGAw3KqkH4+H98D0uJ1M0uJMABCNIAu8KqkH8+H98D4uJ2Yu8Kt9Bu
-8KMABCNEAg/HpjDi/HzS43KMABCNCAi+KqkHk/HMABCMABglBMAB8gDNCAq+Kv0Bs/HMABCMABg4KNEAw+K5lIq4KxnCq4KMABCNCA0+KokI8/HMABCNCAs9
-KokIggIMABCHABAEiBBgkBBwhBAB6+KgwPjDy9KgEBk+KgCBk+KQ1qB49KQu2I49KgBB49KgBB49KgBBs2HgCBDgEBs2HgEB+4GgEBHgEBLgEB0yHgQBy9Kg
-MNGAg/KA+0JA+vJAu+KCAACNGAiwJAi1JAy5KAiwJCAACNGA89KAm1JAmwJA89KCAACCAAONGAi+K98Bs1JzqJq3GBm7KMABCMABk5KNKAo+K98By1JonFo1
-H1qBi7K7Do+K2qDg1KMABCMABEKAAkjICAA3oDKAA6qBCAAiqBCAAECAAKNEAmgL98Bk2J2Z0/HNGA8+Kk2C+tI98Bm2J98DmxJMAB6TMAB6TEEBEB68KA7c
-68KgBELBE/Tg/KFABg/KBKBg/KBCBg/KBCzjFg/KYCEPBE/6I4/KAA/T4/KDQB4/KCGB4/KBEB4/KBChrG4/KBCB+8KACFMAEBBABuuBABulKABGABEABCAD
-AAAg9Kq/KBEIBIB+/KAB+/KQB6uBQBEgBEUBoC8Dm9KABy8KgBlY0/HgDmpDw5HgEvCFABJgEBNgEBwuIgEB06KgEjEq7KgENIAw/KA6xJA2/HABA2/HCAAE
-CAAENGAihLAw7KAEA8/HCAACNEA+8KAIAk3JCAACCAAksBMAB8oBNIAigL98DsyJlYogI98HQBogIMABCNCAyhL6ag8KHABACAACNMAsgL98D2yJ57IO8D8/
-KthD8/K2YsgL6Ti+KNEA6hL98B43JjvBi/KMABCMAB4RHABACAABNMA4gLA+7KAy+KA4gLA4gLA4gLAizJNGA6gL98Bk4JonF63H1qB09KNIA8gL98Bm4Jon
-F83H1qB8gL2qD03KFCAIBDAEaB4Bm7ImhLABmhLgBBmhLgBByhLgBByhLQByhLQByhLQB4+KQshD4+KgBrhD4+KgBARgB7D8gLgQ9gJ2+KgCCAACFCAI98BD
-AEcBwCBihLAnoDihLgC8DihLgCjuDihLgC85DihLgCncihLgCBihLgCB82KgCBihLgIB++KgCBihLgCB82KgCiEihLgIBohLgCCAACEkCBgG1qBmhLAh6Dmh
-LgC85DmhLgCj9BmhLgCjuDmhLgCv6DmhLgCm7DmhLgCl7DmhLgCncmhLgC4yJmhLgCp2CmhLgCj7DmhLgC+8BwuGgC+1BmhLgKhsJmhLgCxSmhLgCv8DmhLg
-C65DmhLgCnoDmhLgCBmhLgCBmhLgCBg3KgCBg3KgIBmhLgIBmhLgCw8DmhLgCAMgC2VghLgEBmhLgEv2ImhLgCAGgCu2ImhLgEB8hLgCr5DghLgCGKBEBABE
-BOBgIBiIEEAIBk/KABk/KgCEEAgBBm3KABm3KgIFEAgBAEAACAHABAEGBwBBucAw8D88KgQv8D88KgENEAi0J98Di0J6pDs3HNEA6hL98Dk0Jm7I6hLNEAm0
-J6a29K98Dm0JHABAHABAHABAHABACAACNCAoiLlYuiINCAqiLrUshLEgCBgIlY05IAByiIgEBo+KgEBoyKgIlwB+xKgCBJgC1X8vKgEBoyKgQ0kGo+KgEBuh
-LgIB2hLgCv0BHgKBHgEB80FgEBNgEBPgEBohLgEBohLgEBuhLgEBuhLgCBuhLgC28DuhLgCBuhLgCBuhLgCBuhLgCB8hLgCBw/KQBw/KQBw/KQh8Gy9KQBoy
-KgEBRgEHABAHABAHABACAACCAAGHABACAACCAAODAAAE+iLAHABAHABAHA32CAGWBEBABCBEBGBIBKBMBOBQBSBUNCAojLzL05KMABo+KCAAw+KNCA6kL0qG
-0+KIABikLIAB0iLCAAECAAEEGBM5pFqzGAB6iLgE6pFu8KgCEIBY5pFszGAB2iLgEB2iLgE6pFw8KgEEIBY5pFuzGAB4iLgEB4iLgE6pFy8KgEIABBCAABNE
-AulLAo/KAkjLIABBCAABNGA0lLAu/KAkjLAkjLIABEMABuoGNCA6lLuIghGIAB2jLHABAIABCKAACHABACAACCAAGCAAKMAB+8EMABg9EGGBEBABCBENIAml
-LAq+KAo+KAmlLAsgLCAACNKAqlLAuqJAu+KAi8KAqlLAwgLCAACNKAulLByqJBy+KBm8KsGulLxS0gLMABCMABEMABGMABINQA4lLxS+gLjjDsrKsG4lLvpG
-+gLwpGurKxpGorKBgnLBgnLMABCNIA8lL7gKg/K8gK++KsG8lLxSihLMABCMABSNOAimLjjD2rKsGimLvpGohLwpG4rKxpGyrKBaxSohLMABCNQAmmLBshLj
-jD6rKsGmmLvpGshLwpG8rKxpG2rKmhKexSshLMABCNQAqmLohKwhLjjD+rKsGqmLvpGwhLwpGgsKxpG6rKmhKexSwhLMABCMABSMABiBMABkBNEA4jLAgiLA
-6hLCAACMABioLNEA+jLxyBu9K+8BmiLMABCNEAikL+8BqiLxSkiLMABCNEAuiLxyB29KvCgsDMABCMABINGA0iLxyB89K4zCSxSuiLMABCNGAsnLxyBg+K1X
-4iLB88FMABCCAAo9BNEAynL/vBCjvBmmLNCA0nL/vBENCAipL/vBGMABCMABIMABIMABINCAspL/vBw0GMABCMABEMABGNCAooL/vB40GMABCMABEMABOMAB
-IMABKMABMMABWNEAo1G/vBo1GiE4oLMABCNGAs1G/vBs1GyVwnLiE2pLMABCNEAsqL1DiyGmDioLMABCMABuqLNCA4vGvkCqwGMABCMABEMABGNEA6qLvkCy
-wG0wByvGHABAHABAMABo+FMABgrLNEAkrL6aklLvC24FMABCNCAorLpnE67FMABorLNEAgqLlZglF/Xy0FMABCNGAkqLlZklF13HgpL/X20FMABCNIAoqLlZ
-olF13HkpL/X60F9zGunLMABCMABskGMABukGNGAkpLBy4K/Xi1FkZ43EMABCNCAopLBw7KMABCNEA4qL9wFm1E/Xs1FMABCNGAosLBq1E9zGioL/Xw1FMABC
-NEAssL7iKu1E/X01FMABCMABu8EMABwsLNCA0sLlYy2EMABCMABwBNIA6sL5nBotKBw5K7D2sLBosLMABCNCA2oLob0mFMABCNGAitLob6tK9zG8oL/Xq2FM
-ABCNCA2qLB8mFMABCMAB6xKNCAgsLobkuKMABCMABENIAytLobquKBo6KBirL/X42FMABCNGAmrLobuuKijKs6K2Ds6KMABCNEA6tLobyuKBypLMABCNCA06
-K5nBsuKMABCOAByuKBKAA+5ECAACKAACCAA6sKMABgnGMABinGNGAktLivIktLp9Cu5EBu5EMABCMABy+EMABqnGNEAstLivIstLp9C25EMABCEQB4B9W+hC
-A4sEssLgEBssLgEBysLgE+rIysLgCBssLgC0nBy7KgEBssLgEEuBB4IBCABCgcBusLgcB6uLgEBimLgEB07KgIB07KgEB07KgEB4sLgEgoBsuLgCBitLgCB0
-7KgEBusLgEBimLgEBusLgIBusLgEBwsLgEBusLgEBusLgEBwsLgEB0sLgEB0sLgCB0sLgCMABylFMAB0lFMAB2lFMAB4lFMAB8nGMAB+nGMABgoGMABioGMA
-BkoGMABmoGMABooGMABqoGMABsoGMABuoGMABwoGMAByoGMAB0oGMAB2oGMAB4oGGGBEBCBEBIHABAGIAEBABCBEBGHABAGOAEBCBhggggQBjggggQBlgggg
-QBnggggQBpggggQBrggggQEKBU5pF2+GAhlBkvLgEBuuLgCtyFmuLgC6pF6nLgCEMBgB5pF4+GAhlBmvLgEuXmvLgC7WiuLgCBouLgE6pF8nLgCEQBoB5pF6
-+GABovLgEBovLgCBkuLgCxMovLgEBquLgCBquLgC6pF+nLgCEOBgB5pF8+GAhlBqvLgEuXqvLgC7WmuLgC+lKsuLgEmDqvLgC6pFgoLgCIABBCAABNEA8wLA
-2qLA87IIABEIABGIABBCAABNGAmxLAgrLA88JA8wLIABEIABGIABIIABKIABMIABBCAABNKA2xLAwrLAs9JAsxLA+mLAutLIABEIABBCAABNIA+xLA4rLA09
-JA0xLAywLIABECAA6BMABqrFNEAmyL/vFunLrpGmqGMABCNEA+wL/vFynLrpGqqGMABCMABwnGNIAkxLjuG+pK6Wi1KxMuwKhwF4nLMABCNCA0yLobk/KNCA
-2yLmXs+JNGAsxLxyBgoLm2BmvL3hImuLMABCNCA8yL++H0hKNEAyxLnxEiqJqoGs3INEA2+JxyBooLhlBg+IMABCEEBQga6tLAoCBgECAACEKBwBADA0ZwiL
-gIBFgEBkzLgEBkzLgEHA8mKAFEAQ2vHIArbutLACAAEIABBCAABNEAoyLABAgoLCAABEEBwB5ZQAxSirLgYEOBoFtE+uGA6mFKggCBKgEBuyLgErsFuyLgC6
-zHovLgCBMgEMABiOGQBEBCBEBIBQBgBBgCBgEBgIGqBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBNEA2yLAwzLAquLCAACMAB4tLNCA8
-yL70GqiHNIA2vLoyGk8Ky7Bg0Lj8C4vLxpGu4KNIA4vLoyGm8Ky7B6wLj8C6vLxpGw4KMAB8nGMABo0EMABGMAB0yEMABk3DNKAkwLofy8KxpG84Kx7BguK1
-qBmwL7Dm0LMABCNEA0wLx7BkuKm2B6oIMABsoGNEA0zLof68K7Wq2JMABCMABkzENEAqxLoyGg9K2sGogFMABCMABi1EMAB6oGMABmjEMAB+oGMABk9EMABy
-xDMAB8zEMAB8zENCA61L70G8jHNMA81L70G+jHBy1LumGy1LB2tL8Dg0LtvC6zLMABCMABupGMAB4BNCAk2L70G+vLMABCMAB2pGNEA+0L70GskH2XiyLMAB
-CNEA+zLvpGy4GBw4GMABCMABgqGMABm+EMABkqGNIAkyLoyGy+Ky7Bu2Lj8CmyLB86KMABCNEAw1L70G+kHBy2LMABCMABy+EMABKMABMMAB+2EMAB+CMAB+
-CMABiDMABiDNKA8yLoyGq/KxpG07Kx7B4wK1qB+yL7D+2LMABCNEA03LmyG23EyuEi3LMABCMABsDNCAu2LoyG0/KMABCMAB4CMABurGMAB63EMAB6DMAB6D
-MAB+DMAB+DMABiENEAi3L70GwmHm2Bk4LMABCMABkyLNGAg0L70G2mHrUw4L8sBo3LMABCMABsEMABwEMABwEMAB24EMAB44EMAB2EMABysGMAB8EMAB6gFM
-ABs3ENEAg4L70GunHBotLMABCMABw3EMAB8uDMAB23EMABktGMABmtGMABotGMABqtGMAB25EMAB45EMAB65EMAB85EMAB+5EMAB6+KMABi6ENCAs6LjuG6x
-KNEAu6LssHooHjWi5LMABCNCAg6LBg6LMABCMAB2kGMAB4kGNGA66LpCiwLoCiwL7Du5LMABCNEA+6LxyBmwL7Dy5LMABCMABg7LMABqFMABk7LMABm7LMAB
-o7LNCAs7Lm2BqpHMABCNCAw7LBiuHMABk1LMABy7LMABuHNGAs6L70G6pHBy1LruG06EMABCMAB67LMABw1LMAB4HNCA81L70GkqHMABCNEAm8L70GoqHrrK
-g2LMABCMABo8LMAByGMABIMABu8LMABk2LNCAk6LjWo7LMABuIGGBEBABCBEEIBQ5pFgrHAiEw6LgE8sBw6LgC6pFk0LgCEKBU5pFirHA8sBy6LgEiEy6LgC
-B04LgC6pFm0LQEKBU5pFkrHABy7LgEB06LgCBy7LgC6pFo0LgCEWB4B5pFmrHAB26LgEB26LgCn2B26LgCqsE26LgCBw6LgCBw6LgE1wFw6LgE5qE26LgEB2
-6LgC6pFq0LgCEKBU5pForHAB46LgEB46LgC8sB46LgC6pFs0LgCEOBc5pFqrHAB66LgEB66LgCB66LgCB66LgCv2B47LgC6pFu0LgCEKBU5pFsrHAtsK86Lg
-EusK86LgCjpD67LgC6pFw0LgCEKBY5pFurHA0wB+8LgEmD87LgE/Ug5LgC6pFy0LQEIBY5pFwrHAtyFg7LgEiE66LgE6pF00LgEEKBgB5pFyrHAtyFi7LgEi
-E86LgE8sB86LgE6pF20LgEEKBgB5pF0rHAtyFk7LgEiE+6LgE8sB+6LgE6pF40LgEEGBM5pF2rHAp9Cq7LgE6pF60LgCEKBU5pF4rHA0wBagEBm8LgCBm8Lg
-C6pF80LgCEKBU5pF6rHAtyFq7LgE8Dw+FgCBu7LgC6pF+0LgCEKBU5pF8rHABu5LgEjvGk9LgCvwJk9LgC6pFg1LgCIAB0vCIABBCAABNIA+9LA43LAs9LAs
-9LA25LIABBCAABNIAk+LA+3LA48LA69LA48LIABBCAABNUAq+LAk4LAg8LAg8LAg8LAg8LA67LA67LA67LAg8LAg8LIABowCIABBCAABNEAy+LAs4LAg0CIA
-BBCAABNIA4+LAy4LA00JAu+LAs9LIABBCAABNGA++LA44LA60JAy9LIABBCAABNIAk/LA+4LA6+LA49LA86LIABBCAABNGAq/LAk5LAg/LA4+LIABEIABBCA
-ABNIAy/LAs5LAo/LAg/LAg/LIABEIABGIABIIABBCAABNEA+/LA45LA49LIABEIABGIABBCAABNIAogMAi6LAwDA8+LA8+LIABEIABBCAABNIAwgMAq6LAmg
-MAshGAq+LIABEIABGIABBCAABNIA6gMA06LAy8LAogMAogMEEBIt9Gs/LA8Ds/LgCGaBEBABCBEBGBIBKBMBOBQBSBUBWBYEIBQ88Gw/LAzkCw/LgCBw/LgC
-BCgCHABAHABAHABAEIBoBB2zEAuvH++LgOv1Gi/LgC2Ym/LgCNEA+/LBk1EB+/LMABCNCAigMtuKo1EMABCNCAq9LhXu0EGIAEBABCBEBIFCAIw9G25EAFCA
-IzSy7LAFCAIp9C07LAEIBgBAutBAAGgEAEgEACgEEGBwBBBAx9CDgE1XiuLgECAAvyMCAAvyMEEBQ6a0vCAyDy6LgEFEAgI2vHypEAvd0oEAEeBgaw9Gu6EA
-BKggEBKgYhjDBgY+yHi8LgEACgMBFggEltBwsKgEyV+8LgUBg+LgC/yH+/LgCywH+/LgCB+/LgCB86LgCBJgCCAAGEIBwBALAANgI+1BigMgMzS25LgECAAB
-CAAEDAAA+3LmhMIFEAI8yHkqEABEAEEAQyTw8LAACgEFEAQg1F0+IAACAFEAYB08LABgqEAMABwtBMAButBNGA0hMw9Gg7E3Vq6EgoGq7EGEAEBCBCEKBoFx
-9CLAjEw9LggC3C+8LgErbm9LgE1Dy7LgIEKBgKw9Gs7EAhjDDggEB8gMgEywHkhMgCBkhMgBHABACAACEEBIB+3EAxS01LgEEKBgEB49LAB49LgIBk8KgIrb
-w9LgEBCgMDAAABkiMQCAAGCAAGMAB8oEMAB8oENCAi4E3C09LMABCGKBEBABCBEBGBIFEAE5uF0iMA7WwiMAEEBIByiMA8gHCgCHABAFEAQB8hMABooJAEEB
-UB+hMAACgCEQB4B7DgiMABgiMgCBk+LgCw9Gq8EgEs7GgiMgEp5G2gFgCBgiMgCBCgCHABACAACEEBgKw9G28EABBggECAAECAAQEEBgIw9G88EAvwHquCgg
-EMABwpCHABAMABw9GMABy9GNIA0jM5uF0jM2YwgM1qBwgMB0jMMABCNIA4jMof+sL2Y0gM1qB0gMywK4jMMABCMABENGAqlMByqKB6gMB4gMMABCMABi+GNG
-A8gM5uFkkM2YghMyV+gMMABCNGA0lM2wK8qKgfqrKBwlMMABCNEA4lM2wKgrK8wK0lMMABCNGA8lM2wKkrKlqC+qJBqlMMABCNEAgmM2wKorKB8lMMABCNGA
-kmM2wKsrKhxKgmMBgmMMABCNCAomMBwrKMABCNCA4gLu+By1KMABCNEAwmMBw0LBw0LNGAymM5Zo7LpCo7LhlBshEMABCNGAs7L5Zs7L/UymMn3FymMMABCN
-GAw7LhlB0hE/U2mMn3F2mMMABCMABINEAgnM5Z27LhlB6hEMABCMABEMABWNKAwkM/UknMo1BknMB2mMm1BstLB05GNOAykMzLq8L/UmnMo1BmnMxxK4mMm1
-ButLyxK25GiD28LNIAgmM/UonMo1BgmMxxK6mMm1BwtLMABCMABIMABINIA8kMx1Cq8L/UwnMt9BwnMiDg9LMABCNKAglMl1B0nMB0nM4wK0nM7D0nMB0nMM
-ABCMABwgHNIA08Ll1B6nM3xK6nM4wK6nM7D6nMMABCMAB2gHMAB4gHEcBwDBwlMABBgEBslMgMBslMgEBslMgEBslMgEBslMgEBslMgEBgnMgEokHgnMgBBs
-lMgDBslMgEB2mMgEBw/LgCDAAAulM8mMDIABiuKCAACCAAINEA4lMBmoMBknMMABCMABohHMABkxHNCAgmMtyKuoMMABCMABwhHE0BB4mIBNA7D8jMgEB6oM
-gErUsoMgEBsoMgCBHgC2YsoMgEBsoMgCBsoMgCBLgCs7CLgCB+jMgC9VynMgCB83LgEBsoMgE3vFsoMgCBsoMgCxC0oMgEjEujMgE7zB0+KgI58C6oMggBBs
-oMgEB0gMgEknEsoMgElnEsoMgC5ZPgCKAACHAhnEACAACEGBIjuG8mMABqnMgCBqnMQEKBgB2vH62LArwEkpMgEhnEEgEBEgE1D4kEgEECBEtH4oMACAAEDA
-AABioMggBCAABHABACAAUNGAqoMnjC60L0wBypMxnCwjMNEA4pMsIy1KtHyjMMABCNGA2jMsI21KB8kM5ZwoMMABCNKA6jMsI61KqzKglM5Z0oMBulMq1B8p
-MMABCNGA+jMsI+1Kvd8kEqzKklMMABCNEAikMsIi2KqzKolMMABCNMAmkMsIm2KqzKslM5ZgpMl1BoqMBgBszK6pMMABCMABkjHNIAmpMyd0zL2ZowK1ZowK
-/Xu2KNCAsmMx1Cq/LMABCGIBEBABCBEBGNCAupM++Hy5KMABs3HMABiYNGA0pMnxEkiKBIBk8DMABCNEA4pM++H85KnxEoiKMABqYMABsYMABq2GMABwYMAB
-u2GMAB0YNEAyrMokIgvDxnCslMMABCMAB6YMABwkBMABouENEAwqMx7BklLBqrMMABCMAB4rFNCAisMx7BqlLMABCMABEMAB8kHMAB+kHNEAgrMB4hM7DgrM
-MABCNEAkrM5uF8hM7DkrMMABCNEAorMmqFugE7DorMMABCMABWNAAimLMABCMABwxLMAByvEMABwgHMAB6sFMAB6sDMAB+mENEA2oMp6Hw+KqsEi+KMABCMA
-BotFMAB0YMAB2YNEA0tMB8mLB8mLMABCMAB2BMAB4BNIAwsMyiCq0L+9Bo9K3VooKB63DMABCNEA0sMu+B66K2YwpMMABCHABACAACNCAgqM0iC07KMABCNC
-AsuM0iC47KNKA2rM1uFitMziCkuM7D8tMgoGIioG8pMMABCMABmnHNEA8rMBquMBquMMABCMABsnHNEAyqMB67KB67KMABCMABynHNGAosMB0tM7DuuMBuuM
-MABCMAB4nHMAB6nHNIAi9J7DkvM6Wi9JrjB21LB0qLMABCNKA0sMsxBivMBivMBivM7DovMBmpMMABCNKAkuMsxBmvMziC68K71KmvM7DsvM81KqpMMABCNE
-A0vM0iCg9KBiqMMABCNIAsuMB46Ds6Bs6DziC48KxiCsuMMABCNEAwuMBm9KBm9KMABCNEA0uMBq9KBq9KMABCNEAkwMshIu9K0iCw9KMABCMAB8oHNEAq7D
-j2K09KB+uMMABCNIAivMBu7DBu7DBi7DBmsMMABCNCAywM0iCy7DNCAg+KziC09KMABqpHMABspHNEAuvMziCk+K7DuvMMABCNCAyvMjuGq+KNEAgxM6W6+J
-Bg8DMABCMABQNCA+sMziCm+KMABCNCA2+K0iC2+KMABCMABiDNCAwxM0qG29LNIA++KshIigL8DuyKxCoxMxSsrMMABCNIAi/K8DyyK7DqwMxCsxMxSwrMMA
-BCNCAm/KnxE+oKMABCNGA+xM1M+8Ds6By8D0iC+8DMABCNGAiyM0iCi9Ds6B28DBi9DMABCNCA+tM+9ByhLMAB0BNEAq9D0iC2/K+9B2hLMABCNCAuyMofo6
-LMABCMABmEMABw8DMAB4BNCAmyM0iC49DMABCNCAwxM0iC89DMABCMABuCMABgzMHABAHABAHABAEYkuC4DjuF0wMAkuF0wMgEluF0wMgEmuF0wMgEnuF0wM
-gEouF0wMgEpuF0wMgEquF4rHgEruF0wMgEsuF0wMgEuf0wMgEtuF01FgEHABACAAGCAAKCAAOCAAICAAMCAAmsHNEAixMlYozM+hDMMABCNEAmxM5uFszMm2
-BOMABCNEAqxM26G4zMm2BSMABCNEAuxMlY0zMy7BUMABCMAB+sHNGA0xM5uF6zMB6vMm2BYMABCMABktHNEA6xM5uFg0Mm2BcMABCMABqtHNGAgyM26Gu0M0
-3KmwMm2BkBMABCMABwtHNEAmyM26G00Mm2BoBMABCMAB2tHNEA4zMBotKuIwBMABCNEA8zM93KstKuIyBMABCNEAg0MziCsiLm2BwtKMABCNEAk0M+9B8kLB
-4BMABCNCA01MBm/DNGA8wMyd4+LvnC8wMB6+DMABCNEAu0Mu+BglLrUqxMMABCMABsjEMABMNCA20Mu+BolLNEA8xMydm/Lgf67KNCA60Mydo/LMABGNIA+0
-MxCg2My8Cg5K/1BkwM7D+0MMABCNIAo+LxCk2My8Ck5K/1BowM7Di1MMABCHABAMABovHMABiMHABAHABAKAAm5KHABAKAACCAAGCAAECAAu5KNEA81MolBu
-mLu+BumLMABCNIAg2MyiC69Lu+BymLB05K8Dg2MMABCMABqFNQAm2M6mF43KyiCg+L0qG+mLu+B4mLxCo3Mp9CqxMrUgzM7Dm2MMABCNMAq2M6mF83K0qGin
-Lu+B8mLxCs3Mp9CwxMrUkzMMABCNIAu2MrjBo+Lz4KYvpG0xMrUozMMABCNGAm6KBs+Lp9C2xMrUszMMABCNGA8oMyiCw+L54Kw+LBeMABCNGAkpMyiC0+L5
-4K0+L74KiBMABCNIAy6KyiC4+L54K4+Lp9CiyMrU4zMMABCMABMMABKNEAy4Mp9CsyMrUg0MMABCMABENIA44MqsEm/Ln2Bm/Lp9CyyMrUm0MMABCNIA84My
-iCq/Lu+B2lLp9C2yMrUq0MMABCNIA03MyiCu/Lu+BmoLBqsKz4K6BMABCNIA43MolBqoL/XusKB+Bz4K+BMABCNGA83MyiC2/Lu+BuoL/Xm1MMABCNEAg4Mz
-4K07Kl5K2sKMABCNIAk4MyiC+/Lu+B2oLz4KuCBk4MMABCNEA87K/Xy1M7D00MMABCNEAs4Mz4K2Cl5KitKMABCNEAw4MrjBqgMz4K6CMABCNEAo8Kz4K+C7
-Dg1MMABCNEAs8KyV44M7Dk1MMABCNEAo6Mz4Kw8KyV84MMABCHABACAACMABkzHNGA63MBm5MBEBm5MMABCNEAq5MojBw0M+9BiqLMABCMABuzHNGAk4MziC
-8nL25KOuYowMMABCIABi4MMABwuHMA66C2iGEEBY6a21MA1D2pMgIHABAESBoEt2BozLA7D46MgEByzLgEBg5MgMBg5MgCBopBgCB61MgEBooMgIB4oMgMHA
-BACAAICAAIMAB2rENIAo6MyiCiiMolB6qL+9BgrL/Xy3MNCA8qL++HuqLEKBwBvhIo2MABg5MgIBm3MgEoCDgEoRy1MgEHABACAACCAAGNCAg8MonFCKAA0o
-GHABAGQBEBABCBEBGBIBKBMBOCAAk/FCAAICAA+9KCAAw8LCAAMKAAogKCAApDCAArFCAAGHABACAACNIAy7Mof4kMB68MyxJ68M7D68MMABCMABm2HNEA47
-MzLkyMm1Bs6MMABCNKA87MB87MBk9MBk9MBk9MBk9MMABCNEAg8MuI0yMsoGg8MMABCNEAk8MuI4yMxsIk8MMABCMABq1GMABs1GNGAs8MjvG6lHvwJu5L7D
-s8MMABCNGAw8MyiCqkM+9BotLxCy9MMABCNKA08M+9BstLxC29Mp9C43MrUu5M7D08MMABCNEA48MjyGsnIof+lMMABCNIA88MyiC2kM+9B0tLBw5BrU25MM
-ABCNKAg9MyiC6kMu+BytLxCi+MvpG+rM8+Ck6MMABCNEAk9MyiC+kM+9B8tLMABCMABgrENKAq9MjvG4mHvwJs6Lm4CuCjxGuCixGuCMABCNIAu9MmvEi0Mm
-4Co/FjxGo/FixGo/FMABCNCAy9M1Mm0MMABCNEA29M/vFq0M/Xw+MMABCNEA69MisG2kIB8CMABCNIA+9MzNg7LB4lM/iC+9MB4+MMABCHABAHABAHABACAA
-CCAAGCAAKHABACAACHABAHABANGA2+M42Bq3JuX2+M94J2+MNEA4+MBwD98DixLHABACAACNEA++MokI43LuIk6MMABCMAB8zHMAB+zHMABg0HMABi0HMABs
-kGMABukGMABwkGMABykGMABs0HMABu0HMABw0HMABy0HMAB00HMAB+kGMABglGMABilGMABklGMAB+0HMABg1HMABi1HMABk1HMABulGMABwlGMABylGMAB0
-lGMABu1HHABAGCAEBCNGA6gN98B85I98DkzL30Ji5INEAoiN98Bm4L1Mw5JNGA+gN42By5J98DozLjoEi2MNIAghN42B05J+4J6+Mx5I43M1qB6hNNEAihN4
-2B25JBihNNIAkhN42B45JonFk4JrUkhN7DkhNNEAmhN42B65JB65JNEAohN42B85J4kHohNNGAqhN42B+5Jz1C45JBqhNNKAshN42Bg6JnoDshN8DshNjuDs
-hNBshNNIAuhNnoDuhN8DuhNjuDuhNh9KuhNNEA8iN98By6Ik9I64LNEA+iNuIm4MjoE22MNCAgjNjoE42MNGA2hNxC4iNp9C88MrUw+MNEA4hNj2KkwLk2Kk
-wLNEA6hN0iCywL7D6hNNKA8hNsxB+iNziCowL8D+iN7DkjNxSi9MNGA+hNx1Cg4M56KmjNyxJmjNNEAgiNofmrMumG6iNNEAiiNoforM4sEiiNNCAkiNziCw
-wLNGAmiNziCywLnYw0MoYs0MNEAoiNziC0wL/Xy/MNGAqiN8/HizL9/H2wL+/HizLNGAsiNolB4wL+9BkzLBujNNIAuiNolB6wL+9BmzL/X4/MlYojNNEAwi
-NolB8wL+9BozLNGAyiNolB+wL+9BqzL/X8/MNIA0iNzN2/L6WuqM/iC0iN37KujNNEA2iNxyBq5MvuF+jNNEAkkNjvGmsHvwJ6/LNGA6iNjvGosHvwJ8/Ll5
-Jm/MNEA8iNzNqsHl5Jo/MNCAqkNzNssHNEAgjN1M05M/vF05MMABCNCAwkN1Xw+MMABk+MNEAojNjuGi8LuIu+MEMB4EujHg3HABywMgQBywMgQBywMgQByk
-NgQBDgEHABADAAAyxKujNCNEA8kNu+Bi0LtsCi/KHABAHABACAAECAAEHABAEcB4C5pFuzIAB+iNgEB+iNgCijK4iNgCB4iNgEB4iNgEhvE4iNgEB4iNgEnN
-4iNgEqtB+iNgE+yK+iNgCB4iNgCB4iNgE6pFy8MgEESBwB5pFwzIAw9KgjNgEx9KgjNgCijK6iNgCBgjNgEBgjNgCB6iNgCB6iNgE6pF08MgEEWB4B5pFyzI
-Aw9KijNgEB8iNgEB8iNgEBgkNgEBijNgCBijNgCBijNgCBgkNgCBgkNgC6pF28MgCEWBoC5pF0zIAw9KkjNgEx9KkjNgCijK+iNgCy9K+iNgEBkjNgEB+iNg
-EB+iNgEB+iNgEB+iNgE6pF48MgEIABBCAABNOA0lNAu/MAQAqlNABAkjNAkjNAkjNCAAQIABGIABBCAABNQA+lNA4/MAaA0lNAIA0jNA0jNAujNAujNIABEI
-ABGIABBCAABNOAomNAigNAmBA4jNAg6MA+jNA8kNA8kNIABBCAABNSAumNAogNAqBAkmNAYAkkNA+jNA+jNA+jNA+jNNEAwmNB67I1vC68KCAABHABANIAql
-NzSm7M0mBkiNBm7MlYEMABCNMAulNlYInYq7MByiNByiNByiNByiNMABCNKAylNlYMxS6wH2YukNrUukNnY03KMABCNGA2lNlYQjjD43KBykNMABCHABAHAB
-AEOBoB5pFw1IA5uF+lNgE8VkhNgEqlGglNgE7lGglNgC7DglNgC6pF0+MgCEOBoB5pFy1IA8VmhNgEhsF6mNgEB6mNgCB6mNgCvyF0kNgE6pF2+MgEEMBoB5
-pF01IA8VohNgE30JohNgEsmG+kNgE5uFimNgE6pF4+MgCEUB4B5pF21IA8VqhNgE30JqhNgEsmGglNgEhsF0lNgE7D+mNgC1XBgCBkmNgEBmlNgC6pF6+MgC
-CAA8kHEOBoB5pF61IA8VuhNgE30JuhNgExS8lNgEhsF4lNgEn/KqlNgC6pF++MgCEKBgB5pF81IA8VwhNgE30JwhNgEBwhNgE6pFg/MgEEIBY5pF+1IA8Vyh
-NgEBsmNgE6pFi/MgCEQB4B5pFg2IA8V0hNgE30J0hNgEsmGimNgEhsF+lNgE1rC0hNgEn/KwlNgE6pFk/MgCESB4B5pFi2IA8V2hNgE30J2hNgEsmGslNgEm
-qFwmNgEBqnNgC0mGslNgC1mGslNgE6pFm/MgEEUBwB5pFk2IA8V4hNgE30J4hNgEsmGmmNgEhsFimNgE7D0lNgCB2jNgCB2jNQn/K0lNwB6pFo/MgCESBwB5
-pFm2IA8V6hNgE30J6hNgEsmGomNgEhsFkmNgE4sE0mNgCzY0mNgCn/K2lNgC6pFq/MgCEQBwB5pFo2IA8V8hNgE30J8hNgEsmGqmNgEhsFmmNgE4sE2mNgCn
-/K4lNgC6pFs/MgCEmBBgD5pFq2IA8V+hNgE30J+hNgEsmGsmNgEhsFomNgE7DomNQxsIomNQ4mG0lNgDl1B0lNgE1qB6lNgEB6lNgCrkGimNgC7LimNgBB6l
-NgBB0lNgCB0lNgEjpD4mNgEn/K6lNgC6pFu/MgCEOBoB5pFs2IA8VgiNgEsmGumNgEmqFgmNgEv/K8lNgCBgiNgC6pFw/MgEEKBY5pFu2IABiiNgEyV2nNgE
-B2nNgC6pFy/MgCEMBoB5pFw2IA8VkiNgElpK6lNgEB6lNgEB6lNgE6pF0/MgEEKBY5pFy2IA8VmiNgEyVgnNgE+/K6nNgC6pF2/MgCIABBCAABNMAyoNAsiN
-AmnNAsiNAomNAomNAomNIABBCAABNMA4oNAyiNAyiNAmoNAmoNAmoNAgmNIABBCAABNGA+oNA4iNAmlHAynNIABEIABBCAABNEAmpNAgjNAulHIABBCAABNG
-AspNAmjNA0lHA0lHIAB8wGIABGIABBCAABNQA2pNAwjNAwjNAwjNAmnNAqoNAkpNAmnNAmnNIABBCAABNGA8pNA2jNAkmHA0lNIABBCAABNIAiqNA8jNAqmH
-A2oNA2oNIABoBIABBCAABNIAqqNAkkNA4iEAymHA+oNIABBCAABNMAwqNAqkNAqkNA4oNAqoNAmoNAqkNIABBCAABNIA2qNAwkNAwkNAkqNAkqNIABBCAABN
-KA8qNA2kNA2kNAsoNAsoNAsoNIABBCAABNIAirNA8kNA8kNA2pNAwqNMAB4jIMAB6jINMAwoN5uF2qNB+oNB+oN7D+oNBglNB2mNMABCMABgkINKAqrNoyGo
-zMl1BqrN1qBqrNy1CqrN7DqrNHA94FAHABAKAACHABACAACCAAGNEAwqNlYw9HxS2lNHABANGAopN6TqiEumGurNxnC8rNMABCMABisNMABksNMABmsNNGAy
-pNokIk0MumG4rNxnCmsNNGAgrNgsBw1LumG6rNxnCosNMABCNCAkrNgsB01LHABACAACNCA29KlYyiLNCA4sNBEMABCEOBwB5pFi7IABsqNgEBsqNgEBsqNg
-EBsqNgEByqNgE6pFmkNgCEUBgC5pFk7IABuqNgEBuqNgEBuqNgEBuqNgE6nB6sNgEshL0qNgEB0qNgCB0qNgC6pFokNgCIABBCAABNMAktNA+mNA8/DA0qNA
-0qNA0qNA0qNIABBCAABNQAqtNAknNAigEAmjLA6qNA6qNA6qNA6qNAmtNNCAstNonFitNHABANIAksNlYsjLB8/DtZ6/DB6/DMABCEMBY5pF67IAusKqrNgE
-BqrNgCojBitNgCBitNgC6pF+kNgCIABBCAABNEA6tNA0nNAq9DIABEIABGIABIIABKIABMIABOEGBM5pFu8IAB8sNgE6pFylNgCEQBoB5pFw8IAliL+sNgEB
-+sNgC/XmuNgCB4tNgEB4tNgCoT+sNgC6pF0lNgCEMBgB5pFy8IAliLgtNgEniLgtNgC/XouNgCBkqNgE6pF2lNQEKBY5pF08IAliLitNgEniLitNgConF09D
-gC6pF4lNgEEOBgB5pF28IAliLktNgEniLktNgConF29DgC+mK+tNgEB+tNgC6pF6lNgCEQBoB5pF48IAliLmtNgEniLmtNgCB09DgC1qBmtNgEBosNgCBosN
-gC6pF8lNgCIABBCAABNEA4uNAyoNAi+DIABEIABBCAABNGAgvNA6oNAo+DA0tNIABBCAABNGAmvNAgpNAu+DA+qNIABBCAABNEAsvNAmpNAy+DIABEIABGIA
-BBCAABNGA2vNAwpNA8+DA4+DIABENCA6vN1Xw3HEYB4B5pFi+IABwuNgEBytNgCBytNgCBytNgCBytNgCBqrNgEBytNgEBytNgCBwuNgCB2tNgC6pFmnNgCE
-SB4B5pFk+IA9iLyuNgE9qJ4tNgCB4tNgCuIwtNgEnyGwtNgEyIwtNgE7oD4tNgE6pFonNgCIABBCAABNWAkwNA+pNAklEA8jNA6tNA8jNA6tNAyrNA6tNA6t
-NA4uNA+tNIABBCAABNQAqwNAkqNAqlEAkuNAkuNA8tNA8tNA8tNAkuNHABAGIAEBABCBEBGEEBI7DkvNABkvNgCGGBEBABCBEHABAEEBQ1qBuvNAkX4qGgEC
-AACCAA6uCCAAQNGAyvN98B8mMl1BgoK2qDyvNMABCNEA6sNuI8qNrN+wNMABCNEA6vNnoD6vNjuD6vNMABCMAB6kDMAB6kDMAB8kDNEAkwNk2Cm/KyxJmsJM
-ABCNEA0xN98BqpJr8DslNMABCMABw2DNKAuwN42BipKuXuwN94JuwN+4JoqKx5IoxNMABCNIAywN42BmpKonFynKrUstN7DywNMABCNKA2wN42BqpKuX2wN9
-4J2wN+4JwuNx5IunNMABCNKA6wN98BkoMonF6nK1qB6wNuX6wN8D6wNMABCNEAqyN98BooM3uFq+DMABCNIAixN42B2pKBosNBmuNBmuNMABCMABq3DNEA0y
-N98ByoMBoxNMABCNEA4yN42BgqK98B2oMMABCNGA8yN42BkqK98B6oMnY6jNMABCNEAgzN98B+oMobw/MMABCMABENGAmzN98BkpMob2/MlZizNMABCMABi4
-DMABk4DMABm4DMABo4DMABq4DMABs4DNKAivN98B0pMlJ0pN2YqyNrUkvN7DqyNMABCNKAmvN42BirKlJ4pN2YuyNrUovN7DuyNMABCNGAyyNof47M42BmrK
-x1C0oNMABCNIA2yN42BqrKjuG2pK1qBwvN7D2yNMABCNGA6yN98BkqMjuG6pK1qB0vNMABCNGA+yN42ByrKjuG+pK1qB4vNMABCMABgSMAB8RNGAmzN42B6r
-KumGg0NxnCu0NMABCNGAqzN42B+rK1hD4rKBqzNMABCNIAuzN42BisK/8KisK7DuzNh9KywNMABCNEAyzNBmsKBmsKMABCNIA2zN42BqsK1hDksK1qB2zN7D
-2zNMABCNGA6zN42BusK1hDosK1qB6zNMABCNEA+zN98BorMmD+zNMABCNGAi0N98BsrMB2sJ98Do5KMABCMABq6DMABs6DNEAuxN98B0rMB69DMABCMABy6D
-NGAw0N98B6rMonFwrKBiFMABCNMA+mM98B+rM9oD81Ng9B81NB00N98IsrN88I00NMABCNGAk2N98BisMr8D+vNrU40NMABCMABENIAkwN98BosM1ZiwNrU+
-0NncqxNMABCNGAowN98BssMrUi1NncuxNMABCNGAwnM98BwsMrUu2NncyxNMABCMABspENIA2nM98B2sMrU02Nv+Hs1Nnc4xNMABCNCA42N98B6sMMABCNCA
-+nN98B+sMMABCMAB6pEMAB8pEMAB+pEMABgqEMABm3CMABm8DNEAutM98BmvJncgqIMABCMABs8DMABu8DMAv5Bw8DNKA4tMk2CwlLnoDu2Nnc6yNyxJwyJh
-9Ku2NMABCNGA8tMyxJ0yJnc+yNnoDy2NMABCMABgGNKA42N98BiuMuX42N94J42N+4JywKx5IywKMABCMABuGNKA+2N98BouMuX+2N94J+2N+4J4wKx5I43N
-MABCNCAm0N/iCi3NNEAo0N6W++M/iCk3NNEAy4N98BwuMmDo2NMABCNEA24N98B0uMmDq3NMABCMABy9DNGAw3N98B6uM94Jw3NBsIMABCNGAg5N98B+uM94
-J03NB40NMABCMAB89DNEAm5N98BkvMB42NMABCNEAq5N98BovMncg3NMABCMABm+DMABo+DMABq+DMAB20DNGAq4N98B0vMp2Cq4NBu1NMABCNEAu4N98B4v
-Mp2Cu4NMABCNEAs5K98B8vMriG03NMABCNGA24N98BgwM98DgrMgqF+kDMABCMABwhENIA84NBwxJ+4J2yKx5I84NBg2NMABCNIAg5NBwJ+4J6yKx5Ig5Njn
-Lk2NMABCNGAk5NqlL43N+4Jq0NjnLo2NMABCMAs5Bs/DMABu/DMABw/DNEAy2N98BwyJ/iCu5NMABCMABENGA42N98B2yJrjBuhN/iC05NMABCNKAk7NBmjE
-98DisMBq3NB82Nk3C82NMABCNKAo7NtnLqjE98DmsMn2Bi5EqsEi5EvnLg3NMABCNKAs7NtnLujE98DqsMn2B23NqsE23NvnLk3NMABCNCAo3Nl1ByyKMABC
-NKAo6Nk2CqpLBstM1Zq7NmjJq7Nl1Bw8GMABCHABAHABAHABAFCAI98B8xMAEIBgBAynDAAq6BgEACgEAm6BgECAAGCAAKMAB41NNCAo8N4vGo1GMABCNGAg
-7NhXo1K4gH+mG4vGs1GMABCMABknDMABinDMABmgHMABsgHNIAs7NivHomGw9G40G98B2yMp9Cy2NMABCMABsgHMABihENEAs5B6TeBs5BMABCNKA47NBgB9
-8BizM98DiuMB47NB60NMABCNCAkBBguKMABCNCAs9NmoLoBMABCNKAg7Nw9Gg7N98Bg7NBg7NBg7NBg7NMABCNKAk7Nw9Gk7N98Bk7Np9Ck7N7Dk7Ns3Hk7N
-MABCMABm8BMABg6BNGA89NvvKuyG3C23NrUy7NMABCNGA08NvvKyyG3C63NrU27NMABCMABUMABSNEA88N98B+1Jk9Im0MMABCMABwjGMAB0jGMABojEEGBE
-x9J+6NAw9J28NgByT28NQEHACBy8NMABy8NBYBy8NDCFEACACAm7Di7NAEIBIACABk7NgBBk7NgByT28NgBEEBI1Zk7NA2Zk7NgCEEBgB1Z+iLA2Z+iLgIEE
-AE1Zq7NA2Zq7NgBFEAEvhDq7NAACAECBEACAEGBE7Wi9NA7Do9NgBolBo9NQMAB49CNEAmwM98DmwMk2C+sLMABCMABk/CMAB+mEMABo/CNGAy/Nk2CotL98
-DwwMjuDm+NMABCNEAk/K98B01MsoDs9NMABCNEAo/K98B41M5/I47JMABCNEA+/N98B81M+Yg3KMABCMAB6kENIAi2M98Bi2M/vFi2M30Jg3J04J87NMABCN
-GAm2M98Bm2M30Jk3J/vFm2MMABCNGAsgO98Bq2M30Jo3J/vFq2MMABCMABqwDMABqlEMABslEMABulENGA22M98Bu4J30Ju3JncozIMABCNGA08N98B62M30
-J43JjvB4gOMABCNEAghO98B+2M30J83JMABCNEA88N98Bi3M30Jg4JMABCNEAk4J30Jk4J98Bm3MMABCNEAggO1Mi5J30Jo4JMABCNGA+gL98Bm5Jk9Iu3M3
-0Jm4JMABCNGAihL98Bq5JB6sD30Jq4JMABCNEA4hO98B23M1qB0hOMABCMAB0mEMAB2mEMAB4mENIAiiO98Bg4MBwuNBwuNBwuNMABCNIAk4M98Bk4M7D6gO
-9qJy3Nh9K+9NMABCNEA+gO98Bo4Mn0JihOMABCNEAuiOqzJmkE98Bs4MMABCNKAq+N98Bo6JmjJmhOljJmhOBq+NBq+NMABCNKAqhO98Bs6JqzJg0D/zJk0D
-sqLu+NtqLu+NMABCNMAy+N98Bw6J/zJo0Dx4B4zNsqLy+NBy+NtqLy+NMABCNMA2+N98B06JB84Mx4B8zNsqL2+NwqL2+NtqL2+NMABCNGAijO98B46Jt7Cu
-4Nu7Cu4NMABCNGAmjOk2CsnEt7Cy4Nu7Cy4NMABCNCAi/N98Bg7JMABCNGAm/N98Bk7JyqLk7JBm/NMABCGUAEBgggCBgggBBggQBggIBggEBggCBggBBgQB
-eBgPGKBEBABCBEBGBICAA0xECAA4kENGAuiO1M45M/vF45M98D40MMABCNKA85M98B85M98D80M30J66JB2/NB2nMMABCNGAg6M98B47J30J+6J98Dg1MMAB
-CNEAmkO98Bk6M2ZujLMABCNGAqkO30Jm7JBg8J2ZyjLMABCMAB2uDMABopENGAykO98Bw6MiEmjOqlLmjOMABCNGAgxDBo2D98D01Mr4JssEMABCCAAqmENE
-AwjO98B66MxCykOMABCMAB4pENGAilO98Bg7MlmE4/JBi/JMABCNEAmlOm2B0hOB0gOMABCNCAqlOBQMABCNCAikO8rLUMABCHABAHABACAACNEA27M6nBm9
-M98B27MEGBIr9J4jOAB4jOgB7DwjOgBECBE9gJyjOAECBEBoiOAECBEzSqiOAFGAgBBoHABmHABCAECBgBACAEEAC8DqkOAthDqkOQEEBEACA7WmkOgBESp9
-JwCBQAB4HgE8tIOgCByHgCByHgElsLMgEvhDoHgC20DCgCh8GGgCNCAglOtHkyKNCAumOtHmyKHABAKAACHABAHABAKAACCAACCAAKNCA+mOuIolDMABiVNG
-A2lO42Bq+KonF28KrUwiOMABCNGA6lO42Bu+K+Yo+KhlL6lOMABCNGA+lO42By+K+Ys+K2qD+lOMABCNIAimOk2Ck1L42B2+KjuDimOh9KimOMABCFCAIxK4
-kLAEEBQAmzDAACgENGAqmO98B09MumGqmOxnCynONKAsmO98B29MuXsmO94JsmO+4JmkOx5Ik9NIABqlOFKBQspJm8NAkImkOA8hDgsLAlyGslFAB+rLAEMB
-UB27DAB27DgCB27DgCB27DgCB67DgC7D67DQEWB8BBBAiE87DgUB87DQB87DQB87DQB47DQB47DgCB47DgCB67DgCB87DgBB87DQDAAAE2mOCECACmjJwkOA
-ECAC7WykOAECACzS0kOAFOBCspJ2kOA00DGA10DGA20DEA40DGAm3CGA50DCAEKBQBBAiEo8DgBBo8DQktLo8DQBSgCDAAAq8DinOCEKBQiEikLAB+mFgC3E
-uyJgEktL0mOgB7D0mOQEEBIBgoOAjvBgoOgCEcB4HBi2EA1Dk3NgCjvBqmOgC1kBwJgCBRgCoTwoOg4BB26KgEB+iOgEBu2NgIB4oDA85Ds8DgEo7Ds8DgCB
-TgClmEPgEEEBoB1ZBA2ZHgKEGBUBcA+hDOgIBy8DgBEEAC8D28DAthD28DQFOACspJolOA00DYA10DYA20DCA40DYAm3CYA50DUAEIAUguLiBA+hDCgIB68D
-gBolB68DQEEB4BB8kLABKgIECBIB+oOAFMBgC40DYAm3CUA00DkBA10DCA50DSAByoOADAAAG6nOCCAAv8HEEBIB4oOAB4oOgCEGBMruL6oOAsuL6oOgCB6o
-OgCFEBMBEABCAGGBEBABCBEHABACAACEsBBgFBDABkpOgE76IkpOgCB6oOgCB6oOQBuoOQBkpOgBBuoOgCBkmOgEBkmOgEBqoOgEBkpOgCBkpOgCBwzIgEpC
-kmOgEBkmOgE98D06MgEBi4NgEBuoOgEmEuoOgBBypOgDBq2NgEHABACAACFEAgFB0hOABGAEUBwGBEA6aspOgEBspOgCBspOgCBspOgCBspOgCBspOgCBspO
-gCB0hOgEACgEHABAHABAEuBBgyB98BggNABBgkM1KWgEBGgIBGgoDB4oOgoDB04NgCB82NgC7DgqOgQp2C4oOgEBwmOgCBDgCBQgEBs+NgEBUgEBypOgCByp
-OgCBypOgCB+2NgCB+oLgQl4IomKgEBqpDgcsuL6kOggCCAAGCAAGNGAumOofkyN42ByhLgbs1HNIAgpO42B0hLonFggL1qB6lO7DgpONGAipO42B2hLonFig
-L1qB8lOHABAHABACAA8hLCAAo3DCAAGNEAupOB4gN9qJupOMABCNCA+qOswL8gNMABCNGA+hK2c0hKvrLghNB6mONCA8mOk2C64LNGAypOB8qOBmuN0nB0qO
-MABCNGAyoOwwLgrOxwLquN0nB4qOMABCNGAqrOwwLkrOxwLuuN0nB8qOMABCNGA6pOwwLorOxwLyuN0nBgrOMABCNIA+pOBsrOBknOxwL2uN0nBkrOMABCEM
-BoB5pFg6JA7qForOgEzL6gOgEl1B2rOgEt9B2rOgE6pFkjOgEEIBY5pFi6JABspOgEvyFwqOgE6pFmjOgCEIBY5pFk6JA7wLupOgEvyFyqOgE6pFojOgCEIB
-Q5pFm6JA7qFurOgEynF0qOgC6pFqjOgCEIBQ5pFo6JAjW2qOgEynF2qOgC6pFsjOgCIABBCAABNGAosOAimOAo0JAm0JIABBCAABNGAusOAomOA+pOAirOIA
-BEIABBCAABNGA2sOAwmOA20JAqrOIABBCAABNGA8sOA2mOAwrOAwrOEGBM5pFk7JAynFyrOgE6pFokOgCEMBY5pFm7JA+qDusOgEynFusOgCjWusOgCBusOg
-C6pFqkOgCEOBc5pFo7JA+qDwsOgEynFwsOgCjWwsOgCBwsOgCBwsOgC6pFskOgCEIBQ5pFq7JA+qDysOgEvyF4rOgC6pFukOgCEMBY5pFs7JA+qD0sOgEynF
-0sOgC/T+oOgCvyF6rOgC6pFwkOgCEKBU5pFu7JA+qD2sOgEynF2sOgCvyF8rOgC6pFykOgCEMBQ5pFw7JA+qD4sOgEBipOgCBipOQBipOQ6pF0kOQEKBQ5pF
-y7JA+qD6sOgEuxLkpOgCBkpOQ6pF2kOQEKBU5pF07JA+qD8sOgEBmpOgCvyFisOgC6pF4kOgCEMBY5pF27JA+qD+sOgEjW+sOgCynF+sOgCuxLopOgC6pF6k
-OQIABkzIIABmzIIABozIIABqzIIABszIIABuzIIABwzIIAByzIIAB0zIIAB2zIIAB4zIIAB6zIIAB8zIIAB+zIIABg0IIABi0IIABk0IIABm0IIABo0IIABq
-0IIABs0IIABu0IIABBCAABNKAivOA8oOAwuOAwuOAwuOAwuOIABBCAABNMAovOAipOA2uOA2uOA2uOA2uOA2uOIABEIABBCAABNGAwvOAqpOA+uOAkuOIABE
-IABBCAABNKA4vOAypOAmvOAmvOAwrOAsuOIABBCAABNIA+vOA4pOAsvOAsvOAyuOIABBCAABNKAkwOA+pOAyvOA8rOA8rOA8rOIABEIABBCAABNIAswOAmqO
-A6vOAksOAksOIABBCAABNIAywOAsqOAgwOAqsOAmvOIABBCAABNKA4wOAyqOAmwOAmwOAmwOAwsOMABwzJMAByzJMAB0zJMAB2zJMAB4zJMABorJOABo2JBN
-CA8vO+qD2wONKAmxOoyGk5NBkxO1qBkxOy1CkxO7DkxOMABCMABgmBMABkqJNCAyxOisG+1NMABi0FNEA+uO96KqwO+6KyxONEA4xOwzKwoJ4uHmxOMABCMA
-By0JMAB8xOHABACAACNCAkyOumGyuONEAmyOsK6wOB6wOMABCMABoyOMAB+rOMAB+kINEAwyOjuG+pNzLwnOMABmrJNIA04JxSusOB0kJrU04J3vF04JMABC
-HABAIABCHABACAAECAAENGA2xOhwFqoOl1B+yOxS+yOMABCMABEMAB8rJNIA+xO/vFyoOlzCywOl1BmzOxSmzOMABCNGAiyO/vF2oOsUqzOBotOMABCNGAuz
-O/vF6oOzU+nO6TSMABCNIAqyOxyB+oO30JqyO8DkzOB2tGMABCNGAuyO/vFipOl1B2zOxS2zOMABCNIAyyOhwFmpO1ZswO2Z6zO1qByyOMABCNIA2yOhwFqp
-O1Z+zO2ZwwO1qB2yOMABCMAB4tONIA8yOxyBwpOlzCwxOl1Bk0O7Dk0OMABCNEAkwOxyB0pO/X6zOMABCNEAkzO/vF4pOBowOMABCMAB0+INKAqzOhwF+pOl
-1By0Om2BwuO1qBqzOxxKk0OMABCMAButJMAB60OMABytJNEA+yNkmB0zO6Wy3NNCA03NhwFqqOMABCNGAixOxyBuqO8D+3N6W43NMABCNCAmxOxMozNMABCN
-EAqxOxMszN6Wg4NMABCNEA6qOxMwzN8Dq4NMABCNEA0zNxyB+qO8Du4NMABCNCAirOkmB2xOMABCNCAmrOB6xOMABCNEAqrOkmB+xO6W04NMABCMABUNEAo2
-OxyBwrO8Dg5NMABCMABENCAs0NkmBi1OMABCMAByBNGAy0N6Wm5N7tF+uJ8tFiyOMABCMABo5FNGA62O4Xk1Nn3Fk1N8DygKMABCHAgQAGIBEBABCBEBGHAB
-ACAACNEA61Oz3FmzN/tFu0OMABCNEA+1Oz3FqzN44Fm3OMABCMABgvINCAw3O9uBq0NNEAy3Ox3Fy5IuI6sOMABmvINGA23Ox3F25Im3F+sO+tIq2OMABCNE
-Au2OB65I4pGm2IMABCNKAy2OBy2Om1L+5I45BqgJ/tFqiKBqtOMABCMAB4oINEAk4Ox3Fk6IpCstOMABCNGAwtOx3Fo6IpCwtO4pG02IMABCNGAs4Ox3Fs6I
-uI0tO4oGg3OMABCMABiwINGAm3OuI6tOpxLm3O4oGm3OMABCMAB0pIMAB2pIMAB4oIMAB6oINEA+4O9uB41NpC61NMABCNEA+1N9uB81Nm3F+1NMABCNEAm5
-O9uBg2NwKi2NMABCNGAq5O9uBk2NwKm2N7D+3ONGAs5O9uBm2NwKo2NBg4OMABCMABGMABi1BNIA05OBo4OBo4Om1Bo4O7Do4OMABCNEA45OuIgvOBw1OMAB
-CNGA85OtuK4CBk3OBk3OMABCNGAg6OtuK8CuIovOBo3OMABCNCAg2OuIsvOMABCNCA25OuIwvOMABCMABEMABuyIMA14FgDNEAi4O9uBs3NwKu3NMABCMABo
-0OMAB26OMABs0ONCA86OuvGinOMAhhLCNEA05Ot1C0/N4lFu6OMABCMABEMABGMABgKMABiKNCAg6OhsGynIMABCMAB+jKNCAy7OBu7OMABCNCAq6OisGmhK
-MABCMABoKMABo8NMABq8NMABuKHABACAACCAAo/HCAAmoIMAB+0JMABg1JNGAi7OBqoI7Di7O2iK+hKMABCMABm1JNEA85O/2Lu4OBQMABCMABs1JMABu1JM
-ABw1JMABy1JNEAo6O/2L8oIBmpIMABCMAB41JNEA67O/2LipIBspIMABCMAB+1JMABg2JMAB02IMABk2JNCAm8OobyoIMABo2JMABq2JNIAs8OB2pIBs8OB2
-oIB2oIMABCNIAw8OB8oI7Dw8OB6oIB6oIMABCNCAg+OobgpIMAB22JMAB42JMAB62JNEA88Oz3LmqIBmpIMABCMABg3JNGAi9O/2Lo6Ov2BoCBmCMABCNCAm
-9OBypIMAByuINEAq9O43L2pIBq9OMABCNCA6+O43L6pINEAw9O/2L26O7SojOMABCNCA2rO/2L66OMABCMABINCA8rO/2LirIMABCNEA+9O/2LmrI7S2jOMA
-BCMABEMABUMABWMABYMABWMABcNEAu+O/2L2rI9wFgsIMABCNEAy+O/2L6rI7SulKMABCMABiBMABoBNGA8sOkZg8OsjK8sOBmpIMABCMABogPMABy7DNEAi
-/OjWi/OvoBg6IMABugPMABEHABACAACNIAg+O3ao3JBo3JBC7Do3JMABCMABw5JNIAy/O3a6gP+4L6gP/4L6oI7D6gPMABCEEBQ3C+4OA2XDgEEGBIj8C6+O
-A7D6+OgCBFgCCAACEEAI7W++OA7D++OgCDAAAC+/OAMAB2uDNEAuhPmXktNjWigPMABCMABivDMAB+6IMABslIGKBEBABCBEBGBIMAB4hPMAB6hPMAB8hPMA
-B+hPNCAiiP2c2gPMABCHABACAACNIAqiPAk8OA63KAq+OAw9OCAACNIAuiPAo8OA44MAu+OA09OCAACNGAyiPAs8OA84MAgiPCAACNIA2iPAw8OA07NAkiPA
-u+OCAACNEA6iPA08OA47NCAACNEA+iPA48OAo5MCAACNGAijPA88OAg8NAs5MCAACNEAmjPAg9OA24KCAACNIAqjPAk9OA64KAkrMA4iPCAACNKAiiPqkHs8
-NxC8/OlYu/O4qCkjNBmBMABCEUBoB5pF4xKAtyFohPgE7DmiPgC3yCmiPgC4yCmiPgC9yCmiPgC6yCmiPgCgzCmiPgCzVmiPgC6pF86OgCEKBgB5pF6xKAty
-FqhPgEkIwjPgEvyFoiPgE6pF+6OgCIAB6kDIAB8kDIAB+kDIABglDIABBCAABNIAikPA89OA+5MA+jPA2iPCAABNGA6iPAyzNAkgPAg+ONEA8iP26G+jP7D8
-iPMABCNEAgjPmkIiiP26GikPMABCEEBQAiwEAA6iDgENIAmjPivHiuHw9Gy8HzSs+Op9Cs+OMABCNEAqjP4vG6uH6T0vHMABCNEA6kP4vG+uH6nBo8NMABCN
-EAyjPivHuuHw9G+8HMABCEIBoBv2Bu2OAB8sOgEB8sOgErbk/OgEMAB4vEMAB2vEMABuqHMABuqHNKA8iPw9G8iPxyB8iPtoL8iPuoL8iPvoL8iPMABCNKAg
-jPw9GgjPxyBgjPp9CgjP7DgjPs3HgjPMABCMAB0vJMAB8hDEEBIp2CokPA8gH4hDgCHABAHABAEOBgKw9Gk+HABBggEjEugPgE52CqnNgIBu0OgE3jHslPgC
-/yH0jPgCCAABCAAGGCAEBCEGBMB2kPAr8C2kPgCB2kPgCEEBIsG4kPAB4kPgCFCAI+4JkgPAFCAIBmgPAEOBoBA+jEAAEgEACgEuXklPgE94JklPgCx5IklP
-gC+6GklPgCEGBQ5jH+/HABk2HA+6GklPgEEIBgB98Bw8NA+Y09LgEBikPgEBsgPgEEUBoC6ayqOAjjD8qOgEBugPgEBiiPgEBugPgE4wKiiPgEBolPgEsGol
-PgCxpG4qOgCj7LkkPgEEQB4B98B08NA+4Jm7OgE+6Lm7OgEuXwkPgE94JwkPgCx5IwkPgCowF+7OgEj7LmkPgEEGBwC1rC2yHAmjCuyNggB8DgjIgENGAulP
-Bm9HByiPhX25HNKAykP8Dg/EhIy/Hs7Lo9HhX4/LB06ONEAylP3Vo+HgoGo/HNEA0lP3Vq+HhX8/LMAB4vHMAB2vHMABkwHMAByvHMAB0vHNEAgmP3V2+HB2
-jINCAunP0gHimPMABCNEAynPx6GolP0gHmmPMABCNEAqxKy1G+jIx6GslPMABCEGBM5pFg2KA8sB0lPgE6pFk/OgCEMBoB5pFi2KAB4nPgEB4nPgEB4nPgEB
-4nPgE6pFm/OgEIAB2tJIABBCAABNKAkoPA+hPAgoPAgoPAgoPAgoPMAB6gKMAB4iHMABmyCNGAsoPgfiuNyduxOBgnPMABCNEAknPydyxOBuuNMABCMABENC
-A2oPyd4xOMABCNEAunPyd8xO7DooPMABCHABAIABBCAABNGA4nPAq4NAulGA+iPEEBQhlBk3OA1Dy3OgEEcBoY1D43OAB2oPgC7DkpPgCBkpPgEBkpPgEBkp
-PgEB4jPgEB4jPgI4KCgIBiuCgIB+jPgMBsgPgEB2oPgIBy4NgEHABAGKBEBABCBEBGBICAABNEAkoPA24NAqjPCAA+kPCAAMCAAMCAA+vONGA4/Oyd8yOzd2
-pPl5J6kPMABCNCAyoPx1C0+OMABCNIA8xO0iCu3NxC4pPrUylP7D+pPMABCNGAgyOxC8pPrU2lP7DiqPMABCMABEMABilHMABqmHMABuqPMABi3KNEAopPyd
-2zOlJygPMABCNCA4qPlTykPMABCMABi7GMABk7GMABqvCMABk3GMAB03KMABigDMABs4DNEA+pP6nB4iOhlB26NMABCMAB+3KNEAkqPnxE0iNxSqlPMABCMA
-B24DNIAqqPu+B86NBgoL1qBihP1M86NMABCNIAm7N++Hy6Nu+Hi9G/+HuqPg/HuqPMABCNEAyqPkYk7NB4lPMABCNCAu7N/vFu7NMABCNGAynP+9By7NvpG0
-oPrU0nPMABCMAB40CNMAgrP6mFysN0qG47Nu+By7NxCisPvpGmmPrU6nPMABCNGAkrPu+B27NB6oGBqmPMABCNGAorPyiCizO+9Bg8NB6lNMABCNEAsrP+9B
-k8Ni+L+lNMABCMAB28GMABqgKNIA0rPyiCuzOolBm8N+9Bs8NB2sPMABCMABi6GMAB45GMAB65GMABy5GNKAgsPyiC6zOolBy8N+9B48N/XqpPBkpPMABCMA
-B8xCNIAmsPyiCg0OolB48Nofs1O/XwpPMABCNKAqsPyiCk0OolB88N+9Bi9N/X0pPlY2pPMABCMABm5GNIAkrPof21O/XwsP2YspP1qBspPMABCMABqjHMAB
-4gDMABy7GMABw7GNQA8sPBojPBgjPB+iPBkuPBkuPBgqPBgqP3/Hs0OMABCNKAy9N++Hk9NolBy9N/XqqPlYsqP7DouPMABCMABgxHNGAmtPofs2O1DmtP4X
-8sOMABCNEA41Ox1CsjPl1ByuPMABCNEAutPx1CwjPB81OMABCNKA6uPof42O+Y6uP1qB6uPy1C6uP7D6uPMABCMAB2uINIA4tPu+Bq+NzdgvPBuyGB4FMABC
-NQA8tPu+Bu+NzdkvPo/LyyGp/L8Fl5JoqPx1C+jPpyGq1OBwFMABCNOAguPu+By+NzdovPo/L2yGp/LgGl5JsqPx1CikPr/L0FMABCNIAm1Nl5JwqPu+B2+N
-zdsvPBorPMABCNGAq1Nl5J0qP6TgGzdwvPMABCMABENIAw1Nr/C8xHl5J6qP6TmGzd2vPMABCNEAyuPlJ8lPl8L81NMABCNCA2uP8DwvPMABCNEA6uPu+Bs/
-N8D0vPMABCMABwgHMABsgHMABsgHNGAwwPu+B2/NBgsPBgsPMABCNIA0wPu+B6/N5/LksP6/LksPBssPMABCMABiINCA2wPx1CwlPMABCNGA6wPydg6O/U6w
-Pt9B6wPMABCNMA2vPgf42Nydk6Ozd+wPB8qPl5JisPBimPMABCNEAuuP++H+/Nr5H09NMABCMABENGAoxPB2Hr5H69NBoxPMABCNIAotPx1CmmPu+B2gOzds
-xPBotPMABCNEA0xPu+B6gOm1B8uPMABCNEAwtPu+B+gOm1BgvPMABCMABiiHMABqnDGKBEBABCBEBGBICAAq+NEKBY5pFqgLAzLknPgEB6vPgEsG8tPgC6pF
-upPQEMBY5pFsgLAzLmnPgE2gM8vPgEsG+tPgCB+tPQ6pFwpPQIABBCAABNIAsyPAmsPAsnPAiyPAkuPIABEIABBCAABNKA0yPAusPA0nPAqyPAsuPAsuPMAB
-qrKMABsrKMABurKMABwrKNIAyxP/U6yP1qBsuPyxJ6yPByxPMABCNMA2xPB86Kx1C4nPtCulK/U+yPt9B+yPB+yPMABCMAByuEHABACAACNKA0wP2tFgyPxy
-F0lOi7H6uPBgyP7D6yPMABCMABksKMABmsKNIAoyPzL0oP/UwzPBivPnhMoyPMABCNCAytPrU0zPNGAuyPlJ4pPx1CwoP5ZuyPMABCMABysKNIA0yPzLgpPo
-1B8zPm1BovEoTspPMABCNOA4yPn2ByuPBmxHBkxH2ag0P/XggOgqF4yPB6rPMABCMAB2pDEKBgB5pFwiLABm0PgEBm0PgEBm0PgE6pF0rPgEIABBCAABNIAw
-0PAquPAs0PAs0PAs0PEKw7GU35KmzPA/XwwPgCBmzPgCBmzPgCBmzPgCKAACCAACMABw0IMABsrJMABwtKMABytKNEA0zPoyG68O7Wq2NMABCMAB4tKNIAuy
-P1uF6zPxvC80P+8K61IioG0wPMABCMAB+tKMABguKMABiuKNIA4yP1uFk0PxvCm1P7Dk0P/XuxPMABCNGA8yP1uFo0PxvCq1P+8Ko2IMABCNIAy9OhlB4iOx
-vCu1P7Ds0P/X2xPMABCNGA29OxvCy1P7Dw0P/X6xPMABCNEA00PziCgjOof69OMABCNGA40PokI+9Ou+BqlO3Gk0NMABCMAB8uKNGA+0P5uF41P7lB+xPvX8
-xPMABCNGAi1Pofo+O7lBiyPvXgyPMABCMABmvKMABovKMABqvKNKAs1P1uFs1PxvCu2P7lBsyPvXqyP3uFs1PMABCNGAw1PziC8jO7lBwyPvXuyPMABCMAB0
-vKMAB2vKNGA41P1uF41PxvC62P/XizPMABCMAB8vKNEA+1Pofk/O/XozPMABCMAB6zCMABkwKMABmwKMABowKMABqwKMABswKMABuwKNIAk1P1uFw2PxvCy3
-P/Xw2P7Dw2PMABCMAB0wKNIA22P5uF22P/X22P2YyzP1qByzPMABCNIA62PofggP/X62P2Y2zP1qB2zPMABCMAB+wKNGA01P5uF63P91C8zPBg3PMABCMABk
-xKNEA61P26Go4P91Ci0PMABCNEA+1PziC2lO91Cm0PMABCNKAu3PyiCo/O+9BmoO91Cq0PBo4PoyG0gPMABCNGA+4P7sGs8H2oBy3PBy3PMABCNGAq2P5uFw
-4PumGw4PxnCyvKMABCMAB6xKNIAw2P5uF83PumG24PxnCk5PoyGihPMABCNCAwwPu+ByoOMABCMAB2pHNGAy5Pu+B4oO7Dg5P4sEg5PMABCMAB8pHNEAw1Py
-iCmgPu+BymOMABCNIA85PyiCqgPu+BipOolB2mO/X61PMABCNGAg6Pu+BmpO/X+1PmYg2PMABCMABikDMABikHNCAo6PziConOMABCNEAk2PziCsnOu+BypO
-MABCNGAk5Pu+B2pOgZ8+O7Dk5PMABCMABEMAB8qHMAB2kDNEAgqO++HypOkY26PMABCNKAkqO++H2pOB66Pq8GwR2XwRxS40PMABCNKAoqOu+BoqOikM+6Pq
-8G0R2X0RxS80PMABCMABw/CMABy/CNIAqJB41PvdoJB0pPxnCk1PMABCMAB0rHMAB2rHMAB4rHMAB6rHMAB8rHNEAs6P++HwqOu+B+qOMABCMAB67PMAB87P
-HABACAACNEAk8P08L2gDB0gDMABCNIA03Pu+BurO08L6gDvpG24PrU23PMABCNMAg7P08L+gDxCi8Pp9Ck2PrU63P7Dg7PB6SMABCNIAk7P08LihDxCm8Pvp
-Gq2PrU+3PMABCNEAkhDp9Cs2PrUi4PMABCNGAk4P+9BksOvpGm5PBm4PMABCMABw1KMABy1KMAB01KNGA27P26G48PxC48P8hMw8PMABCMAB61KMAB81KMAB
-+1KNIA44P26Gi9PjE65PrU64P8hM68PMABCMABk2KMABm2KMABo2KNKAi5P26Gs9PxCs9Pp9Cw3PrUk5P8hMk9PMABCNGAm5PyiCokPyImtO8V4BMABCMABy
-2KMAB02KMAB22KNMA48P26G69PxC69Pp9C83PrUy5P7D48P8hMy9PMABCNGA88PyiC2kP+9B0tO8VmCMABCMABwgDMABwuHNKA85PyiC+kP+9B8tOxCm+Pp9
-Cq4PrU+5PMABCNMAg6PyiCilP+9BguOxCq+PB0hPBi6P7D05PMABCNMAs9PyiCmlP+9BkuOxCu+Pp9Cw4PrUm6P7Ds9PMABCMABw3KMABy3KNGAo8P1uFu+P
-xvC2+P9wF+xHMABCMAB43KMAB63KMAB83KMAB+3KMABg4KNGA28P1uFi+PxvCk/PBoyHMABCMABm4KNIA88P1uFo+PxvCq/PBgkP7Do+PMABCNEAs+PziC4s
-OgmMkkPMABCHABACAACNEA0+Pof6nPBCMABCNMA07PB+nPB07PB+nPB07P1qB07PBy/PMABCNMA47Pm6HioPz6H47Pn6HioP06H47P1qB47PqmM2/PMABCMA
-BENMAi/Pm6HooPz6H+7Pn6HooP06H+7P1qBykPqmM8/PMABCEKBwBia2uPABwtPgEyV8+PgM7DggQgE7Wm/PgCMABo5KMABq5KNEAs/PyVmgQ7Ds/PMABCNC
-A6mNof2oPMABCNCA+mN5uF0/PMABCNCA+oP5uF4/PMABCMABkoHMABilJMABi0DNGAigQ8VsnNgb0sKj8Cw5GMABCNEAyhQ8VwnNj8C05GMABCMABikIMABm
-1KNCA6hQ8V4nNMABCNEAogQ8V8nN2vFogQMABCNGAsgQ8VgoN2vFsgQ4sEwhQMABCMAB01KMAB21KMAB41KNKAoiQzLs3P9fk6PBk6PxSk6PBk6PMABCNCAs
-iQzLw3PMABCMABkwBMABwzKEaBgIB8lJAByqPggCB0iQgEB0iQgEBg6PgEBg6PgEBg6PgEB2gPgEB2gPgEBihPgEBg4PgEpnBo9PgE6W0wNgICAA+5GMABw7
-KNCAmgQBs/PMABCMAB27KNKAsgQB4hQ3nMy/PB4hQBKBgjQMABCMAB87KMAB+7KNGA0gQzS0mJrU6+P7nMgiQMABCNEAwjQ6WsxNBmkJMABCGCBEBAHABAHA
-BACAA6mPCAAGCAA23PCAAIHABANGA4iQiEoiHxS2xP1qBuoPMABCMABENGA+iQiEuiHBgiQBukDMABCNGAijQiEyiHsoMykDroMm4PMABCNEAmjQiE2iHBgk
-QMABCNCAqjQiE6iHMABCMABENIAwjQ4KijHi7BqhQBiBB04PMABCNGA0jQ4KmjHBmBB44PMABCNKA4jQiEojHB6iQB6iQB6iQB84PMABCNIA8jQiEsjHroM+
-iQB+iQBg5PMABCNEAgkQiEwjHzdijQMABCNGAkkQiE0jH1qBmjQ65G86PMABCNIAokQ4K6jH1qBs5PB6B65Gk0GMABCNEAskQiE8jH++Hw0OMABCNKAwkQiE
-gkHBylQziCylQB6jQroM05PMABCNKA0kQiEkkHB2jQBuiQBiCB45PMABCNKA4kQiEokHt1CikQB+/Pg9K6jQB85PMABCNGA8kQiEskHxC2iQBg6PMABCNIAg
-lQiEwkHsxBimQBwkQvpMk6PMABCNIAklQiE0kHBgkQBukQvpMo6PMABCNIAolQiE4kHjuD4kQmjJykQvpMs6PMABCNIAslQiE8kHxSygQ1qBmiQB8CMABCNK
-AwlQiEglHBykQBykQshJ6kQvpM06PMABCMABENMA2lQiEmlH7pM4kQ8pM4kQshJglQB4mQvpM66PMABCNMA6lQiEqlH7pM8kQ8pM8kQshJklQ49Bu1OvpM+6
-PMABCNQA+lQiEulH7pMglQ8pMglQBolQBglQ/pMgnQvpMi7Ph9KijQMABCNIAimQiEylHBknQBklQroMm7PMABCNMAmmQiE2lHlqMonQmqMolQroMq7PBolQ
-s3HyiQMABCNIAqmQiE6lHlqMsnQroMu7Pl5J2iQMABCNKAumQiE+lHlqMwnQmqMwlQroMy7Pl5J6iQMABCNOAymQiEimHlqM0nQmqM0lQroM27PoqM0lQs3H
-+iQv+HymQMABCNIA2mQiEmmHroM4lQlqMirPmqM67PMABCMABEMABGNMA+mQiEumHroMgmQlqMqrPmqMi8Pv+H+mQB+mQMABCNCAkoQroMkmQMABCNEAmnQi
-E2mHlJglQMABCNKA2oQiE6mH7pMsmQ8pMsmQshJ0mQB+oDMABCNMA6oQiE+mH7pMwmQ8pMwmQiqM4mQ0qMipDBmpDMABCNMA+oQiEinH7pM0mQ8pM0mQiqM8
-mQvwCinQBopDMABCNGA2nQiEmnHB4mQ/oM4mQMABCNKA6nQiEqnHB8mQB8mQB8mQiqMknQMABCNKA+nQiEunH8qMgnQ9qMgnQ+qMgnQshJonQMABCMAB4ENQ
-AkoQq2BmpQBomHziCw2O7DkoQvpG+lQxCqhQBopDlzCmnQMABCNCAooQBkpJKAA8yLNEAsoQ1MC/vFCMABCEKBgB5pFi4LAlY8lQgEBilQgErUqlQgE6pFmh
-QgEEOBoB5pFk4LAlY+lQgEorMklQgEBspQgEByhQgCB0nQgE6pFohQgCEQBwB5pFm4LAlYgmQgEorMmlQgEqrMupQgEjpD0oQgCrrM0hQgCsrM2nQgE6pFqh
-QgCESBgC5pFo4LAlYimQgEorMolQgEqrMwpQgE9kHwpQgCrrM2hQgC1N87PgEsrM4nQgI6pFshQgCEOBoB5pFq4LAlYkmQgEorMqlQgEqrMypQgEjpD4oQgC
-rrM4hQgC6pFuhQgEEOB4B5pFs4LAlYmmQgEorMslQgEqrM0pQgErrM6hQgC1Ng8PgE6pFwhQgIEGBY5pFu4LA1Ni8PgE6pFyhQgIEIBc5pFw4LAB+oQgE1Nk
-8PgC6pF0hQgIEOB4B5pFy4LAlYsmQgEorMylQgEBylQgErrMgiQgE1Nm8PgE6pF2hQgIEQBwB5pF04LAlYumQgEorM0lQgEqrM8pQgEBumQgCB0lQgCrrMii
-QgE6pF4hQgEESB4B5pF24LAlYwmQgEorM2lQgEqrM+pQgE3rMwmQgC4rM2lQgCB+pQgErrMkiQgC6pF6hQgEIABBCAABNEA2qQAwkQAo0HIABEIABynBIABw
-nBIABynBIAB4nBIAB6nBIAB8nBIABioBIABooBIABqoBIABsoBIABuoBIABwoBIAB2oBIAB8oBIABipBIABopBIABupBNCA8rQ3OwmPMABCMABEMAB+0HMAB
-g1HNGA+nQqkHklP1vCwiO47B0rQMABwvHNCAqsQx3F6hMEGBQwH6qQAxH8qQgE6wGirQgCEwBBgIB+qQAB+qQgCB4qQgCB+qQgEB+qQgCB+qQgCBorQgCB+1
-KgBB4qQgBB4qQgEB4qQgEB4qQgEBCgEBCgIBCgIBCgIB+qQgIB+qQgCB+qQgCB+qQgCB4qQgCB+qQgEB+qQgCBBgCDAAA6qQkrQMCAAEHABACAACHABANGAu
-rQ+hD6jHj4C6jHBurQMABCNEAmqQpxE0sQyVmqQMABCEOBoB5pFo7LABqhDgE27CyqQgEByqQgEBgjHgEgE6oQgC6pFskQQIABBCAABNGAotQAinQAwhDAuh
-DIABENCAgsQBgsQMABCEIBQ5pF27LAoYksQgEtsKmrQgC6pF6kQgCEGBM5pF47LAtsKorQgE6pF8kQgCEKBgB5pF67LABkrQgEBkrQgErUipQgE6pF+kQgEE
-KBgB5pF87LA9tMmrQgErUkpQgEBkpQgE6pFglQgEEMBgB5pF+7LAtsKurQgEusKurQgC9tMorQgC7DssQgE6pFilQgCIABBCAABNGA+tQA4nQAysQA6jOIAB
-EIABBCAABNEAmuQAgoQAikOIABEIABBCAABNIAuuQAooQAquQAopQA8pQIABBCAABNIA0uQAuoQAwuQAiqQAiqQIAB2qBGEBEBABCHABACAACNGA+uQonGyt
-QlsECojBGMABCHAttDAKAA+9GKAA69GEQBY5pFu9LAB8tQgEBiuQgCl1BiuQgB7DiuQgB1qBiuQgB1xI+sQgB6pFymQgCEOBU5pFw9LAvuM+tQgEwuMkuQgC
-l1BkuQgB7DkuQgB1qBkuQgB6pF0mQgBEQBY5pFy9LAvuMguQgEwuMmuQgCl1BmuQgB7DmuQgB1qBmuQgB1xIitQgB6pF2mQgCEKBQ5pF09LAvuMiuQgEBouQ
-gCvyFsuQgB6pF4mQgBIABBCAABNIA0vQAupQABADAouQCAAQCAAUIABIIABKIABBCAABNIAiwQA8pQAMA2uQA2uQHABACAACEMBY5pFu+LAB+tQgE7W8uQgC
-B8uQgCs2J8uQgC6pFynQgCEIBY5pFw+LA6xIguQgEmvEmwQgE6pF0nQgEEMBY5pFy+LA7uMiuQgE7WgvQgCBgvQgCBulHgC6pF2nQgCEOBoB5pF0+LA6xIku
-QgE5qEqwQgEBkuQgEBkuQgCzwCkuQgC6pF4nQgCEMBgB5pF2+LA6xImuQgE5qE+vQgCBswQgCzwCmuQgE6pF6nQgCIABBCAABNEA2wQAwqQA2lHIABBCAABN
-GA8wQA2qQAsmHA4wQIABBCAABNIAixQA8qQAimHA2vQAkmHIABBCAABNKAoxQAirQA4mHAiBAkxQA+uQIABBCAABNKAuxQAorQA+mHAqxQAqxQAkvQEYBoC5
-pF2/LABsxQgEBsxQgEBsxQgE5qE4vQgEmsK4vQgEnsK4vQgE1wF4vQgE8sB+wQgE1TotQgCBotQQ6pF6oQQIABBCAABNWA2xQAwrQAyxQAyxQAyxQAmvQAmv
-QAmvQAmvQAkxQAutQAutQHABACAACHABACAACEOBwB5pFmgMAB2vQgE5qE8xQgEB8xQgEivM8xQgEjvM8xQgE6pFqpQgEEOBoB5pFogMA5qE+xQgEivM+xQg
-EjvM+xQgEBwxQgE0vM4vQgC6pFspQgCIABBCAABNIAoyQAisQAKAkyQAkyQIABBCAABNEAuyQAosQAQKAA2/MHABAHABACAAGMABmxFMABmvFMAB8rBMABs7
-IMAB27IMAB07IMABu7IMABk8IMABy7IMABioFNEAgyQ2vFkgHBk3OMABCNEAovQ2vFogHBkyQMABCNEAoyQBsgHohGoyQMABCMABo7GMABoyFNEAwyQlY2yN
-y3C+2MMABCMABw7GNEA2yQ98DglPq9B6vQMABCMAB+oFMAB47GMAB67GNEAgzQzrDotN98DqlPMABCNEAw0Q98DulPzrDstNMABCNGAqyQ98DylPy3Co3Mzr
-DwtNMABCNGAszQ98D2lPjWszQBusQMABCNEAwzQ98D6lPx/D2zNMABCNIA+lPrC+lPlY6zNz8D6zMvyFsqQMABCNCAk1QqkHoiNMAB4uGNEA8zQlYi0Ng9Dq
-lNMABCNEAm0Nk2CijOp2Cg0QMABCNEAq0Nk2CmjOxCm1QMABCOA63IgiHBGKBEBABCBEBGBIIABCNEACqwMyiH98D4mPMABCKAA6+PEMBgB5pFmkMAB6vQgE
-B6vQgEjuD40QgEgqF80HgC6pFqtQgCEGBQ5pFokMAoxM8vQgE6pFstQgEEIBY5pFqkMAoxM8vQgE1qB40QgE6pFutQgCIABBCAABNIAq2QAkwQAonPAkwQAm
-1HIABBCAABNEAw2QAqwQAunPIABBCAABNGA22QAwwQAw6NAq1QEmBBgC5pF+kMAtyFu0QgEj9B20QgCoxMwwQgCBwyQgEl7D20QgBm7D20QgBjuD20QgBk6D
-80QgB1qBm2QgCg9Bm2QgCBs1QgCBwyQgCBs1QgCt2I80QgCu2I20QgBv2I20QgBy2I20QgB6pFiuQgBEMBgB5pFglMAoxM0wQgE1qBo2QgEBu1QgCtyFw0Qg
-C6pFkuQgCEKBU5pFilMAtyFy0QgEusKy0QgCq8Dw1QgC6pFmuQgCEKBY5pFklMAoxM4wQgE1qBs2QgEtyF00QgC6pFouQgCEqBBwC5pFmlMAtyF20QgE65Du
-2QgCj9B+0QgCoxM4wQgEwxM4yQgEl7D+0QgBm7D+0QgBjuD+0QgBk6Dk1QgB+1B20QgCm6D4yQgC1qBu2QgCg9Bu2QgCu9Bu2QgCB4yQgCu7D01QgCs2Ik2Q
-gCu2I+0QgBy2I+0QgB6pFquQgBEGBM5pFolMAvyF21QgE6pFsuQgCIABBCAABNGAo3QAixQAi7NA6kNIABBCAABNKAu3QAoxQAsoPAi2QAo2NA82QIABBCAA
-BNGA03QAuxQAu2NAo2QIABoBIABqBIABsBIABBCAABNEAg4QA6xQA67NIABEIABGIABIIABKIAB89KIAB+9KIABg+KIABi+KIABk+KEMBgB5pF6mMAqwMslH
-gE0vMq2QgE1Xo3QgCBo3QgC6pF+vQgCIABBCAABNIA64QA0yQAylHAu3QAu3QEKBU5pFinMArnEw3QgEu9Bq4QgCn3Bw3QgC6pFmwQgCEWBgD5pFknMAxC47
-PgE8mEqlGgQgrGm2QgM73Dy3QgErnEy3QgC63Dy3QgCBy3QgCBy3QgCnuKy3QgC6pFowQgCEaBoC5pFmnMAB4yQgEB03QgEB03QgCshD63QgCrhD63QgBnoD
-63QgBjuD63QgB1hD69PgB2hD69PgCB29PgCB29PgI6pFqwQgIEWB8B5pFonMAjpD23QgEshD83QgCrhD83QgBnoD83QgBjuD83QgB1hD89PgB2hD89PgC2yM
-49PgC3yM49PgI6pFswQgIIABBCAABNGAo5QAizQAmvPAmqPIABBCAABNKAu5QAozQAsvPAk0MA22QAi4QIABBCAABNIA05QAuzQAqxMAm4QAm4QIABBCAABN
-EA65QA0zQAwxMEIBQ5pFioMA1xMw4QgEq0J24QgC6pFmxQgBIABBCAABNGAi6QA8zQA24QAgwPKAA2kHEYBwC5pFsoMAoxM+zQgEzyM+zQgEiE64QgEshDg5
-QgCrhDg5QgBnoDg5QgB1hDg/PgB2hDg/PgC2yM8+PgC3yM8+PgI6pFwxQgIEWBoC5pFuoMAzyMg0QgEshDi5QgErhDi5QgBnoDi5QgB1hDi/PgB2hDi/PgC2
-yM++PgC3yM++PgIBy4QgJ6pFyxQgEEWBoC5pFwoMAzyMi0QgE30Ji0QgEshDk5QgErhDk5QgBnoDk5QgB1hDk/PgB2hDk/PgC2yMg/PgC3yMg/PgI6pF0xQg
-IEiBB4D5pFyoMA1hD4hIgE2hD4hIgOshDm5QgOrhDm5QgBnoDm5QgB85D84QgCg9Bm5QgC4kJ84QgC+kJ84QgC+mJ84QgCozI84QgColJ84QgCB84QgCrnJ8
-4QgChzM24QgE6pF2xQgEEKBoC5pF0oMAoxMm0QgE1hD6hIgE2hD6hIgO6pF4xQgOEWBgC5pF2oMAzyMo0QgEshDq5QgErhDq5QgBnoDq5QgB1hDq/PgB2hDq
-/PgC2yMm/PgC3yMm/PgIB25QgI6pF6xQQIABBCAABNGA26QAw0QAsyMAw+NIABEIABBCAABNEA+6QA40QA8wPIABEIABGIABBCAABNGAo7QAi1QA+yMA+xMI
-ABkCIABuDIABBCAABNGAy7QAs1QAwxPA05QEiBBsC5pF6pMABq5QgE9qJo6QgCy5Jo6QgCh7Io6QgClmE45QgC16I66QQz6J66QQ7D66QQ1ZugQQ2ZugQgCB
-ugQgCBqgQgCshDy5QgIrhDy5QgBxCutQgB6pF+yQgIIABBCAABNKA67QA01QAw5QA2gGABAu6QCAA4BEUBgC5pFkqMAisDipNgEz8DoJgE+kHy6QgEoxM41Q
-gEp2Cy6QgEjkH05QgC1M05QgCB67QgE6pFozQgEEQBwB5pFmqMAisDkpNgEz8DqJgEoxM61QgEp2C06QgEjkH25QgC1M25QgC6pFqzQgCEMBY5pFoqMAyhL4
-5QgEB45QgC1M45QgCjkH45QgC6pFszQgCEMBY5pFqqMAyhL65QgE6zM65QgC1M65QgCjkH65QgC6pFuzQgCEKBU5pFsqMAyhL85QgE6zM85QgC1M85QgC6pF
-wzQgCIABBCAABNKAs8QAm2QAwpNA2JAg7QAqtPIABBCAABNIAy8QAs2QA2pNA8JAwtPIABBCAABNEA48QAy2QA8pNIABEIABBCAABNIAg9QA62QAmrJA67NA
-26QHABACAACHABACAACHABAEOBc5pFyrMABw7QgEyhLi7QgCl1B+7HgCBq7QgDBq7QgB6pF20QgBEMBY5pF0rMABk7QgEyhLk7QgCl1Bg8HgCn0Ms7QgD6pF
-40QgBEMBY5pF2rMAq0Mm7QgEyhLm7QgCl1Bi8HgCn0Mu7QgD6pF60QgBEOBgB5pF4rMAq0Mo7QgEyhLo7QgCl1Bk8HgCn0Mw7QgD7Du9QgB6pF80QgEIABBC
-AABNMA49QAy3QAgjNAy8NA41QA27QA27QIABBCAABNKA+9QA43QAWAaA+1QA87QIABBCAABNGAk+QA+3QAcABCAAcIABBCAABNMAs+QAm4QAkBAoBAs2QAq8
-QAo+QEOBoB5pF0sMAy/DBgEh5Fo8QgEBk8QgC5Gk8QgCj8C+7QgE6pF41QgECAAyIEMBoB5pF4sMAy/DCgElJmrMgE5Go8QgE2qFu+QgE6pF81QgEEMBoB5p
-F6sMAy/DEgElJorMgEy0Mq8QgE2qFw+QgE6pF+1QgEEKBY5pF8sMAy/DGgEBq9QgEBq9QgC6pFg2QgCIABBCAABNKA8+QA24QAMA28QAy8QAy8QIABBCAABN
-IAi/QA84QASA2rMA48QIABEIABBCAABNGAq/QAk5QAaA+9QESBsB5pFytMAnoDi9QgEyhLi9QgC9Dg+QgCBw9QgCBw9QQB4wLQB8xQgC6pF22QgIEoBB4E5p
-F0tMAnoDk9QgEyhLk9QgCB+0QgCBy9QgQ7Dy9QQiuDy9QQ8Dy9QQiyBy9QQmGi+QgC/0MokQgCg1MkkQgC9tDq/QgI+tDq/QgEjlBq/QgEB+0QgEBy9QgQBk
-9QgCxMk9QgC6pF42QgCEiBBwD5pF2tMAnoDm9QgEyhLm9QgCi1Mg1QgCj1M09QgQ7D09QQiuD09QQ8D09QQiyB09QQmGk+QgC/0MqkQgCg1MmkQgC9tDs/Qg
-I+tDs/QgEjlBs/QgE9qJm9QgE6pF62QgCIABBCAABNMA2/QAw5QAs8MAw+NAu5QAqtNAu7QIABBCAABNMA8/QA25QA09NAywOAg+QAy9QAy9QIABBCAABNGA
-igRA85QA69NA2+QIABEIABGIABIIABKMAB85GEMBYxS++QAv8D++QgCw8D++QgC4yJ++QgCB++QgCB++QgCFEAIAg+FAriG6+QAEUBoCACAnoDi/QgEjuDi/
-QgC89Ji/QgC+9J80QgCg+J+8QgI99Ji/QgC/9J80QgCh+Ji/QgI4yJi/QgCEEBIt7Gq+QABq+QgCEIBgBp9Jo+FA98DwkOgExSu6QgEv8Du6QgEEGBM5pF+u
-MA9qJs/QgE6pFi4QgCIABBCAABNEA+gRA46QAq2QHABAHABACAACHABAHABAHABACAACHABAHABAHABAHABAHABACAAi/FCAAECAAICAAMCAAQCAAUCAAYCA
-AgBCAAgBCAAqBMABqiRNCAuiRuIiBMABCNEAyiRr8Di0O1qBmhRMABCNEA2iRr8Dw8Q1qBqhRMABCNEA6iRr8D08QBuhRMABCNCA+iRuIkBMABCNCAijRuIm
-BMABCNCAmjRuIoBMABCNCAqjRuIqBMABCNCAujRuIsBMABCNCAyjR98D6BMABCNGAqCmeyBg4CqiR7vBqiRMABCNCA6jRuIm5QMABCNEAq5QuIyCBwiRMABC
-MABENEAw5QuI4CB2iRMABCNCAokRuIiCMABCNCAskRuIkCMABCMABiCNAAqCMABCNCAqDBu8QMABCNCA46P98B46PMABCNGAyjR98B86Pg4C0iR7vB0iRMAB
-CNKAyiR98Bg7Pg4C4iR7vByiRwzK4iRyIyiRMABCNEA6jRg4C6jR7vBy6QMABCNCA+jRxnCmEMABCMABENMAkkRg4CgjR7vBq/QwzKskRyIkkR74Kq/QokIg
-jRMABCNKAokRg4CkjR7vBu/QwzKwkRyIokR74KkjRMABCNIAskRg4Cy/Q7vBqlRwzKskRyIojRMABCNGAwkRg4CulR7vBwkRwzKsjRMABCNEA0kRg4C0kR7v
-BwjRMABCNCA4kRg4C4kRMABCNMA8kRhXk/N8VigRj7G+jR+6Gg6QgZg6Qy3CgiRMABCNKAglRhXo/N8VgpNj7GikRp7GikRgZk6QMABCNKAoiR9wFmEBklRj
-7GmkR9qJ87Qk7Go6QMABCHABAKAACHABAHABACAAECAAIMABirHNGA2xHk2C40OBoyG98B4+MMABCNGA6xHk2C80O/pLsyG98DgrOMABCMABmvDMABivDMAB
-2uGGQAEBCBEBIBQBgBBgCBgEB+HGEAEBCBEGEBEBABCGKBEBABCBEBGBIKAACHABACAACCAA4nHCAAipHNEA2mR98B4/M30J++MMABCMAB+sHNEA8mR98Bm+
-P/2C8mRMABCMABktHNGAinR98Bs+PBinR/2CinRMABCMABqtHMABstHMABw4GNMA25P98BugN2ZmoO30J0/Mr5Ju0Gs5Jg1Go2J25PMABCMAB24GNEA+oR98
-B8+Pnc+jRMABCMAB6tHNEAkpR98Bi/PrU4nRMABCMABguHNGA+nR98Bo/P98Do6PB+nRMABCNEAupR98Ds6PBotOMABCNCAonR98Bw/PNEA0pR98By/PBipR
-MABCMABwuHNEAylR98B4/PBylRMABCNKA2lR98B8/P94MspR6lJyoRByoRl5J+kRMABCNEAiqR98BggQ8DqCMABCMABENEA+nR98BmgQ94M2pRMABCNCA6pR
-98BqgQMABCNEA+pR98BugQBmoRMABCMABsvHNEAqpR98B0gQ7nEqpRMABCNEAupR98B4gQo5MupRMABCNGAypR98B8gQ98D87P1qB0oRMABCNMA2pR98BghQ
-g4MuD98Dg8P1qB4oR94MwqRl5JimRMABCNEAmrR98Dk8PBk8PMABCNGAqrR98BohQ98DkvOB+pRMABCNGAurR98BshQ98Ds8PB+oRMABCMABw7KMABq+HMAB
-0rRMABwwHMABu6LMAB0wHNIAsrR98B8hQ98D88P37KiEBgEMABCNGAisRr4J6zH7Ss3G37KmEMABCNQAmsR98B8jNB6qR7nE2qRrnJwoNrlJwoN8jJ6qRgkJ
-k7HB2qRMABCNEAqsR98BoiQ13HkqRMABCMABuyGNCAwsR7S63GMABCCAAg2HMABuxHNKA4sR98B2iQv8IuqR50HuqR4lJwoRBEMABCNGA8sR98B6iQ98D69P
-l6MIMABCMABgzGECBExSyrRAEGBofx7J2vHAkXCgwPB6qRgCNEA6rR98BkjQ9qJ6rRHABACAACMAB+mRMAB8gHNKAksR98B4+GnoDosR8DosRjuD0sRk2Cm7
-OMABCMABuqGMABurGNAAiqRMABCMAB0qGMAB6qGNEAguR98B+jQ1yM0sRMABCNEAkuR98BikQiE4sRMABCMABi+GMABsnDMABunDMAB85DNGAktR98BukQum
-G+tRBmBMABCMABi6DMABosEMAB68DMABg7DNCA8uR42BkmOMABCMAB+nDMAB8+GMAB+nDMABs6DNIA8tR42BwmO+YqmO2qD8tR7D8tRMABCNKAguR42B0mO+
-YumO2qDguR7DguRBguRMABCMABIMABooDMAB2sIMABooDMABktEMAB0/GMAB00HNEAu/N98D8gQlY4uOEiBBkD5pFm+MAyzM2tRgE9qJ0uRgCy5J0uRgCh7I
-0uRgC16ImvRgCz6JmvRQ7DmvRQ1Z20QQ2Z20QgIshD+tRwIrhD+tRgBlmEkuRgBs7IkuRQxC6hRQB20QgI6pFqnRgIIABBCAABNKAmwRAgqRAs0HAspDAmtO
-AiwGNEA8uRivH45JxKutOMABCHAorDACAABEkBBggB98BsmQABwsGggNlYqvOgE5+JusGgEBgrRgEy/Dy9NgI8+JuuRgEBosRgBiEBgB82JwsGgGBgrRgE89
-DguRgIBguRgEBgrRgEBg/QgIhbo9QgEBwsGgQBwsGgEGGAEBABCBEHABACAACMABkrMHABACAAgvQCAAEMABynLMAB0nLNGA8sRzUwlRBGBgxRMABCMAB8pM
-MAB+pMNGA0uRn2BoxR/vLoxRBgwRMABCMABuxRMABo0MKAAgqMCAACMABigDNEAuwRuIinRjFEMABCOABs4MBMAB20MNEA4kMjW2wRssH6iQMABCMAB80MMA
-B+0MNEA+wRwyE+wRmE+wRMABCMABk1MMABm1MMABo1MNCAipRhSwyRMABCNCAwuRlJ2oRHABAHABAEMBwB5pFkhNAxM6uRgE1N4kRgCvuF6yRgK2sB6xRgE6
-pFoqRgBEMBwB5pFmhNAxM8uRgEB6kRgCB6kRgI2sB8xRgI6pFqqRgBIABBCAABNGAmzRAgtRAuoRAizRIABBCAABNGAszRAmtRA0oRAizRCAAoxQCAAUCAAY
-MABosMNCAqyRByzRMABCMAB4zRNEAkxRBKrUqvRMABCMAB0sMNKAqxRvuF+zRwuF+zRxuFupRzuFupR6tF+zRMABCMAB6sMMAB6qLMAB8qLNGAowRtZysMxn
-CmuR7Do0RMABCMABENCAuwRjFysMMABCNIA+pRxM0yQBqzR5ZqzRjF2sMMABCNEA+wRof08QBirQMABwtMNEA+0RhwFmqRzL+pRMABCMABENEAkqRxyBsqR/
-Xy0RMABCNCAoqRxyBwqRMABCMABu+MMABw+MNAAwqRMABCNGA0qRzL0qRuI8qRrjBi8QMABCMAB+uLNEAu0RzL6qRB6qRMABCMABkvLMAB24JNCA4qR4mI4q
-RMABCNCA8qRzLmrRMABCOABm2RBESBwB5pFykNA2oBg1RgEBg1RgCthDg1RgC1NmoRgCxMoyRgIvXg1RgC2kIg1RgC6pF2tRgCEOBoB5pF0kNA2oBi1RgEm+
-Mi1RgCthDi1RgCtqBq2RgEuqBq2RgE6pF4tRgEIABBCAABNMA02RAuwRAo1RAqoGA8rRAo1RAo1RIABBCAABNIA62RA0wRAu1RAwoGA+FMABwvMMAByvMNCA
-01R2XkiMMABCMAB2tLMAB6vMMAB8vMMAB8tLMABgwMMABiwMMABkwMNEAm2RBqxGBoxGMABCMABqwMNGAs2R2oBs2RB8GB8GMABCMABwwMNIAy2RyM6zRxM6
-zR2oBy2R6TiyQMABCMAB2wMNGA42RxMg0R2oB42R6ToyQMABCMAB8wMMAB+wMNGAg3RyMo0RxMo0R2oBg3RMABCNIAk3RyMs0RxMs0R2oBk3R6TmqGMABCNI
-A81R2tFo3R2oBo3R6T2lD7Di4RMABCMABsxMMABuxMMABwxMMAByxMNGA03RivIisJ6TkzQisGw+MMABCMAB4xMNCAm5R2XqkMMABCMAB+xMNGAg4R+8Kg4R
-2XwkMBwkMMABCNCAw5RBysJMABCNCA05Ru/M4kMMABCNCAg3RqoGopRMABCMABuwLMABkzLNGAg6RB04RB8mLB04RMABCNCA81R1/MgnLMABCNCAg2RltF84
-RMABCNEAg5R3Lg5RBo6RMABCNIAk5RltFk5R3Lk5RBk5R6/Ms6RMABCNGA06RhwF8vRBs2R8/Mo5RMABCNEAw2RhwFgwR2oBs5RMABCNGAw5RxM64Q2oBw5R
-/1Bw5RMABCMABENGA25R2oB25RthD25Rl1B80RMABCNCAm7R2oB65RMABCMABENGAg6R2oBg6RuI0wR/1Bg6RMABCNGAk6R2oBk6R6TmtGuI4wRMABCNGAo6
-R2oBo6R6TqtGxMw3RMABCNKAs6R2oBs6Rm+Ms6Rl1Bk7QxM25QzNu3QMABCNGAw6R2oBw6R6TytGxM65QMABCNGA06R2oB06R6T2tGB+5QMABCNIA46R2oB4
-6R6T6tGuIsxR8D8+QMABCMAB+zLNCA+6R6TguGMABCMABKNIAk7R2oBk7R6TmuG9wF4xR8Do/QMABCNKAo7R2oBo7R6TquG9wF8xR8Ds/Qv+Hs4RMABCNGA4
-8R2oBs7RuIgyR8Dw/QMABCNGA04R2oBw7RuIkyRv+H04RMABCMABwsLNEAi9R9wFqyRiEw8RMABCNIA67RhwFuyR4sEqoM6Tq3Q8DwkJMABCNEAq9R9wFyyR
-B+7RMABCMABunMMABglLNEAy9RxyB6yR4sEu9RMABCMAB2nMNEAw5RxyBgzR4sE09RMABCMAB69RNEAy8RjvGgmMu+BktQNEA08RjvGimMjoE27RNCAkmMBq
-zRMABCMAB0hLNCAo+RvwJ+5QMABCNCAi6QjvGi6QMABCMAB+hLNEAm9RuI6zRvuFu+RMABCNAA4mMMABCMABEMABi4LNGAy9RuIm0R4Ky9R3V24LMABCMABg
-/RMAB24RNCAm/Rr/FugMMAB2nDMAB82LNGAs/Rx3FshMuI00R+tIg+RMABCNEAw/RBi8Q7Dk+RMABCMABm3LMABo5RNGAw7R9wFg1RjNoxPkNoxPMA0oBCNC
-As9R9wFk1RMABCNGAggSuIo1RBwxP93KwxPMABCNEAkgSuIs1RB4+RMABCMAB4yLMAB6yLMABgBMAB8oDNCAo8R0hGu6LMABCMABywLMABo6RMABipDNCA6g
-SiEkoNMABCMAB8gSMAB+gSNCAihSrgGogMMABCMABs2GEOBwB5pFuvNA0vM++RgE5wC4+RgEvrDq8RgErU28RgEv+Hg9RgE6pFy4RQIABBCAABNIAuhSAo7R
-Aq3PAw8RA88RNKA4+RBs9RBs9R8DkgSBshSBshSMABCMABo6MMABg0JMABqlDMABslDMAB6hSMABkjDMABw9EMABikDNEAkiSobktLBitLMABCNIA8gSobot
-LB8gSjvGmtLvwJmtLMABCMABy7LMAB07LMAB+kDMABgkDNEAohS9WwuL7SgnRMABCNEAshS9W0uL7SooNMABCMAByjDNEA8gR9W6uLB2+RMABCNEAijSB0PB
-ygSMABCHABACAACCAA0sLMAB+8RMAB08LMAB28LMAB48LMAB68LNCA2jSqkHMMABCNCAuiSqkHQMABCNCA+jSBWMABCNCAaqkHYMABCNEA6iS/5I+3Rn2B+3
-RMABCNIA+iSBi4R+Yi4RBgiS+rGgiSMABCNEAkBtjNmBzS2tLMABCNIA0tLgZm+LjvB0tL7DmjSBiiSMABCNCAuBzS+tLMABCMAB4kSNEA8kSBkiSBwjSMAB
-CMAB09MHABANGA4jSsIghNkIglSBglSMABCGqCBEBABCBEBGBIBKBMBOBQBSBUBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB
-+BBgCBiCBkCBmCGCBEBAEtCBoH8D8jSAA7W8jSAgCshHkqRAgCB8jSAgEB8jSAgCB2jSAgCB2jSAgEygH2jSAgEB8jSAgEB8jSAgCB2jSAgCxCm3RAgEp2C8
-jSAgI/gH8jSBgCB2jSAgCrsH2jSAgEB8jSAgEB8jSAgCB2jSAgCB2jSAgEt7G8jSAgEr6G8jSAgCs6G2jSAgCB8jSAgEB8jSAgCv6G2jSAgCB2jSAgEB8jSA
-gEu6G8jSAgCB8jSAgCB8jSAgCB2jSAgCB2jSAgEB2jSAgEB2jSAgEzgH8jSAgEB8jSAgCx6G8jSAgCEeB4C8D+jSA7W+jSgCq5G+jSgCr5G+jSgCs5G+jSgC
-t5G+jSgCxCo3RgCp2C+jSgI05G+jSgCwlN4jSgCrsH4jSgEt7G+jSgEy5G+jSgCz5G+jSgC15G4jSgEEMBgB27G6jSA47GgkSgE7WgkSgCxC6jSgCswGgkSg
-EBgkSgCEGBQ5jHg/KAiXijSABm+QgEEIBwD1rCm9HAy1G8hLgsB9tEm3KgEBw+OgEEEBoC1rC0xKAB64QggBEEBoC1rC2xKAo6LytRggBMAB+tKNGAwkSumG
-wkS3Vm+KrUqlSMABy+MNGA0kSumG0kSgoGwyKrUulSMABCNOA4kS3Vu9KgoGu+Kr7G6jS87G6jSm2B6lSrqE0jS97G0jSMABCNIA8kS3Vy9KgoGy+KmmB0xM
-1Dy0RMABCNCAsmShXo/ONCAilShXq/OMABwjGMAByjGMAB0jGNGAqlS2ZkjS1ZsmSrUkmSMABCNIAmiSoyG0uRm2BwmSogIoiSxpG+qRMABCMAB6yJOAB0lS
-BECBEg5JylSAFEAEruDCAg5J0lSAEEBEACAxS65OgCEKBoBrbqhSA/vFBgIg5J+kSgI7D+kSgCxSw5RgCDAAAB+lSCCAAEEMBgKw9G0/KAhlBCggEB8iSgEB
-8iSgE6zH8iSgE1D+1RgECAAsgLEEBIt9GimSAmDomSgCEGBM8DkmSABkmSgC4mBkmSgCEOBoB5pF81NA2qFynSgE6+BynSgEzdynSgEwgC2jSgE+jH6mSgC6
-pFg/RQEKBY5pF+1NA6+B0nSgEwgC4jSgEBkwQgC6pFi/RgCEOBoB5pFg2NAof0vRgE6+B2nSgEwgC6jSgEvwJmwQgCjvGmwQgC6pFk/RgCIABimKIABkmKIA
-BBCAABNGAkoSA+hSAmxRAwwQIABBCAABNGAqoSAkiSAkwRA2wQNEAkkSgfiuQl5JsjSMABCMABmiKMABoiKNEAgkSp6H65QnyGs5QMABCMABuiKNKAwuQyd8
-xRzd2oSBugGof0wRl5J6jSMABCMABurKMABwrKMAB2oLNGAqvRpyGmvRBgpSBgpSMABCMAB8oLMAB84JNGA4kSp6Hy6QssHk6QB4kSMABCNGAkoSp6H26Qss
-Ho6QBumKMABCNGAooSofuxRsnNohGgfqvQMABCNIA4pSyd6yRzd0pSsqC0pS4nN2mKMABCNKAqpSyd+yR/U0hSt9B4pSshHm3M4nN6mKMABCNIAupSydizR/
-U4hSt9B8pS4nN+mKMABCMABENIA8vQydozRzdiqSB6oSl5JmlSMABCNIA+oSgbw1M/X4pSu1F+oSxnCkkSMABCNEAuqSBwzRBwzRMABCMABENEAqwQl5J0lS
-+jHiqSMABCNIAspSyd6zRgfuwQzd0qSl5J4lSMABCNKAwpSyd+zRgfywQzd4qSl5J8lSBu4RMABCNGA0pSydi0R5/LwmS6/LwmSMABCNGA8mSydm0RB0mSB0
-mSMABCMABi1FNGA+pSyds0RroN6mSsoN6mSMABCMABEMABMMABs1FNGAoqSyd20R/UknSt9BknSMABCMABy1FMABqjDMAB21FMABk4NNEAgsSydi1Rgf2xQM
-ABCMABEMAB8uKMAB20NMAB40NNCAssSl1BkmSMABCNGAqmSrU+nS7DwnS5ZkrSMABCNMAwsSofu0Rl1BwsS1qBwsSyxJwsS3uFwsS2YwsSMABCNMA0sSofy0
-Rl1B0sS1qB0sSyxJ0sS3uF0sSy1C0sSMABCNEA8sSx1CyhSof20RMABCMABijDESB4B5pFo7NAB+sSgE5lI6mSgEBwoSgEBwoSgEs3H+sSgE5Z2rSgEB6oSg
-C6pFskSQEQB4B5pFq7NAkpNgtSgE5lI8mSgElpNyoSgEmpNyoSgEs3HgtSgE5Z4rSgE6pFukSgCEIBY5pFs7NAkpNitSgE5lI+mSgE6pFwkSgEEKBgB5pFu7
-NAkpNktSgE5lIgnSgEtyF+qSgE6pFykSgCEIBY5pFw7NA2qFmtSgE+jH4sSgE6pF0kSgCEGBQ5pFy7NA2qFotSgE6pF2kSgEEMBoB5pF07NA2qFqtSgE+jH8
-sSgEs3HqtSgEBisSgE6pF4kSgCEMBgB5pF27NA2qFstSgE+jH+sSgEupNksSgCBksSgC6pF6kSgCEKBY5pF47NA2qFutSgE+jHgtSgEupNmsSgC6pF8kSgCE
-QBoB5pF67NA2qFwtSgEBosSgEBosSgCBosSgCBosSgCBosSgC6pF+kSgCEMBgB5pF87NABktSgEm3FktSgC+wJqsSgCrU+qSgE6pFglSgEIABBCAABNMA8tS
-A2nSA4tSA0nSA25QA8oSAwsSIABBCAABNOAiuSA8nSA+tSA6nSAwpSAwpSAipSA2sSIABBCAABNGAouSAioSAkuSAgoSIABBCAABNIAuuSAooSAquSAmoSA6
-kGIABBCAABNGA0uSAuoSAykSAiuSIABBCAABNEA6uSA0oSA4kSIABBCAABNKAgvSA6oSA+kSAuuSAgqSA0tSIABBCAABNKAmvSAgpSAklSA0uSA6tSA6tSIA
-BBCAABNIAsvSAmpSAqlSA6uSAguSIABBCAABNMAyvSAspSAwlSAmuSAmuSAmuSAmuSIABBCAABNIA4vSAypSA4kSAsuSAgtSNEA0pSrUorS7D6qSNGA2pSsI
-27QqzK8qSrUqrSMABCNCAgwSB4pSMABCMABKMAB2DMABy7DNKA+uSzLqlSl1BmwSm2BkqS1qB+uSxxK4vSMABCMABENKAkvSx1CmlSl1BswSm2BqqS1qBkvS
-sGkvSMABCNIA62Rx1CqlSz1CwwS7DiwSzUglSMABCNGA+2Rx1CulSz1C0wS7DmwSMABCMAhxIwwLMABywLNGAgxSpyGi3RlJ+mSl1B8wSMABCNEAq3RpyGm3
-RlJinSMABCMAB8wLMAB+wLMABgxLMABixLMABkxLNGAmwSx1ComS/UssS1qBuxSMABCNGAqwSx1CsmSm1B63R/vLyxSMABCMABENGAwwSx1CymSl1B4xSlJ6
-nSMABCNIA0wSx1C2mSl1B8xSm1Bk4R/vL4pSMABCNIAkySx1C6mSz1CgySrUgySB6+CMABCNKAoySihMi6NBy9Nx1C+mSBkySBkySMABCNEAgxS6+LinSBin
-SMABCNGAuoSx1CmnSl1BsySiJyoSMABCNGAq4Qx1CqnSl1BwyS6ImpSMABCNGA2oSx1CunSl1B0yS6IqpSMABCNKA8ySihM26N/qNm+Nx1CynSB4ySB4ySMA
-BCNGAgzSzLgoS+wJ0xSyVowSMABCHABAKAACCAACNEAqzSlJopS+jH4ySMABCNIAk5Ql5JuuS+jH8ySBiySh3H05NMABCNIAwpSl5JyuS+jHgzSurNmySh3H
-45NMABCNGA2zS+jHkzS4d2uSBOMABCNIA4pS4d6uS+jHozSBuySxrNSMABCMABUOAjxC0ySBNEA2yS1Z4oS2Z4oSMABCNEAkqSl5JmvS+jH0zSMABCNKAg6Q
-l5JqvS+jH+ySx1CgpSl1Bm0SBiwSMABCMAB6pGMAB8pGMABmtNMABotNMABqtNMABstNNIAiyS/U20S1qB20SvgB20S7D20SMABCMABytNNMAoyS/U80S1qB
-80S/X4zSB4zSBm7N7D80SMABCNIA4zSzLkqSn2B4nNqsE4nN7D4zSMABCNGAwyS/Xg0S7Dg0SugBu7NMABCNEAg0Sx1CiqSBu8RMABCHABAHABAMABs1LEqB
-2NoHziC+iRAn3FwlRgIhlB+iRgIu+B8kRgI7Dk1SgEiEk1SgC6nBk1SgCBk1SgCBk1SgCBk1SgCBq0SgC8uBk1SgCBq0SgChKFgEBHgExCo6PgwBBmxRgEBk
-1SgE1uFq0SgCB0mSgCB0xSgCEQBgCBm8RA7/H+kRgE8/HklRgEBm8RgE9/H+kRgE+/HklRgEk1K2/JgE7Dm1SgEEIysNwB1rCijRA/as+QgIxCw1SgI6nBo1
-SgECAACDAAAEy0SCCAAINGA41S+9BulRu+BolRmyF8xQMABCNEA81S+9BylR/agyQMABCMABq3JMABgvNMABivNMABkvNNKAm1SBm1Sn2Bk7PBm1SqsEk7P7
-Dg2SMABCNCAq1Sr/FWMABCMABuvNMABwvNNKAy1S/sNy1SvwJw7PgtNy1SjvGw7P7Dy1SMABCNKA21S8/HumRyiCw9RolBomR+/HumRk1KghKMABCMAB6vNM
-AB8vNNGA+1Sn2B87PgtN+1SqsE87PMABCNIAi2SyiC89RolB0mR+9B6mRBk3SMABCMABmwNMABowNNEAq2S1uFq2SxCo8PMABCNIAu2SyiCo+RolBgnR+9Bm
-nRk1K4hKMABCMABywNMABKNGA22SyiCw+RolBonR+9BunRMABCMAB6wNMAB8wNNGA+2S1uF+2SxC88P/Xo0SMABCMAB68FMABkxNMABmxNNIAo3S1uFo3SxC
-m9P/Xy0SlYi4SMABCMABirDNGA0gShlB6lRxCw4Sq2BkkDMABCNGA4gS1uFy3S26Gw9Pq2BokDMABCNGA8gSBy0Rq2BskD7Dw4SMABCNKAghSyiC0/RBmmR/
-Xk1S35K63SzN80RMABCNIA+3SyiC4/R/tNqmRofkhS/Xo1SMABCNIAi4SyiC8/RziCumR6hMi4S3uFi4SMABCNIAm4S+9B+oR/Xw1SokIu1DxnCszSMABCNK
-Aq4SyiCkgSolB8oR+9BipR/X01SBu1SMABCNEAmpRBmpRBmpRNKAw4S1uFw4SxCy5S7Dq5SziCmnRBovSMABCNCA04SziCqnRMABCNKA44S+9BwpR0iCwnRx
-C65S7Dy5SziCunRMABCNMA84SxvC6+P7D25S1MynRn3F2oR8D0vShlBonRMABCNGAg5SxCi6S7D65SziC2nRMABCNGAk5S9tNg2R7D+5S1M6nRMABCNKAo5S
-1uFo5SxCm/P7Di6SziC+nRhlB+nRMABCNGAs5S9tNo2R7Dm6SziCioRMABCNEAy6S9tNs2R7Dq6SMABCNEA26S9tNw2R7D05SMABCNEA66S9tN02R8D45SMA
-BCNGA+6S9tN42R7D85S+9B0qRMABCNCA4qR9tN82RMABCMABg4FNCAm6S9tNi3RMABCNCA27S9tNm3RMABCMAByhDMAB0hDMAB4+JMAB6+JMABq8LNCA2gQx
-vC67SMABCMAy4DENGA8gQxvCg8S7D+6SouN2xSMABCMABs8SNIA42Sj4Cq2S6a89QjW8xStvC0gSMABCNGA82S6ag+QjWgyStvCk4SMABCNGAg3Sj4Cy2S6a
-k+QxpG8gSMABCNEAk3S6ao+QtvCs4SMABCMABEMABKMABIMABKNGA23Sj4Ci3S6a23SxpGshSMABCNEA63S6a63StvC84SMABCMABEMABKMABIMABKNQA49S
-juGm1RBu9SBs8SBs8SBs8Sm2Bw3S1qBm5SBw5SMABCNEA89SjuGq1RwzKu9SMABCNGA08S6nBu1RxS43S1qBu5SMABCNGAk+SjuGy1RB69S/vLw8SMABCNIA
-o+SjuG21R3vN+9Sj4Cw8SB29SMABCNGAs+SjuG61R3vNi+S/vL08SMABCNIAw+SjuG+1R3vNm+S/vL48S5vN+9SMABCNEA0+SjuGi2RsIq+SMABCMABcNGAu
-9SoyG0mS2c0vQBu9SMABCMABsyNNGA09SjuGu2R+9BsuRB2+SMABCNIA49SjuGy2RziCksRhlBksRiwN6+SMABCNGA89SjuG22RofinSiwN++SMABCNGAg+S
-juG62RziCssRiwNi/SMABCNGAw/SjuG+2RokIm/SBspOMABCNGA0/SjuGi3RokIq/SA0/SMABCNGA4/SjuGm3RokIu/SjFirNMABCNKA8/SjuGq3R1Zy/S1q
-Bq7S7Dq/SiwNy/SMABCMABuzNMABs1KMAB2vKMAB6nLNEA8+SofioSq2BixQMABCHABACAACIABBNGAm/SA65RAw0PAEIABBNEAq/SA+5RAICAAECAAKMABw
-5NNIAm+SlyG4oSx9H4oS1qBs8S7DsgTMABCMAB25NNIAs+S5uF4/SBszR47BghT7DygTMABCMAB85NNGA+/Sx7By6Rm2Bo1P45BcMABCNMA2+SlyGopSu6Hy
-lSx9HopSw6HylS1qB88S7D8gTMABCMABENKA8+SlyGupSB86R2Y4lS1qBi9S7DihTMABCNMAg/SlyGypSxpG8lSx9HypSB8lS1qBm9S7DmhTMABCNEAwgTx7
-Bk7R45BuBNGAq9SlyG4pS45BwBsvCmBMABCNKAq/SlyG8pSxpGmmSx7Bq7R1qBw9S7DwhTMABCNKAy9Sx7Bu7Rx9HgqSxpGqmS1qB09S7D0hTMABCMABENMA
-49Sx7B07Rx9HmqSxpGwmS1qB69S7D6hTsvCyBMABCMABUMABoBMAByiMNCA2iTmyG4iMMABCNEAuhTx7B6iMmyG8iMMABCNEAq+Sx7Bm8RmyGgjMMABCNCAi
-jTjuGiuKMABCMAB67NNKA8hTB8hT7D2iT4sEyhT1uF8hT26G+iTMABCNEA0gT7D6iTB6iTMABCMABk8NNEAmiTB4yRofsrSEMBgB5pF6xOA6+BwjTgEwgC0/
-SgE8D4iTgC8VulRgC6pF+6SgEEaB4C5pF8xOA5/I+kRgE6+ByjTgEwgC2/SgEB+kRgEBglRgEBkjTgEBkjTgCB6iTgCBm/SgEBm/SgEvyFqiTgE6pFg7SgCE
-WBoC5pF+xOA5/IglRgE6+B0jTgEwgC4/SgE2xNglRgE3xNilRgE5xNmjTgE6xN8iTgCB0jTgCB0jTgE6pFi7SgEEUBwB5pFgyOA6+B2jTgEBuiTgEBuiTgCB
-uiTgCwgC6/SgC3xNklRgC5xNojTgE6xN+iTgC6pFk7SQESBoB5pFiyOAB29SgEB29SgEBqjTgEBqjTgCBgjTgCBgjTQB0/SQ6pFm7SQIABBCAABNIAikTA89
-SAozRA2iTA8lRIABBCAABNIAokTAi+SAuzRAwlRA8iTIABEIABGIABIIABBCAABNGA0kTAu+SA6zRA8lRIABEIABGIABIIABKIABMIABBCAABNIAklTA++SA
-8gTAsmRAsmRMABu1KNEA8jToyGitS5/IwmRMABCNIAgkToyGmtSumG6kT5/I0mR/uE0mRMABCMABINEA6iT5uFglTumGglTMABCMABq+NNIAskToyGytSxnC
-gjTlyN2iR/1BqzSMABCMABy1KNGAykToyG4tS5/ImnRBmnRMABCNGA2kTu+Bo1RlzCqnRgzNqnRMABCNEAmmToyGguS5/IunRMABCNEAiiTBynRBynRMABCE
-M/vBgCBilTABskSgE1D+0SgEB+gTgEB+gTgIB29SgIHABAESBgIB2pMAB69SggCpzNihTgEqzNihTgIBihTgIBmlTgIBmlTgCBgmTgCBBggBDAAAGolTACAA
-EMAB+/MMABu/NMABw/NMABy/NNIAokTB0lTBwqGBumTjvB+vMMABCNIAskT5zN4lT6zN0qG7zNymTjvB0sOMABCNKAwkT5zN8lTB4qG7zN2mTjvB4sO6Wk1Q
-MABCMABggONGAimTBYBimTxO6gNNIAkmTh0Na+zNgrG7zNkmTxO8gNMABCMABGMABqgONGAglTzSgrMBsmTBsmTMABCHABACAACESBkB5pFm2OAB2lTgEB2l
-TgCB2lTgC2kI0mTgCB2lTgCB2lTgCB2lTgC6pFq/SgCIABBCAABNKAmoTAgiTAklKA0kTA0kTA8nTNCA8mTB2kTNCAqoT30J69OHABANGA2lT2Z8kT1ZkoTy
-V2lTMABCEKBU5pF42OABgoTgElyGmnTgC9qJmnTgC6pF8/SgCEKBU5pF62OA20NioTgE5uGonTgCp9ConTgC6pF+/SgCIABBCAABNIA6oTA0iTAooTAunTAu
-nTIABENGAs6NnnIs6N6qDs6NB2kTMABCNGA2nTBy6N7Ww6NB6kTMABCMABq9FNCA8nTmD2lTMABm+JHABANCAupTpuEg8OMABo6NHABANCA6vKu+B64RMABC
-NCA4pTB+vKMABCKAA04JESB8B5pFk4OAvuMyoTgEl1B4oTgC7D4oTgBBkpTgB1qBkpTQjuDuoTwBm2B04JgC6pFohTgREQB8B5pFm4OAvuM0oTgE7D6oTgCl
-1B6oTgBo1NmpTgBjuDwoTgCm2B24JgC6pFqhTgRESB8B5pFo4OAvuM2oTgEl1B8oTgC7D8oTgBo1NopTgB1qBopTQjuDyoTwBm2B44JgC6pFshTgRESBY5pF
-q4OAvuM4oTgEl1B+oTgC7D+oTgB+7HqpTgBo1NqpTQmqFipTQjuD0oTgB6pFuhTgCIABBCAABNQAqqTAkkTA06CAooTAipTA8pTAuoTA+oTABCAAQIABBCAA
-BNOAyqTAskTA86CAwoTAqpTAkqTA2oTAmpTIABBCAABNSA4qTAykTAi7CA2oTAwpTAqqTA8oTAspTAMAspTIABBCAABNQA+qTA4kTAo7CA8oTA2pTAwqTAip
-TAypTAypTNGA0pT80NmgKlYqgKzd0pTMABCEgBB3BB0oTA5ZipTgEBipTgBhEipTgB5wFipTgBswCipTgBBipTgB8+KipTgBBipTgBB0oTgBB0oTgEB0oTgE
-BipTgEBipTgBBipTgBBopTgBKAAspTKAA8BEUBoD5pFw5OABgpTgEBupTgCBupTQB6oTwBBupTgEBq8NQBgpTwJxSGgC6pF0iTwbEcBgC5pFy5OAB6qTgEBi
-pTgCBipTgCBqpTgC1gJwpTgBBypTQBypTQBypTQz1C0oTwDBwpTgEB0oTgEBipTgE6pF2iTgCEOBoB5pF05OAB+oTgEB+oTgEBkpTgEBkpTgClnFypTgC6pF
-4iTQEQB4B5pF25OABq9SgEj2Nq9SgIk2NmpTgIg2N0pTgC1qBmpTgC1xImpTgC6pF6iTgCEOBkB5pF45OA0vMopTgEoTopTgCB2pTgCB2pTQB4nKwB6pF8iT
-gIEKBY5pF65OA2qFwrTgE8DoqTgE2kIoqTgC6pF+iTgCIABBCAABNMA6rTA0lTA45EAwpTA0hKAwrTA+pTIABBCAABNaAgsTA6lTAsrTA2rTA2rTAyqTAiqT
-AaAaAaA8rTAiqTA8rTA2rTIABBCAABNEAmsTAgmTABCAAgBIABBCAABNOAusTAomTAoiKAoiKAksTAwqTAk9QAiqTIABBCAABNMA0sTAumTAqsTAoqTA2qTA
-2qTABCAA4gGIABBCAABNIA8sTA2mTA4sTAwrTAwrTNIAsoTA2mTAsoTA4mTA29RCAACNIA2rT98Dg+R2Y2rTn2B69R1qB2rTMABCNIA6rT98DgxQ2Y6rTqsE
-+9R1qB6rTMABCNIA4oTl1BinT9kH4oTxSknTnyGi+RMABCNOAisT98DoxQ2YisTqsEm+R1qBisTBmpT+8BOxSonTMABCMAByzINGAy+R98ByjS7DitT9qJgj
-TMABCNKA2+R98B2jSB41J7DmtT4mGkjT9qJkjTMABCNEAwsTk2Cy7QvXwsTMAB+xJNMA0sT98D6xQlY6sQBuqIg9Di+PqzJ41PoT0sTMABCNGA4sTlY+sQp2
-C4sTg9Dm+PMABCKAA2/PHABAKAACCAACCAAIEOB4Bp8BsoTAq8BmtTgEByoLgEBwrTgEm8BsoTgEw8BwrTgEv8BguTgEEEBgCBCAyxGiuTgcHABAHABACAAE
-CAAICAAMCAAINEAqsTB2tTjF6iTMABCNEAmvTonF6kQBGMABugJNCAqvT0rL8gJMABCNGAghJ98BknPBwqPiEguTMABCNGAyvT0rLkhJ98BwlSyjDqwQMABC
-MABMMABOMABQNEA8vT0rLuhJyjD0wQMABCMAB40JMABggNMABsjOMABw3FNCAowT30J+mPMABCMAB0jOMABm1JMABo1JMAB6jOMABs1JNEAqvT98B0mSBusT
-MABCNEAwuT98BwoPBwuTMABCHABACAACMABgxTMABs7IMAB0kJMABy/JMAB6kJMAB2/JMAB2/JNEAkwTonFuiSBQMABCNKA0xT98BynS7nEyvTriGq9IBstT
-ByvTMABCNGA4xT98B2nS7nEugTriGu9IMABCNEA0tT30J4oP2ZqxQMABCMAB42JMAB62JNGAkB98BioS2ZyxQ0rC8tTMABCKAAmwKFCAIB+yIAEIBgBA+9IA
-ACgEnYguTgE4uKgxTgECAAo1JCAAIMABwyTMABo9IMABm9INIAsxTivHo8Lj5NszInYsuT4uKsxTMABCMABqmJMAB21ONEAgzTjjD2sPxC2yTMABCMAB22MM
-AB82MMAB62MMAB62MMABw3JMAB2tFMABqmCMABopFMAB8rFMAB+rFMABu7FNMAuyT98B4pSuXuyT94JuyT+4JosQx5IozTB2sPMABCMAB24JMABw7JMABy7J
-NGA4yT98DilSB6tPlmE4yTMABCNGA8yT98BmqS98DmlSBi8JMABCNEAkwT98BqqS2Z6zQMABCMAB67JMAB87JMABs5JNEA20T98B0qSB0yTMABCMABy5JNEA
-wzT98B6qS7DwzTMABCMABu6IMABu1INEA4zT98BirSB0sQMABCMABytFMABklJMABk6JMABm6JMAB68JMABy7INIA01T98ByrSrUi1TmzKo0TBsxTMABCMAB
-k8JMAB+mCMAB2zINGAy0T98B8rSonFyrQu2I0kTMABCMAB8lJNGA40T98DinS/pLqhJz+I2DMABCNKAo2TBgyT98DmnS1hDyyT2hDyyT1qB80TMABCMABk7J
-MABq8IMABu2TMABw2TMABukJMABs0FNGAs1T98B2sSn0Jw1TBm2TMABCNIAw1Tk2CykR/vL21TB40K98B6sSMABCNMA01Tk2C2kR/vL61TBwExgB4uT98B+s
-S/tJu2TMABCMABi3TMAB4wTNEAo3T98BmtSB+/JMABCNEAs3T98BqtSl1Mw1TMABCMAB+tCNGAy3T98BwtSn6Io1T50Jo1TMABCNEA23T98B0tSv2BohKMAB
-CMABy8JHABAEaBggB98B6tSAl1BJgkMziCmlSgEB2kTgIB2kTgQhlL8tSgQB8tSgEBLgE1DumTgEBmwQgEBqlTggBBHgUB8oSgICAACEGBImGomTA1qB22Tg
-CxCBgCDAAAw1K42TAEE57NQB8yTABi4TgECAAGCAAOMAB+4IMABg5IMAB84IMABw4TMABuoJMAB2+IMABurKMABqgKNGA84T98D6pSruD64Ir4JygKMABCMA
-BqgKMAB8gJNEAk5Tk9IivS98B6wPMABCMAB+rKMAB0gKNIAq3T98BqvSq4JkkKr4JkhKriGktTMABCMAB8/IMAB2/INcA05T98BqxP98DyqS6nBq3Tn6Iq3T
-v5Jq3Tw5Jq3Tx5Jq3Ty5Jo4TzSu5Jl6Io4TshJ43TirM+1Tncq3Tm1Jq3TMABCMABshJMABqhJMABkhJMAB6gJMAB0gJMABygJMABs4IMAB++JMAB2/IMAB4
-/IMABw/INUAswSk2CkoRyjDm7Q98DsrSi6Ii5T1hD23KshD0sJ2hD23KyzJqxKzzJg5T0zJg5TMABCNQAwwSk2CooRyjDq7Q1hD63KshD4sJ2hD63KyzJu4T
-zzJk5T0zJk5TMABCEGBgKw9G8yMA1DmpTggE98NBgEDAAAqqCs5TANQAu5TsIs6MvvNw6TwvNu5TxvNu5TyvNu5Tm2By0T1qBo2TzvNy2TMABCNIAy5TsIw6
-My7Bs3T/Us2Tj8Cy5TMABCNGA25TsI06MziCioSiwN46TMABCNGA65TsI46Mr8D+0T1qB06TMABCMABENEAg6TsI+6MwzKw6TMABCNEAk6TsIi7MpxEm7TMA
-BCNGAo6TsIm7Mo/Hq7TnwNwlPMABCNEA47TsIq7MBu7TMABCNGAw6TsIu7Mo/Hy7TA87TMABCNGA06TsIy7Mo/H27TjFqnOMABCNEA46TjuGyzSsI27MMABC
-NGAk8TqsEi2Tn2Bg2T2vFk8TIAB+1TEGBM5pFyqPABi6TgE6pF2zTgCEGBQ5pF0qPAvCEgE6pF4zTgEEIBY5pF2qPAvCGgEvyFk7TgE6pF6zTgCIABBCAABN
-EA28TAw2TAs8TIABBCAABNEA88TA22TASIABBCAABNGAi9TA82TAYA27TNCA47TtZaMABCMA89Mm9TMABg9KMABigPEKBgB5pF0rPA6mFo3TgEtjKg7TgEBi
-8TgE6pF40TgCIABBCAABNIA09TAu3TAu3TAm7TAo8TMABsgPMABugPMABs3TNGAw8T0nB49TrU49T8Dq9TMABCNIAg+TxuEu9T0nB89TrU89T8Dk5IMABCMA
-Bi+TNIAm+TxuE09T0nB+1TrU+1T8Dm5IMABCNGA+8T0nBm+TrUm+TB+8TMABCNIAi9TsI81S6WghTxMs8ShwF2zTMABCOABm9TBOABw+TBNCAy+TBq9TMABC
-MABonPMABy1OMAB01OEMBgB5pFmtPAjWu+TgEmvE09TgCyuE09TgCB64TgE6pFq2TgEEMBgB5pFotPAjWw+TgEmvE29TgCyuE29TgCr+N84TgE6pFs2TgEEM
-BY5pFqtPAjWy+TgEiE49TgCyuE49TgCvyF49TgC6pFu2TgCIABBCAABNKAq/TAk5TA4+TA+9TA+9TAwmPIABBCAABNMAw/TAq5TA++TAk+TAk+TAsrIA45TI
-ABBCAABNKA2/TAw5TAk/TAq+TAq+TAq+THA+tFACAACCAAuuKNAAsrRMABCMABq5NMABmpPMABopPNCAogUh0F4nOMABCMABENCAm8T6sCSMABCNCAq8T1Xo
-oOMABCNEAu8T1XsoOBu8TMABCNGAy8Th0FqoO6sCez1F2gUMABCMABkxGMABmxGMABINGAkhUh0F0oO6sCoBz1FghUMABCMABw0ONEAi9Th0F6oO1XgpOMAB
-CNGAuhUh0F+oO1XkpOtvC87TMABCNIAipOjWmgU7DghUBohUAyhUMABCNGAmpO7DkhUj/NshUA2hUMABCNIAqpOjWugU7DohUj/NwhUjFktOMABCNCAygUB4
-7TMABCNGAiiUh0FypOxC4hUzSy/PMABCNCA6gUk9Gu3TMABCMABENCAsiUk9G03TMABCMABkzNNEAyiUk9G63TjWmhUMABCNIA+3TB86OxSw8TjWkiUj/Nsi
-UMABCNEA6iUuIi4TjWoiUMABCNEA+iUuIm4T4sE+qPMABCNGAijUuIq4TjWwiUiEwiUMABCNKAu4Tv/Ns7OxSg9T5Z6hUj/N8iUAmjUMABCNKAy4Tv/Nw7Ox
-Sk9T5Z+hUj/NgjUjF0uOMABCNCAiiUBo9TMA+tFCNEAyjU7qCqnTthD6gUMABCNCA2jU2kI+gUMABCMAB4jUNCA8jUnjCiEMABCNCA69TxyBo5TMABCMABEM
-ABGNCAggUBgoSMABCMAB+oTNCAmgUk9G25TMABCMABkpTNIA8hUBojUBojUumGikUxnCu+TMABCMABs9OMAB4kUMAB4yFEIBY5pFkzPAB4+TgE7DskUgE6pF
-o8TgCEIBY5pFmzPAqgO6+TgEvyF0jUgE6pFq8TgCIABBCAABNGAmlUAg/TAg/TA0kUIAB2sNNCA+jU1Dm+OMABCNCAulU1Dq+OMABCMABIMABKMABMMABOMA
-BMMABOMABQNCA0kU7DulUEGBQ5pFo0PAsI4lUgE6pFs9TgEEIBY5pFq0PAB6lUgEonF6lUgE6pFu9TgEIAByJIABBCAABNGAsmUAmgUAimUAimUNKAumUBkm
-U8mGugU1mLqmUBqmUwzKqmUMABCHABAHABANCA+jUi3LyqFMABCMABu/ONCAkkUBizNMABCMAB0/OMAB2/ONEA4lUlnL0sP07K6qHMABCMAB8/OMAB+/OMAB
-ggPMABigPMABkgPGGBEBABCBEE1BBgHBwoTAABwnUAggBBCAgEBinUBgCBinUBCBinUBCBinUBCBinUBCBq0TA4BBq0TAgEBwnUAgEBwnUAgEBwnUAgEBq0T
-AgEBq0TAgEBq0TAgEBq0TAgEBq0TAgEBwnUAgE0yCklUAgEBklUAgEroBklUAgEBq0TAgEoNqiUAgEBwnUAgEBinUAgECAACNEAyhUofm/S2Y8rTCAAyhTNE
-AwmU+Y07T7DqnUMABCNIA0mU+Y47T7DunUgZ0hOB0mUMABCNOA4mU+Y87TtjN8kCzSsxNBKxyBs9TBm4OB4mUMABCMAB6vNNKAylUB+mUB+mUBmoUBgoU7Dm
-oUMABCMABihPNEAwoUhwF49T6jNknUMABCNEAonUnyG63SokIuwTMABCMABm8OTGAIB//////DAB//////DABA///fGCAEBCEGBYkConUAgEonUgE7nBonUg
-EECBAjF04QAEGBQ5lI8iUAzkCynUgE7DynUgCGIAEBCBEBIBQEEBQzS4kTAB+kUgEEGB4FzU4tMAhqEynUg0Cl1BynUgEEGBM5pFw3PABgnUgE6pF0gUgCIA
-B4MCAAIMAB69JNGAmoUBgvMBgvMBEMABCNCA2pUBIMABCNCAM7WqnUMABCNEAQ+vB0nU7DunUMABCMAB88ONKA0nUxyB0nUtoL0nUuoL0nUvoL0nUB0nUMAB
-CECBEmD4oUAEABQEABQEEBIxM+oUAyM+oUgCFEAgBrbykUAB02TAEOBoEoburTABolUggBw9GyiNgEhXujRgEBskUgEp9CskUgEACgEEEBQobBA1DMgECAAE
-NCA62MuvHk4MNKAqoU5lIqoU2YqoU1qBqoUtoLqoUuoLqoUMABCNKAuoU2ZuoU2YuoU1ZuoU1qBuoU7DuoUMABCNKAyoU2ZyoU1qByoU1ZyoU2YyoU7DyoUM
-ABCNKA2oUxS2oUrU2oU7D2oU5lI2oUtoL2oUMABCNCAqrU5lI4wMMABCNKAurU5lI8wMxSolU8DmxM2YkpUrUkpUMABCMAB8nJNCAqpU5lIixMMABCNKAopU
-2ZopUrUopUBopUhwFopU7DopUMABCFCAIhX4kRAEEBQAw3JAACgENEA0qUivHw1MhX8kRMABCEIBgKw9GqkNA1D06TggEhlBi6TgEjE0mUgENCAmsUBm8MMA
-BCNGAqsUtkOq8MmjCg4S8DyoNMABCMABINEAw8MhXslRBqsLMABCNEAorU4vGqiNB0kNMABCEQBYy/HyrUAmE+rUgB7D+rUQi9BorUQBorUgCBorUgCBorUg
-CBorUgCGGAEBABCBEECBEBsrUAFCAIxS4mUAFCAIv8D6mUAEWBwCAEAACgEnoDyrUgE89JyrUgC99JyrUgC+9JshUgC/9JshUgIg+JyrUgIh+JyrUgCrUyrU
-gCAyqJgCFCAIBwqJAESB4BAIAAGgE1qB2rUgEB2rUgCB2rUgCB2rUgC+1B2rUgCA2qJgEACgEEUBoCB4rUAB4rUgCByhUgCB4rUgInoD4rUgC8D4rUgCjuD4
-rUgCB4rUgCByhUgCA4qJgKFGAQjF0hUAl2J6rUAm2J0hUAFCAIBmnUAFCAIp2JonUAEwCB4Gq2BgsUAAGgCnoDgsUgI89JgsUgC99JgsUgC+9J6hUgC/9J6h
-UgIg+JgsUgIh+JgsUgCq2JgsUgC+mJgsUgCsmJgsUgCnoJgsUgCiEgsUgCxmJgsUgC9mJgsUgC2kJgsUgC4kJgsUgC+kJgsUgCqlJgsUgC3mJgsUgCpnJgsU
-gCqnJgsUgCymJgsUgCzmJgsUgCioJgsUgC0kJgsUgC1kJgsUgC5kJgsUgC6kJgsUgCvnJgsUgCwnJgsUgCg4BgsUgCzkJ6rUgC8kJ6rUgEAgrJgEAEgEACgE
-BgsUgEBgsUgCEoB27GwGxSsnUAvtFHgEBqhUgEBqhUgEBotUgEBsnUgEruDagEBorUgMBorUgC6zHorUgCmG47TgC7WorUgCrb0nUgEBLgIBNgEBghNgEq7G
-orUgEBorUgCxCiiTgCimNqpUgcEQB4B98Dy+SA98ByjTgE3yJyjTgEglOyjTgEv8DunUgE+1BqrUgEBqrUgCklOspUgCHABAHABACAABCAAmnNCAAICAAIGE
-AEBABCE4DBoiHBurJABg/SggDBurJg0DBg/SggDBurJg0DBg/SggDB2tDg0DBu/QgMBurJgcBg/SggDByrJg0DBgkTgoBBcgkMBynFgkBBurJgQBg/SggDBu
-rJg0DBg/SggDBurJg0DBg/SggDBurJg0DBg/SggDBUg0DB46JgsDBurJggBBg/SggDBiBg0DBgsKgoBBurJgkLButDggDB0yMgQBmlUg0CBusUg0CB0rUgEB
-8EgEByyMg8CBkFgMB0rUABkFgEB0rUAB+nUgEB+nUgEB+nFgEB+nFgGB8nFgGBwnFgEB2nFgkBBunFgUBegcBQgcBytDgcB4/JgkBB+nUgYB+nUgEB+nUgEB
-+nUgEB+nUgEB+nUgEB+nUgEB+nUgEGCAEBCNCAgqUt7G+rUMABCMABw2MNEAitUBqmKhXqhNMABCNEAyuUhXuhN8SinCMABCNCAqtUB+qSMABCMABsoUNCAw
-tUjvGyqTMABCMABk2PMABm2PMAB+1PMABq2PNEA8tU3Vs1P8D8tUMABCMAB4lENCAuvU4vGklNMABCNCAmuU4vGolNMABCMAB80MNCAsuUw9G4nNMABCMABu
-pCNEAyuUw9G+nNB6qUMABCMABmqCNCAkwUB+pUMABCNIA8uUjoE+tUB+tUq2B+tU1oOiqUMABCNCAgvUB4wNMABCNKAkvU3oOmuUq2BmuUB+sU1oOi+Tl5Jw
-rUMABCNEAovUzSmsTB0zTMABCNGAsvUBiwLzNusTBkwLMABCMAB8vLNGAyvUzSwsTzN0sT7D6wUMABCNGA2vU98DgiTjoE6kUB2vUMABCNGA6vUtH+8QBqrQ
-Bu0HMABCNEA+vU8Vs7KBgvUMABCMABirGMABirGNGAmwUtHq9QB07KjoEovUMABCNEAqwUtHu9QBg1HMABCNCAuwU8V87KMABCNCA+xU8Vg8KMABCNEA2wUB
-k8KBiyJMABCNGA6wUBmyJvpOw1Hl5JmtUMABCMABmyHNGAsyU/7K41H98BqoTk9IqoTMABCNIAkxU98BuoT94JkxUz1CypRg9KkxUMABCMABwyHNCAqxUoRw
-sUMABCNEAuxU98B4oToR0sUMABCMABIMABysUNCAizUoR8sUMABCNCA6xUoR4gUMABCNEAqzU30JgqQnpOs+JMABCMABszUMABuzUNCAmyUjoEoxUMABCMAB
-25JNEA4zUk9I2pT30JuqQMABCMAB2xHMAB2xHNEAg0U98B+pTjoE4nUMABCMABoxHMAB+4KNGA8yU98BmqTnoD8yUncovUMABCMABiyHMABiyHMAB67KMABk
-yHMABy0HMAB00HMAB6xLMAB8xLMABsyHMABkyLMABuyHMABuyHMABuyHMABwyHNEA8zUBwsRBwsRMABCMAB0yHMAB0yHNEAk0U42B4sRv8J4sRMABCNGAo0U
-42ByrTv8JyrTk9IyrTMABCNGAs0Uu+B+kT8VqjUBwpUMABCNGAw0U+9BolT8V2vUjrOyzUMABCNGA00Uu+BmlT8V6vUjrO2zUMABCMABqmMNEAm2UB0yUB8z
-UMABCNGA+0UorOg2UprOg0UjoEiqUMABCNGAi1UjoEk0UorOu5TprOmqUMABCMAB8qPMAByzHNGAq1UuI+rUxCs2Up9C25TMABCNEA62U+9BmmTu+BgmTMAB
-CMABo+KNIA01U7U23N+zNw6H7zNu2UB01UMABCNEA41U7U63NumG41UMABCNEA81U7U+3Nn0N81UMABCNCAs3U7Ui4NMABCNCAk2U7Um4NMABCNGAo2U7Uq4
-N3nMi0U7nMo2UMABCMABUNEAu2U7Uw4N7nMu2UMABCMABSMABQNKA22U7U44NonFk8HmvEqtU8Dq1U/X22UMABCNGA62U7U84NonFo8HB62UMABCMABmBNEA
-g3U7Ui5N+rOg3UMABCMABkBMABiBMAB08HNCAq3UonF48HMABCNEA64UioMw5NjoEysUMABCNEAy3UioM05N3uF63UMABCNCA23UzN40TMABCNEAm5UuIuuU
-u+BsoTMABCMABi8HNIAg4UuI0uU6TirJ2oBg4UzNi1TMABCMABmxOMABoxOMABqxONGAq4UuI+uUqxFk5UBo9HMABCNGAu4UzNw1TBw1T7Do5UMABCMAB0xO
-MABw8HMAB28HMABm3HMABm3HMAB+xOMABgyONEAg5UuI0vUBo2UMABCNEAk5UjvGyiPvwJm2TMABCMAB88HMAB+8HNIAs5UofyiUm2Bm3UrUo2U7Wy+HMABC
-NGAw5Uof2iU7W2+HB02UMABCNIA05Um2Bu3UrUw2U7WmtLykCu3UMABCNEA45U7WqtLgtO82UMABCMABgzBMABs9CMABs9CNEAu7UwzKk3TjoEmvUMABCMAB
-u3HMABu3HMABs3HMABw3HMAB6lPMAB63HMAB6lMMAB8lMNGA26UhwFqxUB2/H2oB26UMABCMAB4pINGA86UofikUumG27UxnCk8UMABCMABg5HMABk5HMABy
-/HMAB21PMABMMABOMABqqIMAB2mMMABu5HNEAy7UB80Tt2B80TMABCMABsxPNEA47U1ZwsTjvG+gOMABCNEAo9Uu+BusTjoEgxUMABCNGAg8Uu+BysTvpG65
-U6kM64UMABCNKAk8Uu+B2sTxCm9Up9Co3UrU+4U7Dk8UMABCMABo/HMABm/HMABkqMMAB+/HMABoqMNEAy8U+9BqtTxC09UMABCNKAi+U+9ButTxC49Up9C6
-3UrUw5U7D28UMABCMABu/EMAB46HMAB+hMNEAg9Uu+BytT4sEg9UMABCNGAk9U+9B8tTu+B2tTrbo6UMABCMABgrMMABwrMNIAs9UolB+tT+9BkuT/X26UlY
-46UMABCMABurMNGAy9UolBkuT+9BquT/X86UMABCNGA29UolBouT+9BuuTi9K4+UMABCMAB4rMNGA89U8/H0uTolBuuT+/H0uTMABCMABONGAi+Uu+B0uTxC
-2tTBosTMABCNMAm+Uu+B4uTolB4uT49B6tTxCs3Up9CktU1qB8jUMABCMAB8vMMAB2pINGAu+UziC6sT4sEq9UBo/UMABCMABu8HMABu8HMABu8HNKA4+U7/
-HktT8/HwvT9/HktT+/HwvT7Dy/UMABCMABy8HMABy8HMAB88HMAB08HMAB08HMAB08HMAB48HNKAq/U+9BiwT/Xq/UxCkvTvwJs8TjvG4oPMABCNMAu/U+9B
-mwT/Xu/UxCivTB04U8VsuUjrOy0UMABCNEAy/Um2K+tTn2K+tTMABCNIA2/UB0tQB6vTowK+gVB64UMABCNIA6/U++H+vTBg7UowKihVxvO+4UMABCMABm+H
-MABm+HMABm+HMAB8tMNEAmgVjuGg5T++HqwTMABCMAB82INEAsgV++HwwTzvOy7UMABCMABENEAygV4mIs+UzvOwvUMABCNCAiiVzvO87UMABCMABqvJMABs
-vJMABw3IMABuvJNEAihVnxEy5SBy5SMABCNEAmhVnxE25SBqxTMABCMABgjOMABijOMABsmMMAB4kIMABwmMMAB8lIMAB8jIMAB0qQMAByvMNIA8hVB8hV8D
-8hV7W8hV++HgyTMABCMABs/HMAB4kIMAB2kIMAB0kIMABykINGAqiVn2Bs/TqsEs/TofwrUMABCNEAuiVn2Bw/TqsEw/TMABCMABENCA0iVB2/TMABCEKBgB
-5pFqyQAxMggVgE1N+1UgC2sBgjVgI6pFu7UgBEUB4B5pFsyQA5Z6iVgEB6iVgC+jH6iVgCBikVgE/qGikVgEBikVgEB6iVgEB+/UgC6pFw7UQEWBoC5pFuyQ
-AxM8iVgEkmK+hVgCyiBkkVgCBkkVgEBkkVgEBkkVgEnY8/UgEBkkVgE2sBkjVgE6pFy7UgBEGBM5pFwyQAxM+iVgE6pF07UgCEGBM5pFyyQAxMgjVgE6pF27
-UgCEGBM5pF0yQAxMijVgE6pF47UgCEGBM5pF2yQAxMkjVgE6pF67UgCEQBgB5pF4yQA+jHmjVgEncmjVgC2kImjVgCBmjVgCBmjVgCvyFqgVgC6pF87UQIAB
-sqPIABBCAABNQA6kVA0+UAylNAujVA2kVA2kVA2kVAujVAygVIABBCAABNGAglVA6+UAo6UA0gVIAB0qPIAB2qPIAB4qPIAB6qPIABBCAABNOAulVAo/UAik
-VA6mNA4mNAikVAikVAmhVNEA4iV2tFkkV7D+kVMABCMABo+PNCAuhVB6iNMABCNEA6lV5xO+iN6/MwlVMABCMAButOMABszJNEAqjVuIq7Ui3H+lVMABCMAB
-y7FMAB6/UMAB8/UMAB28INCAumVBilVMABCEMBoB5pF40QA2hMumVgE3hMumVgE93HumVgE/3HumVgE6pF89UgEEIBY5pF60QABwmVgEBwmVgE6pF+9UgEEO
-BwB5pF80QABymVgEBymVgEBymVgEBymVgEu1FuiVgE6pFg+UQEQBwB5pF+0QAqyO0mVgEryO0mVgEsyO0mVgEtyO0mVgEu1FwiVgEoTslVgC6pFi+UgCEKBg
-B5pFg1QA+jHulVgE4d2mVgEsKulVgE6pFk+UgCEMBY5pFi1QAonGwlVgEyuEmsUgC+jHwlVgCvyFwlVgC6pFm+UgCEQBgB5pFk1QAonGylVgEyuEosUgC+jH
-ylVgCBsmVgCBsmVgCBylVgC6pFo+UgCEGBM5pFm1QAonG0lVgE6pFq+UgCEKBU5pFo1QAonG2lVgE+jH2lVgC73HssUgC6pFs+UgCIABi/FIABk/FIABBCAA
-BNGAsnVAmhVAgoNA6mVIABBCAABNKAynVAshVAmoNAunVAunVAqjVIABBCAABNMA4nVAyhVAsoNA0nVA0nVAwjVAsmVIABBCAABNIA+nVA4hVAymVA+iVAym
-VIABBCAABNIAkoVA+hVAotUA4mVA4mVIABEIABBCAABNGAsoVAmiVAwtUAgnVIABEIABGIABkuPIABBCAABNIA4oVAyiVAsnVAsnVAiuUIABEEUBoC5pFi3Q
-Al1B4oVgEyiB4oVgE7D4oVgE91C4oVgEhzJ4oVgEizJ4oVgEB4oVgEB4oVgE6pFmgVgEEKBgB5pFk3QA/qNo0QgE/U6oVgEt9B6oVgE6pFogVgEEMBoB5pFm
-3QA/qNq0QgEx1C29UgE9R8oVgE+R8oVgE6pFqgVgEEIBY5pFo3QAzLi+UgE/qNs0QgE6pFsgVgEIABBCAABNGAopVAijVAkpVAk6PIABBCAABNIAupVAojVA
-40QAqpVAqpVIABBCAABNGA0pVAujVA+0QAq+UIABBCAABNEA6pVA0jVA6+UMAB+yQMABqlKNEA4lVx1CqzQB+0QMABCNGAkqVzLk/U7D2lNBsnVMABCNEA8o
-VzLo/Ux1C++UMABCMABuzQNEAipVl1BqqV1qBqqVMABCNGAmpVl1BuqVlzCuqV7DuqVMABCNKAqpVB81Qx1Cs/Ul1ByqV1qByqV7DyqVMABCNKAioV/U2qVr
-U2qVyxJ2qVy1C2qV7D2qVMABCMAByjQMAB0jQNEA2pV/U+qV1qBwmVMABCNGA6pV/UirV1qB0mVB+mVMABCNMAmrVofkzUl1BmrV1qBmrVhS8mNy1CmrVB4l
-VMABCNIAiqVzLugV/UqrV1qB8mVh0O8lVMABCNMAmqV5zO42QzLygV/UurV1qBgnVh0OgmV/zOqnVMABCNOAqqV5zO82Qx1CsgVzL2gV/UyrVt9ByrVh0Okm
-V/zOunVMABCNIAuqVzL6gVx1CwgVl1B2rVBuqVMABCMABENOAgsVzLghV/qNq3Qx1C2gVpC2gVoC2gV/U8rVt9B8rVMABCNEA6gVzLkhVl1BgsVMABCNGA+g
-VzLohVl1BksVtC0+PMABCMABIMA9Go9PMABihIMABkhINCAwsV6Tw9PMABCNEAsrVx1CuhVgSmjVMABCMABwlQNMA6sVl1B6sV1qB6sVyxJ6sV7D6sV5uF6s
-Vy1C6sVMABCNQA+sVof80Ul1B+sV1qB+sVyxJ+sV7D+sVy1C+sVB6kVh0OwnVMABCNWA8hVzLmiVpC8hVl1BitVt9BitVhSitVjSy0Uofg1Uy1CitV4Ko0Uq
-S+0U+f00UMABCNMA+rV5zOw4Qx1CgiV/UmtVt9BmtVy1CmtVoCgiVMABCMABmDNEAwtVx1CmiV5zO24QMABCMABENCA+qVgjBytVMABCMABumQMABywNEIBY
-5pFk8QAgqFysVgEm1B6tVgE6pFolVgEIABBCAABNGAkuVA+nVA4sVAguVESB4B5pFs8QABiuVgE0/MiuVgEBiuVgEBiuVgEBiuVgE/Xi6TgEgqF6sVgC6pFw
-lVgCEIBQ5pFu8QA/Xk6TgEgqF8sVgC6pFylVgCEKBgB5pFw8QAl1BmuVgE6ImuVgE+jH+sVgE6pF0lVgCIABBCAABNQAwuVAqoVAsuVAsuVAsuVAsuVAsuVA
-s6TAktVIABBCAABNGA2uVAwoVAy6TAqtVIABBCAABNIA8uVA2oVA4uVA4uVAwtVIABENEA4jVzLgkVz1C8uVMABCNEA8qVx1C6jVBssVMABCMABu+FMABw+F
-ESBwB5pFy9QAzLskVgE2qFovVgE5YkrVgEBguVgCBguVgCoTguVgCBguVgC6pF2mVgCEKBY5pF09QAzLukVgEBiuVgEoTiuVgC6pF4mVgCEOBgB5pF29QA2q
-FsvVgEx1OkuVgEw1OkuVgC5YorVgCoTkuVgC6pF6mVgCEMBgB5pF49QAzLykVgEBmuVgEw1OmuVgCvyFmuVgC6pF8mVgCEQBoB5pF69QAzL0kVgE2qFwvVgE
-/8FqtVgEBouVgCr/CouVgC2kIouVgC6pF+mVgCIABBCAABNQA6vVA0pVA6kVA4lVAyrVAuuVAuuVAuuVAuuVIABBCAABNIAgwVA6pVAglVA0uVA0uVIABBCA
-ABNMAmwVAgqVAkmVA6uVA6uVA+rVA6uVIABBCAABNKAswVAmqVAslVAgvVAgvVAgvVIABBCAABNOAywVAsqVAylVAwmVAs4UAmvVAmvVAmvVEkBtsCwEB6tV
-AB6tVgEB6tVgEBiwVgEBiwVgCBiwVgCBiwVgCB6tVgCB+tVgEB+tVgEB+tVgEB6tVgEB6tVgEB6tVgEB6tVgEB6tVgEB6tVgE3nGBgEDAAAguVqvVDHABAKA
-AyhVHABACAACCAAGCAAOCAAMNEAmxVu+BsgU9kH2sVMABCNCA6sVu+BwgUMABCMABIMABKNEA6uV5uFgxV2uFUMABCNIA+uV1uFkxVxvCsxV2uFY3uFqwVMA
-BCNEAivVxvCwxV2uFcMABCMABEMAB0qQNKA2wV1uF2wVxvC02S7DwxV4sEwxVvpGwlFMABCNEA6wVtsCmBvpG0lFMABCMAB+qQMABgrQNIAixV1uFixV26Gk
-yVm2B8uVBixVMABCNEA6vV5uFgyV2uFwBMABCMABqrQNIAgwV1uFsxVxvCuyV2uF2B3uFsxVMABCMABwrQNEAmwVxvC0yV2uF8BMABCMAB2rQMABGMAB6rQN
-EA8xVtsCutT2uFmCMABCNEA0wV5uF6yV2uFoCMABCMABksQNEA6wVxvCozV2uFuCMABCMABqsQMABGMABusQNIAwyV1uFwyVxvCyzVtsCiuT7DwyVMABCNKA
-0yV1uF0yVxvCy4S7D0yVtsCmuT0+H2xVMABCNEA4yV5uF4yVtsCquTMABCNIA8yVziCohUtsCuuT0+H+xVy7G2zVMABCMABEMAByvINGAw0VyiC+6Uu+B2jU
-tsC2uTMABCEKBYBkyVABmyVgEBszVgEB4zVgBj+B+rVQNMAuwV8Vg0TxCs0VBqzV2YmwVkYmyV73Ok0VMABstQMABEMABwtQMABIMAB0tQMABmlNHABAMAB6
-tQMAB8tQMAB+tQNIAg0V5uFg0V2Y8wV3mG8wV7D60VMABCMABkuQMABmuQNEAo0Vofu9U4+Ho0VMABCMABolNMABuuQMAB8gQMABwsPMAB+1VNEAi2V++H6k
-UxnC8vVMABCMABsrJMABqiNNEA+0VnxEutTButTNCAwtTz4OwtTMABCMABgrGNIAm1VnxE2tTzSo2Vp9Co2VBgyVMABCMAB4jKMAB6jKNOAu1V4sEq1VxSyw
-VBu1VolBgmUBilUu+BgmUriGw0VMABCEEBMzYizVAxSo1VgCEEBMof6+UA5uF01VgEHABACAACEUB4DADAB2xVgMoCBgIBGgEB+yVgGBCgCBHgEBwxVgEBks
-TgIv2BIgECAACFEAYBslVArbsxVAEgBBoGBkkVApbqkVgQBqkVgMB8xVgM1D8lVgIBolVgEBEgIn5OqsTgE7lBohUgEofm/UgEs3C80VgEga4xVgEBw1VgE9
-VylVgCrbuxVgC65D62VgICAACCAASMABmwQMABowQMABqwQNIAs2VBs2VzYIBs2VqsEk8UMABCMABwwQNKAy2Vz5Oy2Vq2By2V5uFy2VBOB2zVMABCMAB2wQ
-MAB4wQMABszNNEA82Vl5Oa8uB82VMABCNIAg3VBulV/X63Vu1Fg3VzSmyVMABCNCAw4VBoBMABCNCAo3Vg6OsBMABCNGA44VofygVBsoU98H6jPMABCMAB0j
-QMAB6/MMABs7NMABwsQNCAk5Vl5O2BMABCNEAo5Vl5O6Bg6OgCMABCNEAk1Vl5O+Bg6OkCMABCNCAo1Vl5OiCMABCNEA05Vl5OmCBi0VMABCMAB2oINKAu4V
-7/HgpU8/HmpU9/HgpU+/HmpU7Do5VKAAw1KCAACMABy9MNMA+5VB8hVl1B+5VBEyxJ24V8D24VB+5VMABCMABENCA84VBk6VMABCMAB8sPNEAu6VloCkiUiI
-mhUMABCNEAy6V++HqpU8Dm5VMABCMABk9MNKAs5VjuGmyU6Wq9UxM24UxyBgwVhmIs5VMABCMABq9MMAB+tGMAB0tGMABu/IMAButGNIAsqU++H+pUolBgoU
-/Xk3VlYm3VMABCHABACAACNGA24VAo1VAw/IA82VCAACNGA64V/5Is1VonF0/IBg3VMABo0QNKA+4VBq6VBKBk3VB+4VBq6VMABCNMAi5Vm7Ou6Vm2B01Vk7
-Oo3Vp7Oi5Vq7Ou6VBKMABCMABMMAB00QNIAq5Vm7O26Vn7OWo7Ow3Vq7O26VMABCNKAu5Vm7O66VBu5VBg2Vo7O03Vq7O66VMABCMAB+0QMABg1QNEA25VzS
-2/Oq7Oi7VMABCMABw7MNKA85V96Kq6V+6Kq6V/6Kq6Vg7Kq6Vh7Kq6VMABCMABqkPMABskPNIAw7Vh0Ny9O+zNsgJ7zNq8VyrOw7VNEAy7Vh0N09OumGy7VN
-EA07Vh0N29On0N07VNCA27Vh0N49ONGA47VB69O3nMy5V7nM47VNEA67V77O89OumG67VNEA87V77O+9O7nM87VNCA+7V77Og+ONKAg8VBi+OonFuhJmvE0y
-V8D06V/Xg8VNGAi8V87Ok+OonFwhJ+rOi8VNEAk8V87Om+OumGk8VNEAm8V87Oo+O+rOm8VNCAo8V87Oq+ONEAq8V98B0zUzoMs7VMABCNEAu8Vn0Go6VzvO
-srVNIAw8VzNy5Uu+BitUzoMy7VBy6MMABCNEA08Vu+BmtUBstUMABCNIA48Vu+BqtU+9BwtUoqM67VroM8xVMABCNCAo6Fu+ButUMABCNCAg9V6rIi+VMABC
-HABAKAACCAACNGAq9VB42CxyFCBs+VMABCHABAHABAIABBNEA46VABA64VCAAGIABBNEAm/VAEAg5VCAAKCAAGNIAs/VBKiem5VBEBCMABCHABAEaB4D5pF4
-tRAxCsiVgEBk9VgQBi9VgEBi9VgEBk9VgEBk9VgEBk9VgEBi9VgEBi9VgEBk9VgEBk9VgE6pF82VgEEIBwB5pF6tRAxCuiVgEBw/VgQ6pF+2VgEESBwC5pF8
-tRAxCwiVgEonFs/VgQBq+VgEr6Iy/VgEBk/VgEBk/VgCsqCk/VgC6pFg3VgCEMB0B5pF+tRAxCyiVgEoTm/VgQg9Os+VgCh5Fm/VgC6pFi3VgCIABBCAABNG
-A+/VA45VAq6UA+0RIABBCAABNGAkgWA+5VAw6UAggWIABBCAABNQAqgWAk6VA26UAggWA++VAmgWA4/VA4/VA4/VIABBCAABNKAwgWAq6VA86UA+/VAk/VA+
-/VMABi6IHABAHABAEGBM5pF+uRAtyFu+VgE6pFi4VgCEIBY5pFgvRAtyFw+VgEB2gWgE6pFk4VgEEKBgB5pFivRAtyFy+VgEs7C4gWgEsqC4gWgE6pFm4VgE
-EIBQ5pFkvRAtyF0+VgEB0+VgC6pFo4VgCEIBQ5pFmvRAtyF2+VgEB0/VgC6pFq4VgCEKBU5pFovRAtyF4+VgE/vLwgWgCBwgWgC6pFs4VgCIABBCAABNEAoh
-WAi7VA81MIABEIABGIABIIABKIABMIABOIABQIABBCAABNGA8hWA27VAw2MA4hWIABEIABGIABIIABBCAABNIAoiWAi8VA82MAkiWAkiWIABBCAABNGAuiWA
-o8VAi3MAi3MIABEIABBCAABNGA2iWAw8VAq3MAqhWIABEIABBCAABNGA+iWA48VAy3MA03MIABEMABgjWMABqxMMAB02MMABouQMAB42MMAB6lOMABkjPMAB
-ojPMABqjPMABq9NMABs2JMAB4uQNEA6jWjuGo7Uof0rVNIAo/VgsBgtUof2rVm2B87VkmBq/VHABAMABy9VMAB0mOMAB63INEAy/V08Bs1UssH+0UMABCMAB
-EMABGMAB6mOMABk9QMAB0rRMABs7MMAB4rRMAB2kWNCA6kWBwkWMABCHAoxCAMABq4IMAB6pMNGA4jW98Bi7U7D4jW9qJ4jWMABCNEA8jW98Bm7UinLw8RMA
-BCMAByjLMABGMABoqMHABAGGAEBCBEBIEKBIBiiWABiiWgBB6kWgBB6kWQBiiWQHABAGEAEBCBEGCAEBeGIAEBgBBgCBgEBgIGCAEBCGGAEBEBIBQGCAEBgB
-GIAEBABCBEBGGOAEBCBEBIBQBgBBgCBgEGEAEB+PBwDGEAEBCBEGEBEBABCGEBEBABCGGBEBABCBEGEAEBABCFEAQBmlWABg7VAFEACBylWABkjWAFEAQBql
-WABk7VAEOBsBBslWAAGgCBimWgIBimWQAEQBslWgBACgCEKBcBulWABulWgCnoD4lWgC9tL4lWgBAIgBE0BBwD+mJwlWAsmJwlWgCxmJwlWgC9mJwlWgC2kJ
-wlWgC4kJwlWgC+kJwlWgCqlJwlWgC3mJwlWgCpnJwlWgCqnJwlWgCymJwlWgCzmJwlWgCioJwlWgC0kJwlWgC1kJwlWgC5kJwlWgC6kJwlWgCvnJwlWgCwnJ
-wlWgCzkJqlWgC8kJqlWgE9kJwlWgEv8IwlWgCw8IwlWgC4iJwlWgCEIAM1hDsjWA2hDsjWgCshDujWgCrhDujWgBEIAkB1hDorTA2hDorTgIshDwjWgIrhDw
-jWgBFEAkBj3CEAk3CCAECBkBACAECBE8+J6lWAGOAEBy+BB0+BB2+BB4+BB6+BB8+BB++BGCAEBCGKAEBCBEBIBQBgBGUAEBABCBEBGBIBKBMBOBQBSFEAC2
-6IumWABumWAFGAE16I8mWABgkWABmmWAFEAQq+JikWAs+Ji8VAFEAQr+JkkWAt+Jk8VAEEAEy6IokWAv6IokWgBFEAEACABumWAEYBgCnoDmnWABmnWQshDs
-kWQrhDskWgBAMgBp2CwmWgBAKgCAIgCAGgIACgIBsmNgCBsmNgDFEAQhwKskWAiwKs8VAEEBUkwK0mWAACgCGCBEBCGGBEBABCBEEEgxDgqB10DspLAB6qMg
-gSEEBosC00DipMAziP8qMg0jBFEAgQunLBABwnNADAAA6kWknWgEECBgQAEACAAsBCAAi4IMABg+BNKAqmWofqmWtoLqmWuoLqmWvoLqmW1jOqmWMABCNKAu
-mW98BumWtoLumWuoLumWvoLumW1jOumWMABkiHMABs9LMABoxONKA2mW8V2mW98B2mW7D2mWtoL2mWuoL2mWMABCMABuiHMAB29LMAByxONKAgnWBgnW2Ygn
-WqsEgnW1qBgnWBgnWMABCNKAknWgjPknW2YknWqsEknW1qBknWtoLknWMABCNKAonWgjPonWw9GonWzSonW7DonWtoLonWMABCNGAwoW98B6/U+4JqiT1qBq
-pWMABCMAB65LMABmjHMABojHMABqjHMABsjHMABujHMAB2+LMAB4+LMAB2jHMAB8+LMAB++LMABg/LNIAwmW4mGspWrUspW8D8iM6TuiMMABCMABEMABo/LM
-ABkzOMABmzOMABozOMABqzOMABszOMABuzONKA8oW98D8oW2V8oWj+J8oWtoL8oWuoL8oWMABCNKAgpWy9JgpW1qBgpW7DgpWtoLgpWuoLgpWMABCNKAkpWy
-9JkpWn2BkpW1qBkpW7DkpWtoLkpWMABCNKAopWy9JopWBopW1qBopW7DopWtoLopWMABCNKAspW98DspW98BspW7DspWtoLspWuoLspWMABCMABklHMABqBN
-KA0pW98D0pWtoL0pWuoL0pWvoL0pW1jO0pWMABCNKA4pW8V4pWluL4pW1qB4pWB4pW7D4pWMABCMABEMABGMABIMABKMABMMAB4DNKAoqW98DoqWluLoqW1q
-BoqWkkPoqW7DoqWMABCMABENMA8iV98D89UluLqE1qB0qWlmEirWkkPuqW7DuqWMAz1MCNMAgjVk2C46TluLuEzzJ2rW0zJ2rWnoDmrWlmEmrWMABCNKA2qW
-y3C2qWp2C2qWB2qWB2qW7D2qWMABCNKA6qW98D6qWp2C6qWvkP6qWwkP6qW7D6qWMABCNKA+qW98D+qWB+qW97I+qW7D+qWtoL+qWMABCNKAirW8VirWzkPi
-rW97IirW7DirWtoLirWMABCNKAmrW98DmrWzdmrWqsEmrWrUmrW7DmrWMABCNKAqrWy9JqrWBqrWtoLqrWuoLqrWvoLqrWMABCNKAurWy9JurWuXurW94Jur
-W+4JurWx5IurWMABCMABENKA0rW8V0rWuX0rW94J0rW+4J0rWx5I0rWMABCMABENKA6rW98B6rWuX6rW94J6rW+4J6rWx5I6rWMABCMABENKAgsWy3CgsWw9
-GgsW7DgsWivHgsWBgsWMABCNIAwuW2ZuoW8VsoW4mGwuW1qBwuWMABCNKAosW98BosWBosWtoLosWuoLosWvoLosWMABCMAB+FNKAusW98DusWilPusWtoLu
-sWuoLusWvoLusWMABCMAB+CNKA0sW98D0sWw9G0sWyuE0sWtoL0sWuoL0sWMABCNKA4sW98D4sWn2B4sWrU4sWtoL4sWuoL4sWMABCNKA8sW98D8sWn2B8sW
-rU8sW7D8sWtoL8sWMABCNKAgtW98DgtWqsEgtWrUgtWtoLgtWuoLgtWMABCNKAktW98DktWqsEktWrUktW7DktWtoLktWMABCNKAotW98DotWw9GotW7DotW
-ivHotW/kPotWMABCNIA4vWB2pW98D0pW4mG4vW1qB4vWMABCNKAwtWw9GwtWp2CwtW7DwtWtoLwtWuoLwtWMABCNKA0tWp2C0tW7D0tWtoL0tWuoL0tWvoL0
-tWMABCNKA4tWy3C4tW2Y4tWtoL4tWuoL4tWvoL4tWMABCMABENKA+tWy3C+tW2Y+tWm2B+tW1qB+tWtoL+tWMABCMABENGAuqWy3CozS2YquW1qBquWMABCN
-KA4wWy3CszS4mG0wWm2ByqW1qB0wW4GwsWMABCMABUNKAuuWy3CuuWtoLuuWuoLuuWvoLuuW1jOuuWMABCNKAyuW98DyuWByuW7DyuWtoLyuWuoLyuWMABCM
-ABENKA4uW98D4uW4wK4uW7D4uWtoL4uWuoL4uWMABCMABENEAiwW98DsiV4wK8wWMABCMABENKAkvW98DkvWwkPkvW/XkvW7DkvWtoLkvWMABCMABENKAqvW
-98DqvWh6DqvWtoLqvWuoLqvWvoLqvWMABCNKAuvW98DuvWlmEuvW7DuvWtoLuvWuoLuvWMABCNGA2wW98DgjV4mG4vW1qB4vWMABCMABEMABkGNKA6vW98D6
-vWl7D6vWm7D6vWtoL6vWuoL6vWMABCMABqGNKAgwW98DgwW1qBgwWtoLgwWuoLgwWvoLgwWMABCMAB2JMABGNKAowW98DowW2YowWqsEowW1qBowWhjPowWM
-ABCNKAswW98DswW2YswWqsEswW1qBswWtoLswWMABCNKAwwW98DwwW2YwwWn2BwwW1qBwwW7DwwWMABCMAB4sEMABk+QNEA8xWmkI+wW98BmpVMABCMABENE
-AiyWB2iJ98BspVMABCMABENEAsvW98BypV7sG8tSMABCNEA4zW98B2pV7sGguSMABCMAB6+QNKAuxW98DuxW2YuxWtoLuxWuoLuxWvoLuxWMABCNKAyxW98D
-yxWxSyxWByxW2YyxWtoLyxWMABCMABIMABGMABMMABKNKA+xW98D+xWg4C+xWtH+xWtoL+xWuoL+xWMABCMABEMABwINGAqzW98B0qV98D0lV/iCk0WMABCM
-ABq8MHABAHBBAHABAGaAEBCBEBGBIBKBMBOBQBSBUBWBYBaCAAICAAGMABm1WMABkoFMABk6MNOAq0N98BktS98Do5T1hDmvW2hDmvWnoDi0WzzJi0W0zJi0
-WMABCNEAm0W74J2gMzS00MMABCNGAq0W74J6gM98Dw5T9oDk1WMABCNAA+gMMABCMABw6VMABouINEA6xWuX20W94J20WMABCMABi+INGAmnV98B+tSBi6TB
-i6TMABCNEAs2W98BqsV6T2lFMABCNEAw2W7SuhM6T6lFMABCMABq+IMABs+IMABuhJMABwhJMAByhJMAB0hJMAB2hJMABw+IMAB6hJMABw+IMABg8MNEAq3W
-98BotV21HizWMABCMAByiDMABo8MMAB41LNEAszW98BytV+rIo2WMABCMAB6mQMABsxWNEA83W98B6tV+8Kw2WMABCMAB8pFMABu4LNMA42W98BiuVonF4tT
-1qByzW7D42WBgDggJwtWMABCMABioMNGAq4WonF+tT98BgwS6oPmDMABCNGAi3W98BsuV37MoD6oPqDMAnnPCNQAm3Wx1CotWm1B2+VBg4Wz1CqwW91CqsW6
-nBqsW37MsDBo2WMABCMAB4kJNEA44W98D2pV6oP0DMABCMAByjJMABg2NNEAg5W98B+uV1qBu0WMABCMABgkDNKA63W98BkvVvkC4wTq6N+wTB+0W1+I+sWM
-ABCNGA+3W98BovVvkC8wTq6NixTMABCNGAsqV98BsvV6nBk3W4mGmtWMABCNEAy5W98BwvV0/Hm4WMABCMAB6qFNGAs4W98B2vVonFsvTrUm1WMABCMABENK
-Ay4W98B8vVonFyvT0/HqvWrUs1WBgrVMABCMABytFMABwgNMABygNMABymJNEA+4W98BowVpqJ+4WMABCMAB4hNMABo/MNGAm5W98BwwVB+vW7Dm5WMABCNI
-A0rV98B0wVrUq5Wl5J21WBu2WMABCNKAm2W42BiyTxpG++Vx7Bi0V1qBo2W7Do6WMABCNIAy5WBwyT98D8rV2Ys6W1qBs2WMABCNKAi7W98BgxV7D25W94M2
-5W6lJ25W4pP25WMABCMABmhMNEAo7W7SymM98DmsVMABCMAB2zIMABkxINEAw7W98BuxVBu5WMABCMABsgNMABugNMABwgNNEA67W98B4xVBy3WMABCNEA+7
-W98B8xVl6MqvFMABCMAB6gNNIAk8W7SunM/2Jo6W0jJ65WB05WMABCMABq3MNEAq8W98BoyVBiwWMABCNGAo6W7S4nM98DstVBk6WMABCHABAMABm7LNQA28
-W8Dq7W07Lq7WBg5WlYw7TBg5WB20WB20WB20WMABCNKA4yV98B4yV98D4tV30J2zS2Zo8TBw6WMABCNCA+8WBkuDMAB+8WNCA64WBw3WMABCNEAm9WgrP03W
-BmlNMABCNEAi5WgrP43WBi5WMABCMABQMABSNCAm8W+qP4uDMABCNCA29WB2lDMABCMABcNEA89W+qPivDprP8lDMABCMABiBNCAimDoyG8lWMABCHABANGA
-88W98Bm0V98DmvVBm6SMABCEQBgB5pFysSA8nBk6WgE9+Ck6WQolJi8WwBBi8WgCBw8WgCB87WgC6pF21WgEEkBBwB5pF0sSAB+7WgEB+7WgEBk8WgEg9Bs8
-WgC55Ds8WgBBy8WgBBy8WQBy8WQBy8WQBy8WQBy8WQoMy8WQBy8WQBy8WQBy8WQBy8WQ6pF41WQEOBwB5pF2sSA3rPg8WgEBg8WgEBg8WgEBg8WgEBg8WgE6
-pF61WgEEIBY5pF4sSAoT28WgE98Dq4WgE6pF81WgEIABBCAABNEA4+WAy4WAg0IIABBCAABNEA++WA44WAo0IIABEIABBCAABNMAm/WAg5WA28WA28WA28WA
-28WA28WIABBCAABNGAs/WAm5WAy+WAqwVMABs/WNEAw/W0qGq5WriGupRMABCMABm5WMABo5WMABq5WMAt4Ns5WMABu5WMABw5WMABy5WMAB05WNEAkgXxvC
-y8WqYs3WMABCOABkgXAMAB82QNCA09WzU40WMABCMABEMAB2pSMABqjSNEA2gXzUi1WkmBq/WMABCEGBM5pFgvSAkmBu/WgE6pFk4WgCIABumRMAB0jSMAB0
-5RNGAq+WxyBq2W96K2/W+6K+gXMABCNEAu2WBu2WBu2WMABCNGAqhXzU21WBmhXBmhXMABCMABw0QEMBoB5pF2vSA9Jo9RgEBo9WgE9Tg/WgE+Tg/WgE6pF6
-4WgEIABBCAABNEA2hXAw7WAu9RIABEIABGIABIIABKIABMIABOIABQIABSIABUIABWMABg7RNGAihXuI23WyuEihXB43RMABCMABm7RNIAohXuI83WyuEohX
-6tP+3RBohXMABCOAB0uSBMABwlSHABANEA+iXzUq3W3L6iXMABCEKBgB5pFoxSAz1C+iXgEkI+iXgE4J+iXgE6pFs6WgEIABBCAABNIAojXAi9WAkjXA03WA
-kjXIABEMABw9RNGAujXzU63W4JqjXz1CqjXMABCNGAyjXzU+3WBujXz1CujXMABCHABACAACNOAuiX8gH28Th8Gm5W6iHq4WqyHq4WBuiX8VCBy/WMABCEgB
-BwEBisQABisQgIBohXgIBohXgEBohXgEBohXgEBohXgEBohXgEBohXgEBohXgEBohXgEBohXgEBohXgEBohXgEBohXgEBohXgEHABAHABAHABACAAECAAKCA
-AKCAA0xICAAKNKA4hXivIkjXxM0+LBq+Ln0GkjXBGMABCNIA8hXxM4+LBy/Ln0GojXBKMABCMABs9RNIAiiXjmB2gXlvPm6Wn0GujXmvPSMABCMABy9RMABG
-NKAqiXivI2jXjmB+gXivPWn0G2jXmvPaMABCMAB69RNKAwiXivI8jXjmBkhXivPiBn0G8jXmvPgBMABCNCA0iXBeMABCNGAkkXvvPiBjKkkXuI46WMABCMAB
-o+RNCA2lX3LqkXMABCMABu+RNCA8lXltFwkXMABCNCAgmXthDojXMABCMABmvSNEAmmXhwFu7W1Mu7WMABCMAB89QMABo/QHABAIABBCAAEHABAIABDKAACC
-AAGNGA0iXyiCqtWu+B2zV/iCwlXMABCMAByuJMAByuJNEA8iX9wFs8W/iC4lXMABCNEAwkXiUYxSQMABCMABggSNEA2kXiUeBYMABCMABmgSNEAomXiUkBBq
-/WMABCHABAKAACHABAHABAHABACAACCAAKCAAOCAAMCAAMCAA+jXNCA2lX6TMMABCNCA6lX6TkgLMABCMABqhSMABshSNKAimX96KunX+6K2oX/6K2oXg7K2
-oXh7K2oXMABCMAByhSMAB0hSNEAqmXjvI2nXmvP4EMABCNEAumXjvI6nXmvP+EMABCMAB+hSMABgiSNIA2mXxMqlXqxF8oXvsOqBBoBMABCMABmiSMABoiSM
-ABqiSNIAsoXhwFg/WqxFmpXvsOqtK5wPqtKMABCMABwiSMAByiSMAB0iSMAB2iSNCAsnXxC8BMABCMAB8iSNCAynXxCmqOMABCMABijSMABihRMABkkXMABo
-jSMABohRMABsjSNCAupXxM2mXMABCNEAmoXxM6mX6sO6mXMABCMAB2jSMAB4jSNCAmrXswP8CMABCMAB8hRMAB+hRMABgiRMABiiRMABkiRMABmiRMABoiRM
-ABskSNCAipXoYsnXMABCMABykSNCAopXnY0nXMABCMAB4kSMAB6kSNGAwpXumI6nXtlB6nXrlB6nXMABCMABglSMABilSNGA4pXtmIkoXslBkoXqlBkoXMAB
-CMABolSMABWMABslSNEAiqXtmIuoXslBuoXMABCMABylSMABmBMAB2lSNEAsqXumI2oXtlB2oXMABCMABmmOMAB+lSNGA0qXivIgsXjvIgsXBgsXMABCMABk
-mSHABAMAg8LmkRMAjlKokRMAklKqkRMAilKskRMAglKukRMAmlKwkRMA7kKykRMAllK0kRMA+kK2kRMA9kK4kRMAolK6kRMAB8kRMAhlK+kRMA/kKglRMA8k
-KilRMABklRMABmlRMABolRMAnlKqlRMAplKslRMABulRMAk4OwlRMAv+MylRMAB0lRMAk3L2lRMA4lM4lRMAB6lRMAB8lRMA2lM+lRMA1lMgmRMA92LimRMA
-h3LkmRMAl3LmmRMAm3LomRMA93LqmRMAx3LsmRMAm/MumRMA0iKwmRMAtnGymRMAihO0mRMA5lM2mRMAphO4mRMAqhO6mRMAB8mRMAB+mRMABgnRMAy5OinR
-MAwwKknRMAkkImnRMAxmMonRMABqnRMA65OsnRMABunRMABwnRMABynRMAB0nRMAB2nRMAB4nRMAB6nRMA2iO8nRMAB+nRMAztFgoRMABioRMABkoRMABmoR
-MABooRMABqoRMAyzKsoRMA8gMuoRMA9gMwoRMA+gMyoRMAy6H0oRMA65H2oRMAB4oRMAt4K6oRMAB8oRMArmN+oRMABgpRMABipRMABkpRMAtiNmpRMA8xKo
-pRMA9xKqpRMABspRMA05KupRMA65KwpRMAtxNypRMAyxN0pRMAB2pRMAB4pRMAB6pRMAv1H8pRMAhsN+pRMAuhMgqRMA9rNiqRMA+rNkqRMA8rNmqRMA/rNo
-qRMA8zOqqRMA4xOsqRMAphMuqRMAqhMwqRMAByqRMAB0qRMA45H2qRMA55H4qRMA75H6qRMAB8qRMA/gM+qRMAzyKgrRMAwyKirRMAxwKkrRMABmrRMABorR
-MABqrRMABsrRMABurRMABwrRMA6xKyrRMAB0rRMAB2rRMAB4rRMAB6rRMAB8rRMAB+rRMABgsRMABisRMABksRMABmsRMABosRMABqsRMABssRMABusRMABw
-sRMA2nMysRMA5nM0sRMA/nM2sRMAB4sRMAgoM6sRMA2zN8sRMA3zN+sRMA4zNgtRMAg0NitRMABktRMAl0NmtRMAv7OotRMAl7OqtRMA07OstRMAButRMA17
-OwtRMABytRMAB0tRMAB2tRMAB4tRMAB6tRMAB8tRMAB+tRMABguRMABiuRMABkuRMABmuRMABouRMABquRMAh5LsuRMAwtGuuRMA1tGwuRMA3tGyuRMAttG0
-uRMAxtG2uRMAp9M4uRMA8jN6uRMAB8uRMAB+uRMABgvRMABivRMABkvRMAlkImvRMABovRMABqvRMA9yNsvRMAlvIuvRMAnvIwvRMAByvRMAB0vRMAB2vRMA
-w5O4vRMAx5O6vRMA25O8vRMA75O+vRMAymMgwRMABiwRMA0gLkwRMA7gLmwRMA1gLowRMABqwRMABswRMABuwRMABwwRMABywRMAB0wRMAB2wRMAB4wRNEAw
-3X5uF84X7D84XMABCMABgzSMABgyRNEAk5X7Ds6XhwF4vXMABCNIA41W7Dw6XhwF8vXrjBihX41Kg2WMABCNEAg4XBs5XBsSMABCHABACAACMABivOMABkvO
-MAB2yRMAB4yRMAB6yRNEAi3XuIywXz3Fq3WMABCNGA24XumGi6X7D86X8sBi6XMABCNCAm6XswKyjTMABCNEAq6XB2jTjWq6XMABCMABsuSMABuuSNEA+7Xj
-Wy6XloB23XMABCNCAi8XktC26XMABCMABg9FMABi9FMAB81XMAB8uRMAB4oTMAB6kJMABmkCNGA85X+5O2pX/Xi8XjvB85XMABCMABskCNEA68XB0rS+5O8p
-XMABCNEAy7XpbysWgbkoSMABCMABENGAs6Xt2P+rS+5OmqXiE47XMABCNGAg5Xt2PisS+5OqqXiE87XMABCNGAs9Xt2PmsS+5OuqXiEg8XMABCNEAw9Xt2Pq
-sS/X+8XMABCNGA09Xt2PusS/Xi9XzSu3XMABCNGA49Xt2PysS/Xm9XkmBs8XMABCNIAw8Xt2P2sS/Xq9XBw8XzS23XMABCNMA08Xt2P6sS/Xu9X32P08X4oG
-08XzS63XBmpSMABCMABqBMABsBNCAo+XBi4XMABCNIAg9X+5OurX/X69Xu1Fg9XxnCm4XNEAu+XBo4X9qGi9XMABCMABGNCAo9XtHsiXMABCMABENEA2+XtH
-yiXjvB2+XNCA8+XtH0iXMABEMABEMABGMABINEAm/Xof02WxSg5XNGAi5Xof22WxSi5X2YsjXMABEMABEMAB23DMABinRMABmlMNGA0/Xz3F07WziCi8X97I
-o+XMABCMABq5XMABy/QMAB0/QMABwnRMAB2rMMAB6/QMAB2nRMAB8rMMABggRMABgsMMAB+nRNEAugY4K81OBi2OMABCMABwgYMABygYMAB0gYMAB2gYMABm
-kMNCAs+XB+FMABCMABy6XMABghYMAB26XNEAmhY1Dk6S7DihYMABCNCAqhY1Do6SMABCNCAqhY1Ds6SMABCMABIMABKMABMEGBM5pF+vTAn2Nu/XgE6pFi5X
-gCIABBCAABNGA+hYA47XA0hYAs9XMAB+hYMAB04ENIA4gY8D4gYm2By+X1qB4gY+5I4gYMABCNCA8gYq6Bk6XEIBQ5pFwwTA7E4hYgEtyFggYgC6pF05XgCE
-GBM5pFywTAtyFigYgE6pF25XgCEKBY5pF0wTAkIqiYgEmGihYgEtyFkgYgC6pF45XgCEKBY5pF2wTAkIsiYgEgbo+XgEtyFmgYgC6pF65XgCIABBCAABNEA2
-iYAw8XAy6XIABEIABBCAABNGA+iYA48XA66XA6iYIABEIABBCAABNIAmjYAg9XA0/XA++XAijYNGAwgY5uF8hYn9M+iY7D8hYMABCNGA0gYBm9X1qBojYn9M
-ijYMABCMABoBMAB46ONEA8gYBqjY7DijYMABCDAAA0jYsiYJEGBQ5pFgyTAob09XgE6pFk7XgEEOBwB5pFiyTAob29XgEkb29XgElZ4jYgEijK4jYgE7DqjY
-gE6pFm7XgCEMBoB5pFkyTAob49XgEijK6jYgEkb49XgEB6jYgE6pFo7XgEEKBY5pFmyTAynB69XgEkZ6/XgE/XotSgC6pFq7XgCEQBwB5pFoyTAynB89XgEk
-b89XgElZ0hYgEB0hYgE/XqtSgEB6/XgC6pFs7XQEKBgB5pFqyTAynB+9XgEijK2hYgEkb+9XgE6pFu7XgEEGBQ5pFsyTAynBg+XgE6pFw7XgEEQB4B5pFuyT
-AivI8iYgElZwiYgEBwhYgEBwhYgEBwhYgEBwhYgE6pFy7XgEEKBY5pFwyTAivI+iYgExMmgYgCijKyiYgC6pF07XgEEIBQ5pFyyTA4gMgjYgEBgjYgC6pF27
-XgCIABBCAABNEAykYAs+XAixXIABBCAABNIA4kYAy+XAoxXA0kYAmkYIABBCAABNGA+kYA4+XAuxXA6kYIABQIABSIABBCAABNIAolYAi/XAgmXAihYAwuSI
-ABBCAABNIAulYAo/XAmmXA2uSAmhYIABBCAABNGA0lYAu/XAsmXAo/RIABBCAABNEA6lYA0/XAymXIABEIABBCAABNIAimYA8/XA2kYA63MAqkYIABBCAABN
-IAomYAigYA8kYAmkXAwkYIABw5JEUBg0E1D6+XAB8yXgE4sGomYgEBomYgEjW6lYgEBkiYgCBkiYQBkiYQB0CgBBBgkBDAAA6gYilYgSDAAAEklYCCAAGMAB
-09RMAB29RMAB49RMAB69RNCA8mY3hNwlYMABCMAB47MNCAinY0nBQMABCNGAmnYob2zXtZ0zXj5PinYMABCNCA+lYob6zXMABCMABENEAwnYobg0XjWkmYMA
-BCMABg1MNEAqmYobm0XlZynYMABCOABqBAEIBY5pFi2TAlZulYgEBgnYgE6pFm/XQEMBoB5pFk2TA0sG4hYgE26PinYgElZwlYgEijKwlYgE6pFo/XgEIABB
-CAABNGAkoYA+hYA60XA4mYIABBCAABNGAqoYAkiYA4zRAg1XIABEIABGNEAk0R0sG+zRijKm1XMABwoYMAB2uTMAB0oYMAB24RMABm8MNEA8oYisGmhEijKy
-1XNEA+oYisGohEzUq9XMABCMABGOABwhEACAA+lGNMA8nY+Yg9X7D2oYmD+mYB8iS/Y+mYhZg9XMABCNOAgoYBk9X7D6oYhZk9XBgoYBgoYBk9XBgoYMABCM
-ABw9MNKAmoY+Yq9X7DgpYmDonYk7PmjS/YonYMABCNKAqoY+Yu9XmDsnY7DkpYqkHsmGtjNQMABCNGAuoYB+yRyVopYqsE8yRMABCNGA+pYtjN2mGqkH0mGj
-vBgzRMABCNMA2oYm7P69X7DwpYhZ69Xn7P2oYB2oYq2B2oYMABCNIA6oY+Y+9X7D0pYn7P6oY/Y8nYMABCNEAqqYxO2jSqkHgnGMABCHABAFCAIugHBACAAE
-EEBQAm2NAAEgENEAqpYivHm0QugHEMABCMABq1NMABkpRMABqmLMAB03RMAB0yRMAB2kYMAB29RHABANEAqrYojBomXh/DwtRMABCHABANGA4oYq2B+qY7D+
-qYn9MqlYMABCHABAMABmwMNIAsqYw9GopRByoRBmrYBwoRMABCNEA8rY9D6oR6mNqrYMABCNCA0qYw9GwpRMABCNIA0pRByrYq5GyrY2ckpRie+lYMABCNCA
-osYw9G4pRMABCMABENEA8pRw9G+pRzSomYMABCMABEMABqpRMABspRNEA+pRBmsYBmsYMABCNCA8sYg4CiqRMABCNGA0rYw9GwqR2YusYB6qRMABCMABkBMA
-BmBNEAirRB8rYB8rYMABCNEAgsYBmnYBmnYMABCMABEMABGMABIMABKMABMMABOMABQMABSMABUMABWNEA0rYr1GyrRnyGytYMABCMABENEAiqYr1G4rRnyG
-4tYMABCNGAuuYr1G8rRnyG8tY2vF+rYMABCMABOMABGEIBY5pF88TA2gKmoNgE7WyuYgE6pFgmYgEIABBCAABNGA8uYA2oYAsoNA4uYKAAugVEKBU5pFm9TA
-r7G0tYgE4+M2sYgCp2C0tYgC6pFqmYgCEOBc5pFo9TAp2C2tYgE4+M4sYgC5kH2tYgCB2tYgC9qJ2tYgC6pFsmYgCESBkB5pFq9TAr7G4tYgE4+M6sYgCp2C
-4tYgC9qJ4tYgCB4tYgCs7G6sYgCB4tYgC6pFumYgCEWBsB5pFs9TAs7G6tYgE4+M8sYgCjW6tYgC5kH0uYgC83I0uYgCB6tYgCB0uYgCB0uYgCB0uYgC6pFw
-mYgCEQBgB5pFu9TAs7G8tYgE4+M+sYgCjW8tYgC5kH2uYgC83I2uYgCB8tYgC6pFymYgCEQBgB5pFw9TAB+tYgE4+MgtYgC49P+tYgC5kH+tYgC29P+tYgC9
-qJ+tYgC6pF0mYgCEMBgB5pFy9TA01B+gFgEBitYgEBitYgCBkpYgC6pF2mYgEEQBwB5pF09TA01BghFgEk+PktYgEl+PktYgCm+PmpYgCy8D+gFgEp2CiuYg
-E6pF4mYgCEKBY5pF29TAlJk8TgEk+PmtYgEl+PmtYgC6pF6mYgCIABBCAABNIA2vYAwpYAo9UAyiRAstYIABBCAABNKA8vYA2pYAu9UAwuYAwuYAwuYIABBC
-AABNQAiwYA8pYA09UA+iRA6pYA2uYAusRA4tYA4tYIABEIABGIABIIABBCAABNMAuwYAoqYAivYA8vYA8vYAivYA6rMIABBCAABNKA0wYAuqYAovYAiwYAiw
-YAovYIABBCAABNMA6wYA0qYAs+UAs+UAuvYAuvYAuvYIABBCAABNEAgxYA6qYAyiFIABBCAABNGAmxYAgrYA4iFA2iFIABBCAABNGAsxYAmrYABAg+TCAAwC
-EIBY6Wi0XA8DghRgExMmvYgCBmvYgCEEBgB5lFCArwEovYgMFCAIxyB8mYAEEBQAo9NAACgEHABAFCAIof05XAEIBgBAu9NAAIgE5uFyvYgEACgEHABAFCAI
-x1C2mYAEGBYA09NAAOgEACgECAAGCAAWCAAQMAB8rYMABmlTMAB0tJMAB6tJMABk2RMABq2RNGAqxYivHm8QxyB+nYx1CsnYMABCMABq2RMABg3ONCA0nY6T
-aMABCMAB02RMAB62RNIA6xYivH28QxyBuoY5uF8wYofg7XMABCMAB62RMABw3ONCAo7X6TmBMABCMABm3KMABm3RMABs3RNEAsyYivHo9QxyBgpYMABCMABs
-3RMABi4ONGAopY5lF6BrwE4nYB4vYMABCFCAI1rC2/QAEEBQA4/NAACgENEA8yYivH49Q1rC6/QMABCEMBgKw9GysRABiyYggEBiyYgCBiyYgCBiyYgC/Y26
-XgCEMBgKw9G0sRA1D8sYggE6akyYgClDkyYgCrUkyYgC6+C4rYgCECBgsBx9CDAEeBgEB8jYA8nBqhWgEB8jYgEBonUgEzhB+5VgQBmzYgEBmzYgCBmzYgCB
-mzYgC5iCmzYgClFmzYgCrb0uYgCB8jYgIB8jYgEBovYgEDAAACozYLFCAImjCsgXAEEBQAqgOAACgEMABsuYNEAwzYivHs+QmjCygXMABCMABqwJMABowJMA
-B84KMAB64KEEBQBDABHgENCA+zYAisOCAACNKAi0YAmsOAi0YAm0YAg1YAq1YCAACGGBEBABCBEEGBgCmG6jYAiECgCxS+sYgeEQBgOw9G8tRArb4vYggEBy
-qOgI1DuiYgEywCBgQ6iHwvYgEBDgEBCgcCAAqhRCAAGEGBgEmGikYAiEKgCxSUgeEGBgImGkkYAiEMgCxS8jPgeEWBoGjaikYAg/CmkYgMBujYgEBujYgUBw
-wYgUq1C6vRgIu+BmlXgE2YwxYgEBwxYgE7D81YgE6EygYgEHA5cAEGBM5pFqkUAuvG40YgE6pFutYgCIAB47SIAB67SNGAyzY2Z4yYBiwYyVyzYMABCNGA2z
-Y2ZowY1ZmwYrU8xYMABCMABEMABKMABINIA2sYyd6/Xzd02Y/nNs1Yl5J4xYMABCNIAw1YlJ6sYyd+/Xzd42Yl5J8xYMABCMABojUMABqkHMABsjUEMBoB5p
-FslUAgf88WgE2qFi3YgEvd+hUgE7Di3YgE6pFwuYgEEIBY5pFulUAgf+8WgE2qFk3YgE6pFyuYgEIABw1QIABy1QMAB0jUMAB2jUMAB4jUNEAo2Y1kB48X+j
-Hi3YMABCMAB69TOABu5QBEYBwC5pFimUAkpN43YgE/T0zYgEB0zYQrUqzYwD3vFqzYgEspD2xYgE4mGw2YgE5lI2xYgEmpNqzYgEs3H43YgE6pFmvYgEEKBg
-B5pFkmUAspD4xYgE4mGy2YgE5lI4xYgE6pFovYgEEMBgB5pFmmUA/T4zYgE8hQ4zYQrUuzYwD3vFuzYgE6pFqvYgEEGBQ5pFomUAspD8xYgE6pFsvYgEEGBQ
-5pFqmUAspD+xYgE6pFuvYgEIABBCAABNWAq4YAkyYAm4YAi0YAi0YA4zYA4zYAkyYA+2YAkyYA4zYAqzYIABBCAABNIAw4YAqyYAqyYAk3YAqyYIABBCAABN
-KA24YAwyYAu0YAu0YAk0YAk0YIABs8QIABu8QNGAk2Y/U44Y1qBq0YxyFqpWMABCNGAo2Y/U84Y1qBu0Y7D03YMABCMABslJNSAgzYrUi5Y3vFi5Y/Ui5Yt9
-Bi5Y4dm0YyxJ0vYhSi5Y5Z63Yq1B+yYMABCMAB+sGNGAmzYm1Bw/XyV64Y5Zg4YMABCNEAw5Yr8DozYyV+4YMABCMABy5YNEA25YBuyX3vFk1YMABCNCA65Y
-uiQyyXMABCMAB0mGHABANGA24YlJgwYB61Y3O8gWMABCMABoqJNGA84YB29W5qCiiYv2Fy9WMABCHABAEIBY5pF0oUAl1Bq6YgEiJq6YgE6pF4xYgEEMBoB5
-pF2oUAl1Bs6YgE6Is6YgEBs6YgE2Xs6YgE6pF6xYgEEIBY5pF4oUAl1Bu6YgEiJu6YgE6pF8xYgEIABBCAABNGA46YAy0YA06YA06YIAB4yJIABGIABINIAg
-7Yx1C2vY/U86Yt9B86YBo4YMABCMAB46RMAB66RMAB86RNCAq2Yx1CgwYMABCMABwkUNCAuxYzLwwYMABCHABACAACNGAs6YuIgxY2qF07Y7Ds6YMABCNEAk
-xYhwFkxYBw6YMABCNKAg8YpjQu2YB06YB43Y2qF87Y7D06YMABCNGA46YBO2qFg8Y7D46YMABCMABotDNEAy5YBg8Y7D47YMABCMABgqMMABg4LMABirMMAB
-mqMNGAwkY0nBwkY7Dq7Yy8Cs/WMABCNKA0kYu+BgsX0iCmqXxCw8Y7Du7Yy8Cw/WMABCNGA4kYziC+pX7Dy7YuT0/WMABCNEA8kY7D27YzN44XMABCMAB61T
-NEAo9YzLoyYp9C87YMABCNIAg8YjyG0mU5uFg8YxvC+hW7Dg8YMABCNEA4mU5uFk8YxvCiiWMABCMAB+9RMABg+RMABi+RNEA69YjyGinUof0lYMABCMABwh
-QNGAg+YhwFozYm2B29Yj8F45YMABCNCA+lYxC69YMABCNGAimY5uF88YxC6iW7D88YMABCNGAg9YjyG0nUBo+YBg9YMABCNGAk9Y87Fk9YxvGk7PjyG4nUMA
-BCNEAo9YxnCq+YjyG8nUMABCNCAg8YBu+YMABCMAB2tMMAB8lJMAB03TNIA29YoyG8mY5uFw+YumGw+YxnC++YMABCMAByyJMABwyJMAB++PGIBEBABCBEBG
-NEACAo5YA6uXCAACNEAy/YofsnYu+B4uXMABCNCA2/Y1MivXMABCNEAOxS05Y+9BmvXMABCNEAqvXu+BkvX+9BqvXMABCMABomGNEAkgZBwvXBwvXMABCNEA
-ogZ+9B0vXmvE0vXMABCNEA4vX3a4vXu+ByvXMABCNEAwgZ3a8vXu+B2vXMABCNGAgwX1MgwXxC8uXpbowXMABCNCA4gZ3akwXMABCMAlgCwxQNEAqwXolBqw
-XxCsvXMABCNEAuwX1MyvXxCqvXMABCMABENGA0wX1M4vXxCwvXB+4YMABCNGAk9Y+9B8vX1M8vXxC0vXMABCNGA8wX+9B8wXu+B2wXxC+vXMABCNCAgxXu+B
-6wXMABCMABENEAmxX+9BmxXu+BgxXMABCNCAqxXBkxXMABCMAByBMAB0BNCA0hZu+BsxXMABCMAB+yQNEAsiZ+9B4xXq2BqxXMABCNEA8xX1M8xXxCmiZMAB
-CNEAgyX++HsxXxC8wXMABCNCAkyX1MkyXMABCNCAoyX++H0xXMABCNEAsyX1MsyXxCoxXMABCMAB4zQMAByvQNCA8hZ1MowXMABCMAByDNGAujZ1M6yXxSo9
-YB+DMABCMAB4zQMABgCMABiCMABkCNEA6jZ+9BmzXjEo+YMABw0QMABk0QMAB00QMAB20QMABKMAB60QMAB80QMABokZMABqkZMABi9TMABk9TMABm9TNGAo
-jZBikZBikZ7DojZMABCNGAsjZ5uFmkZofysY7DmkZMABCNIAwjZ8NmgYof2sY5uFqkZ7DqkZMABCNCAglZokI6sYMABCNCAglZ5uFykZMABCMABEMABGNEAo
-lZ5uF6kZ4sEogZMABCNEAqtYxyB46YBm9YMABCNEAutYxyB86Y5uFilZMABCMABEMABkpRMABmpRNCA+lZ8NohYMABCNGA2kZ5uFwlZBwlZ7DwlZMABCNCA6
-kZ5uF0lZMABCNEAkuY8N0hY5uF4lZMABCNEAumZ5uF8lZofouYMABCNCAymZ5uFgmZMABCMAB2gFNGAslZ/UmmZt9BmmZ7DmmZMABCMABigTNEAoiYBoiYBu
-zHMABCHABAEKB4B5pFq1UAxC+pYgEkY64QgQzdgnZgE6pFu+YgEEMBgC5pFs1UAxCgqYgEkY84QgQiEinZgE7DinZgE6pFw+YgEEMBgC5pFu1UAxCiqYgEkY
-+4QgQB+4QgEB2mZgE6pFy+YgCEMBgC5pFw1UAxCkqYgEkYg5QgQBg5QgEBg5QgE6pF0+YgEEQBwC5pFy1UAxCmqYgEn/C8kZgQkYi5QgEo/C6mZgE2nQi5Qg
-EBi5QgE6pF2+YgEEMB4B5pF01UAxCoqYgE2nQk5QgQB8mZgEB8mZgC6pF4+YgCEMBgC5pF21UAxCqqYgEkYm5QgQzpCkmZgE2nQm5QgE6pF6+YgEEWBwC5pF
-41UAxCsqYgEo1B6kZgQx/DyjZgEzpCmmZgC0pCmmZgC4pCmmZgC1pCmmZgCgqFmmZgC2nQo5QgC6pF8+YgEEGBQ5pF61UAm1B8kZgE6pF++YgEEIBwB5pF81
-UAxCwqYgE2nQs5QgQ6pFg/YgEEGBoB5pF+1UAxCyqYgE6pFi/YgQEaBoD5pFg2UAxC0qYgEvpCilZgQwpCilZgEzpCumZgE0pCumZgC1pCumZgC3pCumZgC4
-pCumZgCxpCilZgEypCilZgE2nQw5QgE6pFk/YgEEQBoC5pFi2UAxC2qYgEB4nZgQBklZgEBwmZgEgqFwmZgC2nQy5QgC6pFm/YgEESBgC5pFk2UAk4H6nZgE
-l4H6nZgEB6nZgEB6nZgE0+C6nZgEsQ6nZgEB6nZgE6pFo/YgEEUBgD5pFm2UAmsC6qYgEB8nZgQB8nZgEB8nZgEzsC8nZgEB8nZgE0sC8nZgE2nQ25QgE6pF
-q/YgEEiBBwE5pFo2UAmsC8qYgE87D+nZgQB+nZgEB+nZgEB+nZgEB+nZgEzsC+nZgEyoQ+nZgEBwnZgEBwnZgC30H+nZgCBqlZgE27C+nZgEBqlZgE2nQ45Q
-gE6pFs/YgEEOBoC5pFq2UAxC+qYgEkY65QgQiEgoZgEn/BgoZgE2nQ65QgE6pFu/YgEEUBgD5pFs2UAxCgrYgEkY85QgQiEioZgEn/BioZgE9dioZgEvpCul
-ZgEBioZgE2nQ85QgE6pFw/YgEEOBwB5pFu2UAlYokZgEkY+5QgEiEkoZgE/XinZgEn/BkoZgE6pFy/YgEIABBCAABNGAuoZAoiZAkuXAwxYIABEIABBCAABN
-GA2oZAwiZA83XAqnZIABEIABGIABBCAABNIAgpZA6iZAm4XA+uXAuoZIABBCAABNIAmpZAgjZAs4XAkrXAkrXIABBCAABNGAspZAmjZAivXAqrXIABBCAABN
-IAypZAsjZAwrXAgpZAgpZIABBCAABNGA4pZAyjZA+4XA2vXIABEIABBCAABNGAgqZA6jZA+rXABCAAgDIABGIABIIABKIABMIABBCAABNEAwqZAqkZA4nZIA
-BBCAABNEA2qZAwkZA0sXIABBCAABNEA8qZA2kZAolYIABBCAABNGAirZA8kZAgxXAulYIABBCAABNKAorZAilZAmtXAmBAkrZA8pZIAB0QIABBCAABNIAwrZ
-AqlZAutXAsrZAsrZIABBCAABNaA2rZAwlZA0tXAyrZAyrZAyrZAyrZAyrZAyrZAyrZAyrZAyrZA+oZAyrZIABBCAABNEA8rZA2lZAi7XIABBCAABNIAisZA8
-lZAo7XAgyXA+rZIABEIABMIABOIABQIABSIABUMAB05NNEAysZu+B47X7DmrZMABCMAB88QMAB+8QNEA6sZu+Bg8XmxB4uXMABi9QNEA+sZu+Bk8XByrZMAB
-CNEA6oZu+Bo8XBgvXMABCMABm4TMABONGAipZu+Bw8XmxBovX6a4nZMABCMAB0mTNKA4qZ5uFksZumG+sZ22BmtZBonZ4vGksZMABCMABomUNGA+qZ1uFqsZ
-ziCstZ7DktZMABCMABumUMABwmUNEA+tZjuGslY85D02QMAB80QMABEMAB2nZMAB4kTMABupRNGA+sZvXk3Qu+Bw9XxnCgsZMABCMABs2QNEAwuZvXq3QB82
-QMABCNEAg3QvXu3QBotZMABCNIAstZBuuZziCi8X7DmuZ4sEitZMABCMABqxRMABsrGMABglRMABuxRFEA4DBgwYA0sG26SAEYB4G9wFCAB87Yg8BB87YgEw
-mMk8YgE12L2sZgMkZ6tZgEB+tZgCB+tZgBrbopZgBB2pZgIB29YgIB+qZgCNEA8tZmkI8tZ9wFm6SMABCNIAguZmkIguZ7DguZjvGmhOvwJq6SMABCNEA4sZ
-kZkuZ7DkuZMABCMABiyRMAB8rDMABiyRMABmyRMABqjUMAB8vZMABg7TMABgwZMAB0nBNCAkxYB+wYMABCHABAIABytZHABACAABHABAHABACAACCAAKNKAi
-uZidO4+CiuZkmBiuZzYCisGm1YMABCNGAyvZzL+lZ8VOgbIMABCKAA0sOCAACNMAixZx6Og5Yl1BixZy6OCyxJ6vZ8D6vZz6OixZMA06OCMA16OENCAsxZwz
-Ly4QMABCEKBgB5pF2/UAlYwtZgEkYgvZgEo1BkwZgE6pF6oZgCEOBwB5pF4/UAlYytZgEkYivZgErUitZgE2YitZgE91CivZgE6pF8oZgEEUB4B5pF6/UAlY
-0tZgEkYkvZgEl1BkvZgE2YktZgE91CkvZgE8DyvZgE7DyvZgB4qC0tZgB6pF+oZgCESBgC5pF8/UAlY2tZgEkYmvZgEtvCmtZgE91CmvZgE7DkxZgE2curZg
-Eq1ByxZgE6pFgpZgEIABkJIABmJIABBCAABNIAgyZA6rZAmhYAwtZAwvZIABEIABGIABIIABBCAABNGAsyZAmsZAyhYAyjRIABEIABGIABBCAABNIA2yZAws
-ZA02QAusZAyyZNMAsxZ++HwhY8DsxZumGsxZ7W43Ml1BysZziC4/XMABCMABqmUMABsmUNKA8yZof66YB8yZ1qB8yZy1C8yZ7D8yZMABCMAB01RMAB01RMAB
-21RMABw+HMABk3SMAB41RMABijRMAB8oRMAB4jRMAByjRNEAsyZkY+iYokIy7YMABu+OMABs+OMABGMABunUHABAMAB6zSMAB+zSMAB2nUMAB62RMAB+jRMA
-BgkRKAA82SHABAHABAKAACCAACCAAGCAAMCAAMNGAoyZvxGm4SBIBGMABCNGAsyZvxGq4SttQIutQ21SMABCNGA8zZvxG8zZjvG61SvwJ61SMABCNEAg0Zvx
-Gy4SB81SMABCNKAk0ZvxG24SB+xZyxG+wZBmtZisG85YMABCNKAo0ZvxG64S0tQq1ZyxGixZzxGi1ZisGg6YMABCNCAgzZBu1ZMABCNIAw0Z4tQy1Z1xGw0Z
-/X6xZ3Vu2SMABCNCAg2Z6TiBMABCMABqtCNIAuzZvpB81ZB81ZB81ZB0hYMABCNKAyzZvpBg2Z9tQg2ZBiwZ97I4xZB4hYMABCKAAutKMAB6nFMABkwZMAB4
-nFMAB69UMAB89UMAB09UMABg+UMAB2nFMABstJMAB0nFMABq8RMAB0nFMABwnFMAB8wHMABunFMAByxHMABonFMABunFMABonFMABmnFMABknFMABinFMAB8
-2QMABgnFNEAg4Z98D+oYnpOijPMABCNEA42Z98DipYjoE8rZMABCMABinFMABgnFMAB+xLMABiyLMAB+mFMAB8mFMAB6mFMAB4mFNEAs3ZzpO6iQB44OMABC
-MAB2mFMAB64MMAB0mFMABymFMABg5MMABwmFMABumFMAB0mFMAB+yZMABsmFMABqmFMABw5ZMABy5ZMABkmFMAB4/OMABimFMAB23MMAB23MMAB2mFNEAi6Z
-98BgwYnpOklPMABCMABq3MMABg/PMABimFMABi4MMABi4MMAB6hQMABk4MMABy6MMAB06MMAB63QMAB83QMABs4MMABk4QMABu4MMABu4MMABu4MMABw4MMA
-BgmFMABy4MMABy4MMAB+lFMAB8lFMAB6lFMAB4lFMAB2lFMAB+rRMAB0lFMABylFMABwlFMABqwUMABsjQNIA46ZB67ZxC67Zp9C+1ZrUy3ZMABCNIA86ZuI
-wxZ7wQ+7ZxC+7Zp9Co/YMABCMABylFMABy/DMABy/DMABy/DNCA08Zh0Nq9SMABCMAB2/DMAB2/DMAB2/DMAB2/DNCAg9Z77O29SMABCMAB6/DMAB6/DMAB6
-/DMAB6/DMAB6/DNCAu9Z87Ok+SMABCMAB+/DMAB0hNMABglFMAB+kFMAB8kFMAB6kFMAB4kFMAB4gNMAB2kFMAB61TMAB81TMAB+1TMAB0kFMABykFMABk2T
-MABghNMABmhNMAB27MMAB27MMABu2TMABw2TMABwkFMABukFMABohNMABqhNMABkkFMABikFMABwkFMABukFMABk3GMABwhIMABwhIMABkkFMABw7MMABw7M
-MABu7MMABy7MMAB8pUMAB87MMAB8pRMAB+pRMABikFMAB4tNMABgkFMAB+8MMABi9MMABy5UNGAk/ZofqoZyxJsga7DsgaMABCMABskFMABukFMABquNMAB2
-qRMABu9MMABgkFMABq1UMAB+jFMAB8jFMAB6jFMAB4jFMAB+iNMAB8iNMAB6tRMAB0jNMAB+tRMAB2jFMAB0jFMABgjKMABq+MMAB8xRMAByjFMABwjFMABu
-uRMABqoEMABujFMAB6uRMABsjFMABqjFMABgvRMABojFMAB0jFMABk/MMABk/MMABk/MMABq/MMAB4iFMABo/MMABo/MMABm/MMABo/MMABo/MMABu/MMAB4
-jFMAB+jFNKAiiau+B0yYolB0yY49B2xYr8LgNBo9ZMABCMAB8iFMAB6iFMAB8zRMABsmSMAB4tNMABikFMABgjFMAB+iFMAB8iFMABghNMABghNMABghNMAB
-2wRMAB6iFMAB05NMAB4iFMAB6iFMAB6mENCA2kazvOoyZMABCMAB+xOMABgyOMABk6NMABiyOMAB4uEMAByiFMABwlTMABylTMAB8oRMABonNMABgpRMABso
-NMABsmNMABktVMABiyRMABwiFMAB6hNMABmnNMABknNMABinNMABgnNMABuiFMABsiFMABuiFMABqiFNGAsmaBwpNyVgla7wQimaMABCMABigaHABAMABwvR
-MAB8/QMAB0vRNKAk9X4qCwmYBylaBwuX4d6haB+tXMABCGMAEBCBEBIBQBOBkuCMAB66JMAB4+GMABgwRNGA+iaBwhRjE0haB0maMABCMABg7JMABi7JNEAu
-nax3F+8VjpDovXMABCNEAyna30Ji9VijKilaMABCNGAuja30Jm9VjpDwvXBknaMABCMABw7JNCAs9VxS4hRMABCNEAgoanyG44YiEq7JMABCNEA4manyGgiS
-B4maMABCNIA0janyGg5Ym1ByhRn8H2ja/UysZMABCNKA4janyGk5Ym1BwuZn8H6ja52Q6na/U2sZMABCNCAsoanyGsiSMABCMABENGAukanyGyiSBkoaBkoa
-MABCNGA6oanyGy5YBooayVokaMABCNKA+oanyG25Yi3Qsoat1BqhZ/UukayVskaMABCNIAipanyG65Yi3Qwoax7BqiZyVwkaMABCNKAmpanyG+5Yi3Q0oaw7
-Bm7Y47BipayV0kaMABCNKAqpanyGi6Yi3Q4oas7Bw7Y47BmpayV4kaMABCNCA8kanyGqjSMABCNEAypanyGq6YBglaMABCNEA2panyGu6YrUklaMABCNIAol
-alJ4/Z2Yopa9kHolanyGy6YMABCNEAsla9kHslanyG26YMABCNIAwlalJgga2Ywla9kHwlanyG66YMABCNGA0lal1Bgka9kH0lanyG+6YMABCNGA4lal1Bik
-a9kH4lanyGi7YMABCNKAuqanyGm7Yi3Q8pav7B28Y47BqqayV8laMABCMABquGMABsuGNEAqpamvE+/Z6T2tRMABCEKBgB5pFg5VABoqagEmDqoagE0/Mupa
-gE6pFkiagCIABBCAABNIAgraA6kaAuqaAwoaA0paIABEIABGNGAmrakC0qamD2oa0/M6paMABCNGAqra23Q4qamD6oa0/M+paMABCMABENEAona+qDkqa6qD
-qlaMABCMABqiRNEAqqalYq9UBqqaMABCHABAEGBM5pFi6VAtyFypagE6pFmjagCEKBU5pFk6VAtyF0pagEs7CyqagCsqCyqagC6pFojagCEIBQ5pFm6VAtyF
-2pagEmDuragC6pFqjagCIABuvGIABwvGIAByvGIAB0vGIAB2vGIAB4vGIAB6vGIAB8vGIAB+vGIABBCAABNIA4saAymaAusaAsraAsraIABytONEAwraBihR
-mYmhRMABCNCAgta2cs9XMABCMAB4gNNGAqpagsBq2Yofg1Zgbo4TMABCMABupENMA4oagsBw2Yofm1ZwmG69XkmB6oariG+6Z2YotaMABCMABghNMABghRNE
-A0tagsB42YvwJo+XMABCNIAssagsB82YwwL4la7sGutayVssaMABCNIA8tagsBg3YwwL8la7sGytayVwsaMABCNKA0sagsBk3YwwLgma7sG2tayV0saB0saM
-ABCNKAkuagsBo3YwwLkma7sG6tayV4saB8paMABCMABENIAquagsBu3YwwLqma7sGqmayV4taMABCNGAuuagsBy3YwzKyta3uFguaMABCNEAyuagsB23YwzK
-2taMABCNGA2uagsB63Y/NqtawzK6taMABCNGAutawzK+tagsB+3YskJutaMABCMABsiRMABuiRMABwiRMAByiRMAB0iRMABmvaMABovaMAB6vRMABmzTMABg
-ySMABk/RMAButHNGAqua6T+oZm2B0jX45BovHMABCMABwpSMAByiOMAB2zTMABqySMABg3VMABk6UMABm6UMABo6UEQB4B5pFw+VAw9KguagElYmmYgEq2Bg
-wagE5ZkqagExCgwagErU4ragE6pF0nagEIABBCAABNMAwwaAqqaAsmYAmwaAqqaAmwaA+raHABACAACGEBEBABCNCA4wa95QEMABCNIAosa80NolYm2Byway
-Vqsa0wBGMABCMAB+3VMABg4VMABi4VMABk4VMABqhJEIBY5pFw/VA1mLyoagE9qJ+vagE6pF0oagCEIBQ5pFy/VA5qEgwagE9qJgwagC6pF2oagCEIBQ5pF0
-/VAgEiwagE9qJiwagC6pF4oagCEIBQ5pF2/VAgE+wagE9qJkwagC6pF6oagCEIBY5pF4/VA2Y6uagE9qJmwagE6pF8oagCEKBgB5pF6/VAobwgRgElZq+ZgE
-27Cq+ZgE6pF+oagEIABBCAABNGA6xaA0raAipaAuwaIABEIABGIABIIABolMIABqlMIAB4iMIABBCAABNGAsyaAmsaA0vaAgxaIABEIABBCAABNEA0yaAusa
-AwhRIABEIABGEKBY5pFghWAzduxagEBwwagCmDiwagC6pFkqagEEKBU5pFihWAzdwxagE76QywagCo2NywagC6pFmqagCIABBCAABNIAizaA8saA2xaA4yaA
-qwaIABEIABBCAABNIAqzaAktaA+xaAgzaAgzaEOBc5pFyhWAmE0uagE2Y0uagCo1N0uagCB0uagCB0uagC6pF2qagCESBkB5pF0hWAmE2uagE2Y2uagCo1N2
-uagCh7Q2uagCi7Q2uagC2kI2uagC+6GiyagC6pF4qagCIABBCAABNEA0zaAutaA6hKIABBCAABNGA6zaA0taAgiKAuyaGGBEBABCBEKAAksXHABACAACCAAG
-MAB0qJNEA8ya42BwrX+8KMMABCNEAgza42B0rXl1BurXMABCNIAkza42B4rXl1ByrXg9Kkza7DkzaMABCNGAoza42B8rX/8KgqM7DozaMABCMABkyNNGAuza
-42BisXl1B8rXg9KuzaMABCMABwuaNCA4wanoD0zaMABCNCAk1anoD4zaMABCNCA8za2csuMMABCNEA0ya33Ng0ajFktaMABCNMAk0a5uFk0aB0mHi7H+0a7D
-+0ajvBylaBwlaMABCNKAo0a5uFo0a37Q4mHi7Hi1a7Di1ajvBg6ZMABCNIAgza5uFs0aonF6mH7Dm1aBwxaMABCNKAkza42BktXonFwrXB+mH+Y+sX7Dq1aM
-ABCNKA00a42BotXonFinHB0rX7Du1aB00aMABCNKA40a5uF40a37QonHi7Hy1a7Dy1a77Q8xaMABCMABQNGAyza42BytXonF+rX7D41aMABCNMAi1a42B2tX
-onFwnH/7QisX7D81aq7QsCB81aMABCNEAm1a5uFm1a+8Km1aMABCMABo0NNKAs1a5uFs1auXs1a94Js1a+4Jmzax5IksaMABCNKAw1a5uFw1auXw1a94Jw1a
-Bqzax5Iw1aMABCNMA01a5uF01ay7B6warUuya7Du2al1BiuX2qDssaMABCNMA41a5uF41a1iP+wa1qByya7Dy2al1BmuX2qD41aMABCNGA81a5uF81aBquXB
-0saMABCMABENGAi2a5uFi2aBwuXg9Ki2aMABCNIAm2aofs/Zz1Cu4Tg9Km2a46Gm2aMABCNIAq2a5uFq2aB4uXBita7Dq2aMABCNKA0/Zof0/Z46Go3a18Q8
-uX28Qmta7Du2aMABCNEAy2a5uFy2a4kHy2aMABCNGA22a5uF22aBkvXg9K22aMABCNIA62anoD62a8D62ajuD62aBytaMABCNGA+2anoD+2a8D+2ajuD+2aM
-ABCNGAoganoDi3a8Di3ajuDi3aMABCNKAm3ak2ComYnoDm3a8Dm3ajuDm3amqF+tMMABCNIAq3anoDq3a8Dq3ajuDq3amqFiuMMABCNMAu3ak2CwmYnoDu3a
-8Du3ajuDu3amqFmuMh9Ku3aMABCNGAy3apbszW+8Ky3atjMy3aMABCMAB07SMAB84TMAB27SMAB07SMABUMAB67SNIA22ak2CknY42B2wXumG84axnCq5aMA
-BCMABozSMABqsOMABonOMABglPNMAm1aof0halJ4va2Yu4arUo1axpG+9Z43Iu4aMABCNMAy4a42BmxXonFyvXxyFkiR/vLs1arUs1a7Dy4aMABCNGA24a42
-BqxXonF2vX7D24aMABCNKA64a42BuxXonF6vXxyFsiR/vL01arU01aMABCNEA+4a42ByxXonF+vXMABCMABEMAB0rJNEAy6a42B6xXu+B4pZMABCNAA+xXMA
-BCNGAiyX5uFu5a9qJmwaBmwaMABCNEAmyX5uFy5a9qJqwaMABCNCAqyXof8iaMABCNGAgja42BuyX7D65aB86aMABCMABwrSMAB2/NNGAi6a+Yo1aBi6aBq8
-TMABCMABuiSMABusHNGAq6a42B+yXonFqxXuI2sHMABCHABAHABAKAACHABAKAACCAAGCAAEMAB61aMABkvJMABwuHMABkvRMABwgRNCAy8aBOMABCNCAq7a
-u+QSMABCNCA68a5lIUMABCMABEMAB4hRMABioVNIA47aB84a98BizZ98DiuZB47aMABCNGA87a98BmzZ98DmuZ2+Q87aMABCNEAs9a98BqzZriG25WMABCNE
-Ak8a98BuzZriG05RMABCNCA+0EuI8yaMABCEIBgKw9G+1TABgvQggEn4Cy7QgE1Dm2agQEIBgBAspQAAk8OgEAi8OgEA8hNgEHABAHABAEMBgKw9Gm2TAhjD
-BggEB27agEywH27agCn4C67QgCyV24agQCAAECAA0vTCAAKMABgiNMAB+hNMABy8PMABmjRMABojRMABg8QMAB23LNGAq9aw9G22TBSivIs8aMABCMABupQM
-ABspQMABwiUMAB2iUMAByiUMABojRNKA28a98D28aw9G28azS28a7D28atoL28aMABCNKA68a+zN68aw9G68azS68a7D68atoL68aMABCMAB0kTMAB4kTMAB
-6kTMAB6kTMAB6kTNGAs+aw9G43TzSy5aBy5aMABCNIAw+aw9G83TzS25a98B61Z7Ds9aMABCMABslTNIA8B6auhZ+1B49azS85aq5G49aMABCMAB6qQMAB4q
-QMAB8jUMABikUMAB+jUMAB0kRNIAm/aivHiqTw9Gy4TzSs6a98Bw2ZMABCMABwBMABuBMABkmTMABmmTMAB09MNIA0/aw9Gg5TyuE2+a98B+2Z7Dw+aMABCN
-GA4/aw9Gk5TzS+6aoC+6aMABCMAB0mTMABymTMAB0mTMAB0mTMAB2mTNEAmgbw9Gy5T98Bw3ZMABCNEA2hb98B03ZBw7aMABCMABu6LMAB86LMABinTMAB8s
-KNMA69a98DgzZqkHmvXlY8gYz8D8gXBswaB69aMABCEIBMB+zZAB+gbgBB2gbgBB2gbgCEGBM5pFuwWAn2N+/agE6pFy5agCIAB2lHEuBBgiB98Bo4ZA7Doi
-bgkMm6JigbgEBigbgCBigbgCBigbgCrlCigbgCnxCk6agEiEoibgEB69agEgbqvagEBk+agMBk+aQBghbwB+8B8yXgCBo7VggCBkvagEB4gYgQBkhSgEBghS
-gEhEo6agE5Z2kagErbu8agEFCAI98BBACAAEEEBQAkuQAAEgENEAohbivHksT98BEMABCNEAshb98D2zZ+8BmnRMABCMABw4MMABw4MNKA0hbswL+4Z98D+z
-Zm6J2gbvX2gbBg+aMABCNIA4hbswLi5Z98Di0Zm6J6gb45O4hbMABCNIA8hb42Bw6Xl1Bq6XB8hb7D8hbMAthRugSMAB+7MMABi2NNEAo/ahlL08JjvBkibM
-ABCNCA0jbuI48JMABCNEA88J0nBikY2hD68JMABCNCA8jb4HmkYMABCMAB+jbNUAg1Z98Bg6Z/pLovQBgiQn2B89a91C2ibB2ib5xGs+MByuRz+I0xH7Dwjb
-MABCNEA6ibk2C8xY98Dk1ZMABCNSA+ib98Bo6Z/pLwvQ/hRoiQn2Bk+a91C+ibgiR+ib5xG0+MhiR6uR7D4jbMABCNGAijb98Bs6Z98Ds1Z5/IsgXMABCNIA
-mjb98Bw6Z98Dw1Z5/IwgX16I4jbMABCMABukQMABwkQMABykQMAB0kQMAB2kQHABACAACNIA4jbhoEm8WBiyQ98Bi7Z98Di2ZMABCNIAmjbhoEq8WtiRmyQ9
-8Bm7Zr4JgtRMABCMABq6MMAB4sRMABwrQNGAylb98Bw7ZBmkb98Dw2ZMABCMAB2rQNIAwhb98B27Z98D22Zr4JutRBskbMABCNGA8lb98B67Z98D62Zr4Jyt
-RMABCMAB4qRMABkhRNOAkmb98Bi8ZjEkuRhlBwpT6ai3ZlDi3Z/U6jbt9B6jbMABCNEAombhlB0pT98Dm3ZMABCNIAq3Z98Bq8Z98Dq3ZjEsuRhlB4pTMABC
-MABwsQMABqrRMAB8sENGAqlb98B08Z98D03ZBuqZMABCNGAulb98B48Z98D43ZrUombMABCNIA2ib98B88ZqsE83Zn2B83ZhjR2qZMABCMAB6rRMAB4vQNGA
-mnb98Bk9Z6nB8kb0jJ8kbMABCMABisRMABstQNEAunb98Bs9Z9qJimbMABCNCAo4Yr4JovRMABCNKA2nbk2C8rR98DwrYB+jNBqmbr5JszQMABCNEA4lbr4J
-wvRjkJ4lbMABCNKA+nb1qBymbriG+/ak6I2jbr5J0zQB2jbMABCNGA2mb98Bg+Z98D8rY3uF2mbMABCNGA8lb98Bk+Zt8I8lb3uF6mbMABCNEAqob98Bo+ZB
-+mbMABCNEAuob98Bs+Z3uFinbMABCNGAyob98Bw+Zn6Iomb3uFmnbMABCNEA2ob7Sg0Q6nBsmbMABCNGA6ob98B4+Z98D45Z30J2/WMABCMAB2tRMAB89MNI
-A6kbk2C42Y98D8sYB2nbilJ68aMABCNIAmpb98Bk/Z98Dk6ZhoPgtYB8mbMABCMABiuRMABsoNNMAmlb98Bs/Z3uFgobB2mbB2mbB2mbl6M68JMABCNKAypb
-98Bw/Z+jRmnbBmobB++a0jR++aMABCNEA2pb98B0/ZnkRi/aMABCNEA6pb98B4/ZBylbMABCMAB2uRMAB4uRMAB0BMAB8uRMAB+uRNIAoqb98BmgaB8obB8o
-b3uF8obMABCNEAkmb98BqgaBkmbMABCMABylRNEAyqb98BwgaBqmbMABCNGA2qb98B0ga+kHqpbBqpbMABCMAByvRMABs+JNIAypb98B8gahoP4uY+jR0obi
-E8FMABCNOAg8Z98Dg8Z98BghaBijKiEgGzjJ4ob0jJ4obB6mbMABCNIA6pbqsEk8Zn2Bk8ZltB6pbB6pbMABCNQAinb98BohapCo8Z98Do8ZiEoGltB4qbB+
-pb7nE+pbBinbMABCNQAypb98BshaiEsG/2JypbzjJkpb0jJkpbklRiqbltBiqbtqP+obMABCNIAmqb98Bwha98Dw8ZzjJopb0jJopbMABCMAB2xQNGA4rb98
-B2haBspbisGqqbMABCNEAsqb7S62Q2ZkrYMABCMAB4wRMABiyQMAB8wRMAB+wRNGAosb98Bmia98DiwYBgobMABCMABkxRMAB8iKMAB+iKMABg1HNGA0sb7S
-+3QwgBqqb50JqqbMABCNEAuqb7Si4Q50JuqbMABCNIAwrb98B6iaxCysb2uB0obB0obMABCMAB4jIMAB8nNNEAktbk2C66YxCypbMABCMABioNMAB8mbNEAg
-sbk2Ci7YxCitbMABCMABoyRMABqyRMABsyRNEAkqbzSsrbvpGkqbMABCNGAwrbk2Cw7YxCwtbByxZMABCNCA+tbBoqNMABCNCA2sbmmRsqNMABCNCAwqNzS8
-rbMABCNEAqub98BokaBssbMABCNCA4qNxCkubMABCNEAyub98BwkaorQqqbMABCMABuzRMAB6pRMAByzRNEA0qb98B6ka9qJokbMABCNGA4qb98B+ka7nE29
-ariG26QMABCNKAila98Bila98Diga30JgmXr5J66Q2ZsuYMABCMABo1QNGA+tbk2Cg9YB6sRzS6gZMABCNIAiubk2Ck9Y98BslapuDopbBopbMABCMABijRM
-ABs0RMABqyTMABojRMABq3RMAB0sQMAB6sQIABBCAABNGAimaA+zYAwsbAwsbNGA6ub98Dkham7I6ubvrCGMABCNIAoha6a4qb98Doha+5Nk4R98BomaMABC
-EUBoB5pF0+WAoxMmqbgE8DivbgEthDivbgC1hDo1agC2hDo1agCshDovbgCrhDovbgBg+QmvbgB6pF4nbgBIABBCAABNIA0wbAuqbAu0YAovbAovbMABm4RN
-KA4wbB2ha8DsvbthDsvb6Titb57Ig8QMABCMABk/RMAB+0RMABg1RNGAwwbk2C4+YlY0+Xl1BstbMABCMABENEA2wbk2C++Yl1BytbMABCNGA6wbk2Ci/Yl1
-B2tbyzMivbMABCMAB0uOMABkyQNGAowb0+IuwRvkCmpYq6NspYMABCMABqrbMABm4RMABk4ENKAywb98B8nazqJ6pXonFyvR0/Hqnb7DywbMABCMABuyQMAB
-wyQNGA6wb98BkoazqJiqXqlLuvbMABCNKA+wb98BooaBiubonF+vR9kHgwb7D+wbMABCNKAixb98BsoaonFiwRv+Ikwb7DixbBmubMABCMABy4QHABACAACH
-ABAFCAIB66HAEGBYAu+QAACgEnYwubgECAAGCAAswSMABm7TMAB49QMAB29QNGA8xbivH48TgoRo7HnY8ubMABCMAB8mRMAB8mRMABi3UMABo3UMABk3UMAB
-63RNEA2pa6nBmratvC83aMABCNEAwybssHe/3JqzbMABCMAB23UMAB03UMAB03UMABq4RMABQMABgqNMABiqNMAB8/NMAB+/NNCA6xb98BwqaMABCMABENEA
-szb42BgsY/XszbMABCNKAowb42BksYxpGg5ax7BkuarUqwb7Dq0bMABCNIA0zb98D+lao3F0zbB0zbiEqCMABCMABmjOMABGNEA8zbiEyCBgxbMABCMABogI
-MABqgIMAByjONEAy1bonFmrY98BwraMABCMAB4jOMABqrNNKAmxbt4DitYlJ4rb2Yu0brUoxb7Du0bMABCMABwrNMAByrNNEA6xb42B+hBv8J4tXMABCNGA6
-0b53NmnI98DknaB+xbMABCMABgpSMABmvNMAB0hOMABohHMABqnKNEA8zbv8JysaqlL8zbMABCMABwTMABwvNMAB2mRNIA8sak2C0kZB+D2qDy1b8Dy1bMAB
-CMABk0SMAB2vNNIAktak2C8kZ42BuuYh9K61b8D61bMABCMABi8RMABy1QNEAu3bjuG8ua42B2uYMABCMABoiOMABg1ONEA23b98B0taBq2bMABCMABy8RNE
-A83b98B6tav8J6taMABCMAB48RNEA22b98Bguav8JguaMABCNIA62bqkHsjW/X03b7D62bzSgybMABCNEAigI2pRqF2qD+2bMABCNCAsuasIsuaMABCNOAm3
-b98BowX98DwpaBu0X85Di3b57Iw7RshJm3bnco2bMABCMABu4QMABw4QMAB2gOMABygOMABmgRMAB62QMAB8oRNGA43b98DiqapqRg1Xz+I2mIMABCMAB+rS
-MAB0gSMAB45QMABm+RMABm3NHABAKAACHABAKAACESBwB5pFgoXABw3bgE0vMw3bgCBw3bgCBy1bgC8D25bgC1xIw3bgE1qBo1bgE6pFkxbgEEOBc5pFioXA
-7qRy3bgE0vMy3bgC8qRy3bgC9qJw4bgCn2Ny3bgC6pFmxbgCEOBc5pFkoXA7qR03bgE0vM03bgC8qR03bgCB03bgCn2N03bgC6pFoxbgCEQBoB5pFmoXA7qR
-23bgE0vM23bgC8qR23bgCgrR23bgCB41bgCBw3bgE6pFqxbgEEOBc5pFooXA7qR43bgE0vM43bgC8qR43bgCgrR43bgCl1Mm4bgC6pFsxbQEQBsB5pFqoXA7
-qR63bgE0vM63bgC8qR63bgCB63bgCB63bgCB+rbgC6pFuxbgIIABBCAABNMAq6bAk0bABAi2bAm6bAgrZA41bCAAYIABBCAABNIAy6bAs0bAGAm5bAo6bIAB
-BCAABNIA46bAy0bAMAu6bAu6bIABBCAABNKA+6bA40bASA06bA22bAu4bIABBCAABNIAk7bA+0bAYA66bA82bIABBCAABNIAq7bAk1bAeAosaABCAA0BEQB4
-B5pF0pXAtZk7bgEs7Cq7bgEsqCq7bgEzdq7bgEn3Fq7bgE5Zo1bgE6pF4ybgEEQB4B5pF2pXAtZm7bgEs7Cs7bgEsqCs7bgEzds7bgEn3Fs7bgE5Zq1bgE6p
-F6ybgEEUBoC5pF4pXAtZo7bgEs7Cu7bgEsqCu7bgEzdu7bgEn3Fu7bgEBu7bgEmDs1bgE5Zs1bgE6pF8ybgEIABBCAABNGA47bAy1bAu7bA+mXIABEIABBCA
-ABNKAg8bA61bA27bAmnXA87bA61b`,
-  tracepoints: `alarmtimer alarmtimer_cancel 12423 12415
-alarmtimer alarmtimer_fired 12419 12415
-alarmtimer alarmtimer_start 12422 12415
-alarmtimer alarmtimer_suspend 12416 12414
-amd_cpu amd_pstate_perf 8473 8472
-avc selinux_audited 9857 9856
-block block_bio_backmerge 8373 8355
-block block_bio_bounce 8372 8355
-block block_bio_complete 8371 8354
-block block_bio_frontmerge 8374 8355
-block block_bio_queue 8375 8355
-block block_bio_remap 8380 8359
-block block_dirty_buffer 8364 8350
-block block_getrq 8376 8355
-block block_plug 8377 8356
-block block_rq_complete 8366 8352
-block block_rq_error 8367 8352
-block block_rq_insert 8368 8353
-block block_rq_issue 8369 8353
-block block_rq_merge 8370 8353
-block block_rq_remap 8381 8360
-block block_rq_requeue 8365 8351
-block block_split 8379 8358
-block block_touch_buffer 8361 8350
-block block_unplug 8378 8357
-bpf_test_run bpf_test_finish 8717 8716
-bpf_trace bpf_trace_printk 10390 10389
-bridge br_fdb_add 8666 8662
-bridge br_fdb_external_learn_add 8669 8663
-bridge br_fdb_update 8676 8665
-bridge fdb_delete 8672 8664
-cgroup cgroup_attach_task 5913 5898
-cgroup cgroup_destroy_root 5903 5896
-cgroup cgroup_freeze 5911 5897
-cgroup cgroup_mkdir 5905 5897
-cgroup cgroup_notify_frozen 5920 5899
-cgroup cgroup_notify_populated 5917 5899
-cgroup cgroup_release 5909 5897
-cgroup cgroup_remount 5904 5896
-cgroup cgroup_rename 5910 5897
-cgroup cgroup_rmdir 5908 5897
-cgroup cgroup_setup_root 5900 5896
-cgroup cgroup_transfer_tasks 5916 5898
-cgroup cgroup_unfreeze 5912 5897
-clk clk_disable 11286 11276
-clk clk_disable_complete 11287 11276
-clk clk_enable 11282 11276
-clk clk_enable_complete 11285 11276
-clk clk_prepare 11288 11276
-clk clk_prepare_complete 11289 11276
-clk clk_set_duty_cycle 11309 11281
-clk clk_set_duty_cycle_complete 11312 11281
-clk clk_set_max_rate 11297 11277
-clk clk_set_min_rate 11296 11277
-clk clk_set_parent 11301 11279
-clk clk_set_parent_complete 11304 11279
-clk clk_set_phase 11305 11280
-clk clk_set_phase_complete 11308 11280
-clk clk_set_rate 11292 11277
-clk clk_set_rate_complete 11295 11277
-clk clk_set_rate_range 11298 11278
-clk clk_unprepare 11290 11276
-clk clk_unprepare_complete 11291 11276
-compaction mm_compaction_begin 10871 10859
-compaction mm_compaction_defer_compaction 10887 10863
-compaction mm_compaction_defer_reset 10888 10863
-compaction mm_compaction_deferred 10884 10863
-compaction mm_compaction_end 10874 10860
-compaction mm_compaction_finished 10880 10862
-compaction mm_compaction_isolate_freepages 10867 10857
-compaction mm_compaction_isolate_migratepages 10866 10857
-compaction mm_compaction_kcompactd_sleep 10889 10864
-compaction mm_compaction_kcompactd_wake 10893 10865
-compaction mm_compaction_migratepages 10868 10858
-compaction mm_compaction_suitable 10883 10862
-compaction mm_compaction_try_to_compact_pages 10877 10861
-compaction mm_compaction_wakeup_kcompactd 10890 10865
-context_tracking user_enter 12643 12642
-context_tracking user_exit 12644 12642
-cpuhp cpuhp_enter 10227 10224
-cpuhp cpuhp_exit 10233 10226
-cpuhp cpuhp_multi_enter 10230 10225
-cros_ec cros_ec_request_done 13627 13623
-cros_ec cros_ec_request_start 13624 13622
-dev devres_log 13574 13573
-devfreq devfreq_frequency 8482 8480
-devfreq devfreq_monitor 8485 8481
-devlink devlink_health_recover_aborted 14253 14240
-devlink devlink_health_report 14250 14239
-devlink devlink_health_reporter_state_update 14256 14241
-devlink devlink_hwerr 14247 14238
-devlink devlink_hwmsg 14243 14237
-devlink devlink_trap_report 14259 14242
-dma_fence dma_fence_destroy 6879 6874
-dma_fence dma_fence_emit 6875 6874
-dma_fence dma_fence_enable_signal 6880 6874
-dma_fence dma_fence_init 6878 6874
-dma_fence dma_fence_signaled 6881 6874
-dma_fence dma_fence_wait_end 6883 6874
-dma_fence dma_fence_wait_start 6882 6874
-error_report error_report_end 12524 12523
-exceptions page_fault_kernel 11829 11825
-exceptions page_fault_user 11826 11825
-fib fib_table_lookup 8635 8634
-fib6 fib6_table_lookup 8961 8960
-filelock break_lease_block 9803 9788
-filelock break_lease_noblock 9800 9788
-filelock break_lease_unblock 9804 9788
-filelock fcntl_setlk 9797 9787
-filelock flock_lock_inode 9799 9787
-filelock generic_add_lease 9807 9789
-filelock generic_delete_lease 9805 9788
-filelock leases_conflict 9808 9790
-filelock locks_get_lock_context 9791 9786
-filelock locks_remove_posix 9798 9787
-filelock posix_lock_inode 9794 9787
-filelock time_out_leases 9806 9788
-filemap file_check_and_advance_wb_err 9347 9341
-filemap filemap_set_wb_err 9344 9340
-filemap mm_filemap_add_to_page_cache 9343 9339
-filemap mm_filemap_delete_from_page_cache 9342 9339
-fs_dax dax_insert_mapping 4537 4516
-fs_dax dax_insert_pfn_mkwrite 4536 4515
-fs_dax dax_insert_pfn_mkwrite_no_entry 4535 4515
-fs_dax dax_load_hole 4534 4515
-fs_dax dax_pmd_fault 4519 4512
-fs_dax dax_pmd_fault_done 4522 4512
-fs_dax dax_pmd_insert_mapping 4527 4514
-fs_dax dax_pmd_load_hole 4523 4513
-fs_dax dax_pmd_load_hole_fallback 4526 4513
-fs_dax dax_pte_fault 4530 4515
-fs_dax dax_pte_fault_done 4533 4515
-fs_dax dax_writeback_one 4544 4518
-fs_dax dax_writeback_range 4540 4517
-fs_dax dax_writeback_range_done 4543 4517
-gpio gpio_direction 9867 9865
-gpio gpio_value 9870 9866
-huge_memory mm_collapse_huge_page 11006 10999
-huge_memory mm_collapse_huge_page_isolate 11009 11000
-huge_memory mm_collapse_huge_page_swapin 11012 11001
-huge_memory mm_khugepaged_scan_file 11015 11002
-huge_memory mm_khugepaged_scan_pmd 11003 10998
-hwmon hwmon_attr_show 13615 13613
-hwmon hwmon_attr_show_string 13619 13614
-hwmon hwmon_attr_store 13618 13613
-hyperv hyperv_mmu_flush_tlb_multi 7362 7357
-hyperv hyperv_nested_flush_guest_mapping 7365 7358
-hyperv hyperv_nested_flush_guest_mapping_range 7368 7359
-hyperv hyperv_send_ipi_mask 7369 7360
-hyperv hyperv_send_ipi_one 7372 7361
-i2c i2c_read 8445 8437
-i2c i2c_reply 8446 8438
-i2c i2c_result 8447 8439
-i2c i2c_write 8440 8436
-icmp icmp_send 14088 14087
-initcall initcall_finish 10191 10184
-initcall initcall_level 10185 10182
-initcall initcall_start 10188 10183
-intel_iommu prq_report 6867 6863
-intel_iommu qi_submit 6864 6862
-io_uring io_uring_complete 6809 6782
-io_uring io_uring_cqe_overflow 6822 6787
-io_uring io_uring_cqring_wait 6807 6780
-io_uring io_uring_create 6791 6773
-io_uring io_uring_defer 6801 6778
-io_uring io_uring_fail_link 6808 6781
-io_uring io_uring_file_get 6797 6775
-io_uring io_uring_link 6804 6779
-io_uring io_uring_local_work_run 6831 6790
-io_uring io_uring_poll_arm 6815 6784
-io_uring io_uring_queue_async_work 6800 6776
-io_uring io_uring_register 6794 6774
-io_uring io_uring_req_failed 6819 6786
-io_uring io_uring_short_write 6828 6789
-io_uring io_uring_submit_sqe 6812 6783
-io_uring io_uring_task_add 6818 6785
-io_uring io_uring_task_work_run 6825 6788
-iocost iocost_inuse_adjust 6753 6741
-iocost iocost_inuse_shortage 6749 6741
-iocost iocost_inuse_transfer 6752 6741
-iocost iocost_ioc_vrate_adj 6754 6742
-iocost iocost_iocg_activate 6744 6740
-iocost iocost_iocg_forgive_debt 6757 6743
-iocost iocost_iocg_idle 6748 6740
-iomap iomap_dio_invalidate_fail 13091 13081
-iomap iomap_invalidate_folio 13090 13081
-iomap iomap_iter 13097 13083
-iomap iomap_iter_dstmap 13092 13082
-iomap iomap_iter_srcmap 13095 13082
-iomap iomap_readahead 13085 13080
-iomap iomap_readpage 13084 13080
-iomap iomap_release_folio 13089 13081
-iomap iomap_writepage 13086 13081
-iomap iomap_writepage_map 13096 13082
-iommu add_device_to_group 8413 8408
-iommu attach_device_to_domain 8417 8409
-iommu detach_device_from_domain 8420 8409
-iommu io_page_fault 8427 8412
-iommu map 8421 8410
-iommu remove_device_from_group 8416 8408
-iommu unmap 8424 8411
-irq irq_handler_entry 2820 2816
-irq irq_handler_exit 2823 2817
-irq softirq_entry 2826 2818
-irq softirq_exit 2829 2818
-irq softirq_raise 2830 2818
-irq tasklet_entry 2831 2819
-irq tasklet_exit 2834 2819
-irq_matrix irq_matrix_alloc 3367 3349
-irq_matrix irq_matrix_alloc_managed 3365 3349
-irq_matrix irq_matrix_alloc_reserved 3360 3349
-irq_matrix irq_matrix_assign 3366 3349
-irq_matrix irq_matrix_assign_system 3357 3348
-irq_matrix irq_matrix_free 3368 3349
-irq_matrix irq_matrix_offline 3354 3347
-irq_matrix irq_matrix_online 3350 3347
-irq_matrix irq_matrix_remove_managed 3364 3349
-irq_matrix irq_matrix_remove_reserved 3356 3347
-irq_matrix irq_matrix_reserve 3355 3347
-irq_matrix irq_matrix_reserve_managed 3363 3349
-irq_vectors call_function_entry 7397 7375
-irq_vectors call_function_exit 7398 7375
-irq_vectors call_function_single_entry 7399 7375
-irq_vectors call_function_single_exit 7400 7375
-irq_vectors deferred_error_apic_entry 7403 7375
-irq_vectors deferred_error_apic_exit 7404 7375
-irq_vectors error_apic_entry 7389 7375
-irq_vectors error_apic_exit 7390 7375
-irq_vectors irq_work_entry 7393 7375
-irq_vectors irq_work_exit 7394 7375
-irq_vectors local_timer_entry 7385 7375
-irq_vectors local_timer_exit 7386 7375
-irq_vectors reschedule_entry 7395 7375
-irq_vectors reschedule_exit 7396 7375
-irq_vectors spurious_apic_entry 7387 7375
-irq_vectors spurious_apic_exit 7388 7375
-irq_vectors thermal_apic_entry 7405 7375
-irq_vectors thermal_apic_exit 7406 7375
-irq_vectors threshold_apic_entry 7401 7375
-irq_vectors threshold_apic_exit 7402 7375
-irq_vectors vector_activate 7424 7381
-irq_vectors vector_alloc 7418 7379
-irq_vectors vector_alloc_managed 7421 7380
-irq_vectors vector_clear 7413 7377
-irq_vectors vector_config 7407 7376
-irq_vectors vector_deactivate 7427 7381
-irq_vectors vector_free_moved 7434 7384
-irq_vectors vector_reserve 7417 7378
-irq_vectors vector_reserve_managed 7414 7378
-irq_vectors vector_setup 7431 7383
-irq_vectors vector_teardown 7428 7382
-irq_vectors vector_update 7410 7377
-irq_vectors x86_platform_ipi_entry 7391 7375
-irq_vectors x86_platform_ipi_exit 7392 7375
-kmem kfree 9442 9427
-kmem kmalloc 9439 9426
-kmem kmem_cache_alloc 9436 9425
-kmem kmem_cache_free 9445 9428
-kmem mm_page_alloc 9454 9431
-kmem mm_page_alloc_extfrag 9463 9434
-kmem mm_page_alloc_zone_locked 9457 9432
-kmem mm_page_free 9448 9429
-kmem mm_page_free_batched 9451 9430
-kmem mm_page_pcpu_drain 9460 9433
-kmem rss_stat 9466 9435
-lock contention_begin 10321 10319
-lock contention_end 10324 10320
-maple_tree ma_op 14266 14263
-maple_tree ma_read 14269 14264
-maple_tree ma_write 14270 14265
-mce mce_record 2753 2752
-migrate mm_migrate_pages 10982 10979
-migrate mm_migrate_pages_start 10985 10980
-migrate remove_migration_pte 10991 10981
-migrate set_migration_pte 10988 10981
-mmap exit_mmap 10907 10897
-mmap vm_unmapped_area 10898 10894
-mmap vma_mas_szero 10901 10895
-mmap vma_store 10904 10896
-mmap_lock mmap_lock_acquire_returned 7976 7971
-mmap_lock mmap_lock_released 7975 7970
-mmap_lock mmap_lock_start_locking 7972 7970
-module module_free 12332 12326
-module module_get 12333 12327
-module module_load 12329 12325
-module module_put 12336 12327
-module module_request 12337 12328
-mptcp ack_update_msk 11761 11752
-mptcp get_mapping_status 11760 11751
-mptcp mptcp_sendmsg_frag 11757 11751
-mptcp mptcp_subflow_get_send 11754 11750
-mptcp subflow_check_data_avail 11764 11753
-msr rdpmc 13490 13485
-msr read_msr 13486 13485
-msr write_msr 13489 13485
-napi napi_poll 8587 8586
-neigh neigh_cleanup_and_release 8709 8696
-neigh neigh_create 8697 8694
-neigh neigh_event_send_dead 8708 8696
-neigh neigh_event_send_done 8707 8696
-neigh neigh_timer_handler 8706 8696
-neigh neigh_update 8700 8695
-neigh neigh_update_done 8703 8696
-net napi_gro_frags_entry 8574 8560
-net napi_gro_frags_exit 8581 8561
-net napi_gro_receive_entry 8577 8560
-net napi_gro_receive_exit 8582 8561
-net net_dev_queue 8571 8559
-net net_dev_start_xmit 8562 8556
-net net_dev_xmit 8565 8557
-net net_dev_xmit_timeout 8568 8558
-net netif_receive_skb 8572 8559
-net netif_receive_skb_entry 8578 8560
-net netif_receive_skb_exit 8583 8561
-net netif_receive_skb_list_entry 8579 8560
-net netif_receive_skb_list_exit 8585 8561
-net netif_rx 8573 8559
-net netif_rx_entry 8580 8560
-net netif_rx_exit 8584 8561
-netlink netlink_extack 13861 13860
-nmi nmi_handler 10200 10199
-oom compact_retry 10837 10825
-oom finish_task_reaping 10835 10823
-oom mark_victim 10830 10820
-oom oom_score_adj_update 10826 10818
-oom reclaim_retry_zone 10827 10819
-oom skip_task_reaping 10836 10824
-oom start_task_reaping 10834 10822
-oom wake_reaper 10833 10821
-page_isolation test_pages_isolated 8006 8005
-page_pool page_pool_release 8684 8679
-page_pool page_pool_state_hold 8690 8682
-page_pool page_pool_state_release 8687 8681
-page_pool page_pool_update_nid 8691 8683
-pagemap mm_lru_activate 12662 12660
-pagemap mm_lru_insertion 12661 12659
-percpu percpu_alloc_percpu 12675 12670
-percpu percpu_alloc_percpu_fail 12681 12672
-percpu percpu_create_chunk 12684 12673
-percpu percpu_destroy_chunk 12685 12674
-percpu percpu_free_percpu 12678 12671
-power clock_disable 6138 6102
-power clock_enable 6135 6102
-power clock_set_rate 6139 6102
-power cpu_frequency 6118 6093
-power cpu_frequency_limits 6119 6097
-power cpu_idle 6108 6093
-power cpu_idle_miss 6109 6094
-power dev_pm_qos_add_request 6150 6106
-power dev_pm_qos_remove_request 6154 6106
-power dev_pm_qos_update_request 6153 6106
-power device_pm_callback_end 6125 6099
-power device_pm_callback_start 6122 6098
-power guest_halt_poll_ns 6155 6107
-power pm_qos_add_request 6141 6104
-power pm_qos_remove_request 6145 6104
-power pm_qos_update_flags 6149 6105
-power pm_qos_update_request 6144 6104
-power pm_qos_update_target 6146 6105
-power power_domain_target 6140 6103
-power powernv_throttle 6112 6095
-power pstate_sample 6115 6096
-power suspend_resume 6128 6100
-power wakeup_source_activate 6131 6101
-power wakeup_source_deactivate 6134 6101
-printk console 12317 12316
-pwm pwm_apply 8402 8401
-pwm pwm_get 8405 8401
-qdisc qdisc_create 8654 8643
-qdisc qdisc_dequeue 8644 8639
-qdisc qdisc_destroy 8653 8642
-qdisc qdisc_enqueue 8647 8640
-qdisc qdisc_reset 8650 8641
-ras aer_event 9928 9913
-ras arm_event 9921 9911
-ras extlog_mem_event 9915 9909
-ras mc_event 9918 9910
-ras memory_failure_event 9932 9914
-ras non_standard_event 9925 9912
-raw_syscalls sys_enter 3374 3372
-raw_syscalls sys_exit 3377 3373
-rcu rcu_stall_warning 10340 10338
-rcu rcu_utilization 10339 10337
-regmap regcache_drop_region 4870 4841
-regmap regcache_sync 4857 4838
-regmap regmap_async_complete_done 4869 4840
-regmap regmap_async_complete_start 4868 4840
-regmap regmap_async_io_complete 4865 4840
-regmap regmap_async_write_start 4864 4837
-regmap regmap_bulk_read 4850 4836
-regmap regmap_bulk_write 4847 4836
-regmap regmap_cache_bypass 4863 4839
-regmap regmap_cache_only 4860 4839
-regmap regmap_hw_read_done 4854 4837
-regmap regmap_hw_read_start 4851 4837
-regmap regmap_hw_write_done 4856 4837
-regmap regmap_hw_write_start 4855 4837
-regmap regmap_reg_read 4845 4835
-regmap regmap_reg_read_cache 4846 4835
-regmap regmap_reg_write 4842 4835
-regulator regulator_bypass_disable 13512 13502
-regulator regulator_bypass_disable_complete 13513 13502
-regulator regulator_bypass_enable 13510 13502
-regulator regulator_bypass_enable_complete 13511 13502
-regulator regulator_disable 13508 13502
-regulator regulator_disable_complete 13509 13502
-regulator regulator_enable 13505 13502
-regulator regulator_enable_complete 13507 13502
-regulator regulator_enable_delay 13506 13502
-regulator regulator_set_voltage 13514 13503
-regulator regulator_set_voltage_complete 13517 13504
-resctrl pseudo_lock_l2 5720 5715
-resctrl pseudo_lock_l3 5723 5716
-resctrl pseudo_lock_mem_latency 5717 5714
-rpm rpm_idle 7741 7737
-rpm rpm_resume 7740 7737
-rpm rpm_return_int 7743 7738
-rpm rpm_suspend 7739 7737
-rpm rpm_usage 7742 7737
-rseq rseq_ip_fixup 7808 7806
-rseq rseq_update 7807 7805
-rtc rtc_alarm_irq_enable 13603 13592
-rtc rtc_irq_set_freq 13601 13590
-rtc rtc_irq_set_state 13602 13591
-rtc rtc_read_alarm 13600 13589
-rtc rtc_read_offset 13607 13593
-rtc rtc_read_time 13598 13589
-rtc rtc_set_alarm 13599 13589
-rtc rtc_set_offset 13604 13593
-rtc rtc_set_time 13595 13589
-rtc rtc_timer_dequeue 13611 13594
-rtc rtc_timer_enqueue 13608 13594
-rtc rtc_timer_fired 13612 13594
-sched sched_kthread_stop 2979 2960
-sched sched_kthread_stop_ret 2982 2961
-sched sched_kthread_work_execute_end 2991 2964
-sched sched_kthread_work_execute_start 2988 2963
-sched sched_kthread_work_queue_work 2985 2962
-sched sched_migrate_task 3000 2967
-sched sched_move_numa 3026 2976
-sched sched_pi_setprio 3024 2974
-sched sched_process_exec 3012 2971
-sched sched_process_exit 3004 2968
-sched sched_process_fork 3009 2970
-sched sched_process_free 3003 2968
-sched sched_process_hang 3025 2975
-sched sched_process_wait 3006 2969
-sched sched_stat_blocked 3020 2972
-sched sched_stat_iowait 3019 2972
-sched sched_stat_runtime 3021 2973
-sched sched_stat_sleep 3018 2972
-sched sched_stat_wait 3015 2972
-sched sched_stick_numa 3029 2977
-sched sched_swap_numa 3032 2977
-sched sched_switch 2997 2966
-sched sched_wait_task 3005 2968
-sched sched_wake_idle_without_ipi 3033 2978
-sched sched_wakeup 2995 2965
-sched sched_wakeup_new 2996 2965
-sched sched_waking 2994 2965
-signal signal_deliver 9067 9063
-signal signal_generate 9064 9062
-skb consume_skb 8550 8545
-skb kfree_skb 8547 8544
-skb skb_copy_datagram_iovec 8553 8546
-smbus smbus_read 9895 9888
-smbus smbus_reply 9898 9889
-smbus smbus_result 9901 9890
-smbus smbus_write 9891 9887
-sock inet_sk_error_report 8603 8593
-sock inet_sock_set_state 8600 8592
-sock sock_exceed_buf_limit 8597 8591
-sock sock_rcvqueue_full 8594 8590
-spi spi_controller_busy 6893 6884
-spi spi_controller_idle 6890 6884
-spi spi_message_done 6904 6888
-spi spi_message_start 6903 6887
-spi spi_message_submit 6900 6887
-spi spi_set_cs 6897 6886
-spi spi_setup 6894 6885
-spi spi_transfer_start 6905 6889
-spi spi_transfer_stop 6908 6889
-swiotlb swiotlb_bounced 9237 9236
-task task_newtask 9009 9007
-task task_rename 9012 9008
-tcp tcp_bad_csum 8630 8615
-tcp tcp_cong_state_set 8631 8616
-tcp tcp_destroy_sock 8624 8612
-tcp tcp_probe 8629 8614
-tcp tcp_rcv_space_adjust 8625 8612
-tcp tcp_receive_reset 8621 8612
-tcp tcp_retransmit_skb 8617 8611
-tcp tcp_retransmit_synack 8626 8613
-tcp tcp_send_reset 8620 8611
-thermal cdev_update 8460 8453
-thermal thermal_power_devfreq_get_power 8466 8455
-thermal thermal_power_devfreq_limit 8469 8456
-thermal thermal_temperature 8457 8452
-thermal thermal_zone_trip 8463 8454
-thermal_power_allocator thermal_power_allocator 6912 6910
-thermal_power_allocator thermal_power_allocator_pid 6915 6911
-thp hugepage_set_pmd 12714 12711
-thp hugepage_update 12717 12712
-thp remove_migration_pmd 12719 12713
-thp set_migration_pmd 12718 12713
-timer hrtimer_cancel 12382 12355
-timer hrtimer_expire_entry 12376 12354
-timer hrtimer_expire_exit 12379 12355
-timer hrtimer_init 12370 12352
-timer hrtimer_start 12373 12353
-timer itimer_expire 12386 12357
-timer itimer_state 12383 12356
-timer tick_stop 12389 12358
-timer timer_cancel 12369 12349
-timer timer_expire_entry 12365 12351
-timer timer_expire_exit 12368 12349
-timer timer_init 12359 12349
-timer timer_start 12362 12350
-tlb tlb_flush 10976 10975
-udp udp_fail_queue_rcv_skb 8607 8606
-vmscan mm_shrink_slab_end 4118 4093
-vmscan mm_shrink_slab_start 4115 4092
-vmscan mm_vmscan_direct_reclaim_begin 4107 4090
-vmscan mm_vmscan_direct_reclaim_end 4112 4091
-vmscan mm_vmscan_kswapd_sleep 4100 4087
-vmscan mm_vmscan_kswapd_wake 4101 4088
-vmscan mm_vmscan_lru_isolate 4121 4094
-vmscan mm_vmscan_lru_shrink_active 4131 4097
-vmscan mm_vmscan_lru_shrink_inactive 4127 4096
-vmscan mm_vmscan_memcg_reclaim_begin 4110 4090
-vmscan mm_vmscan_memcg_reclaim_end 4113 4091
-vmscan mm_vmscan_memcg_softlimit_reclaim_begin 4111 4090
-vmscan mm_vmscan_memcg_softlimit_reclaim_end 4114 4091
-vmscan mm_vmscan_node_reclaim_begin 4134 4098
-vmscan mm_vmscan_node_reclaim_end 4137 4091
-vmscan mm_vmscan_throttled 4138 4099
-vmscan mm_vmscan_wakeup_kswapd 4104 4089
-vmscan mm_vmscan_write_folio 4124 4095
-vsyscall emulate_vsyscall 11790 11789
-wbt wbt_lat 11264 11258
-wbt wbt_stat 11261 11257
-wbt wbt_step 11267 11259
-wbt wbt_timer 11270 11260
-workqueue workqueue_activate_work 2883 2877
-workqueue workqueue_execute_end 2887 2879
-workqueue workqueue_execute_start 2886 2878
-workqueue workqueue_queue_work 2880 2876
-writeback balance_dirty_pages 12985 12929
-writeback bdi_dirty_ratelimit 12982 12928
-writeback flush_foreign 12951 12919
-writeback folio_wait_writeback 12936 12914
-writeback global_dirty_state 12981 12927
-writeback inode_foreign_history 12942 12916
-writeback inode_switch_wbs 12945 12917
-writeback sb_clear_inode_writeback 12999 12932
-writeback sb_mark_inode_writeback 12998 12932
-writeback track_foreign_dirty 12948 12918
-writeback wbc_writepage 12975 12925
-writeback writeback_bdi_register 12972 12924
-writeback writeback_dirty_folio 12933 12914
-writeback writeback_dirty_inode 12941 12915
-writeback writeback_dirty_inode_enqueue 12997 12932
-writeback writeback_dirty_inode_start 12940 12915
-writeback writeback_exec 12962 12921
-writeback writeback_lazytime 12995 12932
-writeback writeback_lazytime_iput 12996 12932
-writeback writeback_mark_inode_dirty 12937 12915
-writeback writeback_pages_written 12966 12922
-writeback writeback_queue 12958 12921
-writeback writeback_queue_io 12978 12926
-writeback writeback_sb_inodes_requeue 12988 12930
-writeback writeback_single_inode 12994 12931
-writeback writeback_single_inode_start 12991 12931
-writeback writeback_start 12963 12921
-writeback writeback_wait 12965 12921
-writeback writeback_wake_background 12969 12923
-writeback writeback_write_inode 12957 12920
-writeback writeback_write_inode_start 12954 12920
-writeback writeback_written 12964 12921
-x86_fpu x86_fpu_after_restore 11806 11800
-x86_fpu x86_fpu_after_save 11804 11800
-x86_fpu x86_fpu_before_restore 11805 11800
-x86_fpu x86_fpu_before_save 11801 11800
-x86_fpu x86_fpu_copy_dst 11812 11800
-x86_fpu x86_fpu_copy_src 11811 11800
-x86_fpu x86_fpu_dropped 11810 11800
-x86_fpu x86_fpu_init_state 11809 11800
-x86_fpu x86_fpu_regs_activated 11807 11800
-x86_fpu x86_fpu_regs_deactivated 11808 11800
-x86_fpu x86_fpu_xstate_check_failed 11813 11800
-xdp mem_connect 12561 12535
-xdp mem_disconnect 12558 12534
-xdp mem_return_failed 12564 12536
-xdp xdp_bulk_tx 12540 12529
-xdp xdp_cpumap_enqueue 12552 12532
-xdp xdp_cpumap_kthread 12549 12531
-xdp xdp_devmap_xmit 12555 12533
-xdp xdp_exception 12537 12528
-xdp xdp_redirect 12543 12530
-xdp xdp_redirect_err 12546 12530
-xdp xdp_redirect_map 12547 12530
-xdp xdp_redirect_map_err 12548 12530
-xen xen_cpu_load_idt 2617 2551
-xen xen_cpu_set_ldt 2623 2553
-xen xen_cpu_write_gdt_entry 2620 2552
-xen xen_cpu_write_idt_entry 2614 2550
-xen xen_cpu_write_ldt_entry 2611 2549
-xen xen_mc_batch 2554 2531
-xen xen_mc_callback 2564 2534
-xen xen_mc_entry 2558 2532
-xen xen_mc_entry_alloc 2561 2533
-xen xen_mc_extend_args 2573 2537
-xen xen_mc_flush 2570 2536
-xen xen_mc_flush_reason 2567 2535
-xen xen_mc_issue 2557 2531
-xen xen_mmu_alloc_ptpage 2592 2543
-xen xen_mmu_flush_tlb_multi 2605 2547
-xen xen_mmu_flush_tlb_one_user 2602 2546
-xen xen_mmu_pgd_pin 2598 2545
-xen xen_mmu_pgd_unpin 2601 2545
-xen xen_mmu_ptep_modify_prot_commit 2591 2542
-xen xen_mmu_ptep_modify_prot_start 2588 2542
-xen xen_mmu_release_ptpage 2595 2544
-xen xen_mmu_set_p4d 2585 2541
-xen xen_mmu_set_pmd 2579 2539
-xen xen_mmu_set_pte 2576 2538
-xen xen_mmu_set_pud 2582 2540
-xen xen_mmu_write_cr3 2608 2548
-- pelt_cfs_tp 3034 0
-- pelt_rt_tp 3037 0
-- pelt_dl_tp 3042 0
-- pelt_thermal_tp 3043 0
-- pelt_irq_tp 3044 0
-- pelt_se_tp 3045 0
-- sched_cpu_capacity_tp 3048 0
-- sched_overutilized_tp 3049 0
-- sched_util_est_cfs_tp 3053 0
-- sched_util_est_se_tp 3054 0
-- sched_update_nr_running_tp 3055 0`,
+gggggEBiggggEBgggggEEGBQySslIAsUopIgE3YopIgCGGBEBABCBEEWBggMsWw4HA2XqwDgM86EmpIgQn5BkxHgEqlBqqIgE/ZkkIgcBsmIggBByrIgg9BB
+yrIgggCByrIgEyS8iIg8/BEEBgKltH8TAoWBggECAAEEEBIyuBypIABypIgCCAAMNEA0qIltH+T0S6lINIA2qIltHgU0S8lI0lD8lI7DypINEA+lIltHiU0S
++lINCAmsIltHkUNCAmU4VwUEEBQiXy+EAh0Bs6HgEEUBwtBkbg5HAvCmmIgQ7gDBgEBgrIggMvyHmmIgEBmmIgEBiqIgEjwH2OgEB6/HgsJBmmIgEDAAAEir
+IwBEEBIsUmqIAvyH0+HgEGGBEBABCBEFEAI3Y+qIAlI+qIAEGBgBpTsrIAx5EBgCACgKDAAA8rIsrIUGKAEB+PBgQBggBBggCBggEIAB6jIEGBY0UBAySstD
+gE16Bm+HgECAAEEIBQBmDA+5B4qIgEiqB4qIgCySm6CgCEKBgKltHoVAB+mIggE3/HkDgEB6qIgMtrDBgEDAAAB6rIACAAGGIBEBABCBEBGEPAIB2rIBAB2r
+IBCB2rIBCB2rIBCB2rIBCB2rIBCB2rI6BCFEAI90B4rIAACAE0BBgiBmEgsIABgsIgC1DgsIgCpegsIgC3Y+rIgCB6rIgEB6rIgEACgEBqsIgEBqsIgBBgsI
+gBB6rIgCB6rIgEsUgsIgE15EgsIgCB6rIgCB6rIgExgHBgEB6rIgwOB6rIgEB6rIgEB6rIgEB6rIgEB6rIgEB6rIgEt+E6rIgEDAAA4sImsIgdGsBBEBCBEB
+GBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBEkCBwI+V47HAuC4nIgEqlBqsIgIBqsIgCBqsIgCzGsoIgC9ag0FgCBktIgE0Yg0FgE65Cg0FgE
+Bg0FgE4jD+qIgE75E+qIgEBi8HgEyiBmoIgEnWsoIgIBytIgEB4zGgEBq6HgE7jI+qIgQBktIgEB+qIgEBytIgEBqsIgEBqsIgCBsoIgCBytIgE07Ew8HgEB
+47HgEBqsIgCBk7HgCBwnIgEBFgEB23CgECAA4tFIAB2nICAAMCAAoqGCAA67HNCAm1HrZwtINKAsrIB2lDyMgqIkW4sIB4sI7DguIMABCMABm4CMAB8mDMAB
+0mDMAB4mDMAB+mDMAB8mDMAB+mDNCA2uI+9CojINCA4uI9a4oINGAutIrZutI/hH+1HButINEAwtI+fg2H+9CujINGAmsI+fi2HnyGsuIr+B6uINEAkrI+fk
+2HjbkqBNIAuqI+fm2Hs6BwrIzVwqIp5G4wHMABitHEOkSgD/oB81HAscw8HgE+V8pIgUBivIgEBivIgE2M81HgEqa+8HgEECAImDkvIAIABCIAB6uIIABwzH
+CAACHA8OAHABAHABAECBwb16BBADAAA2vIuuIuDCAAIGOAEBEBIBQBgBBgggEBgggIBgggQGOBEBABABCBCBCBEBEGSBEBABCBEBGBIBKBMBOBQIABBNEAgm
+IAgmIAiwIIABBNEAqwIAkmIAmwIGIBEBABCBEBGESBgC0oBBABioDgEohB02HgEueo0CgEzzHgvIgCBqwIgCBylIgEB2tIgEBCgECAAyzHHABACAA6zHHABA
+CAACEGBMs4FwwDAh3GuvIgEt4FgoIgCEKBUs4FywDAh3GwvIgEBwvIgCzzHwvIgCt4FioIgCEMBgBs4F0wDAh3GyvIgEqnIyvIgCzzHyvIgCB6wIgEt4FkoI
+gEEIBYs4F2wDAzzH0vIgEsnI8wIgEt4FmoIgEEGBQs4F4wDAB+wIgEt4FooIgEEWBwCs4F6wDAB65GgEB+qIgEh3G4vIgEBsuIgEsnIgxIgEBgxIgEBsvIgE
+BgxIgEqc4vIgEt4FqoIgCESBgCs4F8wDAxnI85GgEh3G6vIgEynIgrIgEBuuIgEBuuIgE1qH6vIgE2nIuuIgEt4FsoIgEEUB4Bs4F+wDAB8vIgEzzH8vIgCB
+kxIgCBkxIgEBkxIgEBkxIgEB2wIgEle8vIgCt4FuoIgCEIBYs4FgxDAp5FmxIgEB+vIgEt4FwoIgCEeBgDs4FixDAh3GgwIgE9nIoxIgEvnIoxIgEBoxIgEB
+oxIgEBoxIgEBoxIgEB6wIgEB6wIgCBoxIgCBoxIgEqcgwIgEioIgwIgCt4FyoIgCESB4Bs4FkxDAh3GiwIgE/nIqxIgEs2BqxIgEBqxIgEBqxIgEqciwIgEi
+oIiwIgCt4F0oIgCEKBYs4FmxDAh3GkwIgEzzHkwIgCsnIsxIgCt4F2oIgEEMBYs4FoxDAh3GmwIgEBmwIgCBmwIgCz4FmwIgCt4F4oIgCIAB8nCIABBCAABN
+IA6xIA0rIAuwIAuwIAuwIIABBCAABNKAgyIA6rIA0wIA0wIA0wIAgtIIABBCAABNGAmyIAgsIA6wIAmtIIABEIABGIABghDIABihDIABkhDIABBCAABNQA2y
+IAwsIAs7GAq7GA+vIAyyIA+wIAyyIAqxIIABBCAABNOA8yIA2sIAy7GAwxIAwxIAkwIAkwIAkwIIABBCAABNSAizIA8sIA2xIA2xIA+yIA+yIA+yIA+yIA2D
+A2xIIABBCAABNEAozIAitIA80GIABBCAABNOAuzIAotIAiyIAqzIAqzIABAiyIAiyICAA6DIABBCAABNQA2zIAwtIAqyIAyzIAyzIAyzIAyzIAqyIAqyIIAB
+BCAABNIA8zIA2tIAwyIAwyIA8uIIAByiDIABBCAABNKAk0IA+tIA4yIA4yIA4yIA4yIHABACAA6DCAAmECAAkECAA8DCAAKNIAy0I0nB23HsnIyvIzzHmzI7
+nIo4HMABCNCAqzIvIwuIMAzmBCNGAuzIjmBqFzzHuzI7nIuzIMABCNIA60I0oBuEzzHyzIue+vIhnIysDMABCNEA+0I0oByEBSMABCNEAm1IjmB2FppIWMAB
+CNEAq1I1lBy5HppIaMABCNEAu1I79GuqH3gDovINGA8wI93B0oH4V0Fs6B+xINKAg1IBgwIjmBy5HppIiBmyCiCBqxIMABCNGAy1IBq+GmnCs+Gqcq0IMABC
+IAB21IIAByjIMABy8BNCAozI7D00IMABCMABigDNCA60I7D60IMABmgDMABogDMABqgDNGAi1IgVq2IyuB8xI7DUMABCCAAqkICAAwsHNIAiyI93B6pH4V6G
+s6Bs2IzVkyIMABCMABqBNCA0yI2fw4GGGAEBABCBEIABq0IIABCKAA0yIKAAmlHIAB81IIABCCAAmmHCAAKCAAKNEAm2IB2+HB2+HMABCNEAizIBilHt6B0k
+HMABCNEAu2InqImlHzVw5HMABCNGAy2I+fi/Ht2CuzIzV05HMABCNMAq1IB22IB45HB22IB45HyuBwzI7Dw3IMABCMABkiDNMA0zIkqIs/HB4zIlqIs/HB4z
+IyuB2zI7D23IMABCMABEMABsiDMABuiDNKA+zIBm3IBm3Ip5Go6HzVg0IiwCi0IMABCMAB0iDMAB2iDMAB4iDMAB6iDMAB8iDMAB+iDNKAu0IrZ+4IjhGwnH
+B+4It2Cy0I7D4BMABCMABENIA00IrZk5IjhG2nHgrIk5I7D+BMABCMABENKA60I+fygIjhG8nHgrIq5It2Ck7H7DkCMABCMABENIAg1I+f4gIt8HymHp5Gq7
+H7DqCMABCNGAk1I+f8gInqIknHt8H2mHMABCNIAo1I+fghIt8H6mHt2Cy7H7DyCMABCMABMMABKMABINKAy1I/hHqhIt8HknHp5G87H8D64I7D8CMABCMABo
+kDNIA41IrZ65Is6Bi6IzV61It2C81IMABCMABukDNIA+1IrZg6Is6Bg3IzVg2It2Ci2IMABCMAB0kDNGAk2IrZm6Is6Bu6IzVm2IMABCMAB6kDNGAq2IrZs6
+Is6Bs3IzVs2IMABCNIAu2I+fmiIs6B46IzVw2It2C48HMABCNIAy2I+fqiIs6B+0IzV02It2C88HMABCMABENIA42I+fwiIs6B63IzV62It2Ci9HMABCNIA8
+2I+f0iIs6Bq1IzV+2It2Cm9HMABCMABENIAq6IBq6I+f6iIp5GoEzVk3IMABCMAB4lDMAB6lDNGA8ErZs7I3Y8EBs7IMABCNGAy3I+fmjI3Yy3IgsI26IMAB
+CMABEMABGNKA63I+fujI3Y63IgsI+6IB63IB63IMABCNGA+3I+fyjI3Y+3IlsI+3IMABCECAgEBg6IAIABCIABCHABAKAAo6HEWBgWzVy3IAB04IgCB2pIgC
+BXgMBTgEwzCorIgsBBq8IgCBs/HgCBs/HgEBs/HgEqqHZgEIAB06IECAIzsBBADAAAE27ICIABEEIBgC/hHqkIA0Sq5IgEjbuqIgEBgpHgUEOBwTBy4BAvrD
+DgIBsyIgEB87IgEvxD87IgCB87IgCBFgEHABACAACDAAAIi8IJEMB4BB+8IArZBgEBo1IgEBo1IgEBo1IgEuby3IgECAA2kICAAEDAAA6kIq8IgCHABAHABA
+HABAHA4yDAHABAGIBEBABCBEBGEMAwB8hH81IAB81IgEB81IgEB81IgEB81IgEB81IgEIABCCAAimDCAAwBCAAoBCAA2BCAA6BCAA22BCAAONQA+7Io+Fq9I
+BOBOBOBw4IBKBs4B8DUMABCNKAu9Io+Fu9I1tIS2tIS3tISBMMABCMAB8oDMAB+oDNCAq8IxMuuIMABCNGA69InZ6uIoZ0+IBkhIMABCMABopDMABqpDNKAi
++Io+Fi+I1tIe2tIe3tIehuIshIMABCNGAm+Io+Fm+I9/GehuIwhIMABCIAB88IHABAHABAHABAHABAKAACHABACAACCAAtLCAABNEA++IAorHAyyGNGA4rHA
+qrHA89IAi+ICAACCAAiqHCAASNEAs8I+iCgsHBs8IMABCNCA4gJuiCqsHMABCNEAw/IuiCyrHs+BwrHMABCNIA0/IuiC2rHyuBugJs+B2gJxCurHMABCNCA8
+8I+iCwsHNCAmhJ+iCysHNEA8/I+fsoI9V27GNGA28IuiC8sHjE49IsU48INGAggJinCknIuiC+sH4V82GNKAigJinCmnIjnC0qHmyC42GBk/IorH8gJNGAit
+HmpB8sHuiCitH7D+gJNGAohJuiCktH+iC+sHibw4GMABCNIAqgJ/hH6oIr+B++IB45G/5BkvIMABCNEAm9InqImvHt8H4uHNIAwgJ+fgpIgVs9I9hCs9IBwg
+JMABCNEA0gJBuhJBw/IMABCMABINKA4tHBktHsuIiCB6gJB6gJB4BMABCMABENIA49I+fwpIs6BiiJyuB69Ip5GikIMABCMABENIA+9I+f2pIs6Bg/IyuBg+
+Ip5GokIMABCMABunDNKAshJ+iCkuH+f8pIvjE4nD3X0nDBuiJMABCMAB0nDNIAq+I+fiqIs6Bs/IsUs+It2C0kIMABCNGAw/I+fmqIs6B4iJsUw+IMABCNEA
+mjJ+fqqIo+F0+IMABCNKA2+Iu6Ek9IzV4+Ip5GglIt6Bi9I26G4+INKA4+Iu6Em9I26G6+Ip5GilIt6Bk9IzV6+IMABCMABGNEAyjJ1CiDzV64IMABCNGAqi
+J8D2/G1CmDzV+4IMABCNGAuiJtI4uHv0C2jJ9NoDMABCNOAyiJ+firIoeqsIt2Cu/IyuBsjJBsjJmJ45IB49IMABCNMA2iJ+fmrIoeusIt2Cy/IyuBwjJBwp
+IyvIwxIMABCNEA6iJ+fqrI2f6lHMABCNGA+iJinCiqIuiC8vHg6B65GMABCNMAijJinCmqIB6vHBgwHB6vHBgwH7D8jJMABCNIAmjJ4vI+vH5vIkwH6vI+vH
+7vIkwHMABCNIA2kJ4vIiwH5vIowH6vIiwH7vIowHMABCNEAujJmpBmwHuiCswHMABCMABENCA0jJuiCywHMABCNGA4jJ5vI2wHmpBwwHuiC2wHMABCMABgqD
+NCAqlJx/Ey3GNEAslJuiC+wH4gGsvHMABCNIA8gJ/hH0sIs6B+hJB+gJp5GmnIMABCMABsEMAB0JMABwqDMAByqDMABsENCAykJuiC0wHNEA0kJuiCyxHs6B
+o5GMABCMAB2EEWB4D7W+tGA/oBFgMjE2gJgEBy0IgIhkB+rIgE5XiiIgExlB2jJgEzGgzIgE16B2jJgMB0lJgEB0lJgCHABAE2B1CgKB0gJABBgIB8xHgEkn
+CgwHgEAHgQBLgIB6gJgEB6gJgIB6gJgIBgmJgIB6gJgEB6gJgIB6gJgIB6gJgIB6gJgIBBgIn0B2tGgEBNgEAJgEB6gJgIBgkHgIB6kJgEvY+kJgCB+kJgCB
++kJgCB2gJgCB2gJgECAACHA2wIAEIBoBB6gJABiyHgIB8gJgEBklJgEFEAQB0gJAB21IAFEAQB+gJAB+gJACAAICAAINEAikJs6BojJsU2mJMABCMAB8wDNG
+AujJuiC2xHs6BujJB0lJMABCNGAyjJuiC2yHn5GyjJ0xI4lJMABCNGA2jJjnCuwHs6B2jJ0xI8lJMABCMABECAA6yHNCAkmJ+f0uINEAmmJjnC4wH86EmmJM
+ABCIABBNIAsmJAkzHA+iJABAsmJCAABEaBoDB4nJABCgEB29IgEBijJgEBqjJgEBqkJgEB2iHgEBHgEB2hJgEBsiJgEBowIgIByiJgEBo2IgCGqBBEBQBSBU
+BWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BIABBNEAioJAIA2mJCAAEHABACAASCAAENCA65GjFCMABCNCAwoJ12C+5GHABAKAACCAABEk
+BBoJ5cPAmG62IgEBk3IgCBojJgCBy1IgIBmoJgMBmoJgCqcmoJgC17CwkJgC7DsnJgCBmoJgCBs1IgCBujJgQBojJgEBilHgIBFgEohB+uIgEANgECAABESB
+oC86EsnJAmG+2IgCwXGgCBsjJgE1Do3IgIBmjJgEBymHgIBsnJgE7DqoJgCCAABHABAEGBoBBu3IAkqB8+HgE5X+kIgMEOBoEBumHAB0jJgEB+1IgI7D4nJg
+MkgB4nJgC5XglIgCB8oGgEFGAoE5agjJABEABCACAAUHABACAACNCAupJBUMABCNEAypJwXcBUMABCNCA2pJwXgBMABCNEA6pJ/zIgBwXkBMABCNMAyoJBkB
+86E0nJ+iCq1HmpBq1HxCs0HoxG0nJMABCNEA2oJwXsB16BkBMABCKAAmmIGYBEBABCBEBGBIBKBMBOBQBSBUBWHABADAAAypJgpJcCAA4qICAAGCAAMMABy0
+DMAB00DNGAspJBspJ86EknD7DspJMABCNEA8qJ79G8/HBgyIMABCMAB+bNEA2pJBSBQMABCMABmcMABgwDNCAqrJhO8jIMABCECAImD+oJAIABCCAAh5KHAB
+AHABAEYBwCs4FurEAlY0rJgE+R0rJgE/R0rJgEiS0rJgEg+C0rJgE/9C0rJgEB0rJgEmY4nJgE7DmrJgCBsqJgCt4F+iJgCEQB4Bs4FwrEAlY2rJgEiS2rJg
+Eg+C2rJgEB0hJgEB0lJgEmY6nJgEt4FgjJgCEUBgCs4FyrEAlY4rJgEiS4rJgEg+C4rJgEr+CkpJgEBspJgEr1I2lJgEmY8nJgEtGwqJgCt4FijJgCESB4Bs
+4F0rEAlY6rJgEiS6rJgEg+C6rJgE/9C6rJgEmY+nJgE7DsrJgCo1IyqJgCt4FkjJgCEQBwBs4F2rEAlY8rJgEiS8rJgEg+C8rJgEr1I6lJgEmYgoJgEtG0qJ
+gCt4FmjJgCEMBoBs4F4rEAlY+rJgEB+rJgEB+rJgEmYioJgEt4FojJgCEMBoBs4F6rEAlYgsJgE/9CgsJgEBgsJgEmYkoJgEt4FqjJgCIABBCAABNKAqsJAk
+mJA23HA2xIAmsJA+qJIABEIABBCAABNKAysJAsmJA+3HA+xIAsiJAsmJIABEIABBCAABNMA6sJA0mJAm4HAmyIAiqJAqBA0mJIABBCAABNIAgtJA6mJAs4HA
+syIA0rJIABEIABGIABIIABKIABBCAABNIAutJAonJA64HA6yIAonJIABBCAABNIA0tJAunJAg5HAwtJAwtJIABEIABGCAAkCNIAwsJjbqqDgYqtJikGwsJB2
+nJMABCHABAHABANEA4sJuiC25H4V0jHNCA6sJ6hH8oEMABCCAABNEAsuJAq5HAmoJCAAiwHNGAktJ/5BqoJ0gD6qD3zB6qDIABosJHABAKAACIABBCAABNGA
+wtJAg2IAqrJAqqJEyBu1EwFzU0pJAmGg9IgCBupJgCBq9IgIBowIgEB+sHgEADgEBi6HgEAHgEtGGgEyS4oJgEBsuJgEBsuJgChYMgCoY4/IgCpY0/IgCsUu
+qJgE2Mg6GgEB48IgEB88IgExCsrJgMgY8qJgE7DitJgBBitJQBkmJQHABAFEAIp2IBAB2tHACAAOFEAIB66GAB0jIAHABACAAKCAAENGAg7HuiCg7Hz2BykJ
+BmpJNGAkuJinCo1I+iC86H86EkuJMABqONEAm7HuiCm7H7DivJMABCMABKNCA6vJyMqrINIAwuJ79G8kI7WgwIyMsrIz2BglJMABCMABEMABGMABINGA6uJz
+2BqlJ79GmlIB6uJMABCMABikCMABqhBMABm1DNIA8rJ+f03Is6BmwJzV+rJ3YmyINEAmvJuiCk8H7DgwJMAB2KMABENEA4wJz2B8lJ+iCk8HMABCMABuPNGA
+q8H8uI87Hz2BimJgY8sJMABCNCAixJB2BMABCNIAmxJz2BqmJgYktJB8xIB6xIMABCNGA+vJuiC88Hn5G4tJ0xI+vJMABCMAB8PMABohCMABiBMABmpCMABu
+hCMABoBMABspCNGAstJ+fg5I3YstJBwwJMABwpCMABwCMABmCMABoCMABqCMABsCMABuCMABgXCAAs9FGGBEBABCBEMABwyJNIAoxJj4GivJmDivJw+CqyJr
++BusJNGA+vJ/hH65InyGkyJr+ByyJE6BBojBBDABmjJgwKBsxJgIBmyJgCBmyJgCBmyJgCBm5HgCBm5HgUBmuJgUBmuJgEB0yJgEBsxJgEBsxJgCB29IgCBq
+8HgMBmyJgEBmyJgCBmyJgCBmyJgCBmyJgCBmyJgCB8zIgCBo0IgwBB8zIgEBo0IgwBhkBw4IgE5X0uIgEvxI8hJgE7Ww6GgEEQBgHzUuxJAxlByxJgCsckgJ
+gCB0oIgUBuxJgMBuxJgCmrHuxJgCBsyIgEDAAACwxJDGWBEBABCBEBGBIBKBMBOBQBSBUIABBCAABHABAESB4C8ZkhJAB6/IgM1DyhJgQjKohJgCB8tJgCB8
+tJgCoYgkJgCB6xJgCB6xJgCDAAAsxJ8xJgQNCAqzJ0SusINEAgyJ0SwsIB+oCGmEBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBB
+uBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB
++DBgEBiEBkENEAkyJA46GAkyJCAACNEA0zJA86GAoyJCAACDAAA8yJsyJGEGBOBCABCgDBmwJgDDAAAmwJwyJCDAAAkzJyyJGHA2yDAHABACAAvqHCAAEKAA
+ywJEIz0EY+5BDABDgE86E4zJgEB4zJgCHABACAACCAAIDAAAqwJmzJCDAAA4zJozJIGOBEBCBEBGBIBKBMBUKAAqyGEKBcByzJABmxJgBBkxJgBBsyGgCBqz
+JgIECBEBmxJAEIBQB8iIABqxJgBBCgBwxDKgCEEBuDB+iIABBgBDAAA00J2zJsDCAAMNGA6zJ96B6lG21FmkGsU6zJNGA8zJ96B8lGm5B2lGizD8zJNCA+zJ
+96B+lGHABACAA9kEHABAHABACAACCAAGCAAs1JMABiyDDAAAyzJw0JDHABAKAACCAACKAA00JDAAA8zJ60JECAAEEmBB4KptC6sIAktC6wJgE7yC0wJgIB/F
+gI2Mm3GgEmGq6HgEisBiyJgIBhGgEB5FgE4lGjGgwBB2kJgYB2uIgEA7FgIBgxJgQB8wJgEB8wJgEB6zJgEB+0JgEuCswJgEHABAEMBgBsd81JAB81JgCB81
+JgCBmyJgCltHBgCyyGkuJgECAAEHABAEQBgC8uIGABi2JgQBqxJgCBBgCBqxJgEBi2JgCBqxJgCBqxJgCCAAEEgCy6CwIptCotIAB8/EgEBvBgEBg4GgEnxG
+ZgChxHs1JgCBs1JgC/yBm2JgCBm2JgCB+xJgC12CmoHgEBmoHgEAdgEByxHgIBo0JgEBo0JgEBo0JgEBw1JgEBw1JgBBw1JgBBw1JgBBw1JgBs1Bw1JgBiEb
+gBqnDuxJgCrzB02JgEAfgEAhBgIApBgMArBgQBnBgQBywJgEENB4T8DrCAAB0wJAgE93B8pIAgE04BujJAggBl0Go2JBgQ+5B60DAgEEKx3BoB5cjFAptCst
+IgE8W/EgEoCmgFgE/4BuiIgEHABAEOBgGAzEAkWu2JggBB1EgCB3EgGglDwtIgMB5EgE93BiqIgEHABAESB4FBy2JABy2JgCBy2JgCBQgEBQggBBvBggBBvB
+gEB0xJgE1DwlJgIHAv4BAHABAHABAGEBEBABCIABBNEAEAghFA84GIABi2JGGBEBABCBEFEAQBmyJABmhFAFEAQ+5BiyJAB8mJAFGAYma4lJABkmIAB0xJAE
+EAYBi8HA/5B0vEgEEGAgBxlBs3JAjEuyJgEBBgICAASFEAgBBGA5GEAFEAgBssB6mJAB01JAEgCBgQAFA1qBkkJggB5R+rJgsBB62JgEB62JgC7Di4JgCBgy
+JgEglD2uIgEw4BghFgEkrCgyJgEB4BgEBqhFgQB03JgE8D+2JgCB+2JgB1+IHgBBymJgEBulJgEB8yJgUBkhFgEBkhFgEBi4JgEBi4JgEw4C03JgEB03JgCs
+2B8yJgCBwyJgEmmDwyJgI93BorIgI/4B4jIggBg5B4jIgEB2yJgECAACGEBEBABCEGAgC1D4mJAB8yJgEiEo4JgICAAyhFNCAw4JAICAACCAAkiFNCA24JAm
+iFCAACNEA64JASAo4JCAACGeAEBCBEBIBQBgCBgEBgIBQBCBABCBEBGBggUBQGIBEBABCBEBGEsBBwFBHABLgEBPgEBGgEBQgEBTgEBXgEBbgEBfgEBjBgEB
+rBgEBKgEBKgEBvBgEBzBgEB3BgEB7BgEBKgEB/BgEB/BgEBjCgEBjCgENEA43JA0vIABCAABEaBoJBohIA5cGgEB20Jg4CB20JgEBhCgEB+4JgEB+4JgEB04
+JgEBkxJgEBnCgEBnCgEBgrEgEjE4zJgMCAAGNCAs5JA6iFCAACNEAk4JAoBA+4JCAACNGAs1JAkwIAkjFAirHCAACNGAw1JAowIAmrHAm5JCAACNGAw4JAsw
+IAoBAqrHCAACNGAg6JAwwIAwjFAgBCAACNGAk6JA0wIA0jFA0jFCAACNEAo6JAw7GABCAABHABACAAGNGAw6JAoCA+0JAo2JCAACNCAkkFAsCCAACNCAw2JA
+wCCAACNEA86JAskFAs4JCAACNEAwkFAwxIAwkFCAACNCAk7JAq/HCAACHABACAACHABAKAACCAACHABAEEAgC1DgqJABqxBgEDAAAu6Jq6JDDAAAwDs6JDCA
+AIGGBEBABCBEHABACAACEEBwBw0Hi+DABi+DgMEGBgDikGyiHABCAgmGCgYFEAgBBmoJABmoJAHAl9IACAACCAAIDAAABi7JGCAABHABAHABACAAkiJCAAEN
+CAu7J12CouHNMAw7JptCszIqmGsmFBEigC22JyuB48Jue83JMABCHABANEAq6JB27JB27JMABCMABknENGAw6J2iJ87J3iJ87Js1B87JMABCMABqnEHABAKA
+AmrDCAACHABAHABAHABAHABAHABACAAo8JIABBCAABNIAk+JA+3JA+3JA48JA83JNKAm+J0gDg4J3zBg4JsU05JBG/5B+3JMABCNGAq+Jibg+HBooDq+Bm2J
+MABCNCAm6Jibk+HMABCNIAy+Jibo+HljJwoD7Dq2Jq+Bu2JMABCNEAu6Jibs+H7Du2JMABCNCA6+JmhB8qJIAB4+JHABAIABBCAAEKAA89JHABANGA89JBoq
+Jw0Bk/JySi5JNCAq/JmYoiEHABAKAACCAABHABACAAGCAABHABAMABm4EHABAKAACCAACGEBEBABCKAAuiECAACHABAHABACAACHABACAACCAAKHABACAABH
+ABACAABHABAGIBEBABCBEBGCAABHABANCA4/JzIkBCAArDHABACAACCAA36MDAAAghKigKggBNEAk4EqzDkgKw+Cq7JMABCEGBY1Di6JAzVihKgC2ak8JgCH
+ABACAACCAABHABACAAvlRHAxwBANCAiiKzsBm9INCAkiKB4gKMABCNCAoiKB8gKMABCNIAghKB4CrCghKgmGghKBghKMABCNCAkhKskJ8CMABCMABINCA2iK
+9vB8nINGAshK9vB+nIs6BguHzVshKMABCNGA8iKBsDgV4iKzVwhKMABCGGBEBABCBEEwBB4FsGFA86EygKgEB4gKgEx9I4gKgCBygKgCB4gKgEB4gKgCBygK
+gCxC4iKgEjEy9JgEB2hKgI8WCgCnoFu+EgC7D+iKgEBJgEBNgE27CNgE37CNgEBNgEBNgEBy9JgEBygKgIBygKgE3C+6JgECAACNCA2gKACCAACNCA+hKAGC
+AACNCAujKAKCAACHA87CAHABAMAB+/DHABACAACNCA8jKonEgxIHABAHABAHABAHABACAACCAABNGA+iKAEAg1HAg1HGQBEBABCBEBGBIBKBMBONCAukKBmg
+KMABCHABANGA0kKAu+JAikKAikKCAACEKBUs4FukFA/gGuiKgE78EmkKgCmDmkKgCt4F+7JgCEMBYs4FwkFA/gGwiKgE78EokKgCBwiKgCBujKgCt4Fg8JgC
+EKBUs4FykFA/gGyiKgE78EqkKgCzVwjKgCt4Fi8JgCEKBUs4F0kFA/gG0iKgEB0iKgCB0iKgCt4Fk8JgCEIBQs4F2kFA/gG2iKgEq9F0jKgCt4Fm8JgCEGBM
+s4F4kFA/gG4iKgEt4Fo8JgCEKBUs4F6kFA/gG6iKgEt6BykKgCu6EykKgCt4Fq8JgCIABBCAABNIAqlKAk/JAkEA4kKA4kKIABEIABGIABBCAABNKA0lKAu/
+JAuEAilKAs/JAokKIABEIABBCAABNIA8lKA2/JA2EAqlKAwkKIABEIABGIABIIABBCAABNIAomKAigKAiFA+lKA+lKIABBCAABNGAumKAogKAoFAmiKIABEI
+ABYIABBCAABNEA4mKAygKAyFIABEIABGIAB2BHABACAACHABAHABACAACCAAGCAABHABACAABHABACAA6mKCAAmkDHABAHBBADAAAinKwmKiBHABAHABACAA
+q9JCAABHABANEA8mKonEs1I7TENEA+mKonEu1IuhCsxGNEAg/EqzDgnKmzDmiKKAAonKIABqnKEYBwCBpGAB42JgEBgoKgEBgoKgCBywIgCBrGgEBywIgEBr
+GgEBgoKgEBgoKgCBtGgCBqkKgEEkBBgGB7GAB/GgEBjHgEBnHgEBhDgEBtHgEB7GgEBzHgEB7GgEB7GgEB5HgExCq6JgE3CwgKgIjEkjKgE0SqmKgI7DqmKg
+C3Em4FgC6Gm4FgEHABADAAAklKsnKCHABAEWBoH5Z8hHAt6Bu/Gg4BBwnKgEBvEgCBvEgKBumHgKBihGgKBymKgEBsjKgEBnEgIB0nKgEHABAHABAECBIrCo
++GAECBEBm3JAFGAQBwlKAB6mHAB4mHAIABCEGBYgqDCAB0lKgImzEwoKgCHABAEYB4BgqDGA/pDGgI2pD6lKgIB6lKgB3pD6lKgBB6lKgBzwDooKgBB0oKgB
+B0oKQmzE0oKQ++CioKgC5pBwmKgCEQBgCB6nKAB6nKgEB6nKgEB6nKgEB6nKgEB6nKgEB6nKgEB6nKgEEIBgBw0H8nKAx0H8nKgEB8nKgEB8nKgEEGBMBkoK
+AxlBkoKgCnhBkoKgCHABAHABAHABAHABAEGBMBuoKABuoKgCBuoKgCHABAEEBI3gDyoKA79GyoKgCHABAGmEAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBg
+BBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBs
+DBuDBwDByDB0DB2DB4DB6DB8DB+DBgEIABy4IHABAEcBgK7DypKABypKQBypKQBypKQBkpKQBkpKgBBw3IgBB+2GgEB6pKgEBioKgCBilKgCB6pKgCBmkKgC
+BBgEDAAAGipKRGmBAEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQEEBYjEilKAzVmpKgIEiBBwMBklKAiEwqKg
+InxBopKgEBopKgCBwqKgCzGFgEBopKgEmY6iHgEBHgEonE43IggDBklKgEBopKgIrbipJgE5xDklKggBB+kKgIikEiqKgI4R4/JgENEAqpKABAqpKCAAECAA
+EDAAAKwpKIEmDBgXBg2GAA5CgEBolKgIBolKgIBolKgImGg5JgI1Dq5JgC8W0BgCBwBgMkkEcgcB0oKgEB0oKgCB0oKgCBvCgEB7CgQBuBgYB9CggBB/CgEB
+/CgEBhDgEB0qKgEBqnKgEB0oKgCB0oKgCBjDgEBlDgEBsvGgEB0lKgEqpJqBgCBnDgGBqBgEBnDgIB3CgEB0oKgCB0oKgCB0oKgCBu3JgC2KgBgUBsBgIBsp
+JgQBzCggBBmoKgQBiiKgEBm7JgE8DtDgIB1CgEB1CwBB1CwBBzDgFpR1DgEyS4kKgEHABAEGAEBgpKABmpKgBBmpKQEyBBgY3sJ0lKAB63GgIByqKgMByqKg
+CByqKgCBBgEBFgEBgxGgEBoqCgEBo4IgEB63GgEBCgMByqKgEssB45JggBBBgQkWyqKgEByqKgCByqKgCB63GgEr0HQgMBw5Jg4GB4pKgCB4pKgC4zGo4IgE
+B45JgICAACHABACAACHABAEXBwBubwlKAABspKAgIBspKAgBBspKAgBBspKAgBB8qKAgBB8qKAgCB8qKBgCB8qKBCiX29GA+DBzDAgEG4BBEBABCBEBGBIBK
+BMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BEhBBQB8nKAA2/C8nKAgCB2qKAgCB2qKAQB2qKAQ57G2qKAQB2qKBQB2qKBCB2qKB
+CB2qKBCB2qKBCB2qKBCB2qKAGB2qKAQmyG2qKAQt4F0zHAQNEA0rKAg/IAqpKCAACEjBBUBkoKAABkoKAgBxlBioKAgBBioKAgCByqKEgCByqKEIByqKBIBy
+qKBCByqKBCByqKBCByqKBCByqKBCByqKBCByqKBCBkoKAC2wDoDAgBBkoKAgBKAACEIBI5wJooKA6wJooKgByuBooKgB2wDsDgBEEBEBqoKABqoKgBEEAMh8
+IoYAi8IoYgDFEAMACA3rHCAEIBSACABwoKgGqxJwoKgBrxJwoKgBEEAI/pDwoKAgqDwoKgCFEAIACA3rHCAEVBUBwrKEAmEwrKEIBwrKAIB2oKAQ8W2oKAgB
+B2oKAgBBwrKAgBv2DwrKAQ2wD6DAQACAgBKAACEEBCB0rKAB0rKQEEAgB/pDiqHAgqDiqHgIFEAgBACA3rHCAEPBoBqc6rKEAmE6rKEIBu0HAIBgpKAwB1xJ
+6rKAgBh5D6rKAQACAQEWBYBqrKA7vCipKgCBwrKgBBwrKgBBwrKgBBwrKgBBwrKgB7DwrKgBBwrKgBBwrKgBBwrKgBCAAEEbBwF5Z6lHAAuwDurKAg4BBosK
+AgCB0rKAgCBgsKAgBBgsKAQBurKAQB+qKAgCAHAgCBwqKBgIBwqKfCBqnKA+BBJAgICAACHABACAAEFEAQBspKAB0qHACAAr0HEIBY7xJ6rKAB0BgC7DkrKg
+IiyJkrKgBCAAeFEAYBEABUAEEBUm5B+qHABgsKgIEMBgBB+nKAiEyrKgIByrKQmzEyrKQxlBkrKgBlXBgCCAAsDENBgBmY4lHAAyxD0/GAgEB4lHAAButKAg
+EmpB2rKCgE8D2rKCEEGBDztJ4rKAzwD4rKQ7D4rKQGGBEBABCBEFEAQBioKABioKAEaAwBBwrKAgY+rKgCppJ+rKQB+rKQB+rKQB+rKQ7D+rKQzwD4rKQ/pD
+yEgBpxDusKgIqxDusKgCBwrKgCB4DgCCAAiECAAmECAAkECAAiECAA8ECAAwEHABAKAACCAACHABAKAACCAACCAAoFECBIB0FAHABAEEBQ1Dm9JAB4FgECAA
+GCAAGCAAGDAAAuiJ2tKAGMBEBABCBEBGBIBKHABAKAACEgBBoCB6sKABgtKgEBgtKgCBktKgCBktKgCBysKgCBgtKgEBgtKgCBysKgCB+tKgEBgtKgCBgtKg
+CBgtKgCBirKgCBirKQBirKQKAACNCAktKA6iJCAACNGAyvKA+iJAotKAotKCAACNEA2vKAijJA6tKCAACNEA6vKAmjJAWCAACNEA+vKAqjJABCAAYCAAENEA
+kwKAwjJABCAAaCAAENIA4rKA2jJAguKAylKABCAA//MCAAECAAm/ICAA6gKCAAkICAAs9GCAAuGCAAuECAAgFCAAmFCAAmFNKAm+IpxD+wKwhC+wKB2vKBqm
+KueisKMABCNCA6vKonEq+INCAs+IthC0kJMABCNEAgwKthC4kJonEw+IMABCMAB0NNEA2+IB2+ImyDm/GMABCNEAwrKonE6+IyuBkxKNEA4xKjEiBB8+IMAB
+CNCAqxK/oB8jCNCAi/IjEoBMABCNCAyJonEm/IMABCNIAsuKonEwvH3Y6wKyuB6wKhkEsuKMABCNKA+wKthC2lJmJkoK3Y+wKsU4tK7D+wKMABoiDMABYMAB
+aMABcNIAoxKonE4/IBoxKBoxKue0tKMABCNEA8/IonEiwHue4tKMABCNEAggJonEggJue8tKMABCNCAgzKBoCMABCNEA4xKh1JsCsUyuKMABCMABsPNEAqzK
+onEugJz4F8fMABCMAByPMAB0PMAB2PNIA4gJsUizKue0uK7DoyK8ZoyKMABCNEA8gJySytK2mEmzKMABCMABENCA+zKthCqnJMABCKAAs7HEGB4E/3D+tKAy
+SHgEiE02JgkCEuBBoLmYssHAyxDomHgEmGoiKAk2B6yKgCBJgC4uELgEBNgEB6yKgEByiKgC5uELgCBi0KgEBi0KgEBi0KgEBi0KgEBi0KgEBqzKgEBqzKQB
+8xKwBB2gKgCB2gKgUB62GgUyvECgEuCouKgsCCAABNGA+yKAuhJAyxGAk9GDAAAgzKgzKhBEkBB4D+5B4uKABBgIB4sGgEuCwuKgEB4wKgIB4wKgCB4wKgCB
++yKgCB4wKgCByzKgCByzKQByzKQB+yKgBBkmKgCB+yKgIB+yKgCBq0KgEBq0KgECAACCAAtgBCAACCAAUNEAyuKxlB4pJt2Cu2JNGAuzKB+hJpnEiyGrnE09
+GNGAwzKonEgiJpnEkyGrnE29GNEAyzKBisHonEiiJMABCMAB8DHABAECBYAFAEEAYyuB20KAubqvKgEEEAABgjKA72Iq/EAFEAYtIEAACAGGAEBCBQBgBGEB
+EBABCHA6yDAE8BB4UthCgpJABgpJgEBqzKgEBqzKgCBqzKgCBsxKgCBnGgC7gDhGgEBjFgQBqzKggEBqzKgCBqiHgCBkwKgMBgkKgIiEw1KgE+qCkwKgEBgk
+KgImG2jKgCBmlGgCBmlGgEBykGgEBmlGgEBmlGgEyzEgjGgEB8lGgEBoiKgEBlGgQ2XyhKgEBgpJgsBBuhKgEEEBIv/FszKA3gDszKgCECBYtIBADAAAEu0K
+DEMBoBBoiGABoiGgE1DokKgEyjEw0KgCBw0KgC9VqvHgEEQBwCBqkKABi0KgCB0zKgCyjE0wKgCB0wKgCBqiGgEBqiGgEBCgEEEBgBubiwKAzyJuKgIHABAC
+AACCAAGEaB4B7D21KAm5ByyKgCzyJBgCB21KgEr+C80KgC5ZivHgC3rJs0KgEzxJu1KQwxJm1KQqc61KgB4rJi1KgBB4zKgBkkE+zKgECAA4KEEBwEyrBEAB
+izHgcEEAEBo1KABo1KgBE/BBgfthC6pJAABDAgkMB6yKAgEBu1KAgCBq1KAgBBKAgBBmxKAgEB8yKAgCwxJ21KAgBB21KAQB21KAQB21KAQB21KBQB21KBCB
+21KBCB21KBCB21KBCB21KBCB21KBCB21KBCB21KBCB21KBCB21KBCB21KAMB21KAQBk1KAwBBk1KAgCB6yKAgC4uEFAgEi3JEAgEBCAgoCErCBgF/pDk0HAA
+B3CAgIBuhBAgMBuhBAgEB8yKAgE2mEi1KAgCBs1KHgCh5Dw1KJO64Js1KBSBs1KGCBw1KJMBm1KASBm1KAgCB9CAgC24Js1KBgBBs1KBCBs1KBC14Js1KDCz
+Ts1KBGBs1KDCBs1KBGBs1KBCBs1KBC84Js1KBC/4Js1KBCBs1KBCB41KACB41KAQB8yKAwBBi1KAgCBhDAgEBlDAgEBpDAgEzyJOAgEB2jJAgEB2jJAgEi3J
+5CAgECAACCAArpEHABAKAACCAABNEA+2KAqqJAmkGFEAoBBwjKABwjKAESAYjDo2KABo2KQBo2KQBo2KQBy1KQ/yB+2KgCBy1KgEB81KgCB81KgBELAQB41K
+AAB41KAgCB60KfgCgE60KB+BB60KACEjCBgtBBWAABoBAgwPBDAgoBBHAgEBi3KAgEB2jKAgEB2jKAgUAGAgUB21KAgUB21KAgCB21KAgCB21KAgCB2wHAgC
+BJAgEBPAgEBgxKAgEBwLAgEBTAgEBs2KFgEBs2KBKBs2KBCBs2KBCBs2KACBs2KAQBs2KAQBs2KAQBs2KAQBg2KAQBEAgBBCAgMB80KAgIB80KAgCBVAgCEY
+BoCBqiHAB81KgErrCg2KgCBw2KgBBw2KQBioKQB60HgCByzKgIBg2KgCBgzKgB8ZyxKgDB0xKgICAACEQBgCy7JuiHAz7Jg2KgErrCk2KgCzwDk2KgBAxCgB
+8Z2xKgI77J4xKgIB4xKgECAACCAAWESB4CjEiyKA3EgmGgIj+GzCgE6GknGgE4nJsoHgEB3CgEB7CgExCopKgE3CuvKgIKAACCAACNEAm3KAkrJAu1KCAACD
+AAAs1Kw2KNHABAEEBIB21KAB21KgCEjBBYB22KAAl1E41KAgCB41KAgCB41KAgCBg2KBgCBg2KBCBg2KBCBg2KBCBg2KDCBg2KBGBg2KECBg2KEIBm2KBIw+
+Cm2KHCBm2KAOBg2KAQBg2KAgBERBYB01KAAj0J61KAgEk8J61KAgCB61KAgCBo2KAgCBo2KFQBo2KBKBo2KBCEGAQj0J81KAxlB81KgChZ21KgCEGAQB+1KA
+xlB+1KgChZ41KgCEEAIBg2KABg2KgCE9IBonCBmBAABq2KAgwW5rJq2KAgBB20KAgBB81KAgCBi2KAgEBi2KAgCBi2KAgCk3Ji2KAgCBi2KAgCBi2KAgCBi2
+KAgCBi2KAgCB81KAgCB81KAgEBi2KAgEBi2KAgCBi2KAgCBi2KAgCBi2KAgCBi2KAgCBi2KAgCBi2KAgCB8yKAgCB8yKAgIBi2KAgIBi2KAgCBi2KAgCBi2K
+AgCBi2KAgCBi2KAgCBIAgCBq2KAgMBw2KAgBBw2KCQBw2KBEw+Cw2KFCBi2KAKBwiBAgCBw2KCgGBw2KBEBw2KBCBw2KBCBw2KBCBw2KCCBw2KEEBw2KBIBw
+2KBCBw2KBCBw2KBCBw2KACBw2KCQBw2KBEBw2KBCBw2KBCBw2KBCBw2KBCBw2KBCBi2KACBi2KAgCB81KAgCB81KAgEB81KAgEBi2KAgEBi2KAgCBi2KAgCB
+i2KAgCBi2KAgCB0CAgCBi2KAgMBi2KAgCBi2KAgCBi2KAgCBq2KAgCBw2KAgBBw2KAQBi2KAQBi2KAgCBi2KAgCBKAgCBi2KAgMBi2KAgCBi2KAgCBi2KAgC
+Bi2KAgCBi2KAgCBi2KAgCBi2KAgCBi2KAgC+zJi2KAgC/zJi2KAgC5kIi2KAgCBi2KAgCB81KAgCB81KAgEBi2KAgEBi2KAgCBi2KAgCBi2KAgCBi2KAgCBi
+2KAgCBi2KAgCBi2KAgCB62JAgCB62JAggBBwlJAggBBwlJAgEBmmKAgEBwlJAgEBBAgEBDAgEBDAgQBwlJAgQBg3KAgEBi2KAgCBi2KAgCBi2KAgCBi2KAgC
+Bg3KAgCB81KAgCBi2KAgEBi2KAgCB63KAgCB63KAgCBg3KAgCBw2KAgCBw2KBQBq2KAQBi2KAgBBi2KAgCBGAgCBEAgIBCAgIBi2KAgEBk0KAgCBHAgCBk0K
+AgEBNAgEBRAgEBVAgEB4kGAgEo1E6jGAgEDAAAOi3KBDAAAQk3KENCAq0KA6lGCAACHABAKAACCAACHABACAACHABACAACHABAKAACCAAEEEBUB82HAB+3Kg
+IEGBQzyJoDAh5Dw3KgE65Jw3KQEfAC9xJo4KBABo4KBCBo4KBCBo4KBCBo4KBCBo4KBCBo4KBCBo4KBCBo4KBCBo4KBCBo4KBCBo4KBCh6Jo4KBCBo4KBCBo
+4KBCFEAC6RCA5yJq4KAHABACAACHABACAACHABACAACFEAQBw3HABo2KAHBBACAAcNGAk6KAwtJAsqGA2pGCAACNCA21KAwnGCAACNGAs6KAimGA4tJAm+EC
+AACEOBoBB44KAw0H44KgEB+5KgEB+5KgCB+5KgCB+5KgCB+5KgCEOB4BBHABLgEhjEPgEBTgEBXgE1DbgEBbgENEAo5KABA4nJCAABEaBgIthCkuJAu+C84K
+gE3kI84KQB84KQB84KQB84KQB4gHgCB8nJgEBm6KgEB2mKgE2X4mKgsB2KIgQuhCGgUCAAGNEA86KAGAgoJCAACNGA05KAKA+rHAksHCAACNEA45KAOA45KC
+AACNEAo7KASA85KCAACNCAs7KAWCAACEOBgUgVm5KA/lGm5KgC9hCm5KgCsUm5KgCBm5KgC18Eg+JgEySBgEDAAA4jIm6KTEUBoWBEAySu1KggK5mEu1KgE+
+2Jq5KgE/2Jq5KgC7Dq5KgConE4oJgE92JgvJgEthCgvJgEjEk2KgEEIBgBB+tHAB+tHgEB+tHgEB+tHgEHABAEEBIyuBw5KArxGw5KgCCAAICAAGCAA6ENEA
+i8KthCuvJBwpGMABCMABEMABqIMAB+KMABKMABMNEAk7KthC8vJijK+pGMABCMAB2INEAq7Kj3JgConE6pJMABCNEAu7Kj3JkCBu7KMABCNEA+8Kj3JoConE
+iqJMABCMABkJNGA47KijKyqGonEoqJB47KMABCNEA87KijK2qGonEsqJMABCNEAg8Kt6B6qGonEwqJMABCNGAk8KthC8wJijK+qG21F0BMABCMAByBMAB+5E
+NCA49KijKmrGMABCNCA+BijKqrGMABCNEAurGthCsxJ8Z08KMABCMABs6ENKA68KijK0rGonEqrJrxG87KyuB87KB+5KMABCNOA+8KonEurJrxGg8KyuBg8K
+ijK4rGthC2xJ21FuC7jKi6KMABCNCAm6KthC6xJMABCNKAm9KthC+xJijKgsG21FytHyuBm9K7Dm9KMABCNIAq9KthCiyJt6B0rJ21F6Cw0Hs8KMABCMABEN
+GA8+KthCoyJ21FgDyuBw9KMABCNGAg/KthCsyJ21FkDw0H28KMABCMABENEA69KthCyyJ21FqDMABCMABENIAg+KthC4yJ21FwD+hHi9KBk7KMABCNGAw/Kt
+hC8yJ21F0Dw0Hk+KMABCMABENKAq+KthCizJ5Z6D4Z6DrxGs9KyuBs9KMABCNIAu+KthCmzJ21F+DyuBu+KBu+KMABCNCA+/KmYk4HNEAs8KonEktJmYm4HE
+GAIBw/KABg+KgCBg+KgBEEBcACAySszCgENIAimHBimH5c29CmmE0/KrnEgpHMABCNEA++KptCmmHmmE4/KMABCNEAi/KykKqmHonEytJMABCMABENCA0gLy
+kKwmHMABCNGAs/KykK0mHzyJkhHrnEypHMABCMABEGYAEBABCBEBGBIBKBMBOBQBSBUBWKAAkrDGsBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBk
+BBmBBoBBmBEGBMitH0/KA8D0/KgC3Y0/KgCKAACE+CB4sHB++KAB++KgCiXwzHgC5cbgE9a7CgEs8F8/KgEBg9KgCBg9KQBvCwBB9CgEjlBzCgEkwH/CgEmw
+HhDggIgvH++KggQhvH++KgCB++KgCBg9KgCBg9KQBg9KQBg9KQBg9KQ8uHg9KQBg9KQBg9KQBjDwCBlDgEm8IJgEBnDgsQBpDgogCB5CgsJB++KgMB++KgCB
+++KgCB++KgCB++KgCB++KgCB4+KgCB++KgEB++KgCB++KgCB++KgCqqHs8CgCB++KgIB4+KgEB++KgEB++KgCB8yKgCEYBwrB0UjCAB+/Kg0UBg/KgCBg/Kg
+CBg/KgCBi9KgCBvBgEBi9KgIB+/KgCjalCgCB+/KgEiKnCgEGEBEBCBEEEAQsrH6kDAkrHk/KgEHABAEKB4gBvXo/KAq2GkgBgCigCg+KgiQBo/KgEBo/KgC
+CAACHABAKAACCAAKCAAs2CEGB4C+qCw8CABo8KggBoxGu/KgIEYBw2BBDA3EHgEBNgEBRgE78EwrFgEB6wKgE8D6nDgEB6nDgExC2hLgEBTgEjpC2/KggaB2
+/KgCKAACCAAMNCA6gLAylDCAACNEA+gLAkoDABCAAmBCAAENIAkhLAqoDAEAq8KAo8KCAACDAAAglDohLgCECBEmDqhLACAACEEBQ0lDqgLA86EqgLgEGMBE
+BABCBEBGBIBQEEAQB8qDAB0gLgEEEAI8Ds3CAB4+KgCEEAQB+iLAB+iLgEFOAQ5rD4hLAAGAA2BAB6gLABEAo+ECAknK6gLAEmBB4D8D+lDArxGghLgCACgC
+8W8gLgIB8gLgCBMgCB4gLgIB4gLgEB2gLgEB2gLgEBghLgEBghLgCB8gLgCB8gLgC2MBgCjnK8gLgEBghLgClvBKgCB++KgCCAACHABAHABADAAAIiiLLCAA
+ECAAIEEBIBqhLAuiJqhLgCHABACAACHABACAACHABAEOBQgV2hLAwwH2hLgClvH+hLgCB4/KgB3vH4/KQB4/KQB4/KQEGAYBq5KABq5KgEB2iLgECAAl3BCA
+AKDAAAmsD8iLgCDAAA+lD+iLgCCAAOCAAuDDAAAQkjLhIDAAAemjLrCCAAyCNCA2kLBw+KMABCNCAujLopK0+KMABCNIAyjLv/F4qDByCopK4+KB2+KMABCN
+QA2jLm8IuDsrHgrDv/F8qDrxG2jLsU2jLB2DB24Kq9FmDMABCNKA+gLrxG6jLsU6jL8D6DiXgoD7TsDMABCNCA+jLsrH2oDMABCHABAHA+1DAHA/1DAIAB4j
+LIAB0jLIABujLHABAEEBIB6jLABPgEEOBwBBikLABikLQ8hHk+HwDvtIk+HgEthCq5JgE5+CmtIgEBq9HgEKAACIABBNGAylLA+/KAozJABCAAGCAAGEEBQ8
+pKCA/5BkgLgEDAAACglLANCAumL5+C2tINCAklL5+C4tINEAmlLtIy7J3gDsgLMAk6BCNEA2mLtI27J3gDwgLMAn6BCNGA0gLtI67J3gD0gLt2CwoKMAm6BC
+MAl6BmSHABAKAACHABAKAACCAACCAAINEAgmLBEv2DwmLMABCNEAkmLjqKGv2D0mLMABCMABIMABGKAAkkLGYAEBEBIBQBgBBgCBgEBgIBgQBggBBggCBggE
+BggIKAA0QKAAyQEfBoHBs4GAABwmLAgkCBgnLAgCBknLAQBskLAQBunLBgBBunLUCBunLDoBBunLIGB2lLAQB2lLAgCBw0KAgEB2QAgUByQAgEBqiLAgEKAA
+qZIABBNKA8lLAwTA+zBA4fA+zBAOEEAQ/pDkzBAgqDkzBgEESBwBzwDomLAv2DomLgB3pD2kLgB2pDomLgBBkcgBBCgEB27JgIBgmLgEBikLgCCAAMCAAMCA
+ASCAAOCAAYCAAi8JNCA4oL+rD8iIMABCNEAgjI+rDgjIBqoLMABCNCA0nL+rDkjIMABCNCA4nLq0EojIMABCNMAopLq0EsjIxC+oLBkpLB8nLBkpLBkpLMAB
+CNEAgoLBg6GthC48JMABCMAByVNGAmoLthC+8J/pDsjLzwDmoLMABCNGA4athC+2G5+CgVrrCqoLMABCNKAsS9asB5+CkVrrCyoLz7JuoLthCi3GMABCNKA2
+lLBuB5+CoVrrC2oLz7JyoLthCm3GMABCMABkWNCA4oLthCw9JMABCNGAgmLthC09JB09JB+pJMABCMABENQA69J5+C2xI+rDykI/pDm2B3pD2CgqDm2BBqoL
+BgpLBgpLMABCMAB2mBMAB2WNUAi+J5+C+xI+rD6kIonE63J9wJqpL/pDu2B3pDinLgqDu2BjsKyrBksKopLlsKopLMABCNUAm+J5+CiyIB6bonE+3J9wJupL
+/pDy2B3pDmnLgqDy2BjsK2rBksKspLlsKspLMABCNSAq+J5+CmyIthCq+JonEi4J9wJypL/pDonL3pDqnLgqDonLjsK2pLBsCMABCNEAicq0EmlIthCu+JMA
+BCMABoXNIAorLthC0+J7rK+TB6TrrCgqLMABCNEAknLwsK8CthC04GMABCNEAwrLBwzJ7rKiUMABCNMAmUzsK0zJ5+C8yI9a2crrCsqLz7JoqLthC84GMABC
+NIAwnL7rKkD5+CiXrrCwqLz7JsqLMABCNEA8rLzsK8zJ7rKyUMABCNKA2UzsKg0J5+CozI9aidB8sBz7J0qLMABCNKA6pL5+CuXB83BB2jBswJ83BBsEMABC
+EEAE8W0oLAxd0oLgBEEAEw3G2oLA4wD2oLgBFIAEBEAB2oLA38ECAgU4uKAEIBI8D0rLA4pD0rLQB+jBQBCgBKAA+gBEEAQBuWAB25JgEFEAQBuWAACAEZBg
+IBg5GAAv8J0qLEg0Dw8J0qLEIq8J0qLBIt8J0qLBCs8J0qLBCB0qLBCB0qLBCB0qLBCu8J0qLBCBsqLAkBACAgCGKBEBCBEBIBQBgBEaBwJntKEAjhKFggEB
+qqLgEByoLgEghKyoLQByoLQBwqLgBBwqLgCBwqLgCBwqLgCy9JwqLgCm9JwqLgCB+qLgCHABAKAACCAACKAA2UEQBoIBkFAB6qLg0DB6qLgCB6qLgCB6qLgC
+B4rLgCB6qLgCB8TgCGgBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeFGAQjFi3BAB+qLABi3BAESBgCthC2gKAACgEBu6JgIonEu6JgEBknLgEw6BurLgEBu
+rLQBurLQB6qLgDHABAEEAIxlBkrLA5tKkrLgCFEBIACABgrLADAAA6qLmsLDGIBEBABCBEBGGGBEBABCBEEEAEB2rLAB2rLgBFEAEBqsLAACAENAYo0JssLB
+A/zJssLUCw+CssLLoB+zJssLAW3/JsrLAgC4/JsrLAgEFEAYBCAjU0gBAEZBwBxlBwsLAAk8JwsLAgCAGAgCBmtLAgCBmtLAQBmtLAQBmtLBQBmtLBCBmtLB
+Cw+CmtLFC7wJwsLAKACAgEKAAiUHABAGEBEBABCCAAqWHABAFCAIj/HwmDAFCAIBBACAA8+GEGBYAGAAEgEoYmqLgECAAoWCAAmCCAA0rICAAWCAAisICAAU
+CAA+BCAA07BCAAiBMABkvLMABgmDNCAqvLBkpLMABCNEAiuL9vKopLv/Gs4DMABCNGAmuLj/H2nD5vKiBoYmrLMABCNCA2vLBkqLMABCMABqJMABuJNEA2rL
+thCm9GByuLMABCMAB0jEMAB6jEMAB2jEMABwbNCA2jKxlBqlKMABCNEA8vLxlBulKB4HMABCMABINGAovLt8H2BBiwL7D0rLMABCNCA4wLt8H6BMABCMABuk
+EMABukEMABocNEA8qLxlBimKt2CysLMABCMABodMABkHNEAqxLthC2kKonE0uIMABCMABogBNGAwxLonE0+JB2gBBwgBMABCMAB4tBMABqgBNGAwtLthCklK
+onE8+Jz4F2CMABCMAB2gBMABygBNIA+vLthCslK6wK4kB7wKihBoxG0lLMABCNOAwlKthCs/GonEo/JntKw+G5Z+qIBw+GB6xJBobMABCMAB8gBNIAkrIthC
+y/GonEu/Jo4J6jHntK2+GMABCNIAixLB8uL0SsYthC2/GonE4vIMABCNKAmxLB4DgqD8uL/pD8uL7wKyhBx2GmxLMABCNIAqxLthCimKBqxLBwkItwJqxLMA
+BCNMAuxLthCmmKm5B2DzwDuxLB+wLBuxL7D+wLMABCNSAyxLthCqmKm5B6DzwDyxLwxKixLxxKyxL7DixLBm+IBixLB+tLMABCNEA6ZthCqgHBqgHMABCNMA
++ZthCugHm5BiEzwD6xLwxKqxLxxK6xL7DqxLMABCNCAqzLntK2/GMABCNOAiyLthC2gH5ZosIo4J+kHntK6/GBmFB4F4uKygKMABCNGAyzLthC6gHonE2gKn
+tK+/GMABCNYA2zLthC+gHonE6gKxlBsxLixJsxLBsxLBsxLBsxLBqyL0SuaBqyLwxJ6xL2tKsxLMABCNEA6zLthCihHonE+gKMABCNEA+zLthCqnKonEihKM
+ABCNEA2yLonEmhK7T4xLMABCNEAm0LthCynKxlB8xLMABCNGAq0LthC2nKxlBgyLy6EiwLMABCMABwgBNGAkzLthC8nK/Y+kIizDkzLMABCMABENGAqzLthC
+ioKBioKBwuLMABCNEAqH5+CkgBonEkyIMABCKAA6xIHABAHABACAAGCAAEMAB+sBMABwgBNKAs1L5+C08I16Bg0L8Dg0L++Cg0LBsvIMABCNQAk0LonE0iK+
++Ck0L1yKwvIBmzLxlBmzL16Bk0L7D+0L8Dk0LMABCNGAo0LmY6tIBq/HrnEu+HMABCNGAs0LmYi8H5yKu/HrnEy+HMABCNGAw0LonEgjKmYm8HByzLMABCNE
+AuxLmYq8H8yK2zLMABCMAB6tBNGA60LonEqjKB2hBjFgBMABCNKA0yL5+Cy9IB0uH5Z0yLB0yLB+0LMABCNGA4yLmY48H5Z4yLkzKi1LMABCNIAm1LmY4uIs
+6BgzLyuBm1LsUm1LMABCMAB6hBMAB8hBNGAqiBizKkvHBkzL86EkzLMABCNGAy1LizKovH0gDozL3zBozLMABCMAB0wLMABsoDNEA2iB5+Cu+Im5BwzLMABC
+NCAq3LgzK6iBMABCNCAykKptC8xIMABCNIAy3LptCgyI9a2kKBsxLBqzLMABCNGAwxLptCkyIonE6kK2M6kKMABCNIAu2LptCoyIonE+kK3Yu2L9hCu2LMAB
+CNEAsyI1rDuyI0S4xLMABCNCAi4LptCwyIMABCMABqmBMABwpDNCAq4Lw4B4yIMABCMABgyLNEAw4L72IqyLr+BqyLMABCNCA04L60IozIMABCNCAs3L60Is
+zIMABCHABAEiBBgkBBuiBAB64LgwPjDy3LgEBk4LgCBk4LQyuB43LQ4rJ43LgBB43LgBB43LgBB4pIgCBDgEB4pIgEBwoHgEBHgEBLgEB0lIgQBy3LgMNGAg
+5LAssKAkmKAu4LCAACNGAomKAwsKAyzLAomKCAACNGA83LA0sKAsmKA83LCAACCAAONGAi4LthC6sKijK8mHBm1LMABCMABkzLNKAo4LthCgtK21F0oIyuBi
+1L7Do4LizD8uLMABCMABEKAA02ICAAnpDKAAqtBCAAsrBCAAECAAKNEAm6LthCytK5ZgzINGA84L5+CwhJthC0tKonEsnKMAB8TMAB8TEEBEB62LAxd62LgB
+ELBEgUg5LFABg5LBKBg5LBCBg5LBCiyFg5LYCEPBEh5D45LAAgU45LDQB45LCGB45LBE09C45LBC46G45LBCB+2LACFMAEBBAB8xBABg9KABGABEABCADAAA
+g3Lq5LBEIBIB+5LAB+5LQBoyBQBEgBEUBoC8Dm3LABy2LgBmYgzIgDyxD8sIgEvCFABJgEBNgEBiiJgEB00LgEjEq1LgENIAw5LAgoKAizIABAizICAAECAA
+ENGAi7LAw1LAEAozICAACNEA+2LAIAyuKCAACCAA0uBMABmqBNIAi6LonEyoKmY0zI7sIQB0zIMABCNCAy7L9ag2LHABACAACNMAs6LonE8oKzyJO8D85L4p
+D85L3Ys6L7Ti4LNEA67LthCmvK/yBi5LMABCMAB6RHABACAABNMA46LA+1LAy4LA46LA46LA46LAopKNGA66LthCyvK21FmrIyuB03LNIA86LthC0vK21For
+IyuB86LizDwxLFCAIBDAEaB4BgyJm7LABm7LgBBm7LgBBy7LgBBy7LQBy7LQBy7LQB44LQ3pD44LgB2pD44LgBARgB7D86LgQr5J24LgCCAACFCAIthCDAEc
+BwCBi7LAzwDi7LgC8Di7LgCv2Di7LgCkkEi7LgCqci7LgCBi7LgCB4wLgCBi7LgIB+4LgCBi7LgCB4wLgCiEi7LgIBo7LgCCAACEkCBgGyuBm7LApkEm7LgC
+kkEm7LgCzhCm7LgCv2Dm7LgC3kEm7LgCulEm7LgCtlEm7LgCqcm7LgCprKm7LgC++Cm7LgCrlEm7LgCuhCg6GgC+5Bm7LgKwkKm7LgCySm7LgC5mEm7LgCik
+Em7LgCzwDm7LgCBm7LgCBm7LgCB8wLgCB8wLgIBm7LgIBm7LgC6mEm7LgCAMgC3Vg7LgEBm7LgE5rJm7LgCAGgC4rJm7LgEB87LgCzjEg7LgCGKBEBABEBOB
+gIBiIEEAIBk5LABk5LgCEEAgBBixLABixLgIFEAgBAEAACAHABAEGBwBB+cA6mE82LgQ5mE82LgENEAoqKonEoqKmyD4qINEA67LonEqqKgyJ67LNEAsqK9a
+23LonEsqKHABAHABAHABAHABACAACNCAo8LmY61INCAq8LsUs7LEgCBgImYuuJAB+1IgEBo4LgEBksLgIh0B6rLgCBJgC2X4pLgEBksLgQjlBo4LgEBu7LgI
+B27LgCw4BHgKBHgEBmgGgEBNgEBPgEBo7LgEBo7LgEBu7LgEBu7LgCBu7LgCgnEu7LgCBu7LgCBu7LgCBu7LgCB87LgCBw5LQBw5LQBw5LQ3rHy3LQBksLgE
+BRgEHABAHABAHABACAACCAAGHABACAACCAAODAAAE+8LAHABAHABAHAs/CAGWBEBABCBEBGBIBKBMBOBQBSBUNCAo9L0LwzLMABo4LCAAw4LNCA6+Lw+C04L
+IABi+LIAB08LCAAECAAEEGBMs4F6+GAB68LgEt4Fq2LgCEIBYs4F8+GAB28LgEB28LgEt4Fs2LgEEIBYs4F++GAB48LgEB48LgEt4Fu2LgEIABBCAABNEAu/
+LAo5LAk9LIABBCAABNGA0/LAu5LAk9LAk9LIABEMAB8zGNCA6/LvIqsGIAB29LHABAIABCKAACHABACAACCAAGCAAKMABgnFMABinFGGBEBABCBENIAm/LAq
+4LAo4LAm/LAs6LCAACNKAq/LAsgKAu4LA+1LAq/LAw6LCAACNKAu/LBwgKBy4LBi2LtGu/LyS06LMABCMABEMABGMABINQA4/LyS+6LvrD+iLtG4/Ln5G+6L
+o5GgjLp5G6iLBghMBghMMABCNIA8/Lr5Kg5Ls5K+4LtG8/LySi7LMABCMABSNOAigMvrDojLtGigMn5Go7Lo5GqjLp5GkjLBaySo7LMABCNQAmgMBs7LvrDs
+jLtGmgMn5Gs7Lo5GujLp5GojL25KeySs7LMABCNQAqgM45Kw7LvrDwjLtGqgMn5Gw7Lo5GyjLp5GsjL25KeySw7LMABCMABSMABiBMABkBNEA49LAg8LA67L
+CAACMABiiMNEA+9Lz2Bq3LuhCm8LMABCNEAi+LuhCq8LySk8LMABCNEAu8Lz2By3LvC00DMABCMABINGA08Lz2B43Lw7CSySu8LMABCNGAshMz2B83L2X48L
+BmoGMABCCAAohCNEAyhM7zBC/yBmgMNCA0hM7zBENCAijM7zBGMABCMABIMABIMABINCAsjM7zBggHMABCMABEMABGNCAoiM7zBogHMABCMABEMABOMABIMA
+BKMABMMABWNEA4gH7zB4gHiE4iMMABCNGA8gH7zB8gHzVwhMiE2jMMABCNEAskM1Dw9GmDiiMMABCMABukMNCAm7G/oC47GMABCMABEMABGNEA6kM/oCg8Gw
+0Bg7GHABAEMBwDupEBABBgUz2Bi6LgU1DDgEBskMgEBmjCgEEGBoB6a+yLAtK0jMgMrzBwiMgECAAu+EMAB2pGMABklMNEAolM9ao/LvCikGMABCNCAslMq0
+EmnGMABslMNEAkkMmZmvFgY+/FMABCNGAokMmZqvF1nIkjMgYigGMABCNIAskMmZuvF1nIojMgYmgG0jHyhMMABCMAB6vGMAB8vGNGAojMByyLgYugGlZ+hF
+MABCNCAsjMBw1LMABCNEA8kMv/Fq/EgY4gGMABCNGAsmMBu/E0jHmiMgY8gGMABCNEAwmMv7Ky/EgYghGMABCMAB0mFMAB0mMNCA4mMmY4gFMABCMABwBNIA
++mM3rB+kLBwzL7D6mMBsmMMABCNCA6iMrb6wFMABCNGAmnMrbwlL0jHgjMgY2hGMABCNCA6kMBixFMABCMABwpLNCAkmMrb6lLMABCMABENIA2nMrbgmLBo0
+LBmlMgYkiGMABCNGAqlMrbkmL27Ks0L2Ds0LMABCNEA+nMrbomLB2jMMABCNCA00L3rBimLMABCOABomLBKAAkkFCAACKAACCAAwkLMABuyGMABwyGNGAonM
+2iJonM0lD0jFB0jFMABCMAB4oFMAB4yGNEAwnM2iJwnM0lD8jFMABCEQB4B+W8lCA86EwmMgEBwmMgE5kJ2mMgEx9I2mMgCBwmMgCyrBy1LgEBwmMgEEuBB4
+IBCABCgcBymMgcB+oMgEBigMgEB01LgIB01LgEB01LgEB8mMgE9rBwoMgCBmnMgCB01LgEBymMgEBigMgEBymMgIBymMgEB0mMgEBymMgEBymMgEB0mMgEB4
+mMgEB4mMgCB4mMgCMAB4vFMAB6vFMAB8vFMAB+vFMABqzGMABszGMABuzGMABwzGMAByzGMAB0zGMAB2zGMAB4zGMAB6zGMAB8zGMAB+zGMABg0GMABi0GMA
+Bk0GMABm0GGGBEBCBEBIHABAGIAEBABCBEBGHABAGOAEBCBhggggQBjggggQBlggggQBnggggQBpggggQBrggggQEKBUs4FqqHA/oBopMgEByoMgC/gGqoMg
+Ct4F6hMgCEMBgBs4FsqHA/oBqpMgEvXqpMgC8WmoMgCBsoMgEt4F8hMgCEQBoBs4FuqHABspMgEBspMgCBooMgCyMspMgEBuoMgCBuoMgCt4F+hMgCEOBgBs
+4FwqHA/oBupMgEvXupMgC8WqoMgCx+KwoMgEmDupMgCt4FgiMgCIABBCAABNEAgrMA6kMAyvJIABEIABGIABBCAABNGAqrMAklMAmzKAgrMIABEIABGIABII
+ABKIABMIABBCAABNKA6rMA0lMA2zKAwrMA+gMAynMIABEIABBCAABNIAisMA8lMA+zKA4rMA2qMIABECAA6BMABw1FNEAqsMx+FuhMj5G01GMABCNEAirMx+
+FyhMj5G41GMABCMAB+yGNIAorM79G0hL7W4sLyMkoLz+F4hMMABCNCA4sMrbk5LNCA6sMnX20KNGAwrMz2BgiMs6BqpM0xIqoMMABCNCAgtM8uI+3KNEA2rM
+x/Eq/Jj4GgrJNEAg1Kz2BoiM/oB2xJMABCEEBQja+nMAoCBgECAACEKBwBADA3Zw8LgIBFgEBotMgEBotMgEHAv/KAFEAQ3/HIAubynMACAAEIABBCAABNEA
+ssMABAgiMCAABEEBwB8ZQAySilMgYEOBoFtEs6GAp1FKggCBKgEBysMgE+6FysMgC6jIspMgCBMgEMABmOGQBEBCBEBIBQBgBBgCBgEBgIGqBBEBABCBEBGB
+IBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBNEA6sMA0tMAuoMCAACMAB8nMNCAgtM93F+tHNIA6pM/hHy1LigCkuMxkD8pMp5GkwLNIA8pM/hH01LigC+
+qMxkD+pMp5GmwLMABqzGMABs+EMABGMAB28EMAB8/DNKAoqM+fg2Lp5GywLhgC2lLyuBqqM7DquMMABCNEA4qMhgC6lLs6Bq8IMAB6zGNEA4tM+fo2L8WssK
+MABCMABm9ENEAurM/hHu2Lt8GuqFMABCMABm/EMABo0GMAB+rEMABs0GMABonFMABq6DMAB+9EMAB+9ENCA+vM93FwvHNMAgwM93FyvHB2vMnyG2vMB6nM8D
+kuMt2C+tMMABCMAB80GMAB4BNCAowM93FiqMMABCMABk1GNEAivM93FgwH3XmsMMABCNEAiuMn5GkkHBikHMABCMABu1GMABqoFMABy1GNIAosM/hHg4LigC
+ywMxkDqsMByyLMABCNEA0vM93FywHB2wMMABCMAB2oFMABKMABMMABihFMAB+CMAB+CMABiDMABiDNKAgtM/hH44Lp5GqzLhgCuoLyuBitM7DixMMABCNEA4
+xM9hH6hF88EmxMMABCMABsDNCAywM/hHi5LMABCMAB4CMAB82GMAB+hFMAB6DMAB6DMAB+DMAB+DMABiENEAmxM93FkyHs6BoyMMABCMABosMNGAkuM93Fqy
+HsU0yM5wBsxMMABCMABsEMABwEMABwEMAB6iFMAB8iFMAB2EMABg4GMAB8EMAB+qFMABuhFNEAkyM93FizHBonMMABCMAByhFMAB03DMAB4hFMABy4GMAB04
+GMAB24GMAB44GMAB6jFMAB8jFMAB+jFMABgkFMABikFMABw2LMABmkFNCAw0M79GwpLNEAy0Mt8H8zHkWmzMMABCNCAk0MBk0MMABCMABiwGMABkwGNGA+0M
+pCiqMoCiqM7DyzMMABCNEAi1Mz2BmqM7D2zMMABCMABk1MMABqFMABo1MMABq1MMABs1MNCAw1Ms6B+0HMABCNCA01MBk6HMABovMMAB21MMABuHNGAw0M93
+Fu1HB2vMj+G2kFMABCMAB+1MMAB0vMMAB4HNCAgwM93F41HMABCNEAq2M93F81H+jLkwMMABCMABs2MMAByGMABIMABy2MMABowMNCAo0MkWs1MMABuIGGBE
+BABCBEEIBQs4F02HAiE00MgE5wB00MgCt4FkuMgCEKBUs4F22HA5wB20MgEiE20MgCB4yMgCt4FmuMQEKBUs4F42HAB21MgEB40MgCB21MgCt4FouMgCEWB4
+Bs4F62HAB60MgEB60MgCt6B60MgCu6E60MgCB00MgCB00MgEn/F00MgE94E60MgEB60MgCt4FquMgCEKBUs4F82HAB80MgEB80MgC5wB80MgCt4FsuMgCEOB
+cs4F+2HAB+0MgEB+0MgCB+0MgCB+0MgC16B81MgCt4FuuMgCEKBUs4Fg3HAglLg1MgEhlLg1MgCvxD+1MgCt4FwuMgCEKBYs4Fi3HAw0Bi3MgEmDg2MgEgVk
+zMgCt4FyuMQEIBYs4Fk3HA/gGk1MgEiE+0MgEt4F0uMgEEKBgBs4Fm3HA/gGm1MgEiEg1MgE5wBg1MgEt4F2uMgEEKBgBs4Fo3HA/gGo1MgEiEi1MgE5wBi1
+MgEt4F4uMgEEGBMs4Fq3HA0lDu1MgEt4F6uMgCEKBUs4Fs3HAw0BagEBq2MgCBq2MgCt4F8uMgCEKBUs4Fu3HA/gGu1MgE8DqpGgCBy1MgCt4F+uMgCEKBUs
+4Fw3HAByzMgE6+Go3MgC9oKo3MgCt4FgvMgCIABmzCIABBCAABNIAi4MA8xMAw3MAw3MA6zMIABBCAABNIAo4MAiyMA82MA+3MA82MIABBCAABNUAu4MAoyM
+Ak2MAk2MAk2MAk2MA+1MA+1MA+1MAk2MAk2MIAB6zCIABBCAABNEA24MAwyMAk4CIABBCAABNIA84MA2yMAypKAy4MAw3MIABBCAABNGAi5MA8yMA4pKA23M
+IABBCAABNIAo5MAizMA+4MA83MAg1MIABBCAABNGAu5MAozMAk5MA84MIABEIABBCAABNIA25MAwzMAs5MAk5MAk5MIABEIABGIABIIABBCAABNEAi6MA8zM
+A83MIABEIABGIABBCAABNIAs6MAm0MAwDAg5MAg5MIABEIABBCAABNIA06MAu0MAq6MAmsGAu4MIABEIABGIABBCAABNIA+6MA40MA22MAs6MAs6MEEBIitH
+w5MA8Dw5MgCGaBEBABCBEBGBIBKBMBOBQBSBUBWBYEIBQxsH05MAjpC05MgCB05MgC6vECgCHABAHABAHABAEIBoBB49EAv/Hi5MgOmlHm5MgC3Yq5MgCNEA
+i6MBm/EBi6MMABCNCAm6M/mLq/EMABCNCAu3MiXw+EGIAEBABCBEBIFCAIltH4jFAFCAI0S21MAFCAI0lD41MAEIBgBA0tBAAGgEAEgEACgEEGBwBBBA8lDD
+gE2XioMgECAA/zMCAA/zMEEBQ9amzCAyD20MgEFEAgI3/HqyEAlesxEAEeBgaltHwkFABKggEBKgYtrDBgY+iIm2MgEACgMBFggEixB6iLgEzVi3MgUBk4Mg
+C/iIi6MgCygIi6MgCBi6MgCBg1MgCBJgCCAAGEIBwBALAANgI+5Bm6MgM0S2zMgECAABCAAEDAAA+xMq7MIFEAI8iI8yEABEAEEAQzT02MAACgEFEAQ0jGky
+JAACAFEAYB42MAB4yEAMAB2tBMAB0tBNGA47MltHilF4VskF53GslFGEAEBCBCEKBoF8lDLAjE03MggC3Ci3MgEubq3MgE1D21MgIEKBgKltHulFAtrDDggE
+Bg7MgEygIo7MgCBo7MgBHABACAACEEBIBgiFAyS0vMgEEKBgEB83MAB83MgIB6zLgIub03MgEBCgMDAAABo8MQCAAGCAAGMAB0xEMAB0xENCAkiF3C43MMAB
+CGKBEBABCBEBGBIFEAErZ48MA8W08MAEEBIB28MAxwHCgCHABAFEAQBg8MAB87JAEEBUBi8MAACgCEQB4B7Dk8MABk8MgCBo4MgCltHsmFgEjrHk8MgEgpH4
+qFgCBk8MgCBCgCHABACAACEEBgKltH4mFABBggECAAECAAQEEBgIltH+mFAvgI4vCggEMAB+qCHABAMAB+oHMABgpHNIA49MrZ49M3Y06MyuB06MB49MMABC
+NIA89M+fsmM3Y46MyuB46MkpL89MMABCMABENGAu/MB0gLB+6MB86MMABCMABwpHNGAg7MrZo+M3Yk7MzVi7MMABCNGA4/MopL+gL2fshLB0/MMABCNEA8/M
+opLihLupL4/MMABCNGAggNopLmhL7vCy+JBu/MMABCNEAkgNopLqhLBggNMABCNGAogNopLuhLzpLkgNBkgNMABCNCAsgNByhLMABCNCAu4L+iC8rLMABCNE
+A0gNBwuMBwuMNGA2gN8Zo1MpCo1M/oBkqEMABCNGAs1M8Zs1MgV2gNgmG2gNMABCNGAw1M/oBsqEgV6gNgmG6gNMABCMABINEAkhN8Z21M/oByqEMABCMABE
+MABWNKA0+MgVohNqlBohNB6gNn5B6mMBilHNOA2+M0Lq2MgVqhNqlBqhNjqL8gNn5B8mMkqLklHiD22MNIAkgNgVshNqlBkgNjqL+gNn5B+mMMABCMABIMAB
+INIAg/M+9Cq2MgV0hN9hC0hNiDg3MMABCNKAk/Mm5B4hNB4hNqpL4hN7D4hNB4hNMABCMAB+rHNIA02Mm5B+hNpqL+hNqpL+hN7D+hNMABCMABksHMABmsHE
+cBwDB0/MABBgEBw/MgMBw/MgEBw/MgEBw/MgEBw/MgEBw/MgEBkhNgEz8EkhNgBBw/MgDBw/MgEB6gNgEBw5MgCDAAAy/MghNDIABkkLCAACCAAINEA8/MBq
+iNBohNMABCMAB2sHMAB28HNCAkgN/qLyiNMABCMAB+sHE0BB4mIBVA7Dg+MgEB+iNgEsUwiNgEBwiNgCBPgC3YwiNgEBwiNgCBwiNgCBTgC6jDTgCBi+MgC+
+V2hNgCB8xMgEBwiNgEp+FwiNgCBwiNgCxC4iNgEjEy9MgE93Bk2LgImlD+iNggBBwiNgEB46MgEl0EwiNgEm0EwiNgC8ZXgCKAACEEAQoCDAB6hNgEEQi0Eg
+CBkjNAADgEBorLgI3/Hi9MgEAHgEw3G2iNgEB+9MgCoJkjNgCCAACFGAQB89MAuCu9MAAGAEHAEwrL8iNQAB8iNPgBpM8iNBeFEAIypCsjNAACAEGBI79Goh
+NAB2hNgCB2hNQEKBgB3/HixMA1+EwjNgEi0EKgEBKgE1D4tEgEECBEuHkjNACAAEDAAABuiNggBCAABHABACAAcNGA2iN3nCivMw0B+jNr+B89MNEAkkNtIk
+sLuH+9MMABCNGAi+MtIosLBo/M8Z8iNMABCNKAm+MtIssLisLs/M8ZgjNB6/Mq5BokNMABCNGAq+MtIwsLle8tEisLw/MMABCNEAu+MtI0sLisL0/MMABCNM
+Ay+MtI4sLisL4/M8ZsjNm5B0kNBgBksLmkNMABCMAB6uHNIAyjNoeqtM5ZymL4ZymLgYgtLNCA4gN+9Cy5MMABCGIBEBABCBEBGNCA6jN8uIkwLMABojIMAB
+qYNGAgkNx/E03KBIBklEMABCNEAkkN8uIuwLx/E43KMAByYMAB0YMAB+hHMAB4YMABiiHMAB8YNEA+lN60I03Dr+B4/MMABCMABiZMAB8kBMABo3ENEA8kNh
+gCi9LB2lNMABCMABk2FNCAumNhgCo9LMABCMABEMABywHMAB0wHNEAslNBg8M7DslNMABCNEAwlNrZk8M7DwlNMABCNEA0lN54FupE7D0lNMABCMABWNAAg+
+LMABCMABupMMABy4EMABmsHMABm3FMAB80DMAB+vENEAijNnqIi1Lu6E00LMABCMAB03FMAB8YMAB+YNEAgoNB6+LB6+LMABCMAB2BMAB4BNIA8mNinCguMu
+iC6zL4V49KB6gEMABCNEAgnN+iCsxL3Y8jNMABCHABACAACNCAskNknCmyLMABCNCA4oNknCqyLNKAimNo9FunNjnCwoN7DooN53GI73GokNMABCMAB8yHNE
+AomNB2oNB2oNMABCMABizHNEA+kNBsyLBsyLMABCMABozHNGA0mNBgoN7D6oNB6oNMABCMABuzHMABwzHNIAgxK7DwpN7WgxKhkBsvMByiMMABCNKAgnNo1B
+upNBupNBupN7D0pNByjNMABCNKAwoNo1BypNjnCszLzuLypN7D4pN0uL2jNMABCNEAgqNknCyzLBukNMABCNIA4oNB4jE3+BsjEjnCqzLhnC4oNMABCNEA8o
+NB4zLB4zLMABCNEAgpNB8zLB8zLMABCNEAwqNpxIg0LknCi0LMABCMABy0HNEAqkE7uLm0LBqpNMABCNIAupNBukEBukEBikEBymNMABCNCA+qNknCykENCA
+y0LjnCm0LMABg1HMABi1HNEA6pNjnC20L7D6pNMABCNCA+pN79G80LNEAsrN7W4yKBglEMABCMABQNCAqnNjnC40LMABCNCAo1LknCo1LMABCMABiDNCA8rN
+w+C+3MNIAw1LpxI02L8D+nLxC0rNyS4lNMABCNIA01L8DioL7D2qNxC4rNyS8lNMABCNCA41Lx/Eu+KMABCNGAqsN2M+lE3+BylEknC+lEMABCNGAusNknCi
+mE3+B2lEBimEMABCNCAqoNuiCk4LMAB0BNEAqmEknCo2LuiCo4LMABCNCA6sN+f+zMMABCMABmEMABwlEMAB4BNCAysNknC4mEMABCNCA8rNknC8mEMABCMA
+BuCMABstNHABAHABAHABAEYk1C4D28FgrNA38FgrNgE48FgrNgE58FgrNgE68FgrNgE78FgrNgE88FgrNgE98Fu3HgE+8FgrNgE/8FgrNgEkgBgrNgEg9Fgg
+GgEHABACAAGCAAKCAAOCAAICAAMCAA83HNEAurNmY0tNoqDMMABCNEAyrNrZ4tNs6BOMABCNEA2rNtqHkuNs6BSMABCNEA6rNmYguNigCUMABCMAB04HNGAg
+sNrZmuNBmqNs6BYMABCMAB64HNEAmsNrZsuNs6BcMABCMABg5HNGAssNtqH6uNswLyqNs6BkBMABCMABm5HNEAysNtqHgvNs6BoBMABCMABs5HNEAkuNB4iL
+vIwBMABCNEAouN1wL8iLvIyBMABCNEAsuNjnC+4Ls6BgjLMABCNEAwuNuiCu7LB4BMABCNCAgwNBmoENGAorNoeu4MgtCorNB6nEMABCNEA6uN+iCy7LsU2r
+NMABCMABssEMABMNCAivN+iC67LNEAosNoe84M2fkyLNCAmvNoe+4MMABGNIAqvNxCswN/kDqvL/5BwqN7DqvNMABCNIA+3MxCwwN/kDuvL/5B0qN7DuvNMA
+BCHABAMAB+6HMABiMHABAHABAKAAwvLHABAKAACCAAGCAAECAA4vLNEAowNmpBg9L+iCg9LMABCNIAswNinCw3M+iCk9LB+vL8DswNMABCMABqFNQAywNp1F
+otLinC23Mw+Cw9L+iCq9LxC0xN0lD2rNsUstN7DywNMABCNMA2wNp1FstLw+C09L+iCu9LxC4xN0lD8rNsUwtNMABCNIA6wNhkB+3MrxLYn5GgsNsU0tNMAB
+CNGAwwLBi4M0lDisNsU4tNMABCNGAkjNinCm4MxxLm4MBeMABCNGAsjNinCq4MxxLq4MzxLiBMABCNIA8wLinCu4MxxLu4M0lDusNsUkuNMABCMABMMABKNE
+A+yN0lD4sNsUsuNMABCMABENIAkzNu6E84Mt6B84M0lD+sNsUyuNMABCNIAozNinCg5M+iCo8L0lDitNsU2uNMABCNIAgyNinCk5M+iC4+LBwhLrxL6BMABC
+NIAkyNmpB8+LgY0hLB+BrxL+BMABCNGAoyNinCs5M+iCg/LgYyvNMABCNEAsyNrxL+xL9xL8hLMABCNIAwyNinC05M+iCo/LrxLuCBwyNMABCNEAmyLgY+vN
+7DgvNMABCNEA4yNrxL2C9xLoiLMABCNEA8yNhkBg6MrxL6CMABCNEAyyLrxL+C7DsvNMABCNEA2yLzVkzN7DwvNMABCNEA00NrxL6yLzVozNMABCHABACAAC
+MAB6+HNGAmyNByzNBEByzNMABCNEA2zN+jB8uNuiC0gMMABCMABk/HNGAwyNjnCu+LuyLOvYwqNMABCIABuyNMABm6HMAk6BitGEEBY9aiwNA1D+jNgIHABA
+ESBoEz6BmrMA7Dk1NgEBwrMgEBszNgMBszNgCBwpBgCBmwNgEBwiNgIBgjNgMHABACAAICAAIMAB20ENIA00NinC47MmpBshMuiCyhMgY+xNNCAuhM8uIghM
+EKBwBsxI0wNABszNgIByxNgEoCDgEpR+vNgEHABACAACCAAGNCAs2N21FCKAAizGHABAGQBEBABCBEBGBIBKBMBOCAAwpGCAAICAAo0LCAAu0MCAAMKAAk0K
+CAApDCAArFCAAGHABACAACNIA+1N+fu+MBm3NjqKm3N7Dm3NMABCMAB8hINEAk2N0LssNn5B40NMABCNKAo2NBo2NBw3NBw3NBw3NBw3NMABCNEAs2NvI8sN
+wiGs2NMABCNEAw2NvIgtNs1Bw2NMABCMAB4/GMAB6/GNGA42N6+GqxH9oKsxM7D42NMABCNGA82NinCg+MuiC6jMxC+3NMABCNKAg3NuiC+jMxCi4N0lDkyN
+sU6zN7Dg3NMABCNEAk3N6hHmzI+f0/MMABCNIAo3NinCs+MuiCmkMB85BsUi0NMABCNKAs3NinCw+M+iCkkMxCu4Nn5GmmNnnDw0NMABCNEAw3NinC0+MuiC
+ukMMABCMABg0ENKA23N6+GoyH9oKqyM6gDuC6gHuC5gHuCMABCNIA63Nw9EquN6gD0pG6gH0pG5gH0pGMABCNCA+3N2MuuNMABCNEAi4Nx+FyuNgY84NMABC
+NEAm4N57GwwIB8CMABCNIAq4N0N+yMBu/MvnCq4NBk5NMABCHABAHABAHABACAACCAAGCAAKHABACAACHABAHABANGAi5N96BirKvXi5NtxKi5NNEAk5NBwD
+onE0nMHABACAACNEAq5N60I2vMvIw0NMABCMABy/HMAB0/HMAB2/HMAB4/HMAB4uGMAB6uGMAB8uGMAB+uGMABigIMABkgIMABmgIMABogIMABqgIMABqvGM
+ABsvGMABuvGMABwvGMAB0gIMAB2gIMAB4gIMAB6gIMAB6vGMAB8vGMAB+vGMABgwGMABkhIHABAGCAEBCNGAm7NthC6pJonE2pMntK+oJNEA08NthCgwM2Mo
+tKNGAq7N96BqtKonE6pMp1EqwNNIAs7N96BstKuxKm5NtwJgyNyuBm8NNEAu7N96ButKBu7NNIAw7N96BwtK21F8rKsUw7N7Dw7NNEAy7N96BytKBytKNEA0
+7N96B0tKr0H07NNGA27N96B2tKg+CwtKB27NNKA47N96B4tKzwD47N8D47Nv2D47NB47NNIA67NzwD67N8D67Nv2D67N51L67NNEAo9NthCwqJz0J0wMNEAq
+9NvIuyNp1E+wNNCAs9Np1EgxNNGAi8NxCk9N0lDo3NsU84NNEAk8N7uL2mM8uL2mMNEAm8NknCknM7Dm8NNKAo8No1Bq9NjnC6mM8Dq9N7Dw9NySu3NNGAq8
+N+9CoyNxzLy9NjqKy9NNEAs8N+f8kNnyGm9NNEAu8N+f+kN86Eu8NNCAw8NjnCinMNGAy8NjnCknMoY4uNpY0uNNEA08NjnCmnMgY+5NNGA28N5vI0pM6vIo
+nM7vI0pMNGA48NmpBqnMuiC2pMB69NNIA68NmpBsnMuiC4pMgYk6NmY09NNEA88NmpBunMuiC6pMNGA+8NmpBwnMuiC8pMgYo6NNIAg9N0N03M7WkkNvnCg9
+Nv0L69NNEAi9Nz2ByzNi9Fq+NNEAw+N6+G23H9oK43MNGAm9N6+G43H9oK63M1xKy5NNEAo9N0N63H1xK05NNCA2+N0N83HNEAs9N2M8zNx+F8zNMABCNCA8
++N2X84NMABw4NNEA09N79Gg0MvI64NEMB4EjzH2iIAB6qNgQsiJ6qNgQB6qNgQB++NgQBDgEHABADAAAwlL69NCNEAo/N+iC0qMmyCy0LHABAHAo2EAHAqtC
+AHABACAAECAAEHABAEcB4Cs4Fu/IABu9NgEBu9NgC27Ko9NgCBo9NgEBo9NgEr9Eo9NgEBo9NgEoNo9NgEnxBu9NgEwrLu9NgCBo9NgCBo9NgEt4F+2NgEES
+BwBs4Fw/IAn2Lw9NgEo2Lw9NgC27Kq9NgCBw9NgEBw9NgCBq9NgCBq9NgEt4Fg3NgEEWB4Bs4Fy/IAn2Ly9NgEBs9NgEBs9NgEBw+NgEBy9NgCBy9NgCBy9N
+gCBw+NgCBw+NgCt4Fi3NgCEWBoCs4F0/IAn2L09NgEo2L09NgC27Ku9NgCp2Lu9NgEB09NgEBu9NgEBu9NgEBu9NgEBu9NgEt4Fk3NgEIABBCAABNOAkgOA+
+5NAQA6/NABA09NA09NA09NCAAQIABGIABBCAABNQAugOAo6NAaAkgOAIAk+NAk+NA+9NA+9NIABEIABGIABBCAABNOA4gOAy6NAmBAo+NAs0NAu+NAs/NAs/
+NIABBCAABNSA+gOA46NAqBA0gOAYA0+NAu+NAu+NAu+NAu+NNEAghOBqqJ12CuyLCAABHABANIA6/N0Sy1NyqB08NBy1NmYEMABCNMA+/NmYIoY21NBi9NBi
+9NBi9NBi9NMABCNKAigOmYMySy8H3Y++NsU++NoY2sLMABCNGAmgOmYQvrD6sLBi/NMABCHABAHABAEOBoBs4FwhJArZugOgE9V07NgEm1Gw/NgE31Gw/NgC
+7Dw/NgCt4Fg5NgCEOBoBs4FyhJA9V27NgE06FqhOgEBqhOgCBqhOgChhGk/NgEt4Fi5NgEEMBoBs4F0hJA9V47NgEntK47NgEpyGu/NgErZygOgEt4Fk5NgC
+EUB4Bs4F2hJA9V67NgEntK67NgEpyGw/NgE06FkgOgE7DuhOgC2XBgCB0gOgEB2/NgCt4Fm5NgCCAAuvHEOBoBs4F6hJA9V+7NgEntK+7NgEySsgOgE06Fog
+OgE+3L6/NgCt4Fq5NgCEKBgBs4F8hJA9Vg8NgEntKg8NgEBg8NgEt4Fs5NgEEIBYs4F+hJA9Vi8NgEB8gOgEt4Fu5NgCEQB4Bs4FgiJA9Vk8NgEntKk8NgEp
+yGygOgE06FugOgE+qCk8NgE+3LggOgEt4Fw5NgCESB4Bs4FiiJA9Vm8NgEntKm8NgEpyG8/NgE54FghOgEB6hOgCu2G8/NgCv2G8/NgEt4Fy5NgEEUBwBs4F
+kiJA9Vo8NgEntKo8NgEpyG2gOgE06FygOgE7DkgOgCBm+NgCBm+NQ+3LkgOwBt4F05NgCESBwBs4FmiJA9Vq8NgEntKq8NgEpyG4gOgE06F0gOgE86EkhOgC
+0YkhOgC+3LmgOgCt4F25NgCEQBwBs4FoiJA9Vs8NgEntKs8NgEpyG6gOgE06F2gOgE86EmhOgC+3LogOgCt4F45NgCEmBBgDs4FqiJA9Vu8NgEntKu8NgEpy
+G8gOgE06F4gOgE7D4gOQs1B4gOQrxGkgOgDm5BkgOgEyuBqgOgEBqgOgCgyGygOgC8LygOgBkyGqgOgBBkgOgClyGkgOgEvxDohOgE+3LqgOgCt4F65NgCEO
+BoBs4FsiJA9Vw8NgEpyG+gOgE54FwgOgEm4LsgOgCBw8NgCt4F85NgEEKBYs4FuiJABy8NgEzVmiOgEBmiOgCt4F+5NgCEMBoBs4FwiJA9V08NgE4hLqgOgE
+BqgOgEBqgOgEt4Fg6NgEEKBYs4FyiJA9V28NgEzVwhOgEz4LqiOgCt4Fi6NgCIABBCAABNMAijOA88NA2hOA88NA4gOA4gOA4gOIABBCAABNMAojOAi9NAi9
+NA2iOA2iOA2iOAwgOIABBCAABNGAujOAo9NA4vHAiiOIABEIABBCAABNEA2jOAw9NAgwHIABBCAABNGA8jOA29NAmwHAmwHIABs7GIABGIABBCAABNQAmkOA
+g+NAg+NAg+NA2hOA6iOA0jOA2hOA2hOIABBCAABNGAskOAm+NA2wHAkgOIABBCAABNIAykOAs+NA8wHAmjOAmjOIABoBIABBCAABNIA6kOA0+NAonEAkxHAu
+jOIABBCAABNMAglOA6+NA6+NAojOA6iOA2iOA6+NIABBCAABNIAmlOAg/NAg/NA0kOA0kOIABBCAABNKAslOAm/NAm/NA8iOA8iOA8iOIABBCAABNIAylOAs
+/NAs/NAmkOAglOMAByvIMAB0vINMAgjOrZmlOBujOBujO7DujOBw/NBmhOMABCMAB6vINKA6lO/hHitNm5B6lOyuB6lO/9C6lO7D6lOHA2nGAHABAKAACHAB
+ACAACCAAGNEAglOmYqpIySmgOHABANGA4jO7T6mEnyG+lOr+BsmOMABCMABymOMAB0mOMAB2mONGAikO60I+tNnyGomOr+B2mONGAwlO9vBisMnyGqmOr+B4
+mOMABCNCA0lO9vBmsMHABACAACNCAgzLmY83LNCAonOBEMABCEOBwBs4FinJAB8kOgEB8kOgEB8kOgEB8kOgEBilOgEt4Fy+NgCEUBgCs4FknJAB+kOgEB+k
+OgEB+kOgEB+kOgExlBqnOgEh6LklOgEBklOgCBklOgCt4F0+NgCIABBCAABNMA0nOAuhOA6jEAklOAklOAklOAklOIABBCAABNQA6nOA0hOAgkEAw4LAqlOA
+qlOAqlOAqlOA2nONCA8nO21FynOHABANIA0mOmY24LB6jEwZ4jEB4jEMABCEMBYs4F6nJAhlL6lOgEB6lOgC+jBynOgCBynOgCt4Fq/NgCIABBCAABNEAqoO
+AkiOAohEIABEIABGIABIIABKIABMIABOEGBMs4FuoJABsnOgEt4F+/NgCEQBoBs4FwoJA66LunOgEBunOgCgY2oOgCBooOgEBooOgCpTunOgCt4FggOgCEMB
+gBs4FyoJA66LwnOgE86LwnOgCgY4oOgC/kJ0kOgEt4FigOQEKBYs4F0oJA66LynOgE86LynOgC21FyhEgCt4FkgOgEEOBgBs4F2oJA66L0nOgE86L0nOgC21
+F0hEgCx/KuoOgEBuoOgCt4FmgOgCEQBoBs4F4oJA66L2nOgE86L2nOgCByhEgCyuB2nOgEB4mOgCB4mOgCt4FogOgCIABBCAABNEAopOAijOAgiEIABEIABB
+CAABNGAwpOAqjOAmiEAkoOIABBCAABNGA2pOAwjOAsiEAulOIABBCAABNEA8pOA2jOAwiEIABEIABGIABBCAABNGAmqOAgkOA6iEA2iEIABENCAqqO2XkjIE
+YB4Bs4FiqJABgpOgEBioOgCBioOgCBioOgCBioOgCB6lOgEBioOgEBioOgCBgpOgCBmoOgCt4FyhOgCESB4Bs4FkqJAx7LipOgEsjKooOgCBooOgCvIgoOgE
++hHgoOgEzIgoOgEnxDooOgEt4F0hOgCIABBCAABNWA0qOAukOA0pEAo+NAqoOAo+NAqoOAimOAqoOAqoOAopOAuoOIABBCAABNQA6qOA0kOA6pEA0oOA0oOA
+soOAsoOAsoOA0oOHABAGIAEBABCBEBGEEBI7D0pOAB0pOgCGGBEBABCBEHABAEEBQyuB+pOAlXm1GgECAACCAAqvCCAAQNGAiqOthC6+Mm5B87KizDiqOMAB
+CNEAqnOvIslOsNurOMABCNEAqqOzwDqqOv2DqqOMABCMABslDMABslDMABulDNEA0qO5+CozLjqKo8JMABCNEAksOthCs5J1mE4/NMABCMABq4DNKA+qO96B
++8KvX+qOtxK+qOuxKk+KtwJ4rOMABCNIAirO96Bi9K21Fu7KsU8nO7DirOMABCNKAmrO96Bm9KvXmrOtxKmrOuxKgpOtwJ6hOMABCNKAqrOthCigN21F27Ky
+uBqrOvXqrO8DqrOMABCNEA6sOthCmgNq9FqhEMABCNIAyrO96By9KB4mOB2oOB2oOMABCMABk5DNEAktOthCwgNB4rOMABCNEAotO96B89KthC0gNMABCNGA
+stO96Bg+KthC4gNoYm+NMABCNEAwtOthC8gNrb85NMABCMABENGA2tOthCihNrbi6NmZytOMABCMAB85DMAB+5DMABg6DMABi6DMABk6DMABm6DNKAypOthC
+yhNmJgkO3Y6sOsU0pO7D6sOMABCNKA2pO96B++KmJkkO3Y+sOsU4pO7D+sOMABCNGAitO+fy1N96Bi/K+9CgjOMABCNIAmtO96Bm/K79Gy9KyuBgqO7DmtOM
+ABCNGAqtOthCiiN79G29KyuBkqOMABCNGAutO96Bu/K79G69KyuBoqOMABCMABkSMABgSNGA2tO96B2/KnyGwuOr+B+uOMABCNGA6tO96B6/K/pD0/KB6tOM
+ABCNIA+tO96B+/K31L+/K7D+tO51LirOMABCNEAiuOBigLBigLMABCNIAmuO96BmgL/pDggLyuBmuO7DmuOMABCNGAquO96BqgL/pDkgLyuBquOMABCNEAuu
+OthCmjNmDuuOMABCNGAyuOthCqjNB48JonEotLMABCMABk8DMABm8DNEA+rOthCyjNB0/DMABCMABs8DNGAgvOthC4jN21Fs/KBiFMABCNMA09MthC8jNpxD
+swOwhCswOBkvOs0J4lOr0JkvOMABCNGA0wOthCgkN1mEuqOsUovOMABCMABENIA0qOthCmkN4ZyqOsUuvOqc6rOMABCNGA4qOthCqkNsUyvOqc+rOMABCNGA
+m+MthCukNsU+wOqcisOMABCMABqtENIAs+MthC0kNsUkxOtuI8vOqcosOMABCNCAoxOthC4kNMABCNCAqiOthC8kNMABCMAB4tEMAB6tEMAB8tEMAB+tEMAB
+23CMABg+DNEAslNthCo/Jqc61IMABCMABm+DMABo+DMA09Bq+DNKA2lN5+Cy5LzwD+wOqcqtOjqKyiK51L+wOMABCNGA6lNjqK2iKqcutOzwDixOMABCMABg
+GNKAoxOthCgmNvXoxOtxKoxOuxKukLtwJukLMABCMABuGNKAuxOthCmmNvXuxOtxKuxOuxK0kLtwJoyOMABCNCA2uOvnCyxONEA4uO7W44NvnC0xONEAizOt
+hCumNmD4wOMABCNEAmzOthCymNmD6xOMABCMABs/DNGAgyOthC4mNtxKgyOBsIMABCNGAwzOthC8mNtxKkyOBovOMABCMAB2/DNEA2zOthCinNBoxOMABCNE
+A6zOthCmnNqcwxOMABCMABggEMABigEMABkgEMAB21DNGA6yOthCynN++C6yOB+vOMABCNEA+yOthC2nN++C+yOMABCNEAotLthC6nNoxGkyOMABCNGAmzOt
+hC+nNonE2hNz4FwlDMABCMABqjENIAszOByhKuxKymLtwJszOBwwOMABCNIAwzOBwJuxK2mLtwJwzO3/L0wOMABCNGA0zO+9LoyOuxK6uO3/L4wOMABCMAx9
+BmhEMABohEMABqhENEAixOthCyiKvnC+zOMABCMABENGAoxOthC4iKhkBo7NvnCk0OMABCNKA01OBglEonE4iNB6xOBsxO4/CsxOMABCNKA41OhgMklEonE8
+iNt6BohFu6EohFjgMwxOMABCNKA81OhgMolEonEgjNt6BmyOu6EmyOjgM0xOMABCNCA4xOm5BumLMABCNKA40O5+Cs9LBikN4Z61OrrC61Om5BgnHMABCHAB
+AHABAHABAFCAIthC6pNAEIBgBAkoDAA26BgEACgEAy6BgECAAGCAAKMABowONCA42Ov/G2/GMABCNGAw1OiXkpLtwHiwGv/G6/GMABCMAB2nDMAB0nDMAB2q
+HMAB8qHNIA81Oj/HsvGltHm/GthC0qN0lDixOMABCMAB8qHMAB2iENEA45B7TeB45BMABCNKAo2OBgBthCgrNonE4kNBo2OBqvOMABCNCAkBBuhLMABCNCA8
+3O6gMoBMABCNKAw1OltHw1OthCw1OBw1OBw1OBw1OMABCNKA01OltH01OthC01O0lD01O7D01OsnI01OMABCMABy8BMABs6BNGAs4OhoL88G3CmyOsUi2OMA
+BCNGAk3OhoLg9G3CqyOsUm2OMABCMABUMABSNEAs3OthCgmKz0JksNMABCMAB0sGMAB4sGMABilEEGBEh2Ku1OAg2Km3OgBzTm3OQEHACBi3OMABi3OBYBi3
+ODCFEACACAulEy1OAEIBIACAB01OgBB01OgBzTm3OgBEEBI4Z01OA5Z01OgCEEBgB4Z+2LA5Z+2LgIEEAE4Z61OA5Z61OgBFEAE29C61OAACAECBEACAEGBE
+8Wy3OA7D43OgBmpB43OQMABo+CNEA8mNonE8mN5+CghMMABCMAB0/CMAB4oEMAB4/CNGAi6O5+CqhMonEmnNv2D24OMABCNEAgzLthCytN4wD83OMABCNEAk
+zLthC2tNo4J6rKMABCNEAu6OthC6tN/Y8qLMABCMAB0mENIAguNthCguNx+FguNntKgnKkxKs2OMABCNGAkuNthCkuNntKknKx+FkuNMABCNGA86OthCouNn
+tKonKx+FouNMABCMAB8wDMABknEMABmnEMABonENGA0uNthCwoKntK+mKqci/IMABCNGAk3OthC4uNntK4nK/yBo7OMABCNEAw7OthC8uNntK8nKMABCNEAs
+3OthCgvNntKgoKMABCNEAkoKntKkoKthCkvNMABCNEAw6O2MkpKntKooKMABCNGA60LthCopKz0JsvNntK2nKMABCNGA+0LthCspKBstDntK6nKMABCNEAo8
+OthC0vNyuBk8OMABCMABuoEMABwoEMAByoENIAy8OthC+vNB8oOB8oOB8oOMABCNIAiwNthCiwN7Dq7OsjK+xO51Lu4OMABCNEAu7OthCmwN4sKy7OMABCNE
+A+8O7rK0lEthCqwNMABCNKA64OthCqqKrrC27Oz7J27OB64OB64OMABCNKA67OthCuqK7rKy0DwsK20DgjM+4OhjM+4OMABCNMAi5OthCyqKwsK60D28BkuO
+gjMi5OBi5OhjMi5OMABCNMAm5OthC2qKB6wN28BouOgjMm5OkjMm5OhjMm5OMABCNGAy9OthC6qK7jD6yO8jD6yOMABCNGA29O5+CgpE7jD+yO8jD+yOMABC
+NCAy5OthCirKMABCNGA25OthCmrKmjMmrKB25OMABCGUAEBgggCBgggBBggQBggIBggEBggCBggBBgQBeBgPGKBEBABCBEBGBICAAy1ECAAmmENGA+8O2M2x
+Nx+F2xNonEurNMABCNKA6xNthC6xNonEyrNntK6qKBm6OBk+MMABCNGA+xNthC6rKntK+qKonE2rNMABCNEA2+OthCiyN5Zq3LMABCNGA6+OntKmrKBisK5Z
+u3LMABCMABovDMABirENGAi/OthCuyNiE29O+9L29OMABCNGAyxDB62DonEqsN7wKmuEMABCCAA4nENEAg+OthC4yNxCi/OMABCMAByrENGAy/OthC+yNmzE
+6vKBkvKMABCNEA2/Os6Bk8OBk7OMABCNCA6/OBQMABCNCAy+OwkMUMABCHABAHABACAACNEA0zNxlBo1NthC0zNEGBI71Ko+OABo+OgB7Dg+OgBECBEr5Ji+
+OAECBEB48OAECBE0S68OAFGAgBBoHABmHABCAECBgBACAEEAC8D6+OA4pD6+OQEEBEACA8W2+OgBES51KwCBQAB4HgE//IOgCByHgCByHgE5kMMgE29CoHgC
+7+DCgC3rHGgCNCAw/OuHqlLNCA+gPuHslLHABAKAACHABAHABAKAACCAACCAAKNCAuhPvI4lDMABiVNGAmgP96BmyL21FywLsUg9OMABCNGAqgP96BqyL/Yk
+yL19LqgPMABCNGAugP96BuyL/YoyLizDugPMABCNIAygP5+CmpM96ByyLv2DygP51LygPMABCFCAIyK04LAEEBQA4zDAACgENGA6gPthCy1NnyG6gPr+BiiP
+NKA8gPthC01NvX8gPtxK8gPuxK2+OtwJw3OIAB6/OFKBQ5yJy2OAlI2+OAmqDggMA8hHwtFAsoJ+/LAEMBUB28DAB28DgCB28DgCB28DgCB68DgC7D68DQEW
+B8BBBAiE88DgUB88DQB88DQB88DQB48DQB48DgCB48DgCB68DgCB88DgBB88DQDAAAEmhPCECACrrCg/OAECAC8Wi/OAECAC0Sk/OAFOBC5yJm/OA5+DGA6+
+DGA7+DEA9+DGA6/CGA++DCAEKBQBBAiEo9DgBBo9DQ3lMo9DQBSgCDAAAq9DyhPCEKBQiE+3LABkvFgC3Eu+JgE3lMkhPgB7DkhPQEEBIBwiPA/yBwiPgCEc
+B4HBg6EA1DwxOgC/yB6gPgC0nBwJgCBRgCpTgjPg4BBmuLgEBu9OgEB6wOgIBopDAkkEs9DgEwlEs9DgCBTgCmzEPgEEEBoB4ZBA5ZHgKEGBUBcAoqDOgIBy
+9DgBEEAC8D29DA4pD29DQFOAC5yJ4/OA5+DYA6+DYA7+DCA9+DYA6/CYA++DUAEIAUzmMiBAoqDCgIB69DgBmpB69DQEEB4BB44LABKgIECBIBujPAFMBgC9
++DYA6/CUA5+DkBA6+DCA++DSABijPADAAAGqiPCCAAt9HEEBIBojPABojPgCEGBM+mMqjPA/mMqjPgCBqjPgCFEBMBEABCAGGBEBABCBEHABACAACEsBBgFB
+DAB0jPgE2xJ0jPgCBqjPgCBqjPQB+iPQB0jPgBB+iPgCB0gPgEB0gPgEB6iPgEB0jPgCB0jPgCBo/IgEpC0gPgEB0gPgEonEqxNgEBuyOgEB+iPgEmE+iPgB
+BikPgDB2wOgEHABACAACFEAgFBk8OABGAEUBwGBEA9a8jPgEB8jPgCB8jPgCB8jPgCB8jPgCB8jPgCB8jPgCBk8OgEACgEHABAHABAEuBBgyBthC+3NABBgk
+M2KWgEBGgIBGgoDBojPgoDBgzOgCBoxOgC7DwkPgQ++CojPgEw9CghPgCBDgCBQgEB44OgEBUgEBikPgCBikPgCBikPgCBqxOgCB68LgQ4uJq2KgEB6pDgc/
+mMq/OggCCAAGCAAGNGA+gP+f+rO96Bu1Ljb+/HNIAwjP96Bw1L21F8zLyuBqgP7DwjPNGAyjP96By1L21F+zLyuBsgPHABAHABACAA41LCAA63DCAAGNEA+j
+PB24NsjK+jPMABCNCAulP+oM64NMABCNGA+xK5cixKjkM+4NBqhPNCAshP5+C8sMNGAikPBslPBomOyrBklPMABCNGAijPipMwlPjpMsmOyrBolPMABCNGA6
+lPipM0lPjpMwmOyrBslPMABCNGAqkPipM4lPjpM0mOyrBwlPMABCNIAukPB8lPB0hPjpM4mOyrB0lPMABCEMBoBs4FgmKAu5F4lPgE0Lm7OgEm5BmmPgE9hC
+mmPgEt4Fw9OgEEIBYs4FimKAB8jPgEhhGglPgEt4Fy9OgCEIBYs4FkmKAtpM+jPgEhhGilPgEt4F09OgCEIBQs4FmmKAu5F+lPgEg2FklPgCt4F29OgCEIBQ
+s4FomKAkWmlPgEg2FmlPgCt4F49OgCIABBCAABNGA4mPAygPAmgKAkgKIABBCAABNGA+mPA4gPAukPAylPIABEIABBCAABNGAmnPAghPA0gKA6lPIABBCAAB
+NGAsnPAmhPAgmPAgmPEGBMs4FknKAg2FimPgEt4F0+OgCEMBYs4FmnKAqzD+mPgEg2F+mPgCkW+mPgCB+mPgCt4F2+OgCEOBcs4FonKAqzDgnPgEg2FgnPgC
+kWgnPgCBgnPgCBgnPgCt4F4+OgCEIBQs4FqnKAqzDinPgEhhGomPgCt4F6+OgCEMBYs4FsnKAqzDknPgEg2FknPgCgUujPgChhGqmPgCt4F8+OgCEKBUs4Fu
+nKAqzDmnPgEg2FmnPgChhGsmPgCt4F++OgCEMBQs4FwnKAqzDonPgEByjPgCByjPQByjPQt4Fg/OQEKBQs4FynKAqzDqnPgEgqM0jPgCB0jPQt4Fi/OQEKBU
+s4F0nKAqzDsnPgEB2jPgChhGymPgCt4Fk/OgCEMBYs4F2nKAqzDunPgEkWunPgCg2FunPgCgqM4jPgCt4Fm/OQIABq+IIABs+IIABu+IIABw+IIABy+IIAB0
++IIAB2+IIAB4+IIAB6+IIAB8+IIAB++IIABg/IIABi/IIABk/IIABm/IIABo/IIABq/IIABs/IIABu/IIABw/IIABy/IIAB0/IIABBCAABNKAypPAsjPAgpP
+AgpPAgpPAgpPIABBCAABNMA4pPAyjPAmpPAmpPAmpPAmpPAmpPIABEIABBCAABNGAgqPA6jPAupPA0oPIABEIABBCAABNKAoqPAikPA2pPA2pPAgmPA8oPIA
+BBCAABNIAuqPAokPA8pPA8pPAipPIABBCAABNKA0qPAukPAiqPAsmPAsmPAsmPIABEIABBCAABNIA8qPA2kPAqqPA0mPA0mPIABBCAABNIAirPA8kPAwqPA6
+mPA2pPIABBCAABNKAorPAilPA2qPA2qPA2qPAgnPMABu/JMABw/JMABy/JMAB0/JMAB2/JMABi3JOABmiKBNCAsqPqzDmrPNKA2rP/hH+yOB0rPyuB0rP/9C
+0rP7D0rPMABCMABgmBMAB+1JNCAisP57GguOMABo8FNEAupP1zL6qP2zLisPNEAosPosLq0J5+H2rPMABCMABwgKMABssPHABACAACNCA0sPnyGipPNEA2sP
+tKqrPBqrPMABCMAB4sPMABumPMABwvINEAgtP79GgiO0L8hPMABg3JNIAykKyS+mPBuwJsUykKp+FykKMABCHABAIABCHABACAAECAAENGAmsPz+F2iPm5Bu
+tPySutPMABCMABEMAB23JNIAusPx+F+iPy6CirPm5B2tPyS2tPMABCNGAysPx+FijPtU6tPB4nPMABCNGA+tPx+FmjP0UqiP7TSMABCNIA6sPz2BqjPntK6s
+P8D0tPB62GMABCNGA+sPx+FujPm5BmuPySmuPMABCNIAitPz+FyjP4Z8qP5ZquPyuBitPMABCNIAmtPz+F2jP4ZuuP5ZgrPyuBmtPMABCMABooPNIAstPz2B
+8jPy6CgsPm5B0uP7D0uPMABCNEA0qPz2BgkPgYquPMABCNEA0tPx+FkkPB4qPMABCMABsqJNKA6tPz+FqkPm5BivPs6BgpPyuB6tPjqL0uPMABCMABo5JMAB
+qvPMABs5JNEAgrOiqBkuP7W0vONCA2vOz+F2kPMABCNGAyrPz2B6kP8DgwO7W6vOMABCNCA2rPyMqrOMABCNEA6rPyMurO7WiwOMABCNEAmlPyMyrO8DswOM
+ABCNEA2rOz2BqlP8DwwOMABCNCAulPiqBmsPMABCNCAylPBqsPMABCNEA2lPiqBusP7W2wOMABCMABUNEA4wPz2B8lP8DixOMABCMABENCAusOiqByvPMABC
+MAByBNGA0sO7WoxOu8F46Jv8FysPMABCMABuhGNGAqxP5XmtOgmGmtO8DwsKMABCEShQ4B+Vw/OA1D6/OgC11BiwPgCpYqtPgCBiwPgCubwrPgEBqxPgIBqx
+PgEBi3OgEGIBEBABCBEBGHABACAACNEAqwPsmGorOy8F+uPMABCNEAuwPsmGsrOxnG2xPMABCMABy5INCAgyP5yBssONEAiyPqmG4kJvImnPMAB45INGAmyP
+qmG8kJ/lGqnPhgJ6wPMABCNEA+wPBglJw5GshJMABCNKAixPBixP8tMklJ+9BisJy8FquKB2nPMABCMABqzINEA0yPqmGqlJpC4nPMABCNGA8nPqmGulJpC8
+nPw5G6hJMABCNGA8yPqmGylJvIgoPw4GwxPMABCMAB06INGA2xPvImoP7pM2xPw4G2xPMABCMABm0IMABo0IMABqzIMABszINEAuzP5yB6tOpC8tOMABCNEA
+guO5yB+tO/lGguOMABCNEA2zP5yBiuOxKkuOMABCNGA6zP5yBmuOxKouO7DuyPNGA8zP5yBouOxKquOBwyPMABCMABGMABm1BNIAk0PB4yPB4yPn5B4yP7D4
+yPMABCNEAo0PvIspPBgwPMABCNGAs0P/mL4CB0xPB0xPMABCNGAw0P/mL8CvI0pPB4xPMABCNCAwwPvI4pPMABCNCAm0PvI8pPMABCMABEMABg9IMAunGgDN
+EAyyP5yBuvOxKwvOMABCMAB4uPMABm1PMAB8uPNCAs1Pl/GuhPMA25LCNEAk0Pl9C23On0F+0PMABCMABEMABGMABgKMABiKNCAw0P47GkyIMABCMAB8vKNC
+Ai2PB+1PMABCNCA60P57GktKMABCMABoKMABq0OMABs0OMABuKHABACAACCAA4pICAA4yIMAB4gKMAB6gKNGAy1PB8yI7Dy1Pq7K8tKMABCMABghKNEAs0P1
+vM+yPBQMABCMABmhKMABohKMABqhKMABshKNEA40P1vMuzIB4zIMABCMAByhKNEAq2P1vM0zIB+zIMABCMAB4hKMAB6hKMABmhJMAB+hKNCA22PrbkzIMABi
+iKMABkiKNIA82PBo0IB82PBozIBozIMABCNIAg3PBuzI7Dg3PBszIBszIMABCNCAw4PrbyzIMABwiKMAByiKMAB0iKNEAs3PpwM40IB4zIMABCMAB6iKNGAy
+3P1vM40P16BoCBmCMABCNCA23PBk0IMABk5INEA63PuwMo0IB63PMABCNCAq5PuwMs0INEAg4P1vMm1P8Sq7OMABCNCAimP1vMq1PMABCMABINCAomP1vM01
+IMABCNEAu4P1vM41I8S47OMABCMABEMABUMABWMABYMABWMABcNEA+4P1vMo2Iv/Fy2IMABCNEAi5P1vMs2I8SsxKMABCMABiBMABoBNGAonPlZw2Pg8KonP
+B2zIMABCMAB46PMABi8DNEAy5PkWy5PssBykJMAB+6PMABEHABACAACNIAw4P6aijKBijKBC7DijKMABCMABqlKNIAi6P6aq7P0xMq7P1xMqzI7Dq7PMABCE
+EBQ3CuzPA3XDgEEGBIxkDq5PA7Dq5PgCBFgCCAACEEAI8Wu5PA7Du5PgCDAAACu6PAMABivDNEA+7PnX6jOkWy6PMABCMABuvDMABwlJMAB8vIGKBEBABCBE
+BGBIMABo8PMABq8PMABs8PMABu8PNCAy8P5cm7PMABCHABACAACNIA68PA02PAqmLA64PAg4PCAACNIA+8PA42PAsuNA+4PAk4PCAACNGAi9PA82PAwuNAw8
+PCAACNIAm9PAg3PA2zOA08PA+4PCAACNEAq9PAk3PA6zOCAACNEAu9PAo3PA8uNCAACNGAy9PAs3PAi0OAgvNCAACNEA29PAw3PAmnLCAACNIA69PA03PAqn
+LAm/MAo9PCAACNKAy8PptCu0OxCs6PmY+5PuwC44NBmBMABCEUBoBs4F49KA/gG47PgE7D28PgCk6C28PgCl6C28PgCq6C28PgCn6C28PgCt6C28PgC0V28P
+gCt4Fo1PgCEKBgBs4F69KA/gG67PgElIg+PgEhhG48PgEt4Fq1PgCIABmlDIABolDIABqlDIABslDIABBCAABNIAy+PAs4PAovNAu+PAm9PCAABNGAq9PAoq
+OA06PAw4PNEAs9PtqHu+P7Ds9PMABCNEAw9P40Iy8PtqHy+PMABCEEBQA0wEAAmjDgENIA29Pj/Hm3HltHgnI0S84P0lD84PMABCNEA69Pv/G+3H7T44HMAB
+CNEAq/Pv/Gi4HxlBq0OMABCNEAi+Pj/Hy3HltHsnIMABCEIBoB16B6wPAB2mPgEB2mPgEub05PgEMABqwEMABowEMAByzHMAByzHNKAs9PltHs9Pz2Bs9Phh
+Ms9PihMs9PjhMs9PMABCNKAw9PltHw9Pz2Bw9P0lDw9P7Dw9PsnIw9PMABCMABs7JMABoiDEEBI++C4+PAxwHkiDgCHABAHABAEOBgKltHyoIABBggEjE+6P
+gEu/C49NgIB6uPgEszH8/PgC/iIk+PgCCAABCAAGGCAEBCEGBMBm/PAu9Cm/PgCBm/PgCEEBItGo/PABo/PgCFCAIuxK06PAFCAIB26PAEOBoBAukEAAEgEA
+CgEvX0/PgEtxK0/PgCtwJ0/PgC1qH0/PgCEGBQuzHsqIABygIA1qH0/PgEEIBgBthCu0OA/YwxMgEBy+PgEB86PgEEUBoC9a0iPAvrD+iPgEB+6PgEBy8PgE
+B+6PgEqpLy8PgEB4/PgEtG4/PgCp5G6iPgC5zM0+PgEEQB4BthCy0OAuxKy1PgE0zMy1PgEvXg/PgEtxKg/PgCtwJg/PgC6+Fq2PgE5zM2+PgEEGBwC+qC67
+HA2nCkpOggB8DutIgENGA+/PB0nIBi9PiXkkINKAi/P8DggFiIgqIi0M2nIiX0zMBg1PNEAigQ4V2oI53G2pINEAkgQ4V4oIiX4zMMAB84HMAB64HMABo5HM
+AB24HMAB44HNEAwgQ4VkpIBkuINCA+hQpwHygQMABCNEAiiQoqH4/PpwH2gQMABCNEAo9KplHsuIoqH8/PMABCEGBMs4FgiLA5wBkgQgEt4Fw5PgCEMBoBs4
+FiiLABoiQgEBoiQgEBoiQgEBoiQgEt4Fy5PgEIAB84JIABBCAABNKA0iQAu8PAwiQAwiQAwiQAwiQMAB0sKMAB8rHMABqyCNGA8iQ2fwkOoeorPBwhQMABCN
+EA0hQoesrPB8kOMABCMABENCAmjQoeyrPMABCNEA+hQoe2rP7D4iQMABCHABAIABBCAABNGAoiQAgvOAytGAu9PEEBQ/oBwxPA1D+xPgEEcBoY1DkyPABmjQ
+gC7D0jQgCB0jQgEB0jQgEB0jQgEBo+PgEBo+PgI5KCgIBmuCgIBu+PgMB46PgEBmjQgIBovOgEHABAGKBEBABCBEBGBICAABNEA0iQAsvOA69PCAAu/PCAAM
+CAAMCAA4pPNGAk6Poe2sPpemkQ1xKq/PMABCNCAijQ+9Cg5PMABCNIA2rPknCkuOxCokQsUigQ7DukQMABCNGA6rPxCskQsUmgQ7DykQMABCMABEMABmuHMA
+BuvHMAB+kQMABijLNEA4jQoewtPmJ+6PMABCNCAolQmTi/PMABCMABmkHMABokHMABuvCMABogHMAB0jLMABmgDMAB44DNEAukQxlB66O/oBsxOMABCMAB+j
+LNEA0kQx/Eo4NyS6/PMABCMABi5DNIA6kQ+iCyxOB+4LyuBu7P2MyxOMABCNIA8xO8uIoxOsuImmH9uI+kQ+uI+kQMABCNEAilQlY6xOBogQMABCNCAkyOx+
+FkyOMABCNGAiiQuiCoyOn5GkjQsUkiQMABCMAB80CNMAwlQp1FmiOw+CuyO+iCoyOxCymQn5G2gQsUqiQMABCNGA0lQ+iCsyOB+wGB6gQMABCNGA4lQinC8s
+PuiC2yOBu7NMABCNEA8lQuiC6yO42My7NMABCMAB6lHMABksKNIAkmQinCotPmpB8yOuiCizOBmnQMABCMABmjHMAB8iHMAB+iHMAB2iHNKAwmQinC0tPmpB
+ozOuiCuzOgY6jQB0jQMABCMABgyCNIA2mQinC6tPmpBuzO+fmvPgYgkQMABCNKA6mQinC+tPmpByzOuiC4zOgYkkQmYmkQMABCMABqiHNIA0lQ+fwvPgYgnQ
+3Y8jQyuB8jQMABCMABusHMAB8gDMAB2kHMAB0kHNQAsnQB09PBs9PBq9PB0oQB0oQBwkQBwkQ0vImuPMABCNKAo0O8uI6zOmpBo0OgY6kQmY8kQ7D4oQMABC
+MABk6HNGA2nQ+fmwP1D2nQ5X+kPMABCNEAyvP+9C49Pm5BipQMABCNEA+nQ+9C89PB2vPMABCNKAqpQ+fywP/YqpQyuBqpQ/9CqpQ7DqpQMABCMABm5INIAo
+oQ+iCg1OpewpQBm7GB4FMABCNQAsoQ+iCk1Ope0pQ+3Mq7G/3M8F1xK4kQ+9Cq+PgiHkvPBwFMABCNOAwoQ+iCo1Ope4pQ+3Mu7G/3MgG1xK8kQ+9Cu+Ph4M
+0FMABCNIA0rO1xKglQ+iCs1Ope8pQB4lQMABCNGA4rO1xKklQ7TgGpegqQMABCMABENIA+rO2nDg7H1xKqlQ7TmGpemqQMABCNEAipQmJogQ70MqsOMABCNC
+AmpQ8DgqQMABCNEAqpQ+iCi2O8DkqQMABCMAB0pHMABwpHMABwpHNGAgrQ+iCs2OBwmQBwmQMABCNIAkrQ+iCw2Ov4M0mQw4M0mQB8mQMABCMABiINCAmrQ+
+9C8/PMABCNGAqrQoe6zPgVqrQ9hCqrQMABCNMAmqQ2fmtOoe+zPpeurQBslQ1xKymQBugQMABCNEA+oQ8uI02OppIq0OMABCMABENGA4rQB2HppIw0OB4rQM
+ABCNIA4nQ+9CygQ+iCs3Ope8rQB4nQMABCNEAksQ+iCw3On5BspQMABCNEAgoQ+iC03On5BwpQMABCMABmrHMABunDGKBEBABCBEBGBICAAg1OEKBYs4FqsL
+A0LwhQgEBqqQgEtGsoQgCt4F6jQQEMBYs4FssLA0LyhQgEs5MsqQgEtGuoQgCBuoQQt4F8jQQIABBCAABNIA8sQA2mQA4hQAysQA0oQIABEIABBCAABNKAkt
+QA+mQAgiQA6sQA8oQA8oQMABk3KMABm3KMABo3KMABq3KNIAisQgVqtQyuB8oQjqKqtQBisQMABCNMAmsQB6mL+9CkiQtCoxKgVutQ9hCutQButQMABCMABi
+vEHABACAACNKAkrQp8FwsQjhGq8OgrIqpQBwsQ7DqtQMABCMAB+3KMABg4KNIA4sQ0LgjQgVguQBypQ95M4sQMABCNCAioQsUkuQNGA+sQmJkkQ+9C8iQ8Z+
+sQMABCMABs4KNIAktQ0LsjQqlBsuQn5B4vEpT4jQMABCNOAotQt6BipQBq6HBo6H5awuQgY22Oz4FotQBqmQMABCMAB6pDEKBgBs4FwuLAB2uQgEB2uQgEB2
+uQgEt4FgmQgEIABBCAABNIAgvQA6oQA8uQA8uQA8uQEK2xGUvyL2tQAgYgrQgCB2tQgCB2tQgCB2tQgCKAACCAACMABg/IMAB+1JMABq5KMABs5KNEAkuQ/h
+H02P8W4sOMABCMABy5KNIA+sQo9FquQx2CsvQ21LqgJ73GkrQMABCMAB45KMAB65KMAB85KNIAotQo9F0uQx2C2vQ7D0uQgY+rQMABCNGAstQo9F4uQx2C6v
+Q21L4gJMABCNIAs3P/oBu5Ox2C+vQ7D8uQgYmsQMABCNGAw3Px2CiwQ7DgvQgYqsQMABCNEAkvQjnC25O+f03PMABCNGAovQ60I43P+iCg8O4G4pOMABCMAB
+26KNGAuvQrZowQ5pBusQwXssQMABCNGAyvQ+fi4P5pBysQwXwsQMABCMABg7KMABi7KMABk7KNKA8vQo9F8vQx2C+wQ5pB8sQwX6sQq9F8vQMABCNGAgwQjn
+Cy6O5pBgtQwX+sQMABCMABu7KMABw7KNGAowQo9FowQx2CqxQgYytQMABCMAB27KNEAuwQ+f+4PgY4tQMABCMAB+zCMAB+7KMABg8KMABi8KMABk8KMABm8K
+MABo8KNIA0vQo9FgxQx2CiyQgYgxQ7DgxQMABCMABu8KNIAmxQrZmxQgYmxQ3YiuQyuBiuQMABCNIAqxQ+f65PgYqxQ3YmuQyuBmuQMABCMAB48KNGAkwQrZ
+qyQr+CsuQBwxQMABCMAB+8KNEAqwQtqH4yQr+CyuQMABCNEAuwQjnCs8Or+C2uQMABCNKA+xQinCi5PuiC8+Or+C6uQB4yQ/hHu6PMABCNGAuzQy8GwlIzsB
+iyQBiyQMABCNGA6wQrZgzQnyGgzQr+Bs7KMABCMAB09KNIAgxQrZsyQnyGmzQr+B0zQ/hH86PMABCNCA8qQ+iCo/OMABCMAB6yHNGAi0Q+iCu/O7DwzQ86Ew
+zQMABCMABgzHNEAgwQinCg6P+iCo9OMABCNIAs0QinCk6P+iC4/OmpBs9OgYqwQMABCNGAw0Q+iC8/OgYuwQnYwwQMABCMABmkDMABmtHNCA40QjnC+9OMAB
+CNEA0wQjnCi+O+iCogPMABCNGA0zQ+iCsgPhZ+2P7D0zQMABCMABEMABg0HMAB6kDNEA2gP8uIogPlYm1QMABCNKA6gP8uIsgPBq1Q8+BwR3XwRySovQMABC
+NKA+gP+iC+gP48Mu1Q8+B0R3X0RySsvQMABCMAB0/CMAB2/CNIAqJBowQleoJ8lBgkQr+B0vQMABCMAB40HMAB60HMAB80HMAB+0HMABg1HNEA80Q8uImhP+
+iC0hPMABCMABq2QMABs2QHABACAACNEA02Qq1M6gDB4gDMABCNIAkyQ+iCkiPq1M+gDn5GmzQsUmyQMABCNMAw1Qq1MihDxCy2Q0lD0wQsUqyQ7Dw1QB6SMA
+BCNIA01Qq1MmhDxC22Qn5G6wQsUuyQMABCNEAohD0lD8wQsUyyQMABCNGA0yQuiC6iPn5G2zQB2yQMABCMABqhLMABshLMABuhLNGAm2QtqHo3QxCo3Qy6Mg
+3QMABCMAB0hLMAB2hLMAB4hLNIAozQtqHy3QjEq0QsUqzQy6Mq3QMABCMAB+hLMABgiLMABiiLNKAyzQtqH83QxC83Q0lDgyQsU0zQy6M03QMABCNGA2zQin
+Ci+PzI8jP9V4BMABCMABsiLMABuiLMABwiLNMAo3QtqHq4QxCq4Q0lDsyQsUi0Q7Do3Qy6Mi4QMABCNGAs3QinCw+PuiCqkP9VmCMABCMAB0gDMAB03HNKAs
+0QinC4+PuiCykPxC24Q0lD6yQsUu0QMABCNMAw0QinC8+PuiC2kPxC64QB25PBy0Q7Dk0QMABCNMA83QinCg/PuiC6kPxC+4Q0lDgzQsU20Q7D83QMABCMAB
+qjLMABsjLNGA42Qo9F+4Qx2Cm5Qv/Fi7HMABCMAByjLMAB0jLMAB2jLMAB4jLMAB6jLNGAm3Qo9Fy4Qx2C05QBs7HMABCMABgkLNIAs3Qo9F44Qx2C65QBi8
+P7D44QMABCNEA84QjnCujP1+Mm8PMABCHABACAACNEAk5Q+f0hQBCMABCNMAk2QB4hQBk2QB4hQBk2QyuBk2QBi6QMABCNMAo2QkqI8hQxqIo2QlqI8hQyqI
+o2QyuBo2Q/+Mm6QMABCMABENMAy5QkqIiiQxqIu2QlqIiiQyqIu2QyuB08P/+Ms6QMABCEKBwBlaipQAB8nQgEzVs5QgM7Dw6QgE8W25QgCMABilLMABklLN
+EA85QzV26Q7D85QMABCNCA86N+fwiQMABCNCAg7NrZk6QMABCNCA4iQrZo6QMABCMAB8wHMAByvJMABm0DNGAy6Q9Vu7Njbs4KxkDg+GMABCNEAi8Q9Vy7Nx
+kDk+GMABCMABmtIMABghLNCAq8Q9V67NMABCNEA46Q9V+7No+F46QMABCNGA86Q9Vi8No+F86Q86Eg8QMABCHABAMABwhLMAByhLMAB0hLNKA68Q0L6xQzgB
+20QB20QyS20QB20QMABCNCA+8Q0L+xQMABCMABmwBMABs/KEaBgIBuwJABukQggCBm9QgEBm9QgEBu0QgEBu0QgEBu0QgEB64PgEB64PgEBm5PgEBuyQgEnr
+B63QgE7W4kOgICAAw+GMABsnLNCA46QB+5QMABCMABynLNKA+6QBq8QtgNk6QBq8QBKBy9QMABCMAB4nLMAB6nLNGAm7Q0SmxJsUs5QxgNy8QMABCNEAi+Q7
+WwlOB4uJMABCGCBEBAHABAHABACAA++PCAAGCAAkyQCAAIHABANGAq9QiEwqHySksQyuBygQMABCMABENGAw9QiE2qHBy8QB0kDMABCNGA09QiE6qHihN4kD
+hhN0yQMABCNEA49QiE+qHBy+QMABCNCA89QiEirHMABCMABENIAi+Q5KqrHy/B87QBiBBizQMABCNGAm+Q5KurHBmBBmzQMABCNKAq+QiEwrHBs9QBs9QBs9
+QBqzQMABCNIAu+QiE0rHhhNw9QBw9QBuzQMABCNEAy+QiE4rHpe09QMABCNGA2+QiE8rHyuB49QxpHq1QMABCNIA6+Q5KisHyuB6zQB6BxpHk4GMABCNEA++
+QiEksH8uIorPMABCNKAi/QiEosHBkgRjnCkgRBs+QhhNi0QMABCNKAm/QiEssHBo+QBg9QBiCBm0QMABCNKAq/QiEwsHl9C0+QBw6Q41Ls+QBq0QMABCNGAu
+/QiE0sHxCo9QBu0QMABCNIAy/QiE4sHo1B0gRBi/QliNy0QMABCNIA2/QiE8sHBy+QBg/QliN20QMABCNIA6/QiEgtHv2Dq/QrrCk/QliN60QMABCNIA+/Qi
+EktHySk7QyuB48QB8CMABCNKAigRiEotHBk/QBk/Q65Js/QliNi1QMABCMABENMAogRiEutHxiNq/QyiNq/Q65Jy/QBqhRliNo1QMABCNMAsgRiEytHxiNu/
+QyiNu/Q65J2/QoiCmsPliNs1QMABCNQAwgRiE2tHxiNy/QyiNy/QB6/QBy/Q1iNyhRliNw1Q51L09QMABCNIA0gRiE6tHB2hRB2/QhhN01QMABCNMA4gRiE+
+tH7iN6hR8iN6/QhhN41QB6/QsnIk9QMABCNIA8gRiEiuH7iN+hRhhN81Q1xKo9QMABCNKAghRiEmuH7iNiiR8iNigRhhNg2Q1xKs9QMABCNOAkhRiEquH7iN
+miR8iNmgRhhNk2Q+iNmgRsnIw9QtuIkhRMABCNIAohRiEuuHhhNqgR7iNmjQ8iNo2QMABCMABEMABGNMAwhRiE2uHhhNygR7iNujQ8iNw2QtuIwhRBwhRMAB
+CNCA2iRhhN2gRMABCNEA4hRiE+uHmJy/QMABCNKAojRiEivHxiN+gRyiN+gR65JmhRBkpDMABCNMAsjRiEmvHxiNihRyiNihR4iNqhRqjNopDBspDMABCNMA
+wjRiEqvHxiNmhRyiNmhR4iNuhRuqC0hRBupDMABCNGAoiRiEuvHBqhR1hNqhRMABCNKAsiRiEyvHBuhRBuhRBuhR4iN2hRMABCNKAwiRiE2vHyjNyhRzjNyh
+R0jNyhR65J6hRMABCMAB4ENQA2iRw6B4jRBuuHjnCotP7D2iRn5GwgRxC87QBupDy6C4hRMABCNCA6iRB2zJKAA8+LNEA+iR2MCx+FCMABCEKBgBs4FkkMAm
+YugRgEB0/QgEsU8/QgEt4F07QgEEOBoBs4FmkMAmYwgRgE+jN2/QgEB+jRgEBk8QgCBmiRgEt4F27QgCEQBwBs4FokMAmYygRgE+jN4/QgEgkNgkRgEvxDmj
+RgChkNm8QgCikNoiRgEt4F47QgCESBgCs4FqkMAmY0gRgE+jN6/QgEgkNikRgEw0HikRgChkNo8QgC2Nq2QgEikNqiRgIt4F67QgCEOBoBs4FskMAmY2gRgE
++jN8/QgEgkNkkRgEvxDqjRgChkNq8QgCt4F87QgEEOB4Bs4FukMAmY4gRgE+jN+/QgEgkNmkRgEhkNs8QgC2Nu2QgEt4F+7QgIEGBYs4FwkMA2Nw2QgEt4Fg
+8QgIEIBcs4FykMABwjRgE2Ny2QgCt4Fi8QgIEOB4Bs4F0kMAmY+gRgE+jNkgRgEBkgRgEhkNy8QgE2N02QgEt4Fk8QgIEQBwBs4F2kMAmYghRgE+jNmgRgEg
+kNukRgEBghRgCBmgRgChkN08QgEt4Fm8QgEESB4Bs4F4kMAmYihRgE+jNogRgEgkNwkRgEtkNihRgCukNogRgCBwkRgEhkN28QgCt4Fo8QgEIABBCAABNEAo
+lRAi/QAu9HIABEIAB0nBIABynBIAB0nBIAB6nBIAB8nBIAB+nBIABkoBIABqoBIABsoBIABuoBIABwoBIAByoBIAB4oBIAB+oBIABkpBIABqpBIABwpBEOB4
+DBBAhgJ04NgEB8oQgQBm0QgE82B8lRgIBqmRgEB+yQgECAACNCAymR4O4+PMABCMABEMA91Eo+HMABq+HNGA0iRptCs9P12Cq4OogCqmRMABu4HNCAgnRqmG
+wwMEGBQxHwlRAyHylRgExgH4lRgCEwBBgIB0lRAB0lRgCBulRgCB0lRgEB0lRgCB0lRgCB+lRgCB8hLgBBulRgBBulRgEBulRgEBulRgEBCgEBCgIBCgIBCg
+IB0lRgIB0lRgCB0lRgCB0lRgCBulRgCB0lRgEB0lRgCBBgCDAAAwlR6lRMCAAEHABACAACHABANGAkmRoqDwoH3gDwoHBkmRMABCNEA8kRs+BqnRzV8kRMAB
+CEOBoBs4FunMABwhDgEkkDolRgEBolRgEB2nHgEgEwjRgCt4F++QQIABBCAABNGA+nRA4hRA2hDA0hDIABENCA2mRB2mRMABCEIBQs4F8nMApY6mRgEglL8l
+RgCt4Fs/QgCEGBMs4F+nMAglL+lRgEt4Fu/QgCEKBgBs4FgoMAB6lRgEB6lRgEsU4jRgEt4Fw/QgEEKBgBs4FioMA4mN8lRgEsU6jRgEB6jRgEt4Fy/QgEEM
+BgBs4FkoMAglLkmRgEhlLkmRgC4mN+lRgC7DinRgEt4F0/QgCIABBCAABNGA0oRAuiRAonRAq5OIABEIABBCAABNEA8oRA2iRAy5OIABEIABBCAABNIAkpRA
++iRAgpRA+jRAykRIABBCAABNIAqpRAkjRAmpRA4kRA4kRIAB8qBGEBEBABCHABACAACNGA0pRh3GooRp6EC+jBGMABCHA51DAKAAiiHKAA+hHEQBYs4F0pMA
+ByoRgEB4oRgCm5B4oRgB7D4oRgByuB4oRgB7lJ0nRgBt4FkhRgCEOBUs4F2pMAqnN0oRgErnN6oRgCm5B6oRgB7D6oRgByuB6oRgBt4FmhRgBEQBYs4F4pMA
+qnN2oRgErnN8oRgCm5B8oRgB7D8oRgByuB8oRgB7lJ4nRgBt4FohRgCEKBQs4F6pMAqnN4oRgEB+oRgChhGipRgBt4FqhRgBIABBCAABNIAqqRAkkRABADA+
+oRCAAQCAAUIABIIABKIABBCAABNIA4qRAykRAMAspRAspRHABACAACEMBYs4F0qMAB0oRgE8WypRgCBypRgC8uKypRgCt4FkiRgCEIBYs4F2qMAgmJ2oRgEw
+9E8qRgEt4FmiRgEEMBYs4F4qMA2nN4oRgE8W2pRgCB2pRgCBkqHgCt4FoiRgCEOBoBs4F6qMAgmJ6oRgE94EgrRgEB6oRgE/6C6oRgCg4C6oRgCt4FqiRgCE
+MBgBs4F8qMAgmJ8oRgE94E0qRgCBirRgCg4C8oRgEt4FsiRgCIABBCAABNEAsrRAmlRAsqHIABBCAABNGAyrRAslRAirHAurRIABBCAABNIA4rRAylRA4qHA
+sqRA6qHIABBCAABNKA+rRA4lRAurHAiBA6rRA0pRIABBCAABNKAksRA+lRA0rHAgsRAgsRA6pREYBoCs4F8rMABisRgEBisRgEBisRgE94EuqRgE5kLuqRgE
+6kLuqRgEn/FuqRgE5wB0rRgE2T+nRgCB+nRQt4FsjRQIABBCAABNWAssRAmmRAosRAosRAosRA8pRA8pRA8pRA8pRA6rRAkoRAkoRHABACAACHABACAACEOB
+wBs4FssMABsqRgE94EysRgEBysRgE9nNysRgE/6CysRgEt4F8jRgEEOBoBs4FusMA94E0sRgE9nN0sRgE/6C0sRgEBmsRgEuoNuqRgCt4F+jRgCIABBCAABN
+IA+sRA4mRAKA6sRA6sRIABBCAABNEAktRA+mRAQKAAkzNHABAHABACAAGMAB8xFMAB8vFMABisBMAB2kJMABglJMAB+kJMAB4kJMABulJMAB8kJMAB0oFNEA
+2sRo+FqjHB4tPMABCNEA+pRo+FujHB6sRMABCNEA+sRByjHlwG+sRMABCMABo9GMAB+yFNEAmtRmY4mOmgDqqNMABCMABw9GNEAstRonE87P6hCwqRMABCMA
+BwpFMAB49GMAB69GNEA2tR/zDqhOonEm8PMABCNEAmvRonEq8P/zDuhOMABCNGAgtRonEu8PmgD0qN/zDyhOMABCNGAiuRonEy8PkWiuRBknRMABCNEAmuRo
+nE28P+pE4nOMABCNIA68PrC68PmY8nO9mEmnNhhG+kRMABCNCA6vRptC21NMAB+vGNEAyuRmYkoOrnE44NMABCNEAooO5+Cq3O++C2uRMABCNEAsoO5+Cu3O
+xC8vRMABCOAtuJmlHBGKBEBABCBEBGBIIABCNEACkpN4lHonE09PMABCKAA64QEMBgBs4FswMABwqRgEBwqRgEv2DuvRgEz4Fo9HgCt4F8nRgCEGBQs4FuwM
+AiqNyqRgEt4F+nRgEEIBYs4FwwMAiqNyqRgEyuBuvRgEt4FgoRgCIABBCAABNIAgxRA6qRAk+PA6qRAy9HIABBCAABNEAmxRAgrRAq+PIABBCAABNGAsxRAm
+rRA2uOAgwREmBBgCs4FkxMA/gGkvRgEzhCsvRgCiqNmrRgCBmtRgEtlEsvRgBulEsvRgBv2DsvRgBskEyvRgByuB8wRgCwhC8wRgCBiwRgCBmtRgCBiwRgC3
+rJyvRgC4rJsvRgB5rJsvRgB8rJsvRgBt4F0oRgBEMBgBs4FmxMAiqNqrRgEyuB+wRgEBkwRgC/gGmvRgCt4F2oRgCEKBUs4FoxMA/gGovRgEhlLovRgC0mEm
+wRgCt4F4oRgCEKBYs4FqxMAiqNurRgEyuBixRgE/gGqvRgCt4F6oRgCEqBBwCs4FsxMA/gGsvRgEikEkxRgCzhC0vRgCiqNurRgEqqNutRgEtlE0vRgBulE0
+vRgBv2D0vRgBskE6vRgB+5BsvRgCukEutRgCyuBkxRgCwhCkxRgC+hCkxRgCButRgC2lEqwRgC2rJ6wRgC4rJ0vRgB8rJ0vRgBt4F8oRgBEGBMs4FuxMAhhG
+swRgEt4F+oRgCIABBCAABNGA+xRA4rRAovOAo4NIABBCAABNKAkyRA+rRAo/PA4wRAqqOAyxRIABBCAABNGAqyRAksRAwqOA+wRIABoBIABqBIABsBIABBCA
+ABNEA2yRAwsRAgwOIABEIABGIABIIABKIABopLIABqpLIABspLIABupLIABwpLEMBgBs4FgzMAkpNyoHgEuoNgxRgE2X+xRgCB+xRgCt4FwqRgCIABBCAABN
+IAwzRAqtRA4oHAkyRAkyREKBUs4FozMAs0EmyRgE+hCgzRgCs7BmyRgCt4F4qRgCEWBgDs4FqzMAxCg0QgE9zEimGgQ36G8wRgMgiEoyRgEs0EoyRgC/hEoy
+RgCBoyRgCBoyRgC6vEoyRgCt4F6qRgCEaBoCs4FszMAButRgEBqyRgEBqyRgC3pDwyRgC2pDwyRgBzwDwyRgBv2DwyRgB/pDi2QgBgqDi2QgCB+1QgCB+1Qg
+It4F8qRgIEWB8Bs4FuzMAvxDsyRgE3pDyyRgC2pDyyRgBzwDyyRgBv2DyyRgB/pDk2QgBgqDk2QgCwrNg2QgCxrNg2QgIt4F+qRgIIABBCAABNGA+zRA4tRA
+qnQAihQIABBCAABNKAk0RA+tRAwnQAskNAsxRA4yRIABBCAABNIAq0RAkuRAyhNA8yRA8yRIABBCAABNEAw0RAquRA4hNEIBQs4Fo0MAvqNmzRgE7sKszRgC
+t4F4rRgBIABBCAABNGA40RAyuRAszRAkoQKAA8nHEYBwCs4Fy0MAiqN0uRgEtrN0uRgEiEwzRgE3pD2zRgC2pD2zRgBzwD2zRgB/pDo3QgBgqDo3QgCwrNk3
+QgCxrNk3QgIt4FisRgIEWBoCs4F00MAtrN2uRgE3pD4zRgE2pD4zRgBzwD4zRgB/pDq3QgBgqDq3QgCwrNm3QgCxrNm3QgIBozRgJt4FksRgEEWBoCs4F20M
+AtrN4uRgEntK4uRgE3pD6zRgE2pD6zRgBzwD6zRgB/pDs3QgBgqDs3QgCwrNo3QgCxrNo3QgIt4FmsRgIEiBB4Ds4F40MA/pD2qIgEgqD2qIgO3pD8zRgO2p
+D8zRgBzwD8zRgBkkEyzRgCwhC8zRgCo9JyzRgCu9JyzRgCu/JyzRgCunJyzRgC49JyzRgCByzRgC7/JyzRgC7rNszRgEt4FosRgEEKBoCs4F60MAiqN8uRgE
+/pD4qIgEgqD4qIgOt4FqsRgOEWBgCs4F80MAtrN+uRgE3pDg0RgE2pDg0RgBzwDg0RgB/pDy3QgBgqDy3QgCwrNu3QgCxrNu3QgIBs0RgIt4FssRQIABBCAA
+BNGAs1RAmvRA0iNA2yOIABEIABBCAABNEA01RAuvRAgpQIABEIABGIABBCAABNGA+1RA4vRAmjNA0hNIABkCIABuDIABBCAABNGAo2RAiwRA0pQAq0REiBBs
+Cs4Fg2MABg0RgEsjK+0RgCiyK+0RgC7xJ+0RgCmzEu0RgCwxJw1RQkzKw1RQ7Dw1RQ4Z24QQ5Z24QgCB24QgCBy4QgC3pDo0RgI2pDo0RgBxCgoRgBt4FwtR
+gIIABBCAABNKAw2RAqwRAm0RAshGABAk1RCAA4BEUBgCs4Fq2MAu0Dw8NgE9mEoJgEx0Ho1RgEiqNuwRgE++Co1RgE4zHq0RgC2Mq0RgCBw2RgEt4F6tRgEE
+QBwBs4Fs2MAu0Dy8NgE9mEqJgEiqNwwRgE++Cq1RgE4zHs0RgC2Ms0RgCt4F8tRgCEMBYs4Fu2MAn6Lu0RgEBu0RgC2Mu0RgC4zHu0RgCt4F+tRgCEMBYs4F
+w2MAn6Lw0RgE0sNw0RgC2Mw0RgC4zHw0RgCt4FguRgCEKBUs4Fy2MAn6Ly0RgE0sNy0RgC2My0RgCt4FiuRgCIABBCAABNKAi3RA8wRA+8NA2JA21RAmkQIA
+BBCAABNIAo3RAixRAk9NA8JAskQIABBCAABNEAu3RAoxRAq9NIABEIABBCAABNIA23RAwxRA41JA8vOAs1RHABACAACHABACAACHABAEOBcs4F43MABm2RgE
+n6L41RgCm5BqkIgCBg2RgDBg2RgBt4FovRgBEMBYs4F63MAB61RgEn6L61RgCm5BskIgChtNi2RgDt4FqvRgBEMBYs4F83MAktN81RgEn6L81RgCm5BukIgC
+htNk2RgDt4FsvRgBEOBgBs4F+3MAktN+1RgEn6L+1RgCm5BwkIgChtNm2RgD7Dk4RgBt4FuvRgEIABBCAABNMAu4RAoyRAs2NA0wOAuwRAs2RAs2RIABBCAA
+BNKA04RAuyRAWAaA0wRAy2RIABBCAABNGA64RA0yRAcABCAAcIABBCAABNMAi5RA8yRAkBAoBAixRAg3RA+4REOBoBs4F64MA/pEBgE6nG+2RgEB62RgC6G6
+2RgCxkD02RgEt4FqwRgECAAyIEMBoBs4F+4MA/pECgEmJs3MgE6G+2RgEp5Fk5RgEt4FuwRgEEMBoBs4Fg5MA/pEEgEmJu3MgEstNg3RgEp5Fm5RgEt4FwwR
+gEEKBYs4Fi5MA/pEGgEBg4RgEBg4RgCt4FywRgCIABBCAABNKAy5RAszRAMAs3RAo3RAo3RIABBCAABNIA45RAyzRASA83MAu3RIABEIABBCAABNGAg6RA6z
+RAaA04RESBsBs4F45MAzwD43RgEn6L43RgC9D24RgCBm4RgCBm4RQB48LQBusRgCt4FoxRgIEoBB4Es4F65MAzwD63RgEn6L63RgCBwvRgCBo4RgQ7Do4RQu
+2Do4RQ8Do4RQk2Bo4RQmG44RgC5tNw8QgC6tNs8QgCp2Dg6RgIq2Dg6RgEhpBg6RgEBwvRgEBo4RgQB63RgCyM63RgCt4FqxRgCEiBBwDs4F85MAzwD83RgE
+n6L83RgC8tNyvRgC9tNq4RgQ7Dq4RQu2Dq4RQ8Dq4RQk2Bq4RQmG64RgC5tNy8QgC6tNu8QgCp2Di6RgIq2Di6RgEhpBi6RgEsjK83RgEt4FsxRgCIABBCAA
+BNMAs6RAm0RA8tNAyyOAk0RA4gOAk2RIABBCAABNMAy6RAs0RA2xOA6lPA24RAo4RAo4RIABBCAABNGA46RAy0RA8xOAs5RIABEIABGIABIIABKMABi7GEMB
+YyS05RA5mE05RgC6mE05RgCprK05RgCB05RgCB05RgCFEAIA2+FAoxGw5RAEUBoCACAzwD45RgEv2D45RgCs2K45RgCu2KuvRgCw2K03RgIt2K45RgCv2Kuv
+RgCx2K45RgIprK45RgCEEBIkrHg5RABg5RgCEIBgB51K++FAonE24OgEySk1RgE5mEk1RgEEGBMs4Fk7MAsjKi6RgEt4F0yRgCIABBCAABNEA07RAu1RA8wR
+HABAHABACAACHABAHABAHABACAACHABAHABAHABAHABAHABACAA4/FCAAECAAICAAMCAAQCAAUCAAYCAAgBCAAgBCAAqBMABg9RNCAk9RvIiBMABCNEAo9R1
+mEypPyuB87RMABCNEAs9R1mEm3RyuBg8RMABCNEAw9R1mEq3RBk8RMABCNCA09RvIkBMABCNCA49RvImBMABCNCA89RvIoBMABCNCAg+RvIqBMABCNCAk+Rv
+IsBMABCNCAo+RonE6BMABCNGAqC8eyB0gDg9R3zBg9RMABCNCAw+RvI4zRMABCNEA8zRvIyCBm9RMABCMABENEAi0RvI4CBs9RMABCNCA++RvIiCMABCNCAi
+/RvIkCMABCMABiCNAAqCMABCNCAqDBk3RMABCNCA8yQthC8yQMABCNGAo+RthCgzQ0gDq9R3zBq9RMABCNKAo9RthCkzQ0gDu9R3zBo9RosLu9RzIo9RMABC
+NEAw+R0gDw+R3zBk1RMABCNCA0+Rr+BmEMABCMABENMA6+R0gD29R3zBg6RosLi/RzI6+RzxLg6R60I29RMABCNKA++R0gD69R3zBk6RosLm/RzI++RzxL69
+RMABCNIAi/R0gDo6R3zBggSosLi/RzI+9RMABCNGAm/R0gDkgS3zBm/RosLi+RMABCNEAq/R0gDq/R3zBm+RMABCNCAu/R0gDu/RMABCNMAy/RiXmzO9V46R
+6qH0+R1qHy0RhZy0RmgD28RMABCNKA2/RiXqzO9Vs8N6qH4+RgrH4+RhZ20RMABCNKA+8Rv/FmEB6/R6qH8+RsjKu2R7qH60RMABCHABAKAACHABAHABACAA
+ECAAIMAB8sHNGA80H5+CgpPBgzGthCgvNMABCNGAg1H5+CkpPziMkzGonEm/OMABCMABsvDMABovDMABuvGGQAEBCBEBIBQBgBBgCBgEB+HGEAEBCBEGEBEB
+ABCGKBEBABCBEBGBIKAACHABACAACCAAspHCAA2qHNEAshSthCgwNntKkvNMABCMAB+uHNEAyhSthCq2Q0/CyhSMABCMABkvHNGA4hSthCw2QB4hS0/C4hSM
+ABCMABqvHMABsvHMABo5GNMAywQthC2wN5Zo8OntK6vN7xKm1G8xK41G4uKywQMABCMABu5GNEA0jSthCg3Qqc0+RMABCMAB6vHNEA6jSthCm3QsUuiSMABC
+MABgwHNGA0iSthCs3QonEkxQB0iSMABCNEAkkSonEoxQBuhPMABCNCA+hSthC03QNEAqkSthC23QB4jSMABCMABwwHNEAogSthC83QBogSMABCNKAsgSthCg
+4Q3xNikSq+JojSBojS1xK0/RMABCNEA4kSthCk4Q8DqCMABCMABENEA0iSthCq4Q3xNskSMABCNCAwkSthCu4QMABCNEA0kSthCy4QB8iSMABCMABsxHNEAg
+kSthC44Qh1EgkSMABCNEAkkSthC84QiyNkkSMABCNGAokSthCg5QonE4yQyuBqjSMABCNMAskSthCk5Q6wNuDonE8yQyuBujS3xNmlS1xK4gSMABCNEA8lSo
+nEgzQBgzQMABCNGAgmSthCs5QonEqjPB0kSMABCNGAkmSthCw5QonEozQB0jSMABCMABomLMABuiIMABqmSMABwyHMABsmMMAB0yHNIAimSthCg6QonE4zQv
+0LiEBgEMABCNGA4mS7wK61H8Sk4Gv0LmEMABCNQA8mSthCk0NBwlSh1EslS7/J05N79J05Ns8JwlSw8Jo/HBslSMABCNEAgnSthCs6Q1nI6kSMABCMABmzGN
+CAmnS8Sy4GMABCCAAg4HMABuzHNKAunSthC66Q+zJklS5kIklSo+JmjSBEMABCNGAynSthC+6QonE20Q/yNIMABCMAB4zGECBEySomSAEGBofi0KqxHAlXCg
+wPBwlSgCNEAwmSthCo7QsjKwmSHABACAACMAB0hSMAB0hHNKA6mSthCw/GzwD+mS8D+mSv2DqnS5+CuvPMABCMABkrGMABksGNAA4kSMABCMABqrGMABwrGN
+EA2oSthCi8QvrNqnSMABCNEA6oSthCm8QiEunSMABCMAB6+GMABynDMAB0nDMABi6DNGA6nSthCy8QnyG0oSBmBMABCMABo6DMABysEMABg9DMABm7DNCAyp
+S96Bm6OMABCMABkoDMAB0/GMABkoDMABy6DNIAyoS96By6O/Ys6OizDyoS7DyoSMABCNKA2oS96B26O/Yw6OizD2oS7D2oSB2oSMABCMABIMABuoDMABg1IM
+ABuoDMAButEMABsgHMAB02HNEA8yOonE43QmY6iPE4BBoJm5BooPABmpSgIwKmpSgCBmpSgCBmpSgCmG44RgC1Di5RgCiEqpSgC7DmpSgCB8pSgCB8pSQkzK
+wpSQBgpSgDByqSgE3VyqSgEB02RgEB8iOgsByKohPgEBglSgEBmlSgIBmlSgIBmlSgIBBgIBqpSgEBumSgCo2J6oSQub4kSwBBooPgICAACEiBBkDs4FwqNA
+ssNwoSgEsjKupSgCiyKupSgC7xJupSgCwxJgqSgCkzKgqSQ7DgqSQ4ZitRQ5ZitRgI3pD4oSwI2pD4oSgBmzE+oSgBmyJ+oSQxCw8RQBitRgIt4FgiSgIIAB
+BCAABNKAgrSA6kSAq2HA2pDAshPA8wGNEA2pSj/HmjKyK0hPMABCHA0zDACAABEkBBggBthC0+QABqtGggNmYwjPgEp3KotGgEB6lSgE/pEkxOgIs3KopSgE
+BinSgBiEBgBsvKqtGgGB6lSgEnoE6oSgIB6oSgEB6lSgEB25RgIkb+3RgEBqtGgQBqtGgEGGAEBABCBEHABACAACMABo3MHABACAAsnRCAAEMABuyLMABwyL
+NGA2nS0UmgSBGB6rSMABCMABg2MMABi2MNGAupSt6BisSw9CisSB6qSMABCMABosSMABwgNKAAk2MCAACMABsgDNEAorSvI4hSjFEMABCOAB0kNBMAB+gNNE
+A8wMkWwrSt8H65QMABCMABkhNMABmhNNEA4rS5gF4rSmE4rSMABCMABshNMABuhNMABwhNNCA4jSiSqtSMABCNCAqpSmJsjSHABAHABAEMBwBs4FutNAyM0p
+SgE2Nu/RgCi9F0tSgKzwB0sSgEt4F+kSgBEMBwBs4FwtNAyM2pSgEBw/RgCBw/RgIzwB2sSgIt4FglSgBIABBCAABNGAguSA6nSAkjSA8tSIABBCAABNGAmu
+SAgoSAqjSA8tSCAA0pRCAAUCAAYMABs4MNCAktSBsuSMABCMAByuSNEA+rSBKsUkqSMABCMAB44MNKAksSi9F4uSj9F4uSk9FkkSm9FkkSt8F4uSMABCMAB+
+4MMAB21LMAB41LNGAirSwZ24Mr+BgpS7DivSMABCMABENCAorSjF24MMABCNIA0kSyMgrRBkuS8ZkuSjF64MMABCNEA4rS+f42RBujRMAB05MNEA4vSz+F8k
+S0L0kSMABCMABENEA6kSz2BilSgYsvSMABCNCA+kSz2BmlSMABCMAB2qNMAB4qNNAAmlSMABCNGAqlS0LqlSvIylShkBm2RMABCMAB65LNEAovS0LwlSBwlS
+MABCMABg6LMABkiKNCAulS63IulSMABCNCAylS0L8lSMABCOABgxSBHABAESBwBs4F+wNAzsB8vSgEB8vSgC4pD8vSgC2N+iSgCyMktSgIwX8vSgCo1I8vSg
+Ct4FuoSgCEOBoBs4FgxNAzsB+vSgEz3N+vSgC4pD+vSgCquBmxSgEruBmxSgEt4FwoSgEIABBCAABNMAwxSAqrSAkwSAipGA0mSAkwSAkwSIABBCAABNIA2x
+SAwrSAqwSAopGAgGMAB27MMAB47MNCAwwS3XouMMABCMAB04LMABg8MMABi8MMAB64LMABm8MMABo8MMABq8MNEAixSBmyGBkyGMABCMABw8MNGAoxSzsBox
+SB+GB+GMABCMAB28MNIAuxSzM2uSyM2uSzsBuxS7TwqRMABCMAB88MNGA0xSyM8uSzsB0xS7T2qRMABCMABi9MMABk9MNGA8xSzMkvSyMkvSzsB8xSMABCNI
+AgySzMovSyMovSzsBgyS7T+qGMABCNIA4wSp8FkySzsBkyS7TimD7D+ySMABCMABy9MMAB09MMAB29MMAB49MNGAwyS2iJy1J7TyrR57G6qNMABCMAB+9MNC
+Ai0S3XuwMMABCMABk+MNGA8yS21L8yS3X0wMB0wMMABCNCAs0SBi2JMABCNCAw0S74N8wMMABCNCA8xSj4GgkSMABCMABs7LMABi+LNGA80SBwzSB6xLBwzS
+MABCNCA4wSi5N+xLMABCNCA8wS47F4zSMABCNEA8zS4L8zSBk1SMABCNIAg0S47Fg0S4Lg0SBg0Sn5No1SMABCNGAw1Sz+F0qSBoxSp5Nk0SMABCNEAsxSz+
+F4qSzsBo0SMABCNGAs0SyMoxRzsBs0S/5Bs0SMABCMABENGAy0SzsBy0S4pDy0Sm5B4vSMABCNCAi2SzsB20SMABCMABENGA80SzsB80SvIsrS/5B80SMABC
+NGAg1SzsBg1S7T+tGvIwrSMABCNGAk1SzsBk1S7TiuGyMsySMABCNKAo1SzsBo1Sz3No1Sm5ByzRyMkyR0N8vRMABCNGAs1SzsBs1S7TquGyMoyRMABCNGAw
+1SzsBw1S7TuuGx+CsyRMABCNIA01SzsB01S7TyuGvIksS8Dq3RMABCMAB8+LNCA61S7T4uGMABCMABKNIAg2SzsBg2S7T+uGv/FwsS8D23RMABCNKAk2SzsB
+k2S7TivGv/F0sS8D63RtuIozSMABCNGA03SzsBo2SvI4sS8D+3RMABCNGAwzSzsBs2SvI8sStuIwzSMABCMABu3LNEA+3Sv/FitSiEs3SMABCNIA22Sz+Fmt
+S86Eu0M7T4vR8D0tJMABCNEAm4Sv/FqtSB62SMABCMAByzMMAB8vLNEAu4Sz2BytS86Eq4SMABCMAB6zMNEAs0Sz2B4tS86Ew4SMABCMAB24SNEAu3S6+Ggy
+M+iCmkRNEAw3S6+GiyMp1Ey2SNCAkyMBiuSMABCMABwsLNCAk5S9oKsyRMABCNCAwyR6+GwyRMABCMAB6sLNEAi4SvIyuSi9Fq5SMABCNAA4yMMABCMABEMA
+BgjMNGAu4SvI+uS5Ku4S4V0jMMABCMAB85SMAByzSNCAi6SouGgsMMABioDMAB6hMNGAo6SqmG+sMvIsvShgJ84SMABCNEAs6SBw0R7Dg5SMABCMABkiMMAB
+k0SNGAs2Sv/F4vSkN+mQlN+mQMAxsBCNCAo4Sv/F8vSMABCNGA86SvIgwSBmnQ1wLmnQMABCNEAg7SvIkwSB05SMABCMAB29LMAB49LMABgBMABopDNCAk3S
+xwGslMMABCMABw7LMABk1SMABupDNCA27SiEu0NMABCMAB47SMAB67SNCA+7SovG6rMMABCMABo3GEOBwBs4F67NAuoN65SgEm4C05SgE7zDm3SgEsUy3SgE
+tuI83SgEt4FqzSQIABBCAABNIAq8SAk2SAgtQAs3SA43SNKA05SBo4SBo4S8Dg7SBo8SBo8SMABCMABumNMABw9JMAB2lDMAB4lDMAB28SMABwjDMABg+EMA
+BukDNEAg9Srbi4LBg4LMABCNIA47Srbm4LB47S6+Gk4L9oKk4LMABCMABwmMMABymMMABqlDMABskDNEAk8S+Wu5L8Su/RMABCNEAo8S+Wy5L8Sy0NMABCMA
+B+jDNEAq5R+W45LBy5SMABCNEA+9SB2PBu7SMABCHABACAACCAAw3LMAB63SMABynMMAB0nMMAB2nMMAB4nMNCAy+SptCMMABCNCAq9SptCQMABCNCA6+SBW
+MABCNCAaptCYMABCNEA29S6wJ2ySt6B2ySMABCNIA69SB6yS/Y6ySB88S17G88SMABCNEAkB58NmB0Sy4LMABCNIAw4LhZkpM/yBw4L7Di+SB+8SMABCNCAu
+B0S64LMABCMAB0/SNEA4/SBg9SBs+SMABCMAB6pNHABANGA0+StImtNlI8/SB8/SMABCGqCBEBABCBEBGBIBKBMBOBQBSBUBUBWBYBaBcBeBgBBiBBkBBmBB
+oBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCGCBEBAEtCBoH8D4+SAA8W4+SAgChxHyiSAgCB4+SAgEB4+SAgCBy+SAgCBy+SAgEnwHy+SAgE
+B4+SAgEB4+SAgCBy+SAgCxC+xSAgE++C4+SAgI0wH4+SBgCBy+SAgCs8Hy+SAgEB4+SAgEB4+SAgCBy+SAgCBy+SAgEkrH4+SAgEiqH4+SAgCjqHy+SAgCB4
++SAgEB4+SAgCmqHy+SAgCBy+SAgEB4+SAgElqH4+SAgCB4+SAgCB4+SAgCBy+SAgCBy+SAgEBy+SAgEBy+SAgEowH4+SAgEB4+SAgCoqH4+SAgCEeB4C8D6+
+SA8W6+SgChpH6+SgCipH6+SgCjpH6+SgCkpH6+SgCxCgySgC++C6+SgIrpH6+SgC8+N0+SgCs8H0+SgEkrH6+SgEppH6+SgCqpH6+SgCspH0+SgEEMBgBsrH
+2+SAurH8+SgE8W8+SgCxC2+SgCjgH8+SgEB8+SgCEGBQuzH6pLAjX+9SAB02RgEEIBwD+qCy+HAplH2sLgsBh8EgiLgEB4yPgEEEBoC+qCk7KAB8vRggBEEB
+oC+qCm7KA+yM4nSggBMABu3KNGAs/SnyGs/S4VgpLsUmgTMAB4qNNGAw/SnyGw/S53Gg8KsUqgTMABCNOA0/S4VooL53GopLirH2+SyrH2+Ss6B2gTv4Ew+S
+zrHw+SMABCNIA4/S4VsoL53GspLkqB49M1DqvSMABCNCAohTiXwzPNCA+/SiXyzPMABokGMABqkGMABskGNGAmgT5Zg+S4ZohTsUghTMABCNIAi9S/hH6oSs
+6BshTlwIk9Sp5GsjSMABCMABq8JOABwgTBECBEwxKugTAFEAE32DCAwxKwgTAEEBEACAyS2tPgCEKBoBubm8SAx+FBgIwxK6/SgI7D6/SgCySo0SgCDAAAB6
+gTCCAAEEMBgKltHuqLA/oBCggEB49SgEB49SgE6jI49SgE1D2wSgECAAmrLEEBIitH+gTAmDkhTgCEGBM8DghTABghTgC2qBghTgCEOBoBs4FoiOAp5FuiTg
+EqjCuiTgEpeuiTgEglCy+SgEzzH2hTgCt4F45SQEKBYs4FqiOAqjCwiTgEglC0+SgEBinRgCt4F65SgCEOBoBs4FsiOA+f6pSgEqjCyiTgEglC2+SgE9oKkn
+RgC6+GknRgCt4F85SgCIAByvKIAB0vKIABBCAABNGAgjTA68SAsrSAunRIABBCAABNGAmjTAg9SAqqSA0nRNEAg/S2f8kR1xKo+SMABCMAB2rKMAB4rKNEA8
++SnqI8wR+hHuwRMABCMAB+rKNKAqlRoeisSpeyjTBmhG+f6qS1xK2+SMABCMAB+0KMABg1KMAByzLNGAwpSgiHspSB8jTB8jTMABCMAB4zLMABsiKNGA0/Sn
+qI0xRt8HmxRB0/SMABCNGAgjTnqI4xRt8HqxRB+vKMABCNGAkjT+f0rS4gOgiG2fkmRMABCNIA0kToegtSpewkTiwCwkTkhOmwKMABCNKAmkToektSgVw8S9
+hC0kThxHqjNkhOqwKMABCNIAqkToeotSgV08S9hC4kTkhOuwKMABCMABENIA2mRoeutSpe+kTB2jT1xKigTMABCNIA6jTjb0hNgY0kTikG6jTr+Bg/SMABCN
+EAqlTB2tSB2tSMABCMABENEAknR1xKwgTzzH+kTMABCNIAokToeguS2fonRpewlT1xK0gTMABCNKAskToekuS2fsnRpe0lT1xK4gTBmzSMABCNGAwkToeouS
+v4MshTw4MshTMABCNGA4hToesuSBwhTBwhTMABCMABy1FNGA6kToeyuS3hO2hT4hO2hTMABCMABEMABMMAB81FNGAklToe8uSgVgiT9hCgiTMABCMABi2FMA
+B2jDMABm2FMABwkONEA8mToeovS2fwoRMABCMABEMABs4KMABghOMABihONCAonTm5BghTMABCNGAmhTsU6iT7DsiT8ZgmTMABCNMAsnT+f0uSm5BsnTyuBs
+nTjqKsnTq9FsnT3YsnTMABCNMAwnT+f4uSm5BwnTyuBwnTjqKwnTq9FwnT/9CwnTMABCNEA4nT+9Cq8S+f8uSMABCMABujDESB4Bs4F0nOAB6nTgE72I2hTg
+EBsjTgEBsjTgEsnI6nTgE8ZymTgEB2jTgCt4Fk/SQEQB4Bs4F2nOAwiO8nTgE72I4hTgExiOujTgEyiOujTgEsnI8nTgE8Z0mTgEt4Fm/SgCEIBYs4F4nOAw
+iO+nTgE72I6hTgEt4Fo/SgEEKBgBs4F6nOAwiOgoTgE72I8hTgE/gG6lTgEt4Fq/SgCEIBYs4F8nOAp5FioTgEzzH0nTgEt4Fs/SgCEGBQs4F+nOAp5FkoTg
+Et4Fu/SgEEMBoBs4FgoOAp5FmoTgEzzH4nTgEsnImoTgEB+mTgEt4Fw/SgCEMBgBs4FioOAp5FooTgEzzH6nTgE6iOgnTgCBgnTgCt4Fy/SgCEKBYs4FkoOA
+p5FqoTgEzzH8nTgE6iOinTgCt4F0/SgCEQBoBs4FmoOAp5FsoTgEBknTgEBknTgCBknTgCBknTgCBknTgCt4F2/SgCEMBgBs4FooOABgoTgE/lGgoTgCrpKm
+nTgCsU6lTgEt4F4/SgEIABBCAABNMA4oTAyiTA0oTAwiTA4wRA4jTAsnTIABBCAABNOA+oTA4iTA6oTA2iTAskTAskTA+jTAynTIABBCAABNGAkpTA+iTAgp
+TA8iTIABBCAABNIAqpTAkjTAmpTAijTAqlGIABBCAABNGAwpTAqjTAq/SA+oTIABBCAABNEA2pTAwjTAw/SIABBCAABNKA8pTA2jTA2/SAqpTA8kTAwoTIAB
+BCAABNKAiqTA8jTA8/SAwpTA2oTA2oTIABBCAABNIAoqTAikTAigTA2pTA8oTIABBCAABNMAuqTAokTAogTAipTAipTAipTAipTIABBCAABNIA0qTAukTAw/
+SAopTA8nTNEAwkTsUkmT7D2lTNGAykTtI4yRisL4lTsUmmTMABCNCA8qTB0kTMABCMABKMAB2DMAB+7DNKA6pT0LigTm5BirTs6BglTyuB6pTjqL0qTMABCM
+ABENKAgqT+9C+/Sm5BorTs6BmlTyuBgqTtGgqTMABCNIAgxS+9CigTg+CsrT7D+qT0U4/SMABCNGAkxS+9CmgTg+CwrT7DirTMABCMAnlJs7LMABu7LNGA8r
+TgiHoxSmJ2hTm5B4rTMABCNEAwxSgiHsxSmJ6hTMABCMAB47LMAB67LMAB87LMAB+7LMABg8LNGAirT+9CghTgVonTyuBqsTMABCNGAmrT+9CkhTn5BgySw9
+CusTMABCMABENGAsrT+9CqhTm5B0sTmJyiTMABCNIAwrT+9CuhTm5B4sTn5BqySw9C0kTMABCNIAgtT+9CyhTg+C8sTsU8sTBm/CMABCNKAktT45MsmOB+pO
++9C2hTBgtTBgtTMABCNEA8rTw3M6hTB6hTMABCNGAmjT+9C+hTm5BotTjJqjTMABCNGAkvR+9CiiTm5BstT7I+jTMABCNGAujT+9CmiTm5BwtT7IikTMABCN
+KA4tT45MgnOrkOyqO+9CqiTB0tTB0tTMABCNGA8tT0L4iTrpKwsTzVkrTMABCHABAKAACCAACNEAmuTmJgkTzzH0tTMABCNIA+vR1xKqpTzzH4tTB+sThnI+
+lOMABCNIAokT1xKupTzzH8tT6kOitThnIimOMABCNGAyuTzzHguTueypTBOMABCNIAwkTue2pTzzHkuTBqtT9kOSMABCMABUOAw4CwtTBNEAytT4ZwjT5Zwj
+TMABCNEA8kT1xKiqTzzHwuTMABCNKA6wR1xKmqTzzH6tT+9C4jTm5BivTB+qTMABCMABqqGMABsqGMABs5NMABu5NMABw5NMABy5NNIA+sTgVyvTyuByvTlh
+ByvT7DyvTMABCMAB45NNMAktTgV4vTyuB4vTgY0uTB0uTBwnO7D4vTMABCNIA0uT0L8kTt6B+zNu6E+zN7D0uTMABCNGAstTgY8uT7D8uTkhB4nOMABCNEA8
+uT+9C6kTB02SMABCHABAEIBwhBiEDA0YFgoGBDgkCBFgoGEMBoiBiEBA0YDgoGBBgkCBDgoGBswTgkCBowTgEDAAA6tTmvTyBDAAAwwTovTRMABugMEqB3No
+HjnCm6RAgmG48RgI/oBm6RgI+iCk8RgI7DmwTgEiEmwTgCxlBmwTgCBmwTgCBmwTgCBmwTgCBsvTgCsdmwTgCBsvTgCiKFgEBHgExC6uQgwBB6pSgEBmwTgE
+o9FsvTgCByhTgCB2sTgCEQBgCBy2SA4vIm8RgE5vIs8RgEBy2SgE6vIm8RgE7vIs8RgE8tLspKgE7DowTgEEIlmOwB+qCq6RAibw1RgIxCywTgIxlBqwTgEC
+AACDAAAE0vTCCAAINGA6wTuiC28R+iCw8R4gGioRMABCNEA+wTuiC68RibmoRMABCMABigKMABs7NMABu7NMABw7NNKAowTBowTt6B2vQBowTu6E2vQ7DixT
+MABCNCAswTouGWMABCMAB67NMAB87NNKA0wTymO0wT9oKiwQzmO0wT6+GiwQ7D0wTMABCNKA4wT5vI29RinC83SmpBw9R7vI29R8tL2qKMABCMABm8NMABo8
+NNGAgxTt6BuwQzmOgxTu6EuwQMABCNIAkxTinCo4SmpB89RuiCi+RBmyTMABCMABy8NMAB08NNEAsxTo9FsxTxC6wQMABCNIAwxTinC04SmpBo+RuiCu+R8t
+LurKMABCMAB+8NMABKNGA4xTinC84SmpBw+RuiC2+RMABCMABm9NMABo9NNGAgyTo9FgyTxCuxQgYqvTMABCMABw9FMABw9NMABy9NNIAqyTo9FqyTxC4xQg
+Y0vTmYkzTMABCMAB0rDNGAg7S/oBi9RxCyzTw6B2kDMABCNGAk7So9F0yTtqHiyQw6B6kDMABCNGAo7SBmtSw6B+kD7DyzTMABCNKAs7SinCg6SBu9RgYmwT
+vyL8yT0NwtSMABCNIAgzTinCk6SynOy9R+fw7SgYqwTMABCNIAkzTinCo6SjnC29Rw6MkzTq9FkzTMABCNIAozTuiCmgSgYywT60Ig2Dr+BuuTMABCNKAszT
+inCw6SmpBkgSuiCqgSgY2wTBwwTMABCNEAugSBugSBugSNKAyzTo9FyzTxC00T7Ds0TjnCu+RBmqTMABCNCA2zTjnCy+RMABCNKA6zTuiC4gSknC4+RxC80T
+7D00TjnC2+RMABCNMA+zTx2CszQ7D40T2M6+RgmG+/R8DyqT/oBw+RMABCNGAi0TxCk1T7D80TjnC++RMABCNGAm0TwnO0uS7Dg1T2Mi/RMABCNKAq0To9Fq
+0TxC4zQ7Dk1TjnCm/R/oBm/RMABCNGAu0TwnO8uS7Do1TjnCq/RMABCNEA01TwnOgvS7Ds1TMABCNEA41TwnOkvS7D20TMABCNEA81TwnOovS8D60TMABCNG
+Ag2TwnOsvS7D+0TuiC8hSMABCNCAgiSwnOwvSMABCMAB24FNCAo1TwnO2vSMABCNCA42TwnO6vSMABCMABkiDMABmiDMABwnKMABynKMABsnMNCAo1Qx2C82
+TMABCMA3iEENGAu1Qx2Ci3T7Dg2T7nO0sTMABCMABu3TNIA6xT3gDsxT9a80RkW6sTt2Co5SMABCNGA+xT9ag1RkW+sTt2CmzTMABCNGAiyT3gD0xT9ak1Rp
+5Gw5SMABCNEAmyT9ao1Rt2CuzTMABCMABEMABKMABIMABKNGA4yT3gDkyT9a4yTp5Gg6SMABCNEA8yT9a8yTt2C+zTMABCMABEMABKMABIMABKNQA64T79G6
+tSBw4TBu3TBu3TBu3Ts6ByyTyuBo0TBy0TMABCNEA+4T79G+tSosLw4TMABCNGA23TxlBiuSyS6yTyuBw0TMABCNGAm5T79GmuSB84Tw9Cy3TMABCNIAq5T7
+9GquSqpOg5T3gDy3TB44TMABCNGAu5T79GuuSqpOk5Tw9C23TMABCNIAy5T79GyuSqpOo5Tw9C63TspOg5TMABCNEA25T79G2uStIs5TMABCMABcNGAw4T/h
+HghT5cwlRBw4TMABCMAB4+NNGA24T79GivSuiC0lSB45TMABCNIA64T79GmvSjnCsjS/oBsjS1pO85TMABCNGA+4T79GqvS+fuhT1pOg6TMABCNGAi5T79Gu
+vSjnC0jS1pOk6TMABCNGAy6T79GyvS60Io6TB81OMABCNGA26T79G2vS60Is6TA26TMABCNGA66T79G6vS60Iw6TjFs3NMABCNKA+6T79G+vS4Z06TyuBs2T
+7Ds6T1pO06TMABCMAB6/NMABi/KMABs5KMABwxLNEA+5T+fuiTw6B+mRMABCHABACAACIABBNGAo6TAuySA+oQAEIABBNEAs6TAyySAICAAECAAKMAB8lONI
+Ao5T8hHkjTvtIkjTyuBu3T7Du7TMABCMABimONIAu5TrZ66TB0qSogCi8T7D07TMABCMABomONGAg7ThgCmzSs6B2pQ+9BcMABCNMA45T8hH0jTsqIm+SvtI
+0jTuqIm+SyuB+3T7D+7TMABCMABENKA+5T8hH6jTBwzS3Ys+SyuBk4T7Dk8TMABCNMAi6T8hH+jTp5Gw+SvtI+jTBw+SyuBo4T7Do8TMABCNEAy7ThgC4zS+
+9BuBNGAs4T8hHkkT+9BwBs2CmBMABCNKAs6T8hHokTp5G6+ShgC+zSyuBy4T7Dy8TMABCNKA04ThgCi0SvtIskTp5G++SyuB24T7D28TMABCMABENMA64Thg
+Co0SvtIykTp5Gk/SyuB84T7D88Ts2CyBMABCMABUMABoBMAB0tMNCA49T9hH6tMMABCNEAw8ThgC8tM9hH+tMMABCNEAs5ThgC60S9hHiuMMABCNCAk+T79G
+43KMABCMABmoONKA+8TB+8T7D49T86E08To9F+8TtqHg+TMABCNEA27T7D89TB89TMABCMABwoONEAo9TBgqS+f4lTEMBgBs4Fs+OAqjCy+TgEglC26TgE8D
+69TgC9Vu8RgCt4F81TgEEaB4Cs4Fu+OAo4J67RgEqjC0+TgEglC46TgExzC67RgE2zCg8RgE5zCm+TgE3zCm+TgC4zC89TgC9zCo6TgE+zCo6TgEhhGs9TgE
+t4F+1TgCEWBoCs4Fw+OAo4J87RgEqjC2+TgEglC66TgExzC87RgE2zCi8RgE3zCo+TgE4zC+9TgCg0C2+TgCh0C2+TgEt4Fg2TgEEUBwBs4Fy+OAqjC4+TgE
+Bw9TgEBw9TgCBw9TgCglC86TgC2zCk8RgC3zCq+TgE4zCg+TgCt4Fi2TQESBoBs4F0+OAB44TgEB44TgEBs+TgEBs+TgCBi+TgCBi+TQB26TQt4Fk2TQIABB
+CAABNIAk/TA+4TAwqSA49TA88RIABBCAABNIAq/TAk5TA2qSAs8RA+9TIABEIABGIABIIABBCAABNGA2/TAw5TAirSA48RIABEIABGIABIIABKIABMIABBCA
+ABNIAmgUAg6TA+7TAo9RAo9RMABk/KNEA++T/hHunTo4Js9RMABCNIAi/T/hHynTnyG8/To4Jw9Rp9Ew9RMABCMABINEA89TrZigUnyGigUMABCMAB2qONIA
+u/T/hH+nTr+Bi+TvrO84R/5BouTMABCMABo/KNGA0/T/hHkoTo4Ji+RBi+RMABCNGA4/T+iCwsSy6Cm+RqsOm+RMABCNEAohU/hHsoTo4Jq+RMABCNEAk9TB
+u+RBu+RMABCEM7zBgCBkgUABg9SgE1D8vTgEBg8TgEBg8TgIB04TgIHABAESBgIB40MAB44TggCzsOk8TgE0sOk8TgIBk8TgIBogUgIBogUgCBihUgCBBggB
+DAAAGqgUACAAEMABirNMAB6rOMAB8rOMAB+rONIAq/TB2gUBmrGBwhU/yBg7MMABCNIAu/TjtO6gUktOqrGltO0hU/yBk5OMABCNKAy/TjtO+gUBurGltO4h
+U/yBo5O7W4pRMABCMABssONGAkhUBYBkhUyO+rNNIAmhUrtOaotO2rGltOmhUyOgsNMABCMABGMAB2sONGAigU0Si2MBuhUBuhUMABCHABACAACESBkBs4F4
+iPAB4gUgEB4gUgCB4gUgCo1I2hUgCB4gUgCB4gUgCB4gUgCt4Fo6TgCIABBCAABNKAojUAi9TA6tKA2/TA2/TA+iUNCA+hUB4/TNCAsjUntK8sPHABANGA4g
+U5Z+/T4ZmjUzV4gUMABCEKBUs4FqjPABijUgE8hHoiUgCsjKoiUgCt4F66TgCEKBUs4FsjPAguOkjUgEvjEqiUgC0lDqiUgCt4F86TgCIABBCAABNIA8jUA2
+9TAqjUAwiUAwiUIABENGA4mOp4I4mOmzD4mOB4/TMABCNGA4iUB+mO8W8mOB8/TMABCMAB89FNCA+iUmD4gUMABojKHABANCAwkUt8EgpPMAB0mOHABANCAk
+5K+iCiwSMABCNCA6kUBo5KMABCKAAk9JESB8Bs4F2kPAqnN0jUgEm5B6jUgC7D6jUgBBmkUgByuBmkUQv2DwjUwBs6Bk9JgCt4Fm8TgREQB8Bs4F4kPAqnN2
+jUgE7D8jUgCm5B8jUgByuOokUgBv2DyjUgCs6Bm9JgCt4Fo8TgRESB8Bs4F6kPAqnN4jUgEm5B+jUgC7D+jUgByuOqkUgByuBqkUQv2D0jUwBs6Bo9JgCt4F
+q8TgRESBYs4F8kPAqnN6jUgEm5BgkUgC7DgkUgB8rIskUgByuOskUQ54FkkUQv2D2jUgBt4Fs8TgCIABBCAABNQAslUAm/TAg7CAqjUAkkUA+kUAwjUAgkUA
+BCAAQIABBCAABNOA0lUAu/TAo7CAyjUAskUAmlUA4jUAokUIABBCAABNSA6lUA0/TAu7CA4jUAykUAslUA+jUAukUAMAukUIABBCAABNQAgmUA6/TA07CA+j
+UA4kUAylUAkkUA0kUA0kUNGA2kUmuOolKmYslKpe2kUMABCEgBB3BB2jUA8ZkkUgEBkkUgBhEkkUgBr/FkkUgB73CkkUgBBkkUgBz3LkkUgBBkkUgBB2jUgB
+B2jUgEB2jUgEBkkUgEBkkUgBBkkUgBBqkUgBKAAukUKAA8BEUBoDs4FimPABikUgEBwkUgCBwkUQB8jUwBBwkUgEB2oOQBikUwJySGgCt4Fy9TwbEcBgCs4F
+kmPAB8lUgEBkkUgCBkkUgCBskUgCk5JykUgBB0kUQB0kUQB0kUQg+C2jUwDBykUgEB2jUgEBkkUgEt4F09TgCEOBoBs4FmmPABgkUgEBgkUgEBmkUgEBmkUg
+Cz1F0kUgCt4F29TQEQB4Bs4FomPABo4TgEtvOo4TgIuvOokUgIqvO2kUgCyuBokUgC7lJokUgCt4F49TgCEOBkBs4FqmPAuoNqkUgEpTqkUgCB4kUgCB4kUQ
+BuwKwBt4F69TgIEKBYs4FsmPAp5FymUgE8DqlUgEo1IqlUgCt4F89TgCIABBCAABNMA8mUA2gUAq6EAykUA2mKAymUAglUIABBCAABNaAinUA8gUAumUA4mU
+A4mUA0lUAklUAaAaAaA+mUAklUA+mUA4mUIABBCAABNEAonUAihUABCAAgBIABBCAABNOAwnUAqhUAqnKAqnKAmnUAylUA4yRAklUIABBCAABNMA2nUAwhUA
+snUAqlUA4lUA4lUABCAAqhGIABBCAABNIA+nUA4hUA6nUAymUAymUNIAujUA4hUAujUA6hUA+0SCAACNIA4mUonEo1S3Y4mUt6Bi1SyuB4mUMABCNIA8mUon
+EylR3Y8mUu6Em1SyuB8mUMABCNIA6jUm5BkiUw0H6jUySmiU+hHq1SMABCNOAknUonE6lR3YknUu6Eu1SyuBknUBokUuhCOySqiUMABCMAB20INGA61SthCi
+8S7DkoUsjK+9TMABCNKA+1SthCm8SBk4J7DooUrxGi+TsjKi+TMABCNEAynU5+CmwRwXynUMABk0JNMA2nUonEsmRmYohRBwrIrnE8xQ7rKwpQpT2nUMABCN
+GA6nUmYshR++C6nUrnEgyQMABCKAA2zQHABAKAACCAACCAAIEOB4B5gCujUA6gCooUgEBoyLgEBymUgE2gCujUgEghCymUgE/gCipUgEEEBgCBCAphHkpUgc
+HABAHABACAAECAAICAAMCAAINEAsnUB4oUjF49TMABCNEAoqU21Fo5QBGMAByhJNCAsqUokMgiJMABCNGAkiJthC43PBk7PiEipUMABCNGA0qUokMoiJthCg
++S+rD4kRMABCMABMMABOMABQNEA+qUokMyiJ+rDilRMABCMABk3JMABkrNMAB4vOMABi4FNCAqrUntKg3PMABCMABgwOMABy3JMAB03JMABmwOMAB43JNEAs
+qUthCk/SBwnUMABCNEAypUthCk5PBypUMABCHABACAACMABisUMABw8IMAB4lJMABikKMAB+lJMABmkKMABmkKNEAmrU21F25SBQMABCNKA2sUthCigTh1E0
+qUoxGu+IBuoUB0qUMABCNGA6sUthCmgTh1Es7ToxGy+IMABCNEA2oUntKq5P5Z4lRMABCMABk5JMABm5JNGAkBthCygT5ZgmRuxC+oUMABCKAA+4KFCAIBg0
+IAEIBgBAi/IAACgEoYipUgEqnLisUgECAAo3JCAAIMABytUMABs+IMABq+INIAusUj/H+lMtyOu0IoYupUqnLusUMABCMABunJMABmiPNEAiuUvrDq9PxC4t
+UMABCMAB4hNMAB+hNMAB8hNMAB8hNMAB25JMABouFMAB2mCMAB6pFMABusFMABwsFMABg8FNMAwtUthCoiTvXwtUtxKwtUuxK2gRtwJquUBq9PMABCMABi7J
+MAB89JMAB+9JNGA6tUonEq8SBu+PmzE6tUMABCNGA+tUthC2iTonEu8SBu+JMABCNEAmrUthC6iT5ZooRMABCMABm+JMABo+JMAB47JNEA4vUthCkjTB2tUM
+ABCMAB+7JNEAyuUthCqjT7DyuUMABCMABy7IMABw2INEA6uUthCyjTBihRMABCMABkuFMABomJMABw8JMABy8JMABm/JMAB28INIA2wUthCikTsUkwU+rLqv
+UBusUMABCMABw+JMABqnCMAB40INGA0vUthCskT21FggR4rJy/TMABCMABgnJNGA6vUonEq+SziMuiJi3J2DMABCNKAqxUBitUonEu+S/pD0tUgqD0tUyuB+
+vUMABCMABw9JMABu9IMABwxUMAByxUMABylJMAB+0FNGAuwUthCmlT4sKywUBoxUMABCNIAywU5+Cm5Rw9C4wUBw9KthCqlTMABCNMA2wU5+Cq5Rw9C8wUBw
+EnhB6pUthCulTm8IwxUMABCMABkyUMAB6rUNEAqyUthC2lTBqiKMABCNEAuyUthC6lT/tNywUMABCMABquCNGA0yUthCgmTixJqwUptKqwUMABCNEA4yUthC
+kmT16B0jKMABCMAB++JHABAEaBggBthCqmTAm5BJgkMjnCu8SgEB0/TgIB0/TgQ19LsmTgQBsmTgEBLgE1DshUgEB0kRgEBogUggBBHgUBkgTgICAACEGBIm
+GmhUAyuB4xUgCxCBgCDAAAm+K6xUAEEj1OQB+tUABkzUgECAAGCAAOMABg6IMABi6IMAB+5IMAByzUMABypJMAB6/IMAB+vKMAB2iKNGA+zUonEihT32D85I
+7wK+iKMABCMAB2iKMABgiJNEAm0Uz0JynTthCuhQMABCMABuwKMABgjKNIAsyUthC6nT6wK2nK7wKwjKoxGioUMABCMABghJMAB6gJNcA20UthC+hQonE6hT
+xlBsyUixJsyU/xKsyUgyKsyUhyKsyUiyKqzU0Su7JgxJqzU65J6yU4jNgxUqcsyU2tKsyUMABCMABwiJMABuiJMABoiJMAB+hJMAB4hJMAB2hJMABu5IMABq
+hKMAB6gJMAB8gJMAB0gJNUA8oT5+C48R+rD0vRonE0iT9wJk0U/pDsgL3pD4tJgqDsgLjsKs2KksKi0UlsKi0UMABCNQAgpT5+C88R+rD4vR/pDwgL3pD8tJ
+gqDwgLjsKwzUksKm0UlsKm0UMABCEGBgKltH89MA1DkkUggEn2OBgEDAAAyqCu0UANQAw0UtIulNipOy1UjpOw0UkpOw0UlpOw0Us6B0vUyuBqxUmpO0xUMA
+BCNIA00UtIylNigCuyUgVuxUxkD00UMABCNGA40UtI2lNjnCq/S1pO61UMABCNGA80UtI6lN1mEgwUyuB21UMABCMABENEAi1UtIgmNosLy1UMABCNEAm1Ut
+IkmNs+Bo2UMABCNGAq1UtIomNmvIs2U6pOgyPMABCNEA62UtIsmNBw2UMABCNGAy1UtIwmNmvI02UA+2UMABCNGA21UtI0mNmvI42UjF0zOMABCNEA61U79G
+msTtI4mNMABCNGAm3Uu6EkxUt6BixUo+Fm3UIABgxUEGBMs4Fk3PABk1UgEt4F0uUgCEGBQs4Fm3PAvCEgEt4F2uUgEEIBYs4Fo3PAvCGgEhhGm2UgEt4F4u
+UgCIABBCAABNEA43UAyxUAu3UIABBCAABNEA+3UA4xUASIABBCAABNGAk4UA+xUAYA42UNCA62UwZaMABCMAo3No4UMAB4lLMABysPEKBgBs4Fm4PAp1FqyU
+gEh8Ki2UgEBk3UgEt4F2vUgCIABBCAABNIA24UAwyUAwyUAo2UAq3UMAB8sPMAB+sPMABuyUNGAy3UyrB64UsU64U8Ds4UMABCNIAi5U78Ew4UyrB+4UsU+4
+U8Dm6IMABCMABk5UNIAo5U78E24UyrBgxUsUgxU8Do6IMABCNGAg4UyrBo5UsUo5UBg4UMABCNIAk4UtIwuT7W05TyMg1Tz+F0uUMABCOABo4UBOABy5UBNC
+A05UBs4UMABCMAB4zPMAB+hPMABgiPEMBgBs4F45PAkWw5UgEw9E24UgC88E24UgCB8zUgEt4FoxUgEEMBgBs4F65PAkWy5UgEw9E44UgC88E44UgC13O+zU
+gEt4FqxUgEEMBYs4F85PAkW05UgEiE64UgC88E64UgChhG64UgCt4FsxUgCIABBCAABNKAs6UAm0UA65UAg5UAg5UAgzPIABBCAABNMAy6UAs0UAg6UAm5UA
+m5UAqsIA60UIABBCAABNKA46UAy0UAm6UAs5UAs5UAs5UHAx8FACAACCAA+yKNAAggSMABCMABukOMAB21PMAB41PNCAq7U1iG+zOMABCMABENCAo3UzyCSM
+ABCNCAs3U2Xu0OMABCNEAw3U2Xy0OBw3UMABCNGA03U1iGw0OzyCenkG47UMABCMAB2xGMAB4xGMABINGAm8U1iG60OzyCoBnkGi8UMABCMAB8gPNEAk4U1i
+Gg1O2Xm1OMABCNGAw8U1iGk1O2Xq1Ot2C+2UMABCNIAo1OkWo7U7Di8UBq8UA08UMABCNGAs1O7Dm8Ut4Ou8UA48UMABCNIAw1OkWw7U7Dq8Ut4Oy8UjFu5O
+MABCNCA07UB62UMABCNGAk9U1iG41OxC68U0SqzQMABCNCA87U5sHsyUMABCMABENCAu9U5sHyyUMABCMABo+NNEA09U5sH4yUkWo8UMABCNIA8yUBonPySy
+3UkWm9Ut4Ou9UMABCNEA89UvIgzUkWq9UMABCNEAg+UvIkzU86Eu3PMABCNGAk+UvIozUkWy9UiEy9UMABCNKAszU54O4nPySi4U8Z88Ut4O+9UAo+UMABCN
+KAwzU54O8nPySm4U8Zg9Ut4Oi+UjF+6OMABCNCAk9UBq4UMAx8FCNEA0+UxwC+/T4pD87UMABCNCA4+Uo1Ig8UMABCMAB6+UNCA++U3nCiEMABCNCA84Uz2B
+m0UMABCMABEMABGNCAi7UBg/SMABCMAByhUNCAo7U5sH00UMABCMAB4hUNIA+8UBq+UBq+UnyGk/Ur+Bw5UMABCMAB4pPMAB6/UMABqzFEIBYs4F2/PAB65U
+gE7Du/UgEt4Fm3UgCEIBYs4F4/PA05O85UgEhhG2+UgEt4Fo3UgCIABBCAABNGAogVAi6UAi6UA2/UIAB43NNCAg/U1DyqPMABCNCAwgV1D2qPMABCMABIMA
+BKMABMMABOMABMMABOMABQNCA2/U7DwgVEGBQs4F6gQAtI6gVgEt4Fq4UgEEIBYs4F8gQAB8gVgE21F8gVgEt4Fs4UgEIAByJIABBCAABNGAuhVAo7UAkhVA
+khVNKAwhVBmhV12Gw7Up/LshVBshVosLshVMABCHABAHABANCAg/U4vMkrFMABCMAB6rPNCAm/UBm+NMABCMABgsPMABisPNEA6gV5/Lk5Ps0LwrHMABCMAB
+osPMABqsPMABssPMABusPMABwsPGGBEBABCBEE1BBgHBkhUAAByiVAggBBCAgEBkiVBgCBkiVBCBkiVBCBkiVBCBkiVBCBovUA4BBovUAgEByiVAgEByiVAg
+EByiVAgEBovUAgEBovUAgEBovUAgEBovUAgEBovUAgEByiVAgEh6CmgVAgEBmgVAgEosBmgVAgEBovUAgEpNs9UAgEByiVAgEBkiVAgECAACNEA08U+f63T3
+YwkUCAAm6TNEAyhV/Yy2U7DsiVMABCNIA2hV/Y22U7DwiVhZ4sOB2hVMABCNOA6hV/Y62U58NilC0Su8NBKz2Bq4UBwkPB6hVMABCMAB86NNKA0gVBgiVBgi
+VBojVBijV7DojVMABCMAButPNEAyjVz+F24Um9NmiVMABCNEAqiV+hHivT60I6qUMABCMAByoPTGAIB//////DAB//////DABA///fGCAEBCEGBYkCqiVAgE
+qiVgE4rBqiVgEECBAjFusRAEGBQ72I+9UAjpC0iVgE7D0iVgCGIAEBCBEBIBQEEBQ0Ss9TABggVgEEGB4F0Uu3MAl4E0iVg0Cm5B0iVgEEGBMs4FikQABiiV
+gEt4Fy7UgCIAB4MCAAIMABs/JNGAojVB24MB24MBEMABCNCA4kVBIMABCNCAM8WsiVMABCNEAQ6zB2iV7DwiVMABCMABopPNKA2iVz2B2iVhhM2iVihM2iVj
+hM2iVB2iVMABCECBEmD6jVAEABQEABQEEBIyMgkVAzMgkVgCFEAgBub0/UAByxUAEOBoErbikUABqgVggBltHytNgEiX83RgEBu/UgE0lDu/UgEACgEEEBQr
+bBA1DMgECAAENCAwgNv/H6hNNKAsjV72IsjV3YsjVyuBsjVhhMsjVihMsjVMABCNKAwjV5ZwjV3YwjV4ZwjVyuBwjV7DwjVMABCNKA0jV5Z0jVyuB0jV4Z0j
+V3Y0jV7D0jVMABCNKA4jVyS4jVsU4jV7D4jV72I4jVhhM4jVMABCNCAsmV72Iu6MMABCNKAwmV72Iy6MySqgV8D86M3YmkVsUmkVMABCMAB+oJNCAskV72I4
+6MMABCNKAqkV5ZqkVsUqkVBqkVz+FqkV7DqkVMABCFCAIiXm5RAEEBQA04JAACgENEA2lVj/Hm/MiXq5RMABCEIBgKltHqvNA1Dy1UggE/oBg1UgEjE2hVgE
+NCAonVBmnNMABCNGAsnV39OqnN2nCovT8DyzNMABCMABINEAwnNiX65RBi1LMABCNEAqmVv/GqtNB0vNMABCEQBYv0C0mVAmEgnVgB7DgnVQyhCqmVQBqmVg
+CBqmVgCBqmVgCBqmVgCGGAEBABCBEECBEBumVAFCAIyS6hVAFCAI5mE8hVAEWBwCAEAACgEzwD0mVgEs2K0mVgCt2K0mVgCu2Kq8UgCv2Kq8UgIw2K0mVgIx
+2K0mVgCsU0mVgCA0rJgCFCAIByrJAESB4BAIAAGgEyuB4mVgEB4mVgCB4mVgCrvJ4mVgC+5B4mVgCA4rJgEACgEEUBoCB6mVAB6mVgCBw8UgCB6mVgIzwD6m
+VgC8D6mVgCv2D6mVgCB6mVgCBw8UgCA6rJgKFGAQjFy8UA1uK8mVA2uKy8UAFCAIBoiVAFCAI5uKqiVAEwCB4Gw6BinVAAGgCzwDinVgIs2KinVgCt2KinVg
+Cu2K48UgCv2K48UgIw2KinVgIx2KinVgC6uKinVgCu/JinVgC8+JinVgC3gKinVgCiEinVgCh/JinVgCt/JinVgCm9JinVgCo9JinVgCu9JinVgC69JinVgC
+n/JinVgC5/JinVgC6/JinVgCi/JinVgCj/JinVgCygKinVgCk9JinVgCl9JinVgCp9JinVgCq9JinVgC//JinVgCggKinVgCl8BinVgCj9J8mVgCs9J8mVgE
+AisJgEAEgEACgEBinVgEBinVgCEoBsrHwGySuiVAi8FHgEBo8UgEBo8UgEBqoVgEBuiVgE32DagEBqmVgMBqmVgC6jIqmVgCmG22UgC8WqmVgCub2iVgEBLg
+IBNgEBgsNgEhrHqmVgEBqmVgCxCg6TgCu/NskVgcEQB4BonE61TAthCi8TgEorKi8TgEq+Oi8TgE5mEwiVgE+5BsmVgEqvJsmVgCrvJukVgCHABAHABACAAB
+CAAmyNCAAICAAIGEAEBABCE4DBoiHBwsJABo2TggDBwsJg0DBo2TggDBwsJg0DBo2TggDBiuDg0DBuzRgMBwsJgcBo2TggDB0sJg0DBw8TgoBBcgkMBkoFgk
+BBwsJgQBo2TggDBwsJg0DBo2TggDBwsJg0DBo2TggDBwsJg0DBo2TggDBUg0DB87JgsDBwsJggBBo2TggDBiBg0DBytKgoBBwsJgkLB6tDggDBq8MgQBkgVg
+0CBwnVg0CB2mVgEB8EgEBo8Mg8CBkFgMB2mVABkFgEB2mVABgjVgEBgjVgEBwoFgEBwoFgGBuoFgGBioFgEBooFgkBBgoFgUBegcBQgcB+tDgcB8gKgkBBgj
+VgYBgjVgEBgjVgEBgjVgEBgjVgEBgjVgEBgjVgEBgjVgEGCAEBCNCAilVkrHgnVMABCMABmgNNEAkoVB8nKiXqsNMABCNEA0pViXusN9SonCMABCNCAsoVBk
+hTMABCMABujVNCAyoV6+GmjUMABCMAB0iQMAB2iQMABuiQMAB6iQNEA+oV4V8hQ8D+oVMABCMABomENCAwqVv/GkwNMABCNCAopVv/GowNMABCMABy+MNCAu
+pVltH4yNMABCMAB0pCNEA0pVltH+yNB8lVMABCMABsqCNCAmrVBglVMABCNIA+pVp1EgpVBgpVw6BgpV9hPklVMABCNCAiqVB67NMABCNKAmqV/hPopVw6Bo
+pVBgoV9hPg5U1xKymVMABCNEAqqV0S6kUBosUMABCNGAuqVB64L0NilUB84LMABCMAB04LNGA0qV0SklU0NolU7D8rVMABCNGA4qVonEo5Tp1E4/UB4qVMAB
+CNGA8qVuH2wRB+7QBk1HMABCNEAgrV9V49KBiqVMABCMAB0rGMAB0rGNGAorVuHixRBg+Kp1EqqVMABCNEAsrVuHmxRB21HMABCNCAwrV9Vo+KMABCNCAgtV
+9Vs+KMABCNEA4rVBw+KBkzJMABCNGA8rVBozJ3iPm2H1xKooVMABCMAB8yHNGAutV30Lu2HthC6gUz0J6gUMABCNIAmsVthC+gUtxKmsVg+Cg+R41LmsVMAB
+CMABmzHNCAssVpRynVMABCNEAwsVthCohUpR2nVMABCMABIMAB0nVNCAkuVpR+nVMABCNCA8sVpR27UMABCNEAsuVntKi6QviPw/JMABCMABuuVMABwuVNCA
+otVp1EqsVMABCMAB66JNEA6uVz0JmiUntKw6QMABCMABsyHMABsyHNEAivVthCuiUp1E2iVMABCMAB+xHMABq7KNGA+tVthC2iUzwD+tVqcqqVMABCMAB4yH
+MAB4yHMABm+KMAB6yHMABo1HMABq1HMABw6LMABy6LMABizHMAB66LMABkzHMABkzHMABkzHMABmzHNEA+uVB+gSB+gSMABCMABqzHMABqzHNEAmvV96BmhS
+09CmhSMABCNGAqvV96BikU09CikUz0JikUMABCNGAuvV+iCm8T9Vo+UBukVMABCNGAyvVuiCw8T9V4qVrkP0uVMABCNGA2vV+iCu8T9V8qVrkP4uVMABCMAB
+gwMNEAoxVB2tVB+uVMABCNGAgwVwkPixVxkPivVp1EglVMABCNGAkwVp1EmvVwkPiyUxkPklVMABCMABo3PMABo0HNGAswVvI8mVxCuxV0lDqyUMABCNEA8x
+VuiCu9T+iCo9TMABCMAB0gLNIA2wV8U4iOotOm7HltOwxVB2wVMABCNEA6wV8U8iOnyG6wVMABCNEA+wV8UgjOxtO+wVMABCNCAuyV8UkjOMABCNCAmxV8Uo
+jOMABCNGAqxV8UsjOtgNkvVxgNqxVMABCMABUNEAwxV8UyjOxgNwxVMABCMABSMABQNKA4xV8U6jO21F68Hw9EooV8DswVgY4xVMABCNGA8xV8U+jO21F+8H
+B8xVMABCMABmBNEAiyV8UkkOmlPiyVMABCMABkBMABiBMABq9HNCAsyV21Fu9HMABCNEA8zV4gNykOp1EwnVMABCNEA0yV4gN2kOq9F8yVMABCNCA4yV0Nst
+UMABCNEAo0VvIspV+iC0/TMABCMAB48HNIAizVvIypV7TgsJzsBizV0N2tUMABCMABq8OMABs8OMABu8ONGAszVvI8pV8/Fm0VB+9HMABCNGAwzV0NkuUBku
+U7Dq0VMABCMAB48OMABm9HMABs9HMAB83HMAB83HMABi9OMABk9ONEAi0VvIyqVBqxVMABCNEAm0V6+G4uP9oK6uUMABCMABy9HMAB09HNIAu0V+f+8Us6Bo
+yVsUqxV8Wo/HMABCNGAy0V+fi9U8Ws/HB2xVMABCNIA20Vs6BwyVsUyxV8W2xLipCwyVMABCNEA60V8W6xLomP+xVMABCMABgzBMABy9CMABy9CNEAw2VosL
+4vUp1EkqVMABCMABk4HMABk4HMABi4HMABm4HMABkyPMABw4HMABwvMMAByvMNGA41Vz+FosVBsgIzsB41VMABCMABuqINGA+1V+fu+UnyG42Vr+Bm3VMABC
+MAB25HMAB65HMABogIMABiiQMABMMABOMABgrIMABswMMABk6HNEA02VBwtUz6BwtUMABCMAB49PNEA62V4Z4jU6+GgsOMABCNEAq4V+iC2jUp1E+rVMABCN
+GAi3V+iC6jUn5G80Vv9M8zVMABCNKAm3V+iC+jUxCo4V0lDqyVsUg0V7Dm3VMABCMAB+/HMAB8/HMAB6zMMAB0gIMAB+zMNEA03VuiCykUxC24VMABCNKAk5
+VuiC2kUxC64V0lD8yVsUy0V7D43VMABCMABggFMABu7HMABorMNEAi4V+iC6kU86Ei4VMABCNGAm4VuiCklU+iC+kUubq1VMABCMAB20MMABm1MNIAu4VmpB
+mlUuiCslUgY41VmY61VMABCMABk1MNGA04VmpBslUuiCylUgY+1VMABCNGA44VmpBwlUuiC2lU61L65VMABCMABu1MNGA+4V5vI8lUmpB2lU7vI8lUMABCMA
+BONGAk5V+iC8lUxC+kUBwjUMABCNMAo5V+iCgmUmpBgmUoiCilUxCuyV0lDioVyuBw8UMABCMABy5MMABsqINGAw5VjnCikU86Es4VBq6VMABCMABk9HMABk
+9HMABk9HNKA65V4vIskU5vI4mU6vIskU7vI4mU7D06VMABCMABo9HMABo9HMABy9HMABq9HMABq9HMABq9HMABu9HNKAs6VuiCqnUgYs6VxCsmU9oKg1U6+G
++0PMABCNMAw6VuiCunUgYw6VxCqmUB2zV9VqpVrkPwvVMABCNEA06V+uLmlU/uLmlUMABCNIA46VBm6QBinU6oLg8VB8zVMABCNIA86V8uImnUBi2V6oLk8V
+5oPg0VMABCMAB8+HMAB8+HMAB8+HMABy3MNEAo7V79G0xU8uIynUMABCMABy3INEAu7V8uI4nU7oP02VMABCMABENEA07V63Iu5V7oPuqVMABCNCAk9V7oP+
+2VMABCMABowJMABqwJMABm4IMABswJNEAk8Vx/E4vTB4vTMABCNEAo8Vx/E8vTByoUMABCMABiuOMABkuOMAB2vMMABulIMAB6vMMABymIMABykIMABk3QMA
+Bo5MNIA+8VB+8V8D+8V8W+8V8uIopUMABCMABigIMABulIMABslIMABqlIMABolINGAs9Vt6Bg4Uu6Eg4U+f8lVMABCNEAw9Vt6Bk4Uu6Ek4UMABCMABENCA
+29VBq4UMABCEKBgBs4F8+QAyMi7VgE2N8wVgCzwBi+VgIt4Fs2VgBEUB4Bs4F++QA8Z89VgEzoB89VgCzzH89VgCBk/VgE26Gk/VgEBk/VgEB89VgEBg7VgC
+t4Fu2VQEWBoCs4Fg/QAyM+9VgE3+Kg9VgCojBm/VgCBm/VgEBm/VgEBm/VgEoY+6VgEBm/VgEzwBm+VgEt4Fw2VgBEGBMs4Fi/QAyMg+VgEt4Fy2VgCEGBMs
+4Fk/QAyMi+VgEt4F02VgCEGBMs4Fm/QAyMk+VgEt4F22VgCEGBMs4Fo/QAyMm+VgEt4F42VgCEQBgBs4Fq/QAzzHo+VgEqco+VgCo1Io+VgCBo+VgCBo+VgC
+hhGs7VgCt4F62VQIABk2PIABBCAABNQA8/VA25VAovNAw+VA4/VA4/VA4/VAw+VA07VIABBCAABNGAigWA85VAm1VA27VIABs2PIABu2PIABw2PIABy2PIAB
+BCAABNOAwgWAq6VAk/VAwwNAuwNAk/VAk/VAo8VNEA69Vp8Fm/V7DggWMABCMAB0qQNCAw8VBwsNMABCNEA8gWgrP0sNn5NygWMABCMABw4OMABq0JNEAs+V
+vIo2VinIghWMABCMABk8FMAB86VMAB+6VMABs9INCAwhWBkgWMABCEMBoBs4FqhRAs6MwhWgEt6MwhWgE9nIwhWgE/nIwhWgEt4F64VgEEIBYs4FshRAByhW
+gEByhWgEt4F84VgEEOBwBs4FuhRAB0hWgEB0hWgEB0hWgEB0hWgEikGw9VgEt4F+4VQEQBwBs4FwhRAxrP2hWgEyrP2hWgEzrP2hWgE0rP2hWgEikGy9VgEp
+TugWgCt4Fg5VgCEKBgBs4FyhRAzzHwgWgEue4hWgEtKwgWgEt4Fi5VgCEMBYs4F0hRAh3GygWgE88E0lVgCzzHygWgChhGygWgCt4Fk5VgCEQBgBs4F2hRAh
+3G0gWgE88E2lVgCzzH0gWgCBuhWgCBuhWgCB0gWgCt4Fm5VgCEGBMs4F4hRAh3G2gWgEt4Fo5VgCEKBUs4F6hRAh3G4gWgEzzH4gWgC7nI6lVgCt4Fq5VgCI
+AB0/FIAB2/FIABBCAABNGAuiWAo8VA2xNA8hWIABBCAABNKA0iWAu8VA8xNAwiWAwiWAs+VIABBCAABNMA6iWA08VAiyNA2iWA2iWAy+VAuhWIABBCAABNIA
+gjWA68VA0hWAg+VA0hWIABBCAABNIAmjWAg9VAqmVA6hWA6hWIABEIABBCAABNGAujWAo9VAymVAiiWIABEIABGIAB85PIABBCAABNIA6jWA09VAuiWAuiWA
+wnVIABEEUBoCs4F0jRAm5B6jWgEojB6jWgE7D6jWgEr+C6jWgEyrK6jWgEzrK6jWgEB6jWgEB6jWgEt4Fk7VgEEKBgBs4F2jRArkO6gRgEgV8jWgE9hC8jWg
+Et4Fm7VgEEMBoBs4F4jRArkO8gRgE+9C04VgE+R+jWgE/R+jWgEt4Fo7VgEEIBYs4F6jRA0Lg5VgErkO+gRgEt4Fq7VgEIABBCAABNGAqkWAk+VAmkWAwmQI
+ABBCAABNIAwkWAq+VAqhRAskWAskWIABBCAABNGA2kWAw+VAwhRAo5VIABBCAABNEA8kWA2+VA45VMABu/QMABsmKNEA6gW+9C6/QBwhRMABCNGAmlW0Li6V
+7DsvNBuiWMABCNEA+jW0Lm6V+9C85VMABCMAB+/QNEAkkWm5BslWyuBslWMABCNGAokWm5BwlWy6CwlW7DwlWMABCNKAskWBuiR+9Cq6Vm5B0lWyuB0lW7D0
+lWMABCNKAkjWgV4lWsU4lWjqK4lW/9C4lW7D4lWMABCMAB+vQMABgwQNEA4kWgVgmWyuByhWMABCNGA8kWgVkmWyuB2hWBgiWMABCNMAomW+fwtVm5BomWyu
+BomWiSywN/9ComWB6gWMABCNIAklW0Ls7VgVsmWyuB+hWotP+gWMABCNMAolWgtPqjR0Lw7VgVwmWyuBiiWotPihWmtPsiWMABCNOAslWgtPujR+9Cq7V0L0
+7VgV0mW9hC0mWotPmhWmtPwiWMABCNIAwlW0L47V+9Cu7Vm5B4mWBwlWMABCMABENOAinW0L+7VrkO8jR+9C07VpC07VoC07VgV+mW9hC+mWMABCNEA47V0L
+i8Vm5BinWMABCNGA87V0Lm8Vm5BmnWtCgrQMABCMABIMA+G0pQMAB0hIMAB2hINCAynW7T8pQMABCNEAumW+9Cs8VhSk+VMABCMAB8xQNMA8nWm5B8nWyuB8
+nWjqK8nW7D8nWrZ8nW/9C8nWMABCNQAgoW+fovVm5BgoWyuBgoWjqKgoW7DgoW/9CgoWB8/VotPyiWMABCNWA68V0Lk9VpC68Vm5BkoW9hCkoWiSkoWkS+uV
++fsvV/9CkoW5K0uVrSqvV0gBgvVMABCNMAgnWgtPilR+9C+8VgVooW9hCooW/9CooWoC+8VMABCMABmDNEAyoW+9Ck9VgtPolRMABCMABENCAgmW2jB0oWMA
+BCMAB6yQMABo6NEIBYs4F2oRAz4F0nWgEn5B8oWgEt4FmgWgEIABBCAABNGAmpWAgjWA6nWAipWESB4Bs4F+oRABkpWgEh5NkpWgEBkpWgEBkpWgEBkpWgEg
+YqxUgEz4F8nWgCt4FugWgCEIBQs4FgpRAgYsxUgEz4F+nWgCt4FwgWgCEKBgBs4FipRAm5BopWgE7IopWgEzzHgoWgEt4FygWgCIABBCAABNQAypWAsjWAup
+WAupWAupWAupWAupWA0xUAmoWIABBCAABNGA4pWAyjWA6xUAsoWIABBCAABNIA+pWA4jWA6pWA6pWAyoWIABENEA2+V0L++Vg+C+pWMABCNEA+lW+9C4+VBu
+nWMABCMABg/FMABi/FESBwBs4FkqRA0Lq/VgEp5FqqWgE6YmmWgEBipWgCBipWgCpTipWgCBipWgCt4F0hWgCEKBYs4FmqRA0Ls/VgEBkpWgEpTkpWgCt4F2
+hWgCEOBgBs4FoqRAp5FuqWgE4uPmpWgE3uPmpWgC6YqmWgCpTmpWgCt4F4hWgCEMBgBs4FqqRA0Lw/VgEBopWgE3uPopWgChhGopWgCt4F6hWgCEQBoBs4Fs
+qRA0Ly/VgEp5FyqWgE8rGsoWgEBqpWgC2nDqpWgCo1IqpWgCt4F8hWgCIABBCAABNQA8qWA2kWA4/VA2gWA0mWAwpWAwpWAwpWAwpWIABBCAABNIAirWA8kW
+A+/VA2pWA2pWIABBCAABNMAorWAilWAihWA8pWA8pWAgnWA8pWIABBCAABNKAurWAolWAqgWAiqWAiqWAiqWIABBCAABNOA0rWAulWAwgWAuhWA4yVAoqWAo
+qWAoqWEkBmyCwEB8oWAB8oWgEB8oWgEBkrWgEBkrWgCBkrWgCBkrWgCB8oWgCBgpWgEBgpWgEBgpWgEB8oWgEB8oWgEB8oWgEB8oWgEB8oWgEB8oWgEw3GBg
+EDAAAipWsqWDHABAKAAw8VHABACAACCAAGCAAOCAAMNEAosW+iC03Uw0H4nWMABCNCA8nW+iC43UMABCMABIMABKNEA8pWrZisWp9FUMABCNIAgqWo9FmsWx
+2CusWp9FYq9FsrWMABCNEAkqWx2CysWp9FcMABCMABEMABg3QNKA4rWo9F4rWx2CmrT7DysW86EysWn5G8lFMABCNEA8rWmyCmBn5GgmFMABCMABq3QMABs3
+QNIAksWo9FksWtqHmtWs6B+pWBksWMABCNEA8qWrZitWp9FwBMABCMAB23QNIAirWo9FusWx2CwtWp9F2Bq9FusWMABCMAB83QNEAorWx2C2tWp9F8BMABCM
+ABi4QMABGMABm4QNEA+sWmyC0jUp9FmCMABCNEA2rWrZ8tWp9FoCMABCMABw4QNEA8rWx2CquWp9FuCMABCMAB24QMABGMAB64QNIAytWo9FytWx2C0uWmyC
+okU7DytWMABCNKA2tWo9F2tWx2CktT7D2tWmyCskUyuI4sWMABCNEA6tWrZ6tWmyCwkUMABCNIA+tWjnCw4UmyC0kUyuIgtWorH4uWMABCMABEMABowINGAy
+vWinCq1V+iC+6UmyC8kUMABCEKBYBmtWABotWgEBuuWgEB6uWgBziC8mWQNMAwrW9VmqUxCuvWBsuW3YorWlYotWixPmvWMAB45QMABEMAB85QMABIMABg6Q
+MAB8uNHABAMABm6QMABo6QMABq6QNIAivWrZivW3Y+rWx2G+rW7D8vWMABCMABw6QMABy6QNEAqvW+f63V2uIqvWMABCMAB+uNMAB66QMABmtQMAB03PMABg
+xWNEAkxW8uIi8Ur+B+qWMABCMABisJMABgsNNEAgwWx/E0jUB0jUNCA2jU6xP2jUMABCMAByrGNIAowWx/E8jU0SqxW0lDqxWBitWMABCMAB2kKMAB4kKNOA
+wwW86EswWyS0rWBwwWmpBo9UBq8U+iCo9UoxGyvWMABCEEBM0YkuWAySqwWgCEEBM+fm5VArZ2wWgEHABACAACEUB4DADAB4sWgMoCBgIBGgE6yJguWgGBCg
+CBHgEBysWgE49IgiUgI16BIgECAACFEAYBqgWAubusWAEgBBoGBi/VAsbo/VgQBo/VgMB+sWgM1D6gWgIBmgWgEBEgI49ImiUgE5pBw4UgE+fy5VgEggD+vW
+gEja6sWgEBywWgE+VwgWgCubwsWgCikE8xWgICAACCAASMABy8QMAB08QMAB28QNIAuxWBuxW0YIBuxWu6E40VMABCMAB88QNKA0xW4yP0xWw6B0xWrZ0xWB
+OB4uWMABCMABi9QMABk9QMABi9NNEA+xWryPasd+xWMABCNIAiyWBsgWgY8yWikGiyW0SotWMABCNCAyzWBoBMABCNCAqyWlzPsBMABCNGA6zW+f+6VB0/U7
+sI+uPMABCMAB+vQMABkpNMABilOMAB84QNCAm0WryP2BMABCNEAq0WryP6BlzPgCMABCNEAmwWryP+BlzPkCMABCNCAqwWryPiCMABCNEA20WryPmCBkvWMA
+BCMABopINKAwzW4vIogV5vIugV6vIogV7vIugV7Dq0WKAAy2KCAACMAB8mNNMAg1WBo8Vm5Bg1WBEjqK4zW8D4zWBg1WMABCMABENCA+zWBm1WMABCMABg4P
+NEAw1W7tCk5UjIm4UMABCNEA01W8uIygV8Do0WMABCMAB8lNNKAu0W79G6qV7W+1VyMqxVz2B+qWj3Iu0WMABCMABimNMABwuGMABmuGMABkgJMABguGNIA0
+hV8uImhVmpBo/UgYmyWmYoyWMABCHABACAACNGA4zWAqwWAmgJA+xWCAACNGA8zW6wJuwW21FqgJBiyWMAB0gRNKAg0WBs1WBKBmyWBg0WBs1WMABCNMAk0W
+r0Pw1Ws6B2wWp0PqyWu0Pk0Wv0Pw1WBKMABCMABMMABghRNIAs0Wr0P41Ws0PWt0PyyWv0P41WMABCNKAw0Wr0P81WBw0WBixWt0P2yWv0P81WMABCMABqhR
+MABshRNEA40W0S4qPv0Pk2WMABCMABokNNKA+0W1zLs1W2zLs1W3zLs1W4zLs1W5zLs1WMABCMABsvPMABuvPNIAy2WrtO0oPotOihJltOs3W6kPy2WNEA02
+WrtO2oPnyG02WNEA22WrtO4oPxtO22WNCA42WrtO6oPNGA62WB8oPtgN00WxgN62WNEA82Wg1P+oPnyG82WNEA+2Wg1PgpPxgN+2WNCAg3Wg1PipPNKAi3WB
+kpP21FkiJw9EytW8D21WgYi3WNGAk3Wh1PmpP21FmiJmlPk3WNEAm3Wh1PopPnyGm3WNEAo3Wh1PqpPmlPo3WNCAq3Wh1PspPNEAs3WthCksVphNu2WMABCN
+EAw3W+jHq1W7oPqmWNIAy3W0NmyV+iCqkVphN02WBojNMABCNEA23W+iCukVB0kVMABCNIA63W+iCykVuiC4kV+iN82WhhN6sWMABCNCA46F+iC2kVMABCNC
+Ai4Wj9Ik5WMABCHABAKAACCAACNGAs4WB42CjhGCBu5WMABCHABAHABAIABBNEA61WABA8zWCAAGIABBNEAo6WAEAi0WCAAKCAAGNIAu6WBK4eo0WBEBCMAB
+CEgBB4ZBk0FAglDixVg8BmlNg9VgEBg6WgEBymWgEBg6WgQBgmNgCBu6WgCBu6WgExrKg6WgEBFgEBHgwEBJgwEBu6WgIBu6WgEBq2WgEEEBQBw6WABo5WgE
+EEBQ14Ky6WABu2WgEDAAAEs5WSDAAAEu5WSDAAABw5WCCAAKEaB4Ds4F26RAxCs7VgEBy4WgQBw4WgEBw4WgEBy4WgEBy4WgEBy4WgEBw4WgEBw4WgEBy4Wg
+EBy4WgEt4FmyWgEEIBwBs4F46RAxCu7VgEB+6WgQt4FoyWgEESBwCs4F66RAxCw7VgE21F66WgQB45WgEmxJg7WgEBy6WgEBy6WgCiwCy6WgCt4FqyWgCEMB
+0Bs4F86RAxCy7VgEpT06WgQ32P65WgC6nG06WgCt4FsyWgCIABBCAABNGAs7WAm1WAqzVAskSIABBCAABNGAy7WAs1WAwzVAu7WIABBCAABNQA47WAy1WA2z
+VAu7WAs6WA07WAm7WAm7WAm7WIABBCAABNKA+7WA41WA8zVAs7WAy6WAs7WMABg7IHABAHABAEGBMs4F87RA/gG85WgEt4FszWgCEIBYs4F+7RA/gG+5WgEB
+k8WgEt4FuzWgEEKBgBs4Fg8RA/gGg6WgE6jDm8WgEiwCm8WgEt4FwzWgEEIBQs4Fi8RA/gGi6WgEBi6WgCt4FyzWgCEIBQs4Fk8RA/gGk6WgEBi7WgCt4F0z
+WgCEKBUs4Fm8RA/gGm6WgEw9C+7WgCB+7WgCt4F2zWgCIABBCAABNEA28WAw2WAq7MIABEIABGIABIIABKIABMIABOIABQIABBCAABNGAq9WAk3WA+7MAm9W
+IABEIABGIABIIABBCAABNIA29WAw3WAq8MAy9WAy9WIABBCAABNGA89WA23WAw8MAw8MIABEIABBCAABNGAk+WA+3WA48MA48WIABEIABBCAABNGAs+WAm4W
+Ag9MAi9MIABEMABu+WMABm2MMAB+7MMAB+6QMABi8MMAB8vOMAByuPMAB2uPMAB4uPMABsnOMABu3JMABu7QNEAo/W79Go0V+fsmWNIA26W9vBwkV+fumWs6
+Bq3WiqB46WHABAMABg5WMAB2wOMAB44INEAg7WkhCgtVt8HysVMABCMABEMABGMAB8wOMAB8pRMABw4RMAB6gNMAB04RMABkgXNCAogXB+/WMABCHA14CAMA
+Bo5IMABysMNGAm/WthC+zV7Dm/WsjKm/WMABCNEAq/WthCi0V2/LwtSMABCMABglLMABGMABgtMHABAGGAEBCBEBIEKBIBw9WABw9WgBBogXgBBogXQBw9WQ
+HABAGEAEBCBEGCAEBeGIAEBgBBgCBgEBgIGCAEBCGGAEBEBIBQGCAEBgBGIAEBABCBEBGGOAEBCBEBIBQBgBBgCBgEGEAEB+PBwDGEAEBCBEGEBEBABCGEBE
+BABCGGBEBABCBEGEAEBABCFEAQB0gXABq2WAFEACBghXABy+WAFEAQB4gXABu2WAEOBsBB6gXAAGgCBwhXgIBwhXQAEQB6gXgBACgCEKBclzJ8gXAvoJ8gXg
+CzwDmhXgCwmMmhXgBAIgBE0BBwDu/J+gXA8+J+gXgCh/J+gXgCt/J+gXgCm9J+gXgCo9J+gXgCu9J+gXgC69J+gXgCn/J+gXgC5/J+gXgC6/J+gXgCi/J+gX
+gCj/J+gXgCygK+gXgCk9J+gXgCl9J+gXgCp9J+gXgCq9J+gXgC//J+gXgCggK+gXgCj9J4gXgCs9J4gXgEt9J+gXgE+zJ+gXgC/zJ+gXgCm7J+gXgCEIAM/p
+D6+WAgqD6+WgC3pD8+WgC2pD8+WgBEIAkB/pDmgUAgqDmgUgI3pD++WgI2pD++WgBFEAkB3/CEA4/CCAECBkBACAECBEs3KohXAGOAEBy+BB0+BB2+BB4+BB
+6+BB8+BB++BGCAEBCGKAEBCBEBIBQBgBGUAEBABCBEBGBIBKBMBOBQBSFEACxxJ8hXAB8hXAFGAEwxJqiXABu/WAB0hXAFEAQ62Kw/WA82Ks3WAFEAQ72Ky/
+WA92Ku3WAEEAEtxJ2/WAqxJ2/WgBFEAEACAB8hXAEYBgCzwD0iXAB0iXQ3pD6/WQ2pD6/WgBAMgB++C+hXgBAKgCAIgCAGgIACgIBwvNgCBwvNgDFEAQzoL6
+/WA0oL23WAEEBU2oLiiXAACgCGCBEBCGGBEBABCBEEEl7DgqB6+D6qLABmtMggSEEBosC5+DurMAo8PotMg0jBFEAgQigMBAB0wNADAAAogXyiXgEECBgQAE
+ACAAsBCAAg5IMABs+BNKA4hX+f4hXhhM4hXihM4hXjhM4hX/8O4hXMABCNKA8hXthC8hXhhM8hXihM8hXjhM8hX/8O8hXMABijHMABq/LMABq7ONKAkiX9Vk
+iXthCkiX7DkiXhhMkiXihMkiXMABCMABsjHMAB0/LMAB07ONKAuiXBuiX3YuiXu6EuiXyuBuiXBuiXMABCNKAyiX18PyiX3YyiXu6EyiXyuByiXhhMyiXMAB
+CNKA2iX18P2iXltH2iX0S2iX7D2iXhhM2iXMABCNGA+jXthC24VuxKk3TyuB4kXMABCMABq7LMABkkHMABmkHMABokHMABqkHMABskHMAB0gMMAB2gMMAB0k
+HMAB6gMMAB8gMMAB+gMNIA+hXrxG6kXsU6kX8D6kM7TskMMABCMABEMABmhMMABm9OMABo9OMABq9OMABs9OMABu9OMABw9ONKAqkXonEqkX3VqkXz2KqkXh
+hMqkXihMqkXMABCNKAukXi2KukXyuBukX7DukXhhMukXihMukXMABCNKAykXi2KykXt6BykXyuBykX7DykXhhMykXMABCNKA2kXi2K2kXB2kXyuB2kX7D2kX
+hhM2kXMABCNKA6kXonE6kXthC6kX7D6kXhhM6kXihM6kXMABCMABimHMABqBNKAilXonEilXhhMilXihMilXjhMilX/8OilXMABCNKAmlX9VmlX4mMmlXyuB
+mlXBmlX7DmlXMABCMABEMABGMABIMABKMABMMAB4DNKA2lXonE2lX4mM2lXyuB2lX59P2lX7D2lXMABCMABENMA47VonEw1V4mMqEyuBimXmzEwmX59P8lX7
+D8lXMAtuNCNMA87V5+C4vU4mMuEksKknXlsKknXzwD0mXmzE0mXMABCNKAkmXmgDkmX++CkmXBkmXBkmX7DkmXMABCNKAomXonEomX++ComXk+PomXl+PomX
+7DomXMABCNKAsmXonEsmXBsmX3yJsmX7DsmXhhMsmXMABCNKAwmX9VwmXo+PwmX3yJwmX7DwmXhhMwmXMABCNKA0mXonE0mXpe0mXu6E0mXsU0mX7D0mXMAB
+CNKA4mXi2K4mXB4mXhhM4mXihM4mXjhM4mXMABCNKA8mXi2K8mXvX8mXtxK8mXuxK8mXtwJ8mXMABCMABENKAinX9VinXvXinXtxKinXuxKinXtwJinXMABC
+MABENKAonXthConXvXonXtxKonXuxKonXtwJonXMABCMABENKAunXmgDunXltHunX7DunXj/HunXBunXMABCNIA+pX5Z8jX9V6jXrxG+pXyuB+pXMABCNKA2
+nXthC2nXB2nXhhM2nXihM2nXjhM2nXMABCMAB+FNKA8nXonE8nX3+P8nXhhM8nXihM8nXjhM8nXMABCMAB+CNKAioXonEioXltHioX88EioXhhMioXihMioX
+MABCNKAmoXonEmoXt6BmoXsUmoXhhMmoXihMmoXMABCNKAqoXonEqoXt6BqoXsUqoX7DqoXhhMqoXMABCNKAuoXonEuoXu6EuoXsUuoXhhMuoXihMuoXMABC
+NKAyoXonEyoXu6EyoXsUyoX7DyoXhhMyoXMABCNKA2oXonE2oXltH2oX7D2oXj/H2oX0+P2oXMABCNIAmrXBklXonEilXrxGmrXyuBmrXMABCNKA+oXltH+o
+X++C+oX7D+oXhhM+oXihM+oXMABCNKAipX++CipX7DipXhhMipXihMipXjhMipXMABCNKAmpXmgDmpX3YmpXhhMmpXihMmpXjhMmpXMABCMABENKAspXmgDs
+pX3YspXs6BspXyuBspXhhMspXMABCMABENGA8lXmgDsnT3Y4pXyuB4pXMABCNKAmsXmgDwnTrxGisXs6BgmXyuBisX5G+nXMABCMABUNKA8pXmgD8pXhhM8p
+XihM8pXjhM8pX/8O8pXMABCNKAgqXonEgqXBgqX7DgqXhhMgqXihMgqXMABCMABENKAmqXonEmqXqpLmqX7DmqXhhMmqXihMmqXMABCMABENEAwrXonEg6Vq
+pLqsXMABCMABENKAyqXonEyqXl+PyqXgYyqX7DyqXhhMyqXMABCMABENKA4qXonE4qXpkE4qXhhM4qXihM4qXjhM4qXMABCNKA8qXonE8qXmzE8qX7D8qXhh
+M8qXihM8qXMABCNGAksXonE06VrxGmrXyuBmrXMABCMABEMABkGNKAorXonEorXtlEorXulEorXhhMorXihMorXMABCMABqGNKAurXonEurXyuBurXhhMurX
+ihMurXjhMurXMABCMAB2JMABGNKA2rXonE2rX3Y2rXu6E2rXyuB2rX28P2rXMABCNKA6rXonE6rX3Y6rXu6E6rXyuB6rXhhM6rXMABCNKA+rXonE+rX3Y+rX
+t6B+rXyuB+rX7D+rXMABCMABqtEMAB6qRNEAqtX40IssXthCiiWMABCMABENEAwtXB0jJthCoiWMABCMABENEA6qXthCuiWy8G8+SMABCNEAmvXthCyiWy8G
+g/SMABCMABwrRNKA8sXonE8sX3Y8sXhhM8sXihM8sXjhM8sXMABCNKAgtXonEgtXySgtXBgtX3YgtXhhMgtXMABCMABIMABGMABMMABKNKAstXonEstX0gDs
+tXuHstXhhMstXihMstXMABCMABEMABwINGA4uXthCwjWonEo9VvnCyvXMABCMABi/MHABAHBBAHABAGaAEBCBEBGBIBKBMBOBQBSBUBWBYBaCAAICAAGMAB0
+wXMAB8oFMAB88MNOAu9NthCk+SonEmuU/pD0qXgqD0qXzwDwvXksKwvXlsKwvXMABCNEA0vXrxKmiM0S+2MMABCNGA4vXrxKqiMonEuuUpxDywXMABCNAAui
+MMABCMABwzWMABmvINEAotXvXkwXtxKkwXMABCMABg/INGA6+VthC++SBgvUBgvUMABCNEA6xXthCmlW7TqmFMABCNEA+xX8S+iM7TumFMABCMABo/IMABq/
+IMABsiJMABuiJMABwiJMAByiJMAB0iJMABu/IMAB4iJMABu/IMAB4+MNEA4yXthCkmW2lIwuXMABCMAB+iDMABg/MMABm3LNEA6uXthCumWx9I2xXMABCMAB
+qyQMAB6sXNEAqzXthC2mW21L+xXMABCMAB0qFMAB85LNMAmyXthC+mW21FyiUyuBgvX7DmyXBgDv4J6oXMABCMABypMNGA4zX21F4iUthCghTviQmDMABCNG
+AwyXthConWj1NoDviQqDMA8gQCNQA0yX+9CyoXn5Bu5WBuzXg+C4rXr+C0nXxlB0nXj1NsDB2xXMABCMAB2lJNEAm0XonEqhWviQ0DMABCMABwkJMABi/NNE
+Au0XthC6nWyuB8vXMABCMABskDNKAozXthCgoW/oCylU0zO4lUBswXk3JooXMABCNGAszXthCkoW/oC2lU0zO8lUMABCNGAgiWthCooWxlByyXrxGwoXMABC
+NEAg1XthCsoWxvI0zXMABCMAByrFNGA6zXthCyoW21FmkUsU0wXMABCMABENKAg0XthC4oW21FskUxvI0qXsU6wXB0iWMABCMABquFMABojNMABqjNMABwnJ
+NEAs0XthCkpW18Es0XMABCMABwkNMABgiNNGA00XthCspWBorX7D00XMABCNIAojWthCwpWsU40X1xKkxXB8xXMABCNKA0xX96B8mUp5G+3WhgCitWyuB2xX
+7D21XMABCNIAg1XBqnUonEwjW3Y61XyuB6xXMABCNKAw2XthC8pW7Dk1X3xNk1Xq+Jk1XtjQk1XMABCMAB2iMNEA22X8SioMonE6jWMABCMAB00IMABiyINE
+A+2XthCqqWB80XMABCMABkjNMABmjNMABojNNEAo3XthC0qWBgzXMABCNEAs3XthC4qW/yNiwFMABCMAByjNNIAy3X8S+oMvvK21Xk8Jo1XBi1XMABCMABo5
+MNEA43XthCkrWBsrXMABCNGA21X8SopMonEglWBy1XMABCHABAMAB08LNQAk4X8D42Xq0M42XBu0XmYqwUBu0XBkwXBkwXBkwXMABCNKA0rWthC0rWonEslW
+ntK0kT5ZixUB+1XMABCNCAs4XBwuDMABs4XNCAo0XB+yXMABCNEA04X1kQizXB+nNMABCNEAw0X1kQmzXBw0XMABCMABQMABSNCA03XzkQkvDMABCNCAk5XB
+imDMABCMABcNEAq5XzkQuvD+kQomDMABCMABiBNCAumD/hH0gXMABCHABANGAq4XthCitWonE6mWBmrTMABCEQBgBs4Fw5SA5rBy1XgE9+By1XQ49Jw3XwBB
+w3XgCB+3XgCBq3XgCt4FgxXgEEkBBwBs4Fy5SABs3XgEBs3XgEBy3XgEwhC63XgChkE63XgBBg4XgBBg4XQBg4XQBg4XQBg4XQBg4XQpMg4XQBg4XQBg4XQB
+g4XQBg4XQt4FixXQEOBwBs4F05SAslQu3XgEBu3XgEBu3XgEBu3XgEBu3XgEt4FkxXgEEIBYs4F25SApTk4XgEonE4zXgEt4FmxXgEIABBCAABNEAm6XAg0X
+A+0IIABBCAABNEAs6XAm0XAm1IIABEIABBCAABNMA06XAu0XAk4XAk4XAk4XAk4XAk4XIABBCAABNGA66XA00XAg6XA+nWMAB66XNEA+6Xw+C40XoxGk2RMA
+BCMAB00XMAB20XMAB40XMA3xO60XMAB80XMAB+0XMABg1XMABi1XNEAy7Xx2Cg4XrY2yXMABCOABy7XAMABsiRNCAi5X0UiwXMABCMABEMABy2SMABmwSNEA
+k8X0UswXiqB46XMABCEGBMs4F+7SAiqB86XgEt4FuzXgCIAByyRMABwwSMABsmSNGA45Xz2B0xX1zLk7X2zLs8XMABCNEA4xXB4xXB4xXMABCNGA48X0UgxX
+B08XB08XMABCMABggREMBoBs4F08SA+JgqSgEB24XgE+Tu6XgE/Tu6XgEt4Fk0XgEIABBCAABNEAk9XA+2XAmqSIABEIABGIABIIABKIABMIABOIABQIABSI
+ABUIABWMAB4nSNGAw8XvIgzX88Ew8XBwkSMABCMAB+nSNIA28XvImzX88E28XvnQ2kSB28XMABCOABy7SBMABsySHABANEAs+X0U0yX4Lo+XMABCEKBgBs4F
+m+SAg+Cs+XgElIs+XgE5Js+XgEt4F21XgEIABBCAABNIA2+XAw4XAy+XA+yXAy+XIABEMABoqSNGA8+X0UkzX5J4+Xg+C4+XMABCNGAg/X0UozXB8+Xg+C8+
+XMABCHABACAACNOA89XxwHwxU3rHw0XvyH0zXqiI0zXB89X9VCBg7XMABCEgBBwEBw3QABw3QgIB28XgIB28XgEB28XgEB28XgEB28XgEB28XgEB28XgEB28
+XgEB28XgEB28XgEB28XgEB28XgEB28XgEB28XgEHABAHABAHABACAAECAAKCAAKCAAyyICAAKNKAm9X2iJy+XyMigMB4/L+jHy+XBGMABCNIAq9XyMmgMBgh
+M+jH2+XBKMABCMABkqSNIAw9XhqBk8X6oQw1X+jH8+X7oQSMABCMABqqSMABGNKA49X2iJk/XhqBs8X3oQW+jHk/X7oQaMABCMAByqSNKA+9X2iJq/XhqBy8
+X3oQiB+jHq/X7oQgBMABCNCAi+XBeMABCNGAy/XkpQiBkKy/XvIi2XMABCMABgrSNCAkhY4L4/XMABCMABmrSNCAqhY47F+/XMABCNCAuhY4pD2+XMABCMAB
+i8SNEA0hYz+F42X2M42XMABCMABspRMAB4qRHABAIABBCAAEHABAIABDKAACCAAGNGAi+XinCioX+iCqrWvnC+gYMABCMABwvJMABwvJNEAq+Xv/F23XvnCm
+hYMABCNEA+/XjUYySQMABCMAB4sSNEAkgYjUeBYMABCMAB+sSNEA2hYjUkBB46XMABCHABAKAACHABAHABAHABACAACCAAKCAAOCAAMCAAMCAAs/XNCAkhY7
+TMMABCNCAohY7TuhLMABCMABiuSMABkuSNKAwhY1zL8iY2zLkkY3zLkkY4zLkkY5zLkkYMABCMABquSMABsuSNEA4hY3iJkjY7oQ4EMABCNEA8hY3iJojY7o
+Q+EMABCMAB2uSMAB4uSNIAkiYyM4gY8/FqkY3lPqBBoBMABCMAB+uSMABgvSMABivSNIA6jYz+Fq6X8/F0kY3lPsuKuqQsuKMABCMABovSMABqvSMABsvSMA
+BuvSNCA6iYxC8BMABCMAB0vSNCAgjYxCqzOMABCMAB6vSMABysRMABy/XMABgwSMAB4sRMABkwSNCA8kYyMkiYMABCNEA0jYyMoiYimPoiYMABCMABuwSMAB
+wwSNCA0mYhqQ8CMABCMABstRMAButRMABwtRMABytRMAB0tRMAB2tRMAB4tRMABkxSNCAwkYpY6iYMABCMABqxSNCA2kYoYijYMABCMABwxSMAByxSNGA+kY
+w3IojYrpBojYppBojYMABCMAB4xSMAB6xSNGAmlYv3IyjYqpByjYopByjYMABCMABgySMABWMABkySNEAwlYv3I8jYqpB8jYMABCMABqySMABmBMABuySNEA
+6lYw3IkkYrpBkkYMABCMAB0rOMAB2ySNGAimY2iJunY3iJunYBunYMABCMAB8ySHABAMA20M2vRMA29K4vRMA39K6vRMA19K8vRMAz9K+vRMA59KgwRMAu9K
+iwRMA49KkwRMAx9KmwRMAw9KowRMA79KqwRMABswRMA09KuwRMAy9KwwRMAv9KywRMAB0wRMAB2wRMAB4wRMA69K6wRMA89K8wRMAB+wRMArxPgxRMA83Nix
+RMABkxRMA6vMmxRMAt+MoxRMABqxRMABsxRMAr+MuxRMAq+MwxRMAzvMyxRMA3vM0xRMA7vM2xRMA8vM4xRMAzwM6xRMAnwM8xRMAz4N+xRMAo7KgyRMAm3G
+iyRMAs6OkyRMAu+MmyRMAz6OoyRMA06OqyRMABsyRMABuyRMABwyRMA3yPyyRMAipL0yRMA20I2yRMAm/M4yRMAB6yRMA/yP8yRMAB+yRMABgzRMABizRMAB
+kzRMABmzRMABozRMABqzRMAg8OszRMABuzRMAm8FwzRMAByzRMAB0zRMAB2zRMAB4zRMAB6zRMAqsL8zRMAy5M+zRMAz5Mg0RMA05Mi0RMAwqIk0RMA4pIm0
+RMABo0RMAlxLq0RMABs0RMA3/Nu0RMABw0RMABy0RMAB00RMA57N20RMAuqL40RMAvqL60RMAB80RMAsyL+0RMAyyLg1RMAgrOi1RMAlrOk1RMABm1RMABo1
+RMABq1RMAvlIs1RMAtlOu1RMAk6Mw1RMAplOy1RMAqlO01RMAolO21RMArlO41RMAjtP61RMA/qP81RMA/5M+1RMAg6Mg2RMABi2RMABk2RMA2pIm2RMA3pI
+o2RMA5pIq2RMABs2RMA15Mu2RMAlrLw2RMAirLy2RMAjpL02RMAB22RMAB42RMAB62RMAB82RMAB+2RMABg3RMAsqLi3RMABk3RMABm3RMABo3RMABq3RMAB
+s3RMABu3RMABw3RMABy3RMAB03RMAB23RMAB43RMAB63RMAB83RMAB+3RMABg4RMAsgNi4RMAvgNk4RMA1gNm4RMABo4RMA2gNq4RMAgtOs4RMAhtOu4RMAi
+tOw4RMAqtOy4RMAB04RMAvtO24RMA00P44RMAq0P64RMA50P84RMAB+4RMA60Pg5RMABi5RMABk5RMABm5RMABo5RMABq5RMABs5RMABu5RMABw5RMABy5RM
+AB05RMAB25RMAB45RMAB65RMA3xM85RMAo9G+5RMAt9Gg6RMAv9Gi6RMAl9Gk6RMAp9Gm6RMA12No6RMAo9Nq6RMABs6RMABu6RMABw6RMABy6RMAB06RMA3
+0I26RMAB46RMAB66RMAnsO86RMA5iJ+6RMA7iJg7RMABi7RMABk7RMABm7RMA1yPo7RMA2yPq7RMA7yPs7RMAgzPu7RMAn/Mw7RMABy7RMAp5L07RMAw5L27
+RMAq5L47RMAB67RMAB87RMAB+7RMABg8RMABi8RMABk8RMABm8RMABo8RNEA+yYrZq0Y7Dq0YMABCMAB4/SMABw9RNEAy0Y7D61Yz+FirYMABCNIA4uX7D+1
+Yz+FmrYhkB67XwuLgvXMABCNEAuzYB60YBsSMABCHABACAACMABs0OMABu0OMABm+RMABo+RMABq+RNEAwyYvI8rYsmGqwXMABCNGAk0YnyGw1Y7Dq2Y5wBw
+1YMABCNCA01Y+oLuwTMABCNEA41YkqEywTkW41YMABCMABk7SMABm7SNEAs3YkWg2YisBkzYMABCNCAw3Y9yCk2YMABCMABy9FMAB09FMABqxYMABs6RMAB2
+1TMAB4lJMABykCNGAq1YjzPglYgYw3Y/yBq1YMABCMAB4kCNEAo4YBq4SjzPmlYMABCNEAg3YsbmkXjb60SMABCMABENGA61YhwQ04SjzPwlYiEm3YMABCNG
+Au0YhwQ44SjzP0lYiEq3YMABCNGA64YhwQ84SjzP4lYiEu3YMABCNEA+4YhwQg5SgYs4YMABCNGAi5YhwQk5SgYw4Y0S8yYMABCNGAm5YhwQo5SgY04YiqB6
+3YMABCNIA+3YhwQs5SgY44YB+3Y0SkzYMABCNMAi4YhwQw5SgY84YrwQi4Yw4Gi4Y0SozYB81SMABCMABqBMABsBNCA25YBwzYMABCNIAu4YjzP4mYgYo5Yi
+kGu4Yr+B0zYNEA85YB2zY06Gw4YMABCMABGNCA24YuHs7XMABCMABENEAk6YuHy7X/yBk6YNCAq6YuH07XMABEMABEMABGMABINEA06Y+f0vXySu0YNGAw0Y
++f2vXySw0Y3Ys8XMABEMABEMABi4DMABwyRMABwmMNGAi7YsmG00XjnCw3Y3yJ25YMABCMAB40YMABgrRMABirRMAB+yRMABgtMMABorRMABkzRMABmtMMAB
+urRMABqtMMABszRNEA87Y5Kq7OBw7OMABCMAB+7YMABg8YMABi8YMABk8YMABwlMNCA65YB+FMABCMABg2YMABu8YMABk2YNEA08Y1D8mT7Dw8YMABCNCA48
+Y1DgnTMABCNCA48Y1DknTMABCMABIMABKMABMEGBMs4F88TAxvO86YgEt4Fs0YgCIABBCAABNGAs9YAm3YAi9YA64YMABs9YMABg5ENIAm8Y8Dm8Ys6Bg6Yy
+uBm8Y5wJm8YMABCNCAq8Yq+By1YEIBQs4Fu9TA7Em9YgE/gGu7YgCt4F+0YgCEGBMs4Fw9TA/gGw7YgEt4Fg1YgCEKBYs4Fy9TAlI49YgEmGw8YgE/gGy7Yg
+Ct4Fi1YgCEKBYs4F09TAlI69YgEjb25YgE/gG07YgCt4Fk1YgCIABBCAABNEAk+YA+3YAg2YIABEIABBCAABNGAs+YAm4YAo2YAo+YIABEIABBCAABNIA0+Y
+Au4YAi7YAs6YAw+YNGA+7YrZq9Yz2Ns+Y7Dq9YMABCNGAi8YB04YyuB2+Yz2Nw+YMABCMABoBMABmgPNEAq8YB4+Y7Dw+YMABCDAAAi/Y69YJEGBQs4F++TA
+rbi5YgEt4Fu2YgEEOBwBs4Fg/TArbk5YgEnbk5YgEmZm/YgE27Km/YgE7D4+YgEt4Fw2YgCEMBoBs4Fi/TArbm5YgE27Ko/YgEnbm5YgEBo/YgEt4Fy2YgEE
+KBYs4Fk/TAwrBo5YgElZo7YgEgY+5SgCt4F02YgCEQBwBs4Fm/TAwrBq5YgEnbq5YgEmZi9YgEBi9YgEgYg6SgEBo7YgCt4F22YQEKBgBs4Fo/TAwrBs5YgE
+27Kk9YgEnbs5YgEt4F42YgEEGBQs4Fq/TAwrBu5YgEt4F62YgEEQB4Bs4Fs/TA2iJq+YgEmZ+9YgEB+8YgEB+8YgEB+8YgEB+8YgEt4F82YgEEKBYs4Fu/TA
+2iJs+YgEyM07YgC27Kg+YgCt4F+2YgEEIBQs4Fw/TAu5Mu+YgEBu+YgCt4Fg3YgCIABBCAABNEAggZA65YAssYIABBCAABNIAmgZAg6YAysYAigZA0/YIABB
+CAABNGAsgZAm6YA4sYAogZIABQIABSIABBCAABNIA2gZAw6YAg/XAw8YAm7SIABBCAABNIA8gZA26YAm/XAs7SA08YIABBCAABNGAihZA86YAs/XA4qSIABB
+CAABNEAohZAi7YAy/XIABEIABBCAABNIAwhZAq7YAkgZAk5MA4/YIABBCAABNIA2hZAw7YAqgZAm9XA+/YIABu6JEUBg0E1Do6YABmuYgEv8G2hZgEB2hZgE
+kWohZgEBy9YgCBy9YQBy9YQB0CgBBBgkBDAAAo8YwgZgSDAAAEygZCCAAGMABkpSMABmpSMABopSMABqpSNCAqiZj7N+gZMABCMABi9MNCAwiZyrBQMABCNG
+A0iZrbgvYwZ+uY3yQwiZMABCNCAshZrbkvYMABCMABENEA+iZrbqvYkWyhZMABCMABq2MNEA4hZrbwvYmZgjZMABCOABqBAEIBYs4FgjUAmZ8gZgEBuiZgEt
+4Fw6YQEMBoBs4FijUAr8Gm9YgEq0QwiZgEmZ+gZgE27K+gZgEt4Fy6YgEIABBCAABNGAyjZAs9YAkwYAmiZIABBCAABNGA4jZAy9YAo/RAqwYIABEIABGNEA
+0/Rr8Gu/R27KwwYMAB+jZMABy7TMABikZMABmkSMABw9MNEAqkZ57GyhE27K8wYNEAskZ57G0hE0U04YMABCMABGOAB8hEACAAwmGNMAqjZ/Yq4Y7DkkZmDs
+iZBsuSgZsiZiZq4YMABCNOAujZBu4Y7DokZiZu4YBujZBujZBu4YBujZMABCMAB6+MNKA0jZ/Y04Y7DukZmD2iZ40Q2uSgZ2iZMABCNKA4jZ/Y44YmD6iZ7D
+ykZptC+mG58NQMABCNGA8jZBs+RzV2kZu6Eq+RMABCNGAslZ58NonGptCmnG/yBu+RMABCNMAkkZ60Qk5Y7D+kZiZk5Y70QkkZBkkZw6BkkZMABCNIAokZ/Y
+o5Y7DilZ70QokZgZqjZMABCNEA4lZyOmvSptCynGMABCHABAFCAIjwHBACAAEEEBQA23NAAEgENEA4kZj/Ho+QjwHEMABCMAB62NMABw0RMABsnLMABkjSMA
+Bi+RMABkgZMABmpSHABANEA4mZ+jBo/XupE+4RMABCEUBgHja+0YAh0B+0YgCm8I0iZgCB0iZQ8lDDwDpCykYggCiXk5VgEBFgEBwzYgEl/M2zYgQHABAEEB
+gEB2rYAB2rYggBCAAENGAskZw6BymZ7DymZz2N+gZMABCHABAMAB2xMNIAgmZltH60RBk0RB6mZBi0RMABCNEAwnZ9Ds0RmgO+mZMABCNCAomZltHi1RMABC
+NIAm1RBmnZhpHmnZ5c20R4eyhZMABCNCA8nZltHq1RMABCMABENEAu1RltHw1R0S8hZMABCMABEMAB80RMAB+0RNEAw1RB6nZywE6nZMABCNCAwoZ0gD01RM
+ABCNGAonZltHi2R3YioZBs2RMABCMABkBMABmBNEA02RBwnZBwnZMABCNEA0nZB6iZB6iZMABCMABEMABGMABIMABKMABMMABOMABQMABSMABUMABWNEAonZ
+ilHk3R+hHmpZMABCMABENEA2lZilHq3R+hHspZMABCNGAiqZilHu3R+hHwpZo+FynZMABCMABOMABGEIBYs4FgqUAm5K6pNgE8WmqZgEt4FwhZgEIABBCAAB
+NGAwqZAqkZAgqNAsqZKAAg1VEKBUs4FqqUAirHopZgEl4NqoZgC++CopZgCt4F6hZgCEOBcs4FsqUA++CqpZgEl4NsoZgCs0HqpZgCBqpZgCsjKqpZgCt4F8
+hZgCESBkBs4FuqUAirHspZgEl4NuoZgC++CspZgCsjKspZgCBspZgCjrHuoZgCBspZgCt4F+hZgCEWBsBs4FwqUAjrHupZgEl4NwoZgCkWupZgCs0HoqZgCv
+uJoqZgCBupZgCBoqZgCBoqZgCBoqZgCt4FgiZgCEQBgBs4FyqUAjrHwpZgEl4NyoZgCkWwpZgCs0HqqZgCvuJqqZgCBwpZgCt4FiiZgCEQBgBs4F0qUABypZ
+gEl4N0oZgCy3QypZgCs0HypZgCw3QypZgCsjKypZgCt4FkiZgCEMBgBs4F2qUA05BwhFgEB2oZgEB2oZgCB4kZgCt4FmiZgEEQBwBs4F4qUA05ByhFgE+3Q4
+oZgE/3Q4oZgCg4Q6kZgC8mEwhFgE++C2pZgEt4FoiZgCEKBYs4F6qUAmJopUgE+3Q6oZgE/3Q6oZgCt4FqiZgCIABBCAABNIAqrZAklZA0xVAkuRAgpZIABB
+CAABNKAwrZAqlZA6xVAkqZAkqZAkqZIABBCAABNQA2rZAwlZAgyVAwuRAulZAqqZAg4RAspZAspZIABEIABGIABIIABBCAABNMAisZA8lZA2qZAwrZAwrZA2
+qZAqtMIABBCAABNKAosZAimZA8qZA2rZA2rZA8qZIABBCAABNMAusZAomZA4yVA4yVAirZAirZAirZIABBCAABNEA0sZAumZAkjFIABBCAABNGA6sZA0mZAq
+jFAojFIABBCAABNGAgtZA6mZABAkrUCAAwCEIBY7WotYA8DysRgEyM6qZgCB6qZgCEEBgBo0FCA1+E8qZgMFCAIz2BsiZAEEBQA++NAACgEHABAFCAI+fy0Y
+AEIBgBAk/NAAIgErZmrZgEACgEHABAFCAI+9CmiZAEGBYAq/NAAOgEACgECAAGCAAWCAAQMABwnZMABkyTMAB4uJMAB+uJMAB4hSMAB+hSNGA+sZj/HumRz2
+BujZ+9C8iZMABCMAB+hSMAB45ONCAkjZ7TaMABCMABoiSMABuiSNIAutZj/H+mRz2B+jZrZwsZ+f+1YMABCMABuiSMABo6ONCAm2Y7TmBMABCMABq4KMAB6i
+SMABgjSNEAguZj/HwnRz2BwkZMABCMABgjSMAB66ONGA4kZo0F6B1+EojZBsrZMABCFCAI+qC+pRAEEBQAuhOAACgENEAwuZj/HgoR+qCiqRMABCEMBgKltH
+k4RAB2tZggEB2tZgCB2tZgCB2tZgCgZ01YgCEMBgKltHm4RA1DwoZggE9a4tZgClD4tZgCsU4tZgClnDonZgCECBgsB8lDDAEeBgEBs/YA5rBw2WgEBs/YgE
+B60UgEpiBivWgQB6uZgEB6uZgCB6uZgCB6uZgCpnC6uZgClF6uZgCuboqZgCBs/YgIBs/YgEB8qZgEDAAAC8uZLFCAI2nCm4XAEEBQAgiOAACgEMABgqZNEA
+kvZj/H0oR2nCs4XMABCMABuxJMABsxJMABg6KMAB+5KEEBQBDABHgENCAyvZAmuOCAACNKA2vZAquOA2vZA6vZA0wZA+wZCAACGGBEBABCBEEGBgCmGq/YAi
+ECgCySuoZgeEQBgOltHu5RAubsrZggEB2sOgI1D+9YgE/3CBgQvyHkrZgEBDgEBCgcCAAyrRCAAGEGBgEmGy/YAiEKgCySUgeEGBgImG0/YAiEMgCyS+oPge
+EWBoGmay/YAqnD2/YgMB++YgEB++YgUBksZgUi9Cs7RgI+iCg9XgE3YktZgEBktZgE7DwxZgE6Ei8YgEHAvdAEGBMs4FuxUAl/GswZgEt4F+oZgCIABioTIA
+BkoTNGAmvZ5ZsuZB2rZzVmvZMABCNGAqvZ5Z8rZ4Z6rZsUwtZMABCMABEMABKMABINIAmoZoe46YpeoyZrhOgxZ1xKstZMABCNIAkxZmJqoZoe86YpesyZ1x
+KwtZMABCMABswUMABklHMABwwUEMBoBs4FwyUA2fu0XgEp5F2yZgEleivUgE7D2yZgEt4FgqZgEEIBYs4FyyUA2fw0XgEp5F4yZgEt4FiqZgEIAB4/QIAB6/
+QMAB4wUMAB6wUMAB8wUNEA8xZ0nBs2YzzH2yZMABCMAB8qUOAB2jRBEYBwCs4FmzUAwiOszZgEgUovZgEBovZQsU+uZwDp+F+uZgE4xDqtZgErxGkyZgE72I
+qtZgEyiO+uZgEsnIszZgEt4F2qZgEEKBgBs4FozUA4xDstZgErxGmyZgE72IstZgEt4F4qZgEEMBgBs4FqzUAgUsvZgE27QsvZQsUivZwDp+FivZgEt4F6qZ
+gEEGBQs4FszUA4xDwtZgEt4F8qZgEEGBQs4FuzUA4xDytZgEt4F+qZgEIABBCAABNWA+zZA4tZA6zZA2vZA2vZAsvZAsvZA4tZAyyZA4tZAsvZA+uZIABBCA
+ABNIAk0ZA+tZA+tZA4yZA+tZIABBCAABNKAq0ZAkuZAiwZAiwZA4vZA4vZIAB0mRIAB2mRNGA4xZgVs0ZyuB+vZjhG++WMABCNGA8xZgVw0ZyuBiwZ7DozZM
+ABCMABwmJNSA0uZsU20Zp+F20ZgV20Z9hC20Zue6vZjqKkrZiS20Z8ZuzZq5ByuZMABCMAB2tGNGA6uZn5Bu6YzVu0Z8Z0zZMABCNEAk1Z1mE8uZzVy0ZMAB
+CMABm1ZNEAq1ZB0rYp+F4wZMABCNCAu1Zo8Q4rYMABCMABsnGHABANGAq0ZmJwrZBuxZ4Oi2WMABCMABsrJNGAw0ZBo1XvwCg9YolGk1XMABCHABAEIBYs4F
+41UAm5B+1ZgEjJ+1ZgEt4FotZgEEMBoBs4F61UAm5Bg2ZgE7Ig2ZgEBg2ZgE3Xg2ZgEt4FqtZgEEIBYs4F81UAm5Bi2ZgEjJi2ZgEt4FstZgEIABBCAABNGA
+s2ZAmwZAo2ZAo2ZIAB8zJIABGIABINIA02Z+9CmrZgVw2Z9hCw2ZB8zZMABCMABsmSMABumSMABwmSNCA+xZ+9CwrZMABCMAByxUNCA+sZ0LgsZMABCHABAC
+AACNGAg2ZvIwsZp5Fo3Z7Dg2ZMABCNEA0sZz+F0sZBk2ZMABCNKA03Zj9QiyZBo2ZBszZp5Fw3Z7Do2ZMABCNGAs2ZBOp5F03Z7Ds2ZMABCMAB6tDNEAm1ZB
+03Z7Ds3ZMABCMABorMMABo5LMABqsMMABurMNGAu/YyrBu/Y7D+2Z/kD+2XMABCNKAy/Y+iC6jYknCgiYxCk4Z7Di3Z/kDi3XMABCNGA2/YjnC4hY7Dm3ZvT
+m3XMABCNEA6/Y7Dq3Z0N+xYMABCMAB4iUNEA84Z0L4tZ0lDw3ZMABCNIA03Z6hH2zUrZ03Zx2Ci3W7D03ZMABCNEA6zUrZ43Zx2Cm3WMABCMABypSMAB0pSM
+AB2pSNEAu5Z6hHk0U+fygZMABCMABsrQNGA05Zz+F4uZs6Bq5ZgrGs1ZMABCNCA8gZxCu5ZMABCNGAghZrZw4ZxC+3W7Dw4ZMABCNGA04Z6hH20UB85ZB04Z
+MABCNGA44Z5qG44Zo/GskQ6hH60UMABCNEA84Zr+B+5Z6hH+0UMABCNCA03ZBi6ZMABCMAB+uMMABgnJMABykUNIAq5Z/hH6hZrZk6ZnyGk6Zr+By6ZMABCM
+AB2zJMAB0zJMABooQGIBEBABCBEBGNEACA80ZA0mYCAACNEAm7Z+fqiZ+iCymYMABCNCAq7Z2M8mYMABCNEAOySo1ZuiCgnYMABCNEAknY+iC+mYuiCknYMA
+BCMAB6mGNEA47ZBqnYBqnYMABCNEA87ZuiCunYw9EunYMABCNEAynY6aynY+iCsnYMABCNEAk8Z6a2nY+iCwnYMABCNGA6nY2M6nYxC2mYsbioYMABCNCAs8
+Z6a+nYMABCMA1kC47QNEAkoYmpBkoYxCmnYMABCNEAooY2MsnYxCknYMABCMABENGAuoY2MynYxCqnYBy0ZMABCNGA44ZuiC2nY2M2nYxCunYMABCNGA2oYu
+iC2oY+iCwoYxC4nYMABCNCA6oY+iC0oYMABCMABENEAgpYuiCgpY+iC6oYMABCNCAkpYB+oYMABCMAByBMAB0BNCAo9Z+iCmpYMABCMABm9QNEAg+ZuiCypY
+w6BkpYMABCNEA2pY2M2pYxC69ZMABCNEA6pY8uImpYxC2oYMABCNCA+pY2M+pYMABCNCAiqY8uIupYMABCNEAmqY2MmqYxCipYMABCMABg+QMAB65QNCAw9Z
+2MioYMABCMAByDNGAi/Z2M0qYyS84ZB+DMABCMABg+QMABgCMABiCMABkCNEAu/ZuiCgrYjE85ZMAB4+QMABs+QMAB8+QMAB++QMABKMABi/QMABk/QMAB8/
+ZMAB+/ZMABgqUMABiqUMABkqUNGA8+ZB2/ZB2/Z7D8+ZMABCNGAg/ZrZ6/Z+fwnZ7D6/ZMABCNIAk/Z9Ns5Y+f0nZrZ+/Z7D+/ZMABCNCA0ga60I4nZMABCN
+CA0garZmgaMABCMABEMABGNEA8garZuga86E87ZMABCNEAooZz2Bo2ZB64ZMABCNEAsoZz2Bs2ZrZ2gaMABCMABEMABszRMABuzRNCAyha9Nu6YMABCNGAqg
+arZkhaBkha7DkhaMABCNCAugarZohaMABCNEAipZ9N66YrZshaMABCNEAiiarZwha+fmpZMABCNCAmiarZ0haMABCMABohFNGAghagV6ha9hC6ha7D6haMAB
+CMAB4rTNEAu7YBu7YBo0HMABCHABAEKB4Bs4FuiVAxCkjZgElYijRgQpe0iagEt4F+5ZgEEMBgCs4FwiVAxCmjZgElYkjRgQiE2iagE7D2iagEt4Fg6ZgEEM
+BgCs4FyiVAxCojZgElYmjRgQBmjRgEBqiagEt4Fi6ZgCEMBgCs4F0iVAxCqjZgElYojRgQBojRgEBojRgEt4Fk6ZgEEQBwCs4F2iVAxCsjZgExnDwgagQlYq
+jRgEynDuiagEwhRqjRgEBqjRgEt4Fm6ZgEEMB4Bs4F4iVAxCujZgEwhRsjRgQBwiagEBwiagCt4Fo6ZgCEMBgCs4F6iVAxCwjZgElYujRgQpvC4hagEwhRuj
+RgEt4Fq6ZgEEWBwCs4F8iVAxCyjZgEqlBugagQ+pEm/ZgEpvC6hagCqvC6hagCuvC6hagCrvC6hagCz4F6hagCwhRwjRgCt4Fs6ZgEEGBQs4F+iVAn5Bwgag
+Et4Fu6ZgEEIBwBs4FgjVAxC2jZgEwhR0jRgQt4Fw6ZgEEGBoBs4FijVAxC4jZgEt4Fy6ZgQEaBoDs4FkjVAxC6jZgElvC2gagQmvC2gagEpvCiiagEqvCiia
+gCrvCiiagCtvCiiagCuvCiiagCnvC2gagEovC2gagEwhR4jRgEt4F06ZgEEQBoCs4FmjVAxC8jZgEBsjagQB4gagEBkiagEz4FkiagCwhR6jRgCt4F26ZgEE
+SBgCs4FojVAkoIujagEloIujagEBujagEBujagE/mDujagEtQujagEBujagEt4F46ZgEEUBgDs4FqjVA/xCgkZgEBwjagQBwjagEBwjagEsyCwjagEBwjagE
+tyCwjagEwhR+jRgEt4F66ZgEEiBBwEs4FsjVA/xCikZgEmmEyjagQByjagEByjagEByjagEByjagEsyCyjagEsiRyjagEBkjagEBkjagC3kIyjagCB+gagEk
+kDyjagEB+gagEwhRgkRgEt4F86ZgEEOBoCs4FujVAxCkkZgElYikRgQiE0jagE3jC0jagEwhRikRgEt4F+6ZgEEUBgDs4FwjVAxCmkZgElYkkRgQiE2jagE3
+jC2jagEze2jagElvCihagEB2jagEwhRkkRgEt4Fg7ZgEEOBwBs4FyjVAmY8/ZgElYmkRgEiE4jagEgY2iagE3jC4jagEt4Fi7ZgEIABBCAABNGAikaA89ZA2
+lYAusZIABEIABBCAABNGAqkaAk+ZA2vYA+iaIABEIABGIABBCAABNIA0kaAu+ZAgwYAwmYAikaIABBCAABNIA6kaA0+ZAmwYA2iYA2iYIABBCAABNGAglaA6
++ZA0mYA8iYIABBCAABNIAmlaAg/ZAijYA0kaA0kaIABBCAABNGAslaAm/ZA4wYAonYIABEIABBCAABNGA0laAu/ZAwjYABCAAgDIABGIABIIABKIABMIABBC
+AABNEAkmaA+/ZAsjaIABBCAABNEAqmaAkgaAmkYIABBCAABNEAwmaAqgaAu+YIABBCAABNGA2maAwgaAyoYA0+YIABBCAABNKA8maA2gaA4kYAmBA4maAwla
+IAB0QIABBCAABNIAknaA+gaAglYAgnaAgnaIABBCAABNaAqnaAkhaAmlYAmnaAmnaAmnaAmnaAmnaAmnaAmnaAmnaAmnaAykaAmnaIABBCAABNEAwnaAqhaA
+8yYIABBCAABNIA2naAwhaAizYAypYAynaIABEIABMIABOIABQIABSIABUMABk7NNEAmoa+iCyzY7D6maMABCMABknRMABmnRNEAuoa+iC6zYi1BqmYMABqnR
+NEAyoa+iC+zYBmnaMABCNEAuka+iCi0YBymYMABCMABilUMABONGA2ka+iCq0Yi1B6mY9asjaMABCMABqyTNKAsmarZ4nanyGyoa76B6oaB8iav/G4naMABC
+MABmzUNGAymao9F+najnCgpa7D4oaMABCMABszUMABuzUNEAypa79Gy+YkkE4gRMAB4+QMABEMABqjaMABuwTMAB2zRNGAyoawXohR+iCq1Yr+B0naMABCMA
+BogRNEAkqawXuhRB4gRMABCNEA8gRwXyhRB8oaMABCNIAgpaBiqajnC8zY7D6pa86E2oaMABCMABy7RMAB+rGMABovRMAB27RFEA4DBmpZAr8GsmTAEYB4Gv
+/FCABs3Zg8BBs3ZgEl/M03ZgErvMqoagMlZupagEBypagCBypagBub8kagBBqlagIBm5ZgIBymagCNEAwpa40Iwpav/F8lTMABCNIA0pa40I0pa7D0pa6+G2
+iO9oKgmTMABCNEAsoalZ4pa7D4paMABCMABq8RMABisDMABq8RMABu8RMABowUMABwraMAB8nUMAB0raMAB6nBNCAqqZBkqZMABCHABAIABmpaHABACAABHA
+BAHABACAACCAAKNKA2pa4dOjnD2paiqB2pa0YC57GsuZMABCNGAmra0Luha9VOjbIMABCKAAouOCAACNMA2sa2zP+zZm5B2sa3zPCjqKura8Dura4zP2saMA
+5zPCMA6zPENCAgtaisMuiRMABCEKBgBs4F6sVAmYkpagElY0qagEqlB4ragEt4FqkagCEOBwBs4F8sVAmYmpagElY2qagEsU2oagE3Y2oagEr+C2qagEt4Fs
+kagEEUB4Bs4F+sVAmYopagElY4qagEm5B4qagE3Y4oagEr+C4qagE8DmragE7DmragBuwCopagBt4FukagCESBgCs4FgtVAmYqpagElY6qagEt2C6oagEr+C
+6qagE7D4sagE5cinagEq5BmtagEt4FwkagEIABkJIABmJIABBCAABNIA0taAunaAg5YAkpaAkraIABEIABGIABIIABBCAABNGAguaA6naAs5YA6tRIABEIAB
+GIABBCAABNIAquaAkoaAwgRAioaAmuaNMAgta8uIq5Y8DgtanyGgta8Wg5Mm5BmoajnCy3YMABCMABozUMABqzUNKAwua+f41ZBwuayuBwua/9Cwua7DwuaM
+ABCMAB8/RMAB8/RMAB+/RMABq/HMAB4iTMABggSMABqtRMABkzRMABguRMAB6tRNEAgualY46Y60Iw2ZMABkgPMABigPMABGMABs0UHABAMABu/SMABy/SMA
+B00UMABihSMABmuRMABouRKAAwiTHABAHABAKAACCAACCAAGCAAMCAAMNGA8tamhH6jTBIBGMABCNGAguamhH+jTnnRIonRqhTMABCNGAwvamhHwva6+GuhT
+9oKuhTMABCNEA0vamhHmkT61QwhTMABCNKA4vamhHqkTBytaphHysaB6oa57GizZMABCNKA8vamhHukTtnR+waphH2saqhH2wa57GmzZMABCNCA0uaBixaMA
+BCNIAkwaxnRmxashHkwagYuta4ViiTMABCNCA0xa7TiBMABCMABwtCNIAivastBwxaBwxaBwxaBu5YMABCNKAmvastB0xa2nR0xaB2ra3yJstaBy5YMABCKA
+AyuKMABsoFMAB4raMABqoFMAB8qVMAB+qVMAB2qVMABirVMABooFMABuuJMABmoFMABymSMABmoFMABioFMAB0xHMABgoFMABqyHMAB6nFMABgoFMAB6nFMA
+B4nFMAB2nFMAB0nFMABmgRMABynFNEA0zaonE4gZviP4kPMABCNEAsyaonE8gZp1EsnaMABCMAB0nFMABynFMABizLMABmzLMABwnFMABunFMABsnFMABqnF
+NEAgza7iP4lQBs6OMABCMABonFMABi6MMABmnFMABknFMABo6MMABinFMABgnFMABmnFMAByuaMAB+mFMAB8mFMABk1aMABm1aMAB2mFMABuhPMAB0mFMAB+
+4MMAB+4MMABonFNEA21athCipZviP6mPMABCMABy4MMAB+hQMAB0mFMABq5MMABq5MMAB4kQMABs5MMAB67MMAB87MMABihRMABkhRMAB05MMABshRMAB25M
+MAB25MMAB25MMAB45MMABymFMAB65MMAB65MMABwmFMABumFMABsmFMABqmFMABomFMABm2RMABmmFMABkmFMABimFMABo9UMABqmQNIAs2aBu3axCu3a0lD
+yxasUmzaMABCNIAw2avIgta0qRy3axCy3a0lDu4ZMABCMABkmFMABkgEMABkgEMABkgENCAo4artO+oTMABCMABogEMABogEMABogEMABogENCA04ag1PqpT
+MABCMABsgEMABsgEMABsgEMABsgEMABsgENCAi5ah1P4pTMABCMABwgEMAB8iNMABylFMABwlFMABulFMABslFMABqlFMABgiNMABolFMABwhUMAByhUMAB0
+hUMABmlFMABklFMAB6hUMABoiNMABuiNMAB+8MMAB+8MMABkiUMABmiUMABilFMABglFMABwiNMAByiNMAB2kFMAB0kFMABilFMABglFMAB23GMABoiIMABo
+iIMAB2kFMAB48MMAB48MMAB28MMAB68MMAB42UMABk9MMABk0RMABm0RMAB0kFMABgvNMABykFMABm+MMABq+MMABwmVNGA46a+fojajqKg8a7Dg8aMABCMA
+B+kFMABglFMAByvNMAB+0RMAB2+MMABykFMABoiVMABwkFMABukFMABskFMABqkFMABmkNMABkkNMABi4RMAB8kNMABm4RMABokFMABmkFMABkkKMABy/MMA
+Bk8RMABkkFMABikFMAB24RMAB8oEMABgkFMABi5RMAB+jFMAB8jFMABo5RMAB6jFMABmkFMABsgNMABsgNMABsgNMABygNMABqjFMABwgNMABwgNMABugNMA
+BwgNMABwgNMAB2gNMABqkFMABwkFNKA29a+iCuqZmpBuqZoiCwpZh1MgNB84aMABCMABujFMABsjFMABk+RMAB0wSMABgvNMAB0kFMAByjFMABwjFMABujFM
+ABoiNMABoiNMABoiNMAB+6RMABsjFMAB86NMABqjFMABsjFMABsnENCAqgb7oP4taMABCMABuzOMABwzOMABs7NMAByzOMABqvEMABkjFMABkxTMABmxTMAB
+4yRMABwoNMAB8yRMAB0pNMAB0nNMABm6VMABq8RMABijFMABijNMABuoNMABsoNMABqoNMABooNMABgjFMAB+iFMABgjFMAB8iFNGAgib6pK4qNzV0gb0qR2
+hbMABCMAB27aHABAMAB45RMABwlRMAB85RNKA8zYuwCo9YBmhbB2jYueu9aBkjYMABCGMAEBCBEBIBQBOBkuCMAB47JMABq/GMABo6RNGAy+aByqRjEo9aBo
+ibMABCMAB+7JMABg8JNEAijbqmGysWvxDukYMABCNEAmjbntK2sW27K2gbMABCNGAi/antK6sWvxD2kYB4ibMABCMABu8JNCAgtWySmpRMABCNEA0jb+hHyw
+ZiEo8JMABCNEAsib+hHosSBsibMABCNIAo/a+hH6wZn5BmnRlsIq/agV4laMABCNKAs/a+hH+wZn5BupalsIu/axwRujbgV8laMABCNCAgkb+hH0sSMABCMA
+BENGAigb+hH6sSB4jbB4jbMABCNGAukb+hHsxZB8jbzV8/aMABCNKAykb+hHwxZ6wRgkbt5Bw6ZgVigbzVggbMABCNIA2kb+hH0xZ6wRkkbhgCw7ZzVkgbMA
+BCNKA6kb+hH4xZ6wRokbggCgzZogC2kbzVogbMABCNKA+kb+hH8xZ6wRskb8/BqzZogC6kbzVsgbMABCNCAwgb+hHytSMABCNEAmlb+hHkyZB0gbMABCNEAq
+lb+hHoyZsU4gbMABCNIA8gbmJo7a3Y8kbw0H8gb+hHsyZMABCNEAghbw0Hghb+hHwyZMABCNIAkhbmJw7a3Ykhbw0Hkhb+hH0yZMABCNGAohbm5B0/aw0Hoh
+b+hH4yZMABCNGAshbm5B2/aw0Hshb+hH8yZMABCNKAimb+hHgzZ6wRwlb//Bw0ZogC+lbzVwhbMABCMAB8uGMAB+uGNEA+kbw9Eu7a7Tg3RMABCEKBgBs4Fk
+mWAB8lbgEmD+jbgEh5NilbgEt4F09agCIABBCAABNIA0mbAugbAimbAkkbAolbIABEIABGNGA6mbkCombmDqkbh5NulbMABCNGA+mbuxRsmbmDukbh5NylbM
+ABCMABENEA8ibqzD4lbmzD+gbMABCMAB+nRNEA+lbmYoqVB+lbMABCHABAEGBMs4FmnWA/gGmlbgEt4F2+agCEKBUs4FonWA/gGolbgE6jDmmbgCiwCmmbgC
+t4F4+agCEIBQs4FqnWA/gGqlbgEmDinbgCt4F6+agCIABgwGIABiwGIABkwGIABmwGIABowGIABqwGIABswGIABuwGIABwwGIABBCAABNIAsobAmibAiobAg
+nbAgnbIABivONEAknbBymRnY2mRMABCNCA0ob5c+yYMABCMAB8hNNGA+kb9vBguZ+f+vajb+jUMABCMAB0pENMAskb9vBmuZ+fkwaq2GuzYiqBukboxGu2a3
+Y8obMABCMABkiNMABwmRNEAopb9vBuuZ9oKu0YMABCNIAgob9vByuZipMshby8GipbzVgobMABCNIAwpb9vB2uZipMwhby8GmpbzVkobMABCNKAoob9vB6uZ
+ipM0hby8GqpbzVoob5qCoobMABCNKA4pb9vB+uZipM4hby8GupbzVsobBwlbMABCMABENIA+pb9vBkvZipM+hby8G+hbzVspbMABCNGAiqb9vBovZosLmpbq
+9F0pbMABCNEAmqb9vBsvZosLqpbMABCNGAqqb9vBwvZgO+obosLupbMABCNGAipbosLypb9vB0vZ88JipbMABCMAB8nRMAB+nRMABgoRMABioRMABkoRMAB6
+qbMAB8qbMABk5RMAB6+TMABo8SMABspSMABguHNGA+pb7Tkias6B04X+9B6vHMABCMAB4zSMAB6jOMABq/TMABy8SMABikWMABgnVMABinVMABknVEQB4Bs4
+F0rWAn2L0pbgEmY08YgEw6B0rbgE8Z4lbgExC0rbgEsUsnbgEt4FkjbgEIABBCAABNMAksbA+lbA68YA6rbA+lbA6rbAynbHABACAACGEBEBABCNCAssb0zR
+EMABCNIA8nbmuO27Ys6BmsbzV+nbw0BGMABCMABglWMABilWMABklWMABmlWMABoiJEIBYs4F0sWAp/LikbgEsjKyrbgEt4FkkbgCEIBQs4F2sWA94E0rbgE
+sjK0rbgCt4FmkbgCEIBQs4F4sWAgE2rbgEsjK2rbgCt4FokbgCEIBQs4F6sWAgEysbgEsjK4rbgCt4FqkbgCEIBYs4F8sWA3YuqbgEsjK6rbgEt4FskbgCEK
+BgBs4F+sWArbylRgEmZ65agEkkD65agEt4FukbgEIABBCAABNGAutbAonbAykbAisbIABEIABGIABIIABsmMIABumMIAB8jMIABBCAABNGAgubA6nbAorbA0
+sbIABEIABBCAABNEAoubAiobAymRIABEIABGEKBYs4FkuWApeitbgEBksbgCmD2rbgCt4F0lbgEEKBUs4FmuWApektbgEy0RmsbgCyvOmsbgCt4F2lbgCIAB
+BCAABNIA2ubAwobAqtbAsubA+rbIABEIABBCAABNIA+ubA4obAytbA0ubA0ubEOBcs4F2uWAmEoqbgE3YoqbgCyuOoqbgCBoqbgCBoqbgCt4FmmbgCESBkBs
+4F4uWAmEqqbgE3YqqbgCyuOqqbgC40RqqbgC50RqqbgCo1IqqbgC1qH2tbgCt4FombgCIABBCAABNEAovbAipbA4iKIABBCAABNGAuvbAopbA+iKAiubGGBE
+BABCBEKAAkhYHABACAACCAAGMAByrJNEAwub96BwgY21LMMABCNEA0ub96B0gYm5BugYMABCNIA4ub96B4gYm5BygY41L4ub7D4ubMABCNGA8ub96B8gY31L
+krM7D8ubMABCMABszNNGAivb96BihYm5B8gY41LivbMABCMABkqbNCAssbzwDovbMABCNCA4wbzwDsvbMABCNCAwvb5cwvMMABCNEAoubhxO0vbjF4obMABC
+NMA4vbrZ4vbBmnHgrIywb7Dywb/yBihbBghbMABCNKA8vbrZ8vbu1RqnHgrI2wb7D2wb/yBmzaMABCNIA0ubrZgwb21FsnH7D6wbBktbMABCNKA4ub96BkiY
+21FwgYBwnH/Y+hY7D+wbMABCNKAowb96BoiY21F0nHB0gY7DixbBowbMABCNKAswbrZswbu1R6nHgrImxb7Dmxby1RwtbMABCMABQNGAmvb96ByiY21F+gY7
+DsxbMABCNMA2wb96B2iY21FioH21RihY7Dwxbh1RsCBwxbMABCNEA6wbrZ6wb21L6wbMABCMABw1NNKAgxbrZgxbvXgxbtxKgxbuxK6ubtwJ0nbMABCNKAkx
+brZkxbvXkxbtxKkxbB+ubtwJkxbMABCNMAoxbrZoxbigCusbsUiub7Diybm5BijYizD8nbMABCNMAsxbrZsxbq8PysbyuBmub7Dmybm5BmjYizDsxbMABCNG
+AwxbrZwxbBqjYBkobMABCMABENGA2xbrZ2xbBwjY41L2xbMABCNIA6xb+fq6ag+CikU41L6xbvqH6xbMABCNIA+xbrZ+xbB4jYByob7D+xbMABCNKAy6a+fy
+6avqH8ybs2R8jYt2R2ob7DiybMABCNEAmybrZmybr0HmybMABCNGAqybrZqybBkkY41LqybMABCNIAuybzwDuyb8Duybv2DuybBipbMABCNGAyybzwDyyb8D
+yybv2DyybMABCNGAm7azwD2yb8D2ybv2D2ybMABCNKA6yb5+Cu7YzwD6yb8D6ybv2D6yb54FivMMABCNIA+ybzwD+yb8D+ybv2D+yb54FmvMMABCNMAizb5+
+C27YzwDizb8Dizbv2Dizb54FqvM51LizbMABCNGAmzbsbykX21Lmzbj8MmzbMABCMAB8lTMABwkUMAB+lTMAB8lTMABUMABimTNIAqyb5+Cq8Y96B2lYnyGw
+0br+B+0bMABCMABw9SMABytOMABwoOMABwmPNMA6wb+fy8amJorb3Yi0bsU8wbp5Gk3aruJi0bMABCNMAm0b96BmmY21FykYjhGilRw9CgxbsUgxb7Dm0bMA
+BCNGAq0b96BqmY21F2kY7Dq0bMABCNKAu0b96BumY21F6kYjhGqlRw9CoxbsUoxbMABCNEAy0b96BymY21F+kYMABCMABEMABysJNEAm2b96B6mY+iCyhaMA
+BCNAA+mYMABCNGAinYrZi1bsjK2rbB2rbMABCNEAmnYrZm1bsjK6rbMABCNCAqnY+f69aMABCNGA+9a96BunY7Du1bBw2bMABCMAB41SMAB+gONGA21b/Y8w
+bB21bB+nUMABCMABqsSMABgtHNGA+1b96B+nY21FqmYvIotHMABCHABAHABAKAACHABAKAACCAAGCAAEMABuxbMABiwJMABivHMABm0RMABojRNCAm4bBOMA
+BCNCA+2bl4RSMABCNCAu4b72IUMABCMABEMAB2kRMAB+0VNIAs3bBw0bthCksaonE8laBs3bMABCNGAw3bthCosaonEgmat4Rw3bMABCNEAg5bthCssaoxG4
+rXMABCNEA43bthCwsaoxG8iSMABCNCAk1EvIsubMABCEIBgKltHwhUAB2wQggE7gD29QgE1D6xbgQEIBgBAirQAA09OgEAy9OgEAgjNgEHABAHABAEMBgKlt
+H4hUAtrDBggEBq3bgEygIq3bgC7gD+9QgCzVq0bgQCAAECAAm7TCAAKMABkjNMABijNMABm+PMABkmRMABmmRMABk+QMAB64LNGA+4bltHoiUBS2iJg4bMAB
+CMABkrQMABirQMABkuUMABquUMABmuUMABgmRNKAq4bonEq4bltHq4b0Sq4b7Dq4bhhMq4bMABCNKAu4botOu4bltHu4b0Su4b7Du4bhhMu4bMABCMAB8uTM
+ABgvTMABivTMABivTMABivTNGAg6bltHqjU0Sm1bBm1bMABCNIAk6bltHujU0Sq1bthC8ua7Dg5bMABCMAB0vTNIA8B9ag5Z+5Bs5b0Sw1bhpHs5bMABCMAB
+wsQMABusQMABwvUMAB2vUMAByvUMABsnRNIA66bj/Hq0TltHkkU0Sg2bthCyvaMABCMABwBMABuBMABswTMABuwTMAB4+MNIAo7bltHykU88Eq6bthCgwa7D
+k6bMABCNGAs7bltH2kU0Sy2boCy2bMABCMAB8wTMAB6wTMAB8wTMAB8wTMAB+wTNEA67bltHklUthCywaMABCNEAq9bthC2waBk3bMABCMABy7LMABg8LMAB
+qxTMAB6tKNMAu5bonE6qaptCyjYmY81Y9mEm1XB8rb+vEu5bMABCEIBMB4raABy8bgBBq8bgBBq8bgCEGBMs4Fy9WAxvOy7bgEt4Fi1bgCIABomHEuBBgiBt
+hCqxaA7D89bgkM3yK27bgEB27bgCB27bgCB27bgC7pC27bgC04C41bgEiE89bgEBu5bgEjb6qbgEB45bgMB45bQB08bwBuhConYgCBmoWggCB0qbgEB41YgQ
+BuqSgEBqqSgEhE81bgE8Z89agEubi4bgEFCAIthCBACAAEEEBQA6vQAAEgENEA88bj/Hs2TthCEMABCNEAg9bonEwrauhCkqRMABCMAB05MMAB05MNKAo9b+
+oMgyaonE4ra3yKq8bwXq8bB05bMABCNIAs9b+oMkyaonE8ra3yKu8b9yPs9bMABCNIAw9b96BwvYm5BqvYBw9b7Dw9bMAj7R2pSMABi9MMABm3NNEA86b19L
+y9J/yB49bMABCNCAo/bvI29JMABCNEA69JyrBi5YgqD49JMABCNCAw/b5Hm5YMABCMABy/bNUA6sathCizaziM+wQB0jQt6Bw5br+Cq+bBq+bwhHw/MB2yRi
+3JmyH7Dk/bMABCNEAu+b5+CinZonE+saMABCNSAy+bthCqzaziMmxQ17R8jQt6B45br+Cy+b27Ry+bwhH4/M37R+yR7Ds/bMABCNGA2+bthCuzaonEmtao4J
+yxXMABCNIA6+bthCyzaonEqtao4J2xXwxJs/bMABCMABimQMABkmQMABmmQMABomQMABqmQHABACAACNIAs/bn1EstXB4zQthCk0aonE8taMABCNIA6+bn1E
+wtXj8R8zQthCo0a7wK+vRMABCMABu7MMAB2vRMABmtQNGAmhcthCy0aB6/bonEquaMABCMABstQNIAk9bthC40aonEwua7wKswRBggcMABCNGAwhcthC80ao
+nE0ua7wKwwRMABCMAB2tRMABojRNOA4hcthCk1ajEixR/oB4zT9a8ualD8uagVu/b9hCu/bMABCNEA8hc/oB8zTonEgvaMABCNIAkvathCs1aonEkvajEqxR
+/oBg0TMABCMABmuQMABouRMABitENGA+gcthC21aonEuvaBgiaMABCNGAihcthC61aonEyvasU8hcMABCNIAq+bthC+1au6E2vat6B2va38RoiaMABCMAB4u
+RMABuxQNGA6icthCm2axlBwgck8JwgcMABCMABgvRMABivQNEAijcthCu2asjK2hcMABCNCAuuZ7wKmyRMABCNKAqjc5+C0uRonE0gZBilNB+hc7xKi1QMAB
+CNEAshc7wKuyRz8JshcMABCNKAyjcyuBmicoxGy7b/wJq/b7xKq1QBq/bMABCNGAqicthCi3aonEghZq9FqicMABCNGAwhcthCm3a8zJwhcq9FuicMABCNEA
++jcthCq3aByicMABCNEAikcthCu3aq9F2icMABCNGAmkcthCy3aixJ8hcq9F6icMABCNEAqkc8S21QxlBgicMABCNGAukcthC63aonEyxantK6wXMABCMAB0
+wRMABg/MNIAugc5+C+rZonEgiZBqjcy9Jq4bMABCNIA6kcthCm4aonE+xa2hQkiZBwicMABCMABgxRMABwpNNMA6gcthCu4aq9F0jcBqicBqicBqic/yN49J
+MABCNKAmlcthCy4a09R6icB6jcBu6bq9Ru6bMABCNEAqlcthC24a99Ry6bMABCNEAulcthC64aBmhcMABCMAB0xRMAB2xRMAB0BMAB6xRMAB8xRNIA8lcthC
+o5aBwkcBwkcq9FwkcMABCNEA4hcthCs5aB4hcMABCMAB2nRNEAmmcthCy5aB+hcMABCNGAqmcthC25ax0H+kcB+kcMABCMABwyRMABq/JNIAmlcthC+5a2hQ
+8jZ09RokciE8FMABCNOA6zaonE6zathCi6aBgkKiEgGj8Jskck8JskcBuicMABCNIAulcu6E+zat6B+zaixBulcBulcMABCNQA2icthCq6apCi0aonEi0aiE
+oGixBsmcBylch1EylcB2icMABCNQAmlcthCu6aiEsGvvKmlcj8J4kck8J4kc6+R2lcixB2lcikQykcMABCNIA6lcthCy6aonEq0aj8J8kck8J8kcMABCMABs
+zQNGAsncthC46aBglc57G+lcMABCNEAgmc8Sw4Q5ZkgZMABCMAB2zRMAB4zQMAB6zRMAB8zRNGA8ncthCo7aonEmlZB0jcMABCMABi0RMAB6jKMAB8jKMABy
+1HNGAooc8S05QmhB+lcptK+lcMABCNEAimc8S45QptKimcMABCNIAkncthC87axCmoczyBokcBokcMABCMABqkIMABgpNNEA4oc5+CgwZxCmlcMABCMABmpN
+MABwicNEA0nc5+CowZxC2ocMABCMABm1RMABo1RMABq1RNEA4lc0Sgncn5G4lcMABCNGAknc5+C2wZxCkpcBkpaMABCNCAypcBsrNMABCNCAqoc8/RwrNMAB
+CNCA0rN0SwncMABCNEA+pcthCq9aBgocMABCNCA8rNxC4pcMABCNEAmqcthCy9ailR+lcMABCMABs2RMAB+rRMABw2RNEAomcthC89asjK4/bMABCNGAsmct
+hCg+ah1Em5boxGs8QMABCNKAk+athCk+aonE83antKk3X7xKw8Q5ZsjZMABCMAB+2QNGAypc5+CmyZB+uR0So3ZMABCNIA2pc5+CqyZthCu+a12D8kcB8kcM
+ABCMAB4kRMABq3RMABy8TMAB+kRMABo6RMABouQMABuuQIABBCAABNGAk/aAipZAkocAkocNGAuqconE+4agyJuqcpxCGMABCNIAi5a9asmconEi5aozOi7R
+thCq/aMABCEUBoBs4F4rXAiqN6lcgE8D2qcgE4pD2qcgC/pDuubgCgqDuubgC3pD8qcgC2pD8qcgB33R6qcgBt4FojcgBIABBCAABNIAoscAimcAypZA8qcA
+8qcMABk7RNKAsscBw5a8Dgrc4pDgrc7T2oczyJ29QMABCMABmkSMAB23RMAB43RNGAksc5+C+zZmYgzYm5BgpcMABCMABENEAqsc5+Ck0Zm5BmpcMABCNGAu
+sc5+Co0Zm5BqpcssN2qcMABCMAB8vOMAB4zQNGA8rcj3JyyR/oCm+Y0zOs+YMABCMAB+mcMABk7RMABq4ENKAmscthC+gbijKg7X21F2xRxvI6ic7DmscMAB
+CMABi0QMABk0QNGAuscthCmhbijKo7X+9LircMABCNKAyscthCqhbB2pc21FiyRw0H0rc7DyscMABCNKA2scthCuhb21FmyR+2J4rc7D2scB6pcMABCMABo6
+QHABACAACHABAFCAIBs7HAEGBYAkgRAACgEoYkqcgECAAGCAA05SMABulUMABu/QMABs/QNGAwtcj/HgnU2hS67HoYwqcMABCMAByoRMAByoRMAB2iVMAB8i
+VMAB4iVMABy6RNEA4ibxlBskbt2CixbMABCNEAkuct8HevwK+ucMABCMABqjVMABojVMABojVMABi7RMABQMABkrNMABmrNMABghOMABihONCAutcthCyjbM
+ABCMABENEAgvc96BghZgYgvcMABCNKA8rc96BkhZp5GmybhgCqnbsU+rc7D+vcMABCNIAovconE49ahmGovcBovciEqCMABCMABqkOMABGNEAwvciEyCB0sc
+MABCMAB6gIMAB8gIMAB2kONEAmxc21FmgZthCykbMABCMAB8kOMABusNNKA6scyiEiiZmJonc3YiwcsU8sc7DiwcMABCMAB0sNMAB2sNNEAutc96B+hB09C+
++XMABCNGAuwcjxO4nIonE++aBytcMABCMABiuSMABqwNMAB4iOMAB6hHMABooKNEAwvc09C0lb+9LwvcMABCMABwTMAB0wNMABsoRNIA+lb5+C65ZB+DizDm
+xc8DmxcMABCMABs9SMAB6wNNIAmmb5+Ci6Z96BujZ51Luxc8DuxcMABCMABg/RMABm3QNEAizc79Giob96B2jZMABCMABsjOMABo2ONEAqzcthC2mbB+xcMA
+BCMABw/RNEAwzcthC8mb09C8mbMABCMAB2/RNEAqycthCinb09CinbMABCNIAuycptCowWgYozc7Duyc0S0tcMABCNEA0gIsjSqFizDyycMABCNCAunbtIun
+bMABCNOA6ycthCuhYonEqhbB0lYkkE2yczyJi+R65J6ycqc8xcMABCMABi6QMABk6QMAB6hOMAB2hOMAB8hRMABu4QMAByqRNGAszconE8hb/jSmmYi3JonI
+MABCMABgxSMAByjSMABs7QMABkhSMABq4NHABAKAACHABAKAACESBwBs4Fk1XABkzcgEuoNkzcgCBkzcgCBmxcgC8Dq1cgC7lJkzcgEyuB8wcgEt4F0scgEE
+OBcs4Fm1XAxkSmzcgEuoNmzcgCykSmzcgCsjKk0cgCxvOmzcgCt4F2scgCEOBcs4Fo1XAxkSozcgEuoNozcgCykSozcgCBozcgCxvOozcgCt4F4scgCEQBoB
+s4Fq1XAxkSqzcgEuoNqzcgCykSqzcgC2kSqzcgCBsxcgCBkzcgEt4F6scgEEOBcs4Fs1XAxkSszcgEuoNszcgCykSszcgC2kSszcgC/tN6zcgCt4F8scQEQB
+sBs4Fu1XAxkSuzcgEuoNuzcgCykSuzcgCBuzcgCBuzcgCBuncgCt4F+scgIIABBCAABNMA+1cA4vcABA2xcA61cAmhaAsxcCAAYIABBCAABNIAm2cAgwcAGA
+60cA81cIABBCAABNIAs2cAmwcAMAi2cAi2cIABBCAABNKAy2cAswcASAo2cAqycAi0cIABBCAABNIA42cAywcAYAu2cAwycIABBCAABNIA+2cA4wcAeAikbA
+BCAA0BEQB4Bs4F42XAwZ42cgE6jD+2cgEiwC+2cgEpe+2cgEgmG+2cgE8Z8wcgEt4FoucgEEQB4Bs4F62XAwZ62cgE6jDg3cgEiwCg3cgEpeg3cgEgmGg3cg
+E8Z+wcgEt4FqucgEEUBoCs4F82XAwZ82cgE6jDi3cgEiwCi3cgEpei3cgEgmGi3cgEBi3cgEmDgxcgE8ZgxcgEt4FsucgEIABBCAABNGAs3cAmxcAi3cAi0X
+IABEIABBCAABNKA03cAuxcAq3cAq0XAw3cAuxc`,
+  tracepoints: `alarmtimer alarmtimer_cancel 12862 12854
+alarmtimer alarmtimer_fired 12858 12854
+alarmtimer alarmtimer_start 12861 12854
+alarmtimer alarmtimer_suspend 12855 12853
+amd_cpu amd_pstate_perf 8900 8899
+avc selinux_audited 10290 10289
+block block_bio_backmerge 8798 8780
+block block_bio_bounce 8797 8780
+block block_bio_complete 8796 8779
+block block_bio_frontmerge 8799 8780
+block block_bio_queue 8800 8780
+block block_bio_remap 8805 8784
+block block_dirty_buffer 8789 8775
+block block_getrq 8801 8780
+block block_plug 8802 8781
+block block_rq_complete 8791 8777
+block block_rq_error 8792 8777
+block block_rq_insert 8793 8778
+block block_rq_issue 8794 8778
+block block_rq_merge 8795 8778
+block block_rq_remap 8806 8785
+block block_rq_requeue 8790 8776
+block block_split 8804 8783
+block block_touch_buffer 8786 8775
+block block_unplug 8803 8782
+bpf_test_run bpf_test_finish 9144 9143
+bpf_trace bpf_trace_printk 10823 10822
+bridge br_fdb_add 9093 9089
+bridge br_fdb_external_learn_add 9096 9090
+bridge br_fdb_update 9103 9092
+bridge fdb_delete 9099 9091
+cgroup cgroup_attach_task 6331 6316
+cgroup cgroup_destroy_root 6321 6314
+cgroup cgroup_freeze 6329 6315
+cgroup cgroup_mkdir 6323 6315
+cgroup cgroup_notify_frozen 6338 6317
+cgroup cgroup_notify_populated 6335 6317
+cgroup cgroup_release 6327 6315
+cgroup cgroup_remount 6322 6314
+cgroup cgroup_rename 6328 6315
+cgroup cgroup_rmdir 6326 6315
+cgroup cgroup_setup_root 6318 6314
+cgroup cgroup_transfer_tasks 6334 6316
+cgroup cgroup_unfreeze 6330 6315
+clk clk_disable 11725 11715
+clk clk_disable_complete 11726 11715
+clk clk_enable 11721 11715
+clk clk_enable_complete 11724 11715
+clk clk_prepare 11727 11715
+clk clk_prepare_complete 11728 11715
+clk clk_set_duty_cycle 11748 11720
+clk clk_set_duty_cycle_complete 11751 11720
+clk clk_set_max_rate 11736 11716
+clk clk_set_min_rate 11735 11716
+clk clk_set_parent 11740 11718
+clk clk_set_parent_complete 11743 11718
+clk clk_set_phase 11744 11719
+clk clk_set_phase_complete 11747 11719
+clk clk_set_rate 11731 11716
+clk clk_set_rate_complete 11734 11716
+clk clk_set_rate_range 11737 11717
+clk clk_unprepare 11729 11715
+clk clk_unprepare_complete 11730 11715
+compaction mm_compaction_begin 11304 11292
+compaction mm_compaction_defer_compaction 11320 11296
+compaction mm_compaction_defer_reset 11321 11296
+compaction mm_compaction_deferred 11317 11296
+compaction mm_compaction_end 11307 11293
+compaction mm_compaction_finished 11313 11295
+compaction mm_compaction_isolate_freepages 11300 11290
+compaction mm_compaction_isolate_migratepages 11299 11290
+compaction mm_compaction_kcompactd_sleep 11322 11297
+compaction mm_compaction_kcompactd_wake 11326 11298
+compaction mm_compaction_migratepages 11301 11291
+compaction mm_compaction_suitable 11316 11295
+compaction mm_compaction_try_to_compact_pages 11310 11294
+compaction mm_compaction_wakeup_kcompactd 11323 11298
+context_tracking user_enter 13085 13084
+context_tracking user_exit 13086 13084
+cpuhp cpuhp_enter 10660 10657
+cpuhp cpuhp_exit 10666 10659
+cpuhp cpuhp_multi_enter 10663 10658
+cros_ec cros_ec_request_done 14069 14065
+cros_ec cros_ec_request_start 14066 14064
+dev devres_log 14016 14015
+devfreq devfreq_frequency 8909 8907
+devfreq devfreq_monitor 8912 8908
+devlink devlink_health_recover_aborted 14695 14682
+devlink devlink_health_report 14692 14681
+devlink devlink_health_reporter_state_update 14698 14683
+devlink devlink_hwerr 14689 14680
+devlink devlink_hwmsg 14685 14679
+devlink devlink_trap_report 14701 14684
+dma_fence dma_fence_destroy 7303 7298
+dma_fence dma_fence_emit 7299 7298
+dma_fence dma_fence_enable_signal 7304 7298
+dma_fence dma_fence_init 7302 7298
+dma_fence dma_fence_signaled 7305 7298
+dma_fence dma_fence_wait_end 7307 7298
+dma_fence dma_fence_wait_start 7306 7298
+error_report error_report_end 12966 12965
+exceptions page_fault_kernel 12268 12264
+exceptions page_fault_user 12265 12264
+fib fib_table_lookup 9062 9061
+fib6 fib6_table_lookup 9390 9389
+filelock break_lease_block 10236 10221
+filelock break_lease_noblock 10233 10221
+filelock break_lease_unblock 10237 10221
+filelock fcntl_setlk 10230 10220
+filelock flock_lock_inode 10232 10220
+filelock generic_add_lease 10240 10222
+filelock generic_delete_lease 10238 10221
+filelock leases_conflict 10241 10223
+filelock locks_get_lock_context 10224 10219
+filelock locks_remove_posix 10231 10220
+filelock posix_lock_inode 10227 10220
+filelock time_out_leases 10239 10221
+filemap file_check_and_advance_wb_err 9777 9771
+filemap filemap_set_wb_err 9774 9770
+filemap mm_filemap_add_to_page_cache 9773 9769
+filemap mm_filemap_delete_from_page_cache 9772 9769
+fs_dax dax_insert_mapping 4821 4800
+fs_dax dax_insert_pfn_mkwrite 4820 4799
+fs_dax dax_insert_pfn_mkwrite_no_entry 4819 4799
+fs_dax dax_load_hole 4818 4799
+fs_dax dax_pmd_fault 4803 4796
+fs_dax dax_pmd_fault_done 4806 4796
+fs_dax dax_pmd_insert_mapping 4811 4798
+fs_dax dax_pmd_load_hole 4807 4797
+fs_dax dax_pmd_load_hole_fallback 4810 4797
+fs_dax dax_pte_fault 4814 4799
+fs_dax dax_pte_fault_done 4817 4799
+fs_dax dax_writeback_one 4828 4802
+fs_dax dax_writeback_range 4824 4801
+fs_dax dax_writeback_range_done 4827 4801
+gpio gpio_direction 10300 10298
+gpio gpio_value 10303 10299
+huge_memory mm_collapse_huge_page 11439 11432
+huge_memory mm_collapse_huge_page_isolate 11442 11433
+huge_memory mm_collapse_huge_page_swapin 11445 11434
+huge_memory mm_khugepaged_scan_file 11448 11435
+huge_memory mm_khugepaged_scan_pmd 11436 11431
+hwmon hwmon_attr_show 14057 14055
+hwmon hwmon_attr_show_string 14061 14056
+hwmon hwmon_attr_store 14060 14055
+hyperv hyperv_mmu_flush_tlb_multi 7786 7781
+hyperv hyperv_nested_flush_guest_mapping 7789 7782
+hyperv hyperv_nested_flush_guest_mapping_range 7792 7783
+hyperv hyperv_send_ipi_mask 7793 7784
+hyperv hyperv_send_ipi_one 7796 7785
+i2c i2c_read 8872 8864
+i2c i2c_reply 8873 8865
+i2c i2c_result 8874 8866
+i2c i2c_write 8867 8863
+icmp icmp_send 14530 14529
+initcall initcall_finish 10624 10617
+initcall initcall_level 10618 10615
+initcall initcall_start 10621 10616
+intel_iommu prq_report 7291 7287
+intel_iommu qi_submit 7288 7286
+io_uring io_uring_complete 7233 7206
+io_uring io_uring_cqe_overflow 7246 7211
+io_uring io_uring_cqring_wait 7231 7204
+io_uring io_uring_create 7215 7197
+io_uring io_uring_defer 7225 7202
+io_uring io_uring_fail_link 7232 7205
+io_uring io_uring_file_get 7221 7199
+io_uring io_uring_link 7228 7203
+io_uring io_uring_local_work_run 7255 7214
+io_uring io_uring_poll_arm 7239 7208
+io_uring io_uring_queue_async_work 7224 7200
+io_uring io_uring_register 7218 7198
+io_uring io_uring_req_failed 7243 7210
+io_uring io_uring_short_write 7252 7213
+io_uring io_uring_submit_sqe 7236 7207
+io_uring io_uring_task_add 7242 7209
+io_uring io_uring_task_work_run 7249 7212
+iocost iocost_inuse_adjust 7177 7165
+iocost iocost_inuse_shortage 7173 7165
+iocost iocost_inuse_transfer 7176 7165
+iocost iocost_ioc_vrate_adj 7178 7166
+iocost iocost_iocg_activate 7168 7164
+iocost iocost_iocg_forgive_debt 7181 7167
+iocost iocost_iocg_idle 7172 7164
+iomap iomap_dio_invalidate_fail 13533 13523
+iomap iomap_invalidate_folio 13532 13523
+iomap iomap_iter 13539 13525
+iomap iomap_iter_dstmap 13534 13524
+iomap iomap_iter_srcmap 13537 13524
+iomap iomap_readahead 13527 13522
+iomap iomap_readpage 13526 13522
+iomap iomap_release_folio 13531 13523
+iomap iomap_writepage 13528 13523
+iomap iomap_writepage_map 13538 13524
+iommu add_device_to_group 8840 8835
+iommu attach_device_to_domain 8844 8836
+iommu detach_device_from_domain 8847 8836
+iommu io_page_fault 8854 8839
+iommu map 8848 8837
+iommu remove_device_from_group 8843 8835
+iommu unmap 8851 8838
+irq irq_handler_entry 3056 3052
+irq irq_handler_exit 3059 3053
+irq softirq_entry 3062 3054
+irq softirq_exit 3065 3054
+irq softirq_raise 3066 3054
+irq tasklet_entry 3067 3055
+irq tasklet_exit 3070 3055
+irq_matrix irq_matrix_alloc 3622 3604
+irq_matrix irq_matrix_alloc_managed 3620 3604
+irq_matrix irq_matrix_alloc_reserved 3615 3604
+irq_matrix irq_matrix_assign 3621 3604
+irq_matrix irq_matrix_assign_system 3612 3603
+irq_matrix irq_matrix_free 3623 3604
+irq_matrix irq_matrix_offline 3609 3602
+irq_matrix irq_matrix_online 3605 3602
+irq_matrix irq_matrix_remove_managed 3619 3604
+irq_matrix irq_matrix_remove_reserved 3611 3602
+irq_matrix irq_matrix_reserve 3610 3602
+irq_matrix irq_matrix_reserve_managed 3618 3604
+irq_vectors call_function_entry 7821 7799
+irq_vectors call_function_exit 7822 7799
+irq_vectors call_function_single_entry 7823 7799
+irq_vectors call_function_single_exit 7824 7799
+irq_vectors deferred_error_apic_entry 7827 7799
+irq_vectors deferred_error_apic_exit 7828 7799
+irq_vectors error_apic_entry 7813 7799
+irq_vectors error_apic_exit 7814 7799
+irq_vectors irq_work_entry 7817 7799
+irq_vectors irq_work_exit 7818 7799
+irq_vectors local_timer_entry 7809 7799
+irq_vectors local_timer_exit 7810 7799
+irq_vectors reschedule_entry 7819 7799
+irq_vectors reschedule_exit 7820 7799
+irq_vectors spurious_apic_entry 7811 7799
+irq_vectors spurious_apic_exit 7812 7799
+irq_vectors thermal_apic_entry 7829 7799
+irq_vectors thermal_apic_exit 7830 7799
+irq_vectors threshold_apic_entry 7825 7799
+irq_vectors threshold_apic_exit 7826 7799
+irq_vectors vector_activate 7848 7805
+irq_vectors vector_alloc 7842 7803
+irq_vectors vector_alloc_managed 7845 7804
+irq_vectors vector_clear 7837 7801
+irq_vectors vector_config 7831 7800
+irq_vectors vector_deactivate 7851 7805
+irq_vectors vector_free_moved 7858 7808
+irq_vectors vector_reserve 7841 7802
+irq_vectors vector_reserve_managed 7838 7802
+irq_vectors vector_setup 7855 7807
+irq_vectors vector_teardown 7852 7806
+irq_vectors vector_update 7834 7801
+irq_vectors x86_platform_ipi_entry 7815 7799
+irq_vectors x86_platform_ipi_exit 7816 7799
+kmem kfree 9872 9857
+kmem kmalloc 9869 9856
+kmem kmem_cache_alloc 9866 9855
+kmem kmem_cache_free 9875 9858
+kmem mm_page_alloc 9884 9861
+kmem mm_page_alloc_extfrag 9893 9864
+kmem mm_page_alloc_zone_locked 9887 9862
+kmem mm_page_free 9878 9859
+kmem mm_page_free_batched 9881 9860
+kmem mm_page_pcpu_drain 9890 9863
+kmem rss_stat 9896 9865
+lock contention_begin 10754 10752
+lock contention_end 10757 10753
+maple_tree ma_op 14708 14705
+maple_tree ma_read 14711 14706
+maple_tree ma_write 14712 14707
+mce mce_record 2988 2987
+migrate mm_migrate_pages 11415 11412
+migrate mm_migrate_pages_start 11418 11413
+migrate remove_migration_pte 11424 11414
+migrate set_migration_pte 11421 11414
+mmap exit_mmap 11340 11330
+mmap vm_unmapped_area 11331 11327
+mmap vma_mas_szero 11334 11328
+mmap vma_store 11337 11329
+mmap_lock mmap_lock_acquire_returned 8400 8395
+mmap_lock mmap_lock_released 8399 8394
+mmap_lock mmap_lock_start_locking 8396 8394
+module module_free 12771 12765
+module module_get 12772 12766
+module module_load 12768 12764
+module module_put 12775 12766
+module module_request 12776 12767
+mptcp ack_update_msk 12200 12191
+mptcp get_mapping_status 12199 12190
+mptcp mptcp_sendmsg_frag 12196 12190
+mptcp mptcp_subflow_get_send 12193 12189
+mptcp subflow_check_data_avail 12203 12192
+msr rdpmc 13932 13927
+msr read_msr 13928 13927
+msr write_msr 13931 13927
+napi napi_poll 9014 9013
+neigh neigh_cleanup_and_release 9136 9123
+neigh neigh_create 9124 9121
+neigh neigh_event_send_dead 9135 9123
+neigh neigh_event_send_done 9134 9123
+neigh neigh_timer_handler 9133 9123
+neigh neigh_update 9127 9122
+neigh neigh_update_done 9130 9123
+net napi_gro_frags_entry 9001 8987
+net napi_gro_frags_exit 9008 8988
+net napi_gro_receive_entry 9004 8987
+net napi_gro_receive_exit 9009 8988
+net net_dev_queue 8998 8986
+net net_dev_start_xmit 8989 8983
+net net_dev_xmit 8992 8984
+net net_dev_xmit_timeout 8995 8985
+net netif_receive_skb 8999 8986
+net netif_receive_skb_entry 9005 8987
+net netif_receive_skb_exit 9010 8988
+net netif_receive_skb_list_entry 9006 8987
+net netif_receive_skb_list_exit 9012 8988
+net netif_rx 9000 8986
+net netif_rx_entry 9007 8987
+net netif_rx_exit 9011 8988
+netlink netlink_extack 14303 14302
+nmi nmi_handler 10633 10632
+oom compact_retry 11270 11258
+oom finish_task_reaping 11268 11256
+oom mark_victim 11263 11253
+oom oom_score_adj_update 11259 11251
+oom reclaim_retry_zone 11260 11252
+oom skip_task_reaping 11269 11257
+oom start_task_reaping 11267 11255
+oom wake_reaper 11266 11254
+page_isolation test_pages_isolated 8430 8429
+page_pool page_pool_release 9111 9106
+page_pool page_pool_state_hold 9117 9109
+page_pool page_pool_state_release 9114 9108
+page_pool page_pool_update_nid 9118 9110
+pagemap mm_lru_activate 13104 13102
+pagemap mm_lru_insertion 13103 13101
+percpu percpu_alloc_percpu 13117 13112
+percpu percpu_alloc_percpu_fail 13123 13114
+percpu percpu_create_chunk 13126 13115
+percpu percpu_destroy_chunk 13127 13116
+percpu percpu_free_percpu 13120 13113
+power clock_disable 6556 6520
+power clock_enable 6553 6520
+power clock_set_rate 6557 6520
+power cpu_frequency 6536 6511
+power cpu_frequency_limits 6537 6515
+power cpu_idle 6526 6511
+power cpu_idle_miss 6527 6512
+power dev_pm_qos_add_request 6568 6524
+power dev_pm_qos_remove_request 6572 6524
+power dev_pm_qos_update_request 6571 6524
+power device_pm_callback_end 6543 6517
+power device_pm_callback_start 6540 6516
+power guest_halt_poll_ns 6573 6525
+power pm_qos_add_request 6559 6522
+power pm_qos_remove_request 6563 6522
+power pm_qos_update_flags 6567 6523
+power pm_qos_update_request 6562 6522
+power pm_qos_update_target 6564 6523
+power power_domain_target 6558 6521
+power powernv_throttle 6530 6513
+power pstate_sample 6533 6514
+power suspend_resume 6546 6518
+power wakeup_source_activate 6549 6519
+power wakeup_source_deactivate 6552 6519
+printk console 12756 12755
+pwm pwm_apply 8829 8828
+pwm pwm_get 8832 8828
+qdisc qdisc_create 9081 9070
+qdisc qdisc_dequeue 9071 9066
+qdisc qdisc_destroy 9080 9069
+qdisc qdisc_enqueue 9074 9067
+qdisc qdisc_reset 9077 9068
+ras aer_event 10361 10346
+ras arm_event 10354 10344
+ras extlog_mem_event 10348 10342
+ras mc_event 10351 10343
+ras memory_failure_event 10365 10347
+ras non_standard_event 10358 10345
+raw_syscalls sys_enter 3629 3627
+raw_syscalls sys_exit 3632 3628
+rcu rcu_stall_warning 10773 10771
+rcu rcu_utilization 10772 10770
+regmap regcache_drop_region 5231 5202
+regmap regcache_sync 5218 5199
+regmap regmap_async_complete_done 5230 5201
+regmap regmap_async_complete_start 5229 5201
+regmap regmap_async_io_complete 5226 5201
+regmap regmap_async_write_start 5225 5198
+regmap regmap_bulk_read 5211 5197
+regmap regmap_bulk_write 5208 5197
+regmap regmap_cache_bypass 5224 5200
+regmap regmap_cache_only 5221 5200
+regmap regmap_hw_read_done 5215 5198
+regmap regmap_hw_read_start 5212 5198
+regmap regmap_hw_write_done 5217 5198
+regmap regmap_hw_write_start 5216 5198
+regmap regmap_reg_read 5206 5196
+regmap regmap_reg_read_cache 5207 5196
+regmap regmap_reg_write 5203 5196
+regulator regulator_bypass_disable 13954 13944
+regulator regulator_bypass_disable_complete 13955 13944
+regulator regulator_bypass_enable 13952 13944
+regulator regulator_bypass_enable_complete 13953 13944
+regulator regulator_disable 13950 13944
+regulator regulator_disable_complete 13951 13944
+regulator regulator_enable 13947 13944
+regulator regulator_enable_complete 13949 13944
+regulator regulator_enable_delay 13948 13944
+regulator regulator_set_voltage 13956 13945
+regulator regulator_set_voltage_complete 13959 13946
+resctrl pseudo_lock_l2 6136 6131
+resctrl pseudo_lock_l3 6139 6132
+resctrl pseudo_lock_mem_latency 6133 6130
+rpm rpm_idle 8165 8161
+rpm rpm_resume 8164 8161
+rpm rpm_return_int 8167 8162
+rpm rpm_suspend 8163 8161
+rpm rpm_usage 8166 8161
+rseq rseq_ip_fixup 8232 8230
+rseq rseq_update 8231 8229
+rtc rtc_alarm_irq_enable 14045 14034
+rtc rtc_irq_set_freq 14043 14032
+rtc rtc_irq_set_state 14044 14033
+rtc rtc_read_alarm 14042 14031
+rtc rtc_read_offset 14049 14035
+rtc rtc_read_time 14040 14031
+rtc rtc_set_alarm 14041 14031
+rtc rtc_set_offset 14046 14035
+rtc rtc_set_time 14037 14031
+rtc rtc_timer_dequeue 14053 14036
+rtc rtc_timer_enqueue 14050 14036
+rtc rtc_timer_fired 14054 14036
+sched sched_kthread_stop 3224 3205
+sched sched_kthread_stop_ret 3227 3206
+sched sched_kthread_work_execute_end 3236 3209
+sched sched_kthread_work_execute_start 3233 3208
+sched sched_kthread_work_queue_work 3230 3207
+sched sched_migrate_task 3245 3212
+sched sched_move_numa 3271 3221
+sched sched_pi_setprio 3269 3219
+sched sched_process_exec 3257 3216
+sched sched_process_exit 3249 3213
+sched sched_process_fork 3254 3215
+sched sched_process_free 3248 3213
+sched sched_process_hang 3270 3220
+sched sched_process_wait 3251 3214
+sched sched_stat_blocked 3265 3217
+sched sched_stat_iowait 3264 3217
+sched sched_stat_runtime 3266 3218
+sched sched_stat_sleep 3263 3217
+sched sched_stat_wait 3260 3217
+sched sched_stick_numa 3274 3222
+sched sched_swap_numa 3277 3222
+sched sched_switch 3242 3211
+sched sched_wait_task 3250 3213
+sched sched_wake_idle_without_ipi 3278 3223
+sched sched_wakeup 3240 3210
+sched sched_wakeup_new 3241 3210
+sched sched_waking 3239 3210
+signal signal_deliver 9497 9493
+signal signal_generate 9494 9492
+skb consume_skb 8977 8972
+skb kfree_skb 8974 8971
+skb skb_copy_datagram_iovec 8980 8973
+smbus smbus_read 10328 10321
+smbus smbus_reply 10331 10322
+smbus smbus_result 10334 10323
+smbus smbus_write 10324 10320
+sock inet_sk_error_report 9030 9020
+sock inet_sock_set_state 9027 9019
+sock sock_exceed_buf_limit 9024 9018
+sock sock_rcvqueue_full 9021 9017
+spi spi_controller_busy 7317 7308
+spi spi_controller_idle 7314 7308
+spi spi_message_done 7328 7312
+spi spi_message_start 7327 7311
+spi spi_message_submit 7324 7311
+spi spi_set_cs 7321 7310
+spi spi_setup 7318 7309
+spi spi_transfer_start 7329 7313
+spi spi_transfer_stop 7332 7313
+swiotlb swiotlb_bounced 9667 9666
+task task_newtask 9438 9436
+task task_rename 9441 9437
+tcp tcp_bad_csum 9057 9042
+tcp tcp_cong_state_set 9058 9043
+tcp tcp_destroy_sock 9051 9039
+tcp tcp_probe 9056 9041
+tcp tcp_rcv_space_adjust 9052 9039
+tcp tcp_receive_reset 9048 9039
+tcp tcp_retransmit_skb 9044 9038
+tcp tcp_retransmit_synack 9053 9040
+tcp tcp_send_reset 9047 9038
+thermal cdev_update 8887 8880
+thermal thermal_power_devfreq_get_power 8893 8882
+thermal thermal_power_devfreq_limit 8896 8883
+thermal thermal_temperature 8884 8879
+thermal thermal_zone_trip 8890 8881
+thermal_power_allocator thermal_power_allocator 7336 7334
+thermal_power_allocator thermal_power_allocator_pid 7339 7335
+thp hugepage_set_pmd 13156 13153
+thp hugepage_update 13159 13154
+thp remove_migration_pmd 13161 13155
+thp set_migration_pmd 13160 13155
+timer hrtimer_cancel 12821 12794
+timer hrtimer_expire_entry 12815 12793
+timer hrtimer_expire_exit 12818 12794
+timer hrtimer_init 12809 12791
+timer hrtimer_start 12812 12792
+timer itimer_expire 12825 12796
+timer itimer_state 12822 12795
+timer tick_stop 12828 12797
+timer timer_cancel 12808 12788
+timer timer_expire_entry 12804 12790
+timer timer_expire_exit 12807 12788
+timer timer_init 12798 12788
+timer timer_start 12801 12789
+tlb tlb_flush 11409 11408
+udp udp_fail_queue_rcv_skb 9034 9033
+vmscan mm_shrink_slab_end 4396 4371
+vmscan mm_shrink_slab_start 4393 4370
+vmscan mm_vmscan_direct_reclaim_begin 4385 4368
+vmscan mm_vmscan_direct_reclaim_end 4390 4369
+vmscan mm_vmscan_kswapd_sleep 4378 4365
+vmscan mm_vmscan_kswapd_wake 4379 4366
+vmscan mm_vmscan_lru_isolate 4399 4372
+vmscan mm_vmscan_lru_shrink_active 4409 4375
+vmscan mm_vmscan_lru_shrink_inactive 4405 4374
+vmscan mm_vmscan_memcg_reclaim_begin 4388 4368
+vmscan mm_vmscan_memcg_reclaim_end 4391 4369
+vmscan mm_vmscan_memcg_softlimit_reclaim_begin 4389 4368
+vmscan mm_vmscan_memcg_softlimit_reclaim_end 4392 4369
+vmscan mm_vmscan_node_reclaim_begin 4412 4376
+vmscan mm_vmscan_node_reclaim_end 4415 4369
+vmscan mm_vmscan_throttled 4416 4377
+vmscan mm_vmscan_wakeup_kswapd 4382 4367
+vmscan mm_vmscan_write_folio 4402 4373
+vsyscall emulate_vsyscall 12229 12228
+wbt wbt_lat 11703 11697
+wbt wbt_stat 11700 11696
+wbt wbt_step 11706 11698
+wbt wbt_timer 11709 11699
+workqueue workqueue_activate_work 3119 3113
+workqueue workqueue_execute_end 3123 3115
+workqueue workqueue_execute_start 3122 3114
+workqueue workqueue_queue_work 3116 3112
+writeback balance_dirty_pages 13427 13371
+writeback bdi_dirty_ratelimit 13424 13370
+writeback flush_foreign 13393 13361
+writeback folio_wait_writeback 13378 13356
+writeback global_dirty_state 13423 13369
+writeback inode_foreign_history 13384 13358
+writeback inode_switch_wbs 13387 13359
+writeback sb_clear_inode_writeback 13441 13374
+writeback sb_mark_inode_writeback 13440 13374
+writeback track_foreign_dirty 13390 13360
+writeback wbc_writepage 13417 13367
+writeback writeback_bdi_register 13414 13366
+writeback writeback_dirty_folio 13375 13356
+writeback writeback_dirty_inode 13383 13357
+writeback writeback_dirty_inode_enqueue 13439 13374
+writeback writeback_dirty_inode_start 13382 13357
+writeback writeback_exec 13404 13363
+writeback writeback_lazytime 13437 13374
+writeback writeback_lazytime_iput 13438 13374
+writeback writeback_mark_inode_dirty 13379 13357
+writeback writeback_pages_written 13408 13364
+writeback writeback_queue 13400 13363
+writeback writeback_queue_io 13420 13368
+writeback writeback_sb_inodes_requeue 13430 13372
+writeback writeback_single_inode 13436 13373
+writeback writeback_single_inode_start 13433 13373
+writeback writeback_start 13405 13363
+writeback writeback_wait 13407 13363
+writeback writeback_wake_background 13411 13365
+writeback writeback_write_inode 13399 13362
+writeback writeback_write_inode_start 13396 13362
+writeback writeback_written 13406 13363
+x86_fpu x86_fpu_after_restore 12245 12239
+x86_fpu x86_fpu_after_save 12243 12239
+x86_fpu x86_fpu_before_restore 12244 12239
+x86_fpu x86_fpu_before_save 12240 12239
+x86_fpu x86_fpu_copy_dst 12251 12239
+x86_fpu x86_fpu_copy_src 12250 12239
+x86_fpu x86_fpu_dropped 12249 12239
+x86_fpu x86_fpu_init_state 12248 12239
+x86_fpu x86_fpu_regs_activated 12246 12239
+x86_fpu x86_fpu_regs_deactivated 12247 12239
+x86_fpu x86_fpu_xstate_check_failed 12252 12239
+xdp mem_connect 13003 12977
+xdp mem_disconnect 13000 12976
+xdp mem_return_failed 13006 12978
+xdp xdp_bulk_tx 12982 12971
+xdp xdp_cpumap_enqueue 12994 12974
+xdp xdp_cpumap_kthread 12991 12973
+xdp xdp_devmap_xmit 12997 12975
+xdp xdp_exception 12979 12970
+xdp xdp_redirect 12985 12972
+xdp xdp_redirect_err 12988 12972
+xdp xdp_redirect_map 12989 12972
+xdp xdp_redirect_map_err 12990 12972
+xen xen_cpu_load_idt 2852 2785
+xen xen_cpu_set_ldt 2858 2787
+xen xen_cpu_write_gdt_entry 2855 2786
+xen xen_cpu_write_idt_entry 2849 2784
+xen xen_cpu_write_ldt_entry 2846 2783
+xen xen_mc_batch 2789 2765
+xen xen_mc_callback 2799 2768
+xen xen_mc_entry 2793 2766
+xen xen_mc_entry_alloc 2796 2767
+xen xen_mc_extend_args 2808 2771
+xen xen_mc_flush 2805 2770
+xen xen_mc_flush_reason 2802 2769
+xen xen_mc_issue 2792 2765
+xen xen_mmu_alloc_ptpage 2827 2777
+xen xen_mmu_flush_tlb_multi 2840 2781
+xen xen_mmu_flush_tlb_one_user 2837 2780
+xen xen_mmu_pgd_pin 2833 2779
+xen xen_mmu_pgd_unpin 2836 2779
+xen xen_mmu_ptep_modify_prot_commit 2826 2776
+xen xen_mmu_ptep_modify_prot_start 2823 2776
+xen xen_mmu_release_ptpage 2830 2778
+xen xen_mmu_set_p4d 2820 2775
+xen xen_mmu_set_pmd 2814 2773
+xen xen_mmu_set_pte 2811 2772
+xen xen_mmu_set_pud 2817 2774
+xen xen_mmu_write_cr3 2843 2782
+- pelt_cfs_tp 3279 0
+- pelt_rt_tp 3282 0
+- pelt_dl_tp 3287 0
+- pelt_thermal_tp 3288 0
+- pelt_irq_tp 3289 0
+- pelt_se_tp 3290 0
+- sched_cpu_capacity_tp 3293 0
+- sched_overutilized_tp 3294 0
+- sched_util_est_cfs_tp 3298 0
+- sched_util_est_se_tp 3299 0
+- sched_update_nr_running_tp 3300 0`,
 } as const

@@ -474,6 +474,7 @@ descs
 classes
 num_descs
 num_classes
+kernel_param_ops
 file_operations
 fop_flags
 llseek
@@ -675,6 +676,48 @@ ___GFP_ZEROTAGS_BIT
 ___GFP_NO_OBJ_EXT_BIT
 ___GFP_LAST_BIT
 pglist_data
+node_zones
+node_zonelists
+nr_zones
+node_size_lock
+node_start_pfn
+node_present_pages
+node_spanned_pages
+node_id
+kswapd_wait
+pfmemalloc_wait
+reclaim_wait
+nr_writeback_throttled
+nr_reclaim_start
+kswapd_lock
+kswapd
+kswapd_order
+kswapd_highest_zoneidx
+kswapd_failures
+kcompactd_max_order
+kcompactd_highest_zoneidx
+kcompactd_wait
+kcompactd
+proactive_compact_trigger
+totalreserve_pages
+min_unmapped_pages
+min_slab_pages
+_pad1_
+first_deferred_pfn
+deferred_split_queue
+nbp_rl_start
+nbp_rl_nr_cand
+nbp_threshold
+nbp_th_start
+nbp_th_nr_cand
+__lruvec
+mm_walk
+memcg_lru
+_pad2_
+per_cpu_nodestats
+vm_stat
+memtier
+mf_stats
 attribute_group
 fregs_state
 cwd
@@ -845,6 +888,9 @@ ufds
 nfds
 has_timeout
 pollfd
+fd
+events
+revents
 futex
 nanosleep
 arch_data
@@ -1011,7 +1057,6 @@ scheduled
 cpu_id_start
 cpu_id
 rseq_cs
-node_id
 end
 seqcount
 sequence
@@ -1257,6 +1302,12 @@ rq_count
 multiple_queues
 has_elevator
 cb_list
+active_ref
+ioprio
+icq_tree
+icq_hint
+icq_list
+release_work
 css_set
 subsys
 dom_cset
@@ -1348,16 +1399,16 @@ vmstats_percpu
 cgwb_list
 cgwb_domain
 cgwb_frn
-deferred_split_queue
 mm_list
 nodeinfo
 obj_cgroup
+memcg
+nr_charged_bytes
 gendisk
 major
 first_minor
 minors
 disk_name
-events
 event_flags
 part_tbl
 part0
@@ -1374,7 +1425,6 @@ slave_bdevs
 random
 sync_io
 ev
-nr_zones
 zone_capacity
 last_zone_capacity
 conv_zones_bitmap
@@ -1390,6 +1440,10 @@ diskseq
 open_mode
 ia_ranges
 uprobe_task
+active_uprobe
+xol_vaddr
+auprobe
+return_instances
 vm_struct
 addr
 pages
@@ -1495,6 +1549,20 @@ defparam
 push
 arch_uprobe
 ops
+arch_uprobe_task
+saved_scratch_register
+saved_trap_nr
+saved_tf
+uprobe_task_state
+UTASK_RUNNING
+UTASK_SSTEP
+UTASK_SSTEP_ACK
+UTASK_SSTEP_TRAPPED
+autask
+vaddr
+dup_xol_work
+dup_xol_addr
+return_instance
 uprobes_state
 xol_area
 percpu_counter
@@ -1598,7 +1666,6 @@ get_policy
 find_special_page
 mm_count
 bitmap
-memcg
 mm_mt
 mmap_base
 mmap_legacy_base
@@ -1658,6 +1725,11 @@ ksm_rmap_items
 ksm_zero_pages
 lru_gen
 linux_binfmt
+lh
+load_binary
+load_shlib
+core_dump
+min_coredump
 lru_gen_mm_list
 fifo
 vm_fault_t
@@ -1679,7 +1751,46 @@ FAULT_FLAG_INTERRUPTIBLE
 FAULT_FLAG_UNSHARE
 FAULT_FLAG_ORIG_PTE_VALID
 FAULT_FLAG_VMA_LOCK
+zswap_lruvec_state
+nr_disk_swapins
+free_area
+free_list
+nr_free
+lru_gen_folio
+max_seq
+min_seq
+timestamps
+folios
+avg_refaulted
+avg_total
+protected
+evicted
+refaulted
+gen
+seg
+lru_gen_mm_state
+filters
+lru_gen_mm_walk
 lruvec
+next_addr
+mm_stats
+batched
+can_swap
+force_scan
+lists
+lru_lock
+anon_cost
+file_cost
+nonresident_age
+refaults
+lrugen
+mm_state
+pgdat
+lru_gen_memcg
+nr_memcgs
+per_cpu_pages
+per_cpu_zonestat
+per_cpu_nodestat
 zone_type
 ZONE_DMA
 ZONE_DMA32
@@ -1688,12 +1799,52 @@ ZONE_MOVABLE
 ZONE_DEVICE
 __MAX_NR_ZONES
 zone
+_watermark
+watermark_boost
+nr_reserved_highatomic
+nr_free_highatomic
+lowmem_reserve
+zone_pgdat
+per_cpu_pageset
+per_cpu_zonestats
+pageset_high_min
+pageset_high_max
+pageset_batch
+zone_start_pfn
+managed_pages
+spanned_pages
+present_pages
+present_early_pages
+nr_isolate_pageblock
+span_seqlock
+initialized
+unaccepted_pages
+percpu_drift_mark
+compact_cached_free_pfn
+compact_cached_migrate_pfn
+compact_init_migrate_pfn
+compact_init_free_pfn
+compact_considered
+compact_defer_shift
+compact_order_failed
+compact_blockskip_flush
+contiguous
+_pad3_
+vm_numa_event
 zoneref
+zone_idx
 zonelist
+_zonerefs
 deferred_split
 split_queue_lock
 split_queue
 split_queue_len
+memory_failure_stats
+total
+ignored
+failed
+delayed
+recovered
 ctl_table
 ctl_node
 ctl_table_header
@@ -1970,6 +2121,7 @@ MIGRATE_ASYNC
 MIGRATE_SYNC_LIGHT
 MIGRATE_SYNC
 exception_table_entry
+fixup
 cgroup
 self
 max_depth
@@ -2073,6 +2225,9 @@ incr
 task_cputime_atomic
 thread_group_cputimer
 cputime_atomic
+core_thread
+dumper
+startup
 taskstats
 ac_nice
 cpu_count
@@ -2125,7 +2280,13 @@ arg
 guid_t
 uuid_t
 errseq_t
+q_node
+__rcu_icq_cache
+ioc_node
+__rcu_head
 io_cq
+q
+ioc
 request_queue
 queuedata
 elevator
@@ -2155,7 +2316,6 @@ nr_requests
 timeout_work
 nr_active_requests_shared_tags
 sched_shared_tags
-icq_list
 blkcg_pols
 root_blkg
 blkg_list
@@ -2328,6 +2488,7 @@ i_cdev
 i_link
 i_dir_seq
 cdev
+kobj
 inode_operations
 lookup
 get_link
@@ -2402,6 +2563,12 @@ f_ra
 f_freeptr
 fl_owner_t
 fasync_struct
+fa_lock
+magic
+fa_fd
+fa_next
+fa_file
+fa_rcu
 sb_writers
 freeze_kcount
 freeze_ucount
@@ -2550,31 +2717,44 @@ priv
 kernfs_elem_attr
 notify_next
 kernfs_ops
+seq_show
+seq_start
+seq_next
+seq_stop
+atomic_write_len
+prealloc
 kernfs_open_file
 prealloc_mutex
 event
 prealloc_buf
-atomic_write_len
 mmapped
 released
 kobj_ns_type_operations
-kobj
+attribute
 uevent_ops
 kobj_type
 kobj_uevent_env
 kset_uevent_ops
 kernel_param
+mod
+str
+arr
+kparam_string
+kparam_array
 latch_tree_node
 mod_arch_specific
 num_orcs
 orc_unwind_ip
 orc_unwind
 module_kobject
-mod
 drivers_dir
 mp
 kobj_completion
 module_attribute
+store
+setup
+test
+free
 module_state
 MODULE_STATE_LIVE
 MODULE_STATE_COMING
@@ -2728,6 +2908,17 @@ subsys_data
 set_latency_tolerance
 qos
 wakeup_source
+total_time
+max_time
+last_time
+start_prevent_time
+prevent_sleep_time
+event_count
+active_count
+relax_count
+expire_count
+wakeup_count
+autosleep_enabled
 dev_pm_domain
 bus_type
 bus_groups
@@ -2788,6 +2979,7 @@ domain
 device_physical_location
 device_node
 fwnode_handle
+secondary
 cpuhp_state
 CPUHP_INVALID
 CPUHP_OFFLINE
@@ -3112,7 +3304,6 @@ ct
 nft
 ft
 wext_nlevents
-gen
 xfrm
 net_cookie
 ipvs
@@ -3207,20 +3398,17 @@ progs
 revisions
 storages
 inactive
-release_work
 bpf_prog_array
 items
 psi_group_cpu
 psi_group
 avgs_lock
 pcpu
-avg_total
 avg_last_update
 avg_next_update
 avgs_work
 avg_triggers
 avg_nr_triggers
-total
 rtpoll_task
 rtpoll_timer
 rtpoll_wait
@@ -3292,10 +3480,6 @@ file_offset
 kf_ops
 read_u64
 read_s64
-seq_show
-seq_start
-seq_next
-seq_stop
 write_u64
 write_s64
 lockdep_key
@@ -3560,7 +3744,6 @@ btf_log_level
 btf_log_true_size
 btf_flags
 btf_token_fd
-fd
 buf_len
 fd_type
 probe_addr
@@ -3588,7 +3771,6 @@ link_fd
 bpffs_fd
 bpf_attr
 batch
-test
 query
 raw_tracepoint
 task_fd_query
@@ -3654,7 +3836,6 @@ aux
 orig_prog
 btf_record
 page_counter
-_pad1_
 emin
 min_usage
 children_min_usage
@@ -3663,7 +3844,6 @@ low_usage
 children_low_usage
 local_watermark
 failcnt
-_pad2_
 protection_support
 min
 low
@@ -3719,7 +3899,6 @@ cpuhp_dead
 folio_batch
 i
 percpu_pvec_drained
-folios
 writeback_sync_modes
 WB_SYNC_NONE
 WB_SYNC_ALL
@@ -3736,7 +3915,6 @@ curr_nr
 elements
 pool_data
 alloc
-free
 mempool_t
 mem_cgroup_id
 ref
@@ -3949,8 +4127,13 @@ BPF_TASK_ITER_ALL
 BPF_TASK_ITER_TID
 BPF_TASK_ITER_TGID
 perf_callchain_entry
+perf_copy_f
+perf_raw_frag
+copy
 perf_raw_record
+frag
 perf_branch_stack
+hw_idx
 hw_perf_event_extra
 reg
 idx
@@ -4043,6 +4226,13 @@ get_fields
 fields
 raw_init
 trace_event_file
+event_call
+ei
+tr
+triggers
+sm_ref
+tm_ref
+fwnode_operations
 new_utsname
 sysname
 nodename
@@ -4059,6 +4249,7 @@ fs_value_is_blob
 fs_value_is_filename
 fs_value_is_file
 fs_parameter
+blk_zone
 blk_integrity_checksum
 BLK_INTEGRITY_CSUM_NONE
 BLK_INTEGRITY_CSUM_IP
@@ -4072,6 +4263,19 @@ interval_exp
 tag_size
 blk_mode_t
 block_device_operations
+submit_bio
+poll_bio
+ioctl
+check_events
+unlock_native_capacity
+getgeo
+set_read_only
+free_disk
+swap_slot_free_notify
+report_zones
+get_unique_id
+pr_ops
+alternative_gpt_sector
 blk_independent_access_ranges
 blk_features_t
 blk_flags_t
@@ -4112,7 +4316,12 @@ max_active_zones
 dma_alignment
 dma_pad_mask
 integrity
+report_zones_cb
 rq_list
+blk_unique_id
+BLK_UID_T10
+BLK_UID_EUI64
+BLK_UID_NAA
 u6_addr8
 u6_addr16
 u6_addr32
@@ -4757,7 +4966,6 @@ ret
 btf_trace_initcall_level
 btf_trace_initcall_start
 btf_trace_initcall_finish
-str
 param
 unused
 do_one_initcall
@@ -4974,7 +5182,38 @@ ifmap
 if_settings
 ifreq
 tty_struct
+port
+ldisc
+ldisc_sem
+atomic_write_lock
+legacy_mutex
+throttle_mutex
+termios_rwsem
+winsize_mutex
+termios
+termios_locked
+receive_room
+winsize
+flow
+ctrl
+hw_stopped
+closing
+flow_change
+write_wait
+read_wait
+break_wait
+hangup_work
+disc_data
+files_lock
+write_cnt
+write_buf
+tty_files
+SAK_work
 posix_acl
+a_refcount
+a_rcu
+a_count
+a_entries
 sock
 __sk_common
 __cacheline_group_begin__sock_write_rx
@@ -5080,8 +5319,47 @@ sk_bpf_storage
 sk_rcu
 ns_tracker
 sk_user_frags
+cc_t
+speed_t
+tcflag_t
 ktermios
+c_iflag
+c_oflag
+c_cflag
+c_lflag
+c_line
+c_cc
+c_ispeed
+c_ospeed
+ws_row
+ws_col
+ws_xpixel
+ws_ypixel
+tty_operations
+tty_driver
+cdevs
+driver_name
+name_base
+minor_start
+num
+subtype
+init_termios
+proc_entry
+other
+ttys
+ports
+driver_state
+tty_drivers
+tty_port
+ld_semaphore
+wait_readers
 tty_ldisc_ops
+tty_ldisc
+stopped
+tco_stopped
+pgrp
+session
+pktstatus
 u64_stats_t
 sock_cgroup_data
 classid
@@ -5113,7 +5391,6 @@ flowic_tun_key
 dport
 sport
 flowi_uli
-ports
 icmpt
 gre_key
 mht
@@ -5129,6 +5406,8 @@ ip4
 ip6
 flowi
 u
+icmpv6_mib_device
+icmpv6msg_mib_device
 fib_rules_ops
 fib_notifier_ops
 dst_entry
@@ -5163,6 +5442,68 @@ gc_list
 managed_list
 primary_key
 ipv6_devconf
+__cacheline_group_begin__ipv6_devconf_read_txrx
+disable_ipv6
+hop_limit
+mtu6
+forwarding
+disable_policy
+proxy_ndp
+__cacheline_group_end__ipv6_devconf_read_txrx
+accept_ra
+accept_redirects
+autoconf
+dad_transmits
+rtr_solicits
+rtr_solicit_interval
+rtr_solicit_max_interval
+rtr_solicit_delay
+force_mld_version
+mldv1_unsolicited_report_interval
+mldv2_unsolicited_report_interval
+use_tempaddr
+temp_valid_lft
+temp_prefered_lft
+regen_min_advance
+regen_max_retry
+max_desync_factor
+max_addresses
+accept_ra_defrtr
+ra_defrtr_metric
+accept_ra_min_hop_limit
+accept_ra_min_lft
+accept_ra_pinfo
+ignore_routes_with_linkdown
+accept_ra_rtr_pref
+rtr_probe_interval
+accept_ra_rt_info_min_plen
+accept_ra_rt_info_max_plen
+accept_source_route
+accept_ra_from_local
+optimistic_dad
+use_optimistic
+mc_forwarding
+drop_unicast_in_l2_multicast
+accept_dad
+force_tllao
+ndisc_notify
+suppress_frag_ndisc
+accept_ra_mtu
+drop_unsolicited_na
+accept_untracked_na
+stable_secret
+use_oif_addrs_only
+keep_addr_on_down
+seg6_enabled
+seg6_require_hmac
+enhanced_dad
+addr_gen_mode
+ndisc_tclass
+rpl_seg_enabled
+ioam6_enabled
+ndisc_evict_nocarrier
+ra_honor_pio_life
+ra_honor_pio_pflag
 netdevice_tracker
 netns_tracker
 netdev_features_t
@@ -5170,6 +5511,8 @@ hwtstamp
 netdev_data
 skb_shared_hwtstamps
 possible_net_t
+ipv6_stable_secret
+secret
 dql
 num_queued
 adj_limit
@@ -5208,7 +5551,6 @@ connect
 socketpair
 accept
 getname
-ioctl
 gettstamp
 listen
 setsockopt
@@ -5230,6 +5572,7 @@ proto_accept_arg
 nlmsghdr
 nlattr
 netlink_ext_ack
+nla_policy
 netlink_callback
 skb
 nlh
@@ -5299,6 +5642,8 @@ tx_compressed
 __tx_compressed
 net_device_stats
 net_device_core_stats
+rx_nohandler
+rx_otherhost_dropped
 netdev_hw_addr_list
 hh_cache
 hh_len
@@ -5457,6 +5802,10 @@ ndo_get_tstamp
 ndo_hwtstamp_get
 ndo_hwtstamp_set
 neigh_parms
+neigh_setup
+sysctl_table
+reachable_time
+data_state
 kernel_hwtstamp_config
 netdev_ml_priv_type
 ML_PRIV_NONE
@@ -5480,11 +5829,89 @@ lower
 RTNL_LINK_INITIALIZED
 RTNL_LINK_INITIALIZING
 inet6_dev
+addr_list
+mc_list
+mc_tomb
+mc_qrv
+mc_gq_running
+mc_ifc_count
+mc_dad_count
+mc_v1_seen
+mc_qi
+mc_qri
+mc_maxdelay
+mc_gq_work
+mc_ifc_work
+mc_dad_work
+mc_query_work
+mc_report_work
+mc_query_queue
+mc_report_queue
+mc_query_lock
+mc_report_lock
+mc_lock
+ac_list
+if_flags
+desync_factor
+tempaddr_list
+nd_parms
+cnf
+rs_timer
+rs_interval
+rs_probes
+ra_mtu
 tipc_bearer
 mpls_dev
 dm_hw_stat_delta
+kind
+priv_size
+netns_refund
+maxtype
+validate
+newlink
+changelink
+dellink
+get_size
+fill_info
+get_xstats_size
+fill_xstats
+get_num_tx_queues
+get_num_rx_queues
+slave_maxtype
+slave_policy
+slave_changelink
+get_slave_size
+fill_slave_info
+get_link_net
+get_linkxstats_size
+fill_linkxstats
 neigh_table
+entry_size
+key_eq
+constructor
+pconstructor
+pdestructor
+proxy_redo
+is_multicast
+allow_add
+parms_list
+gc_interval
+gc_thresh1
+gc_thresh2
+gc_thresh3
+last_flush
+gc_work
+managed_work
+proxy_timer
+proxy_queue
+gc_entries
+last_rand
+nht
+phash_buckets
+neigh_statistics
 neigh_ops
+pneigh_entry
+neigh_hash_table
 dev_rcu
 TCP_ESTABLISHED
 TCP_SYN_SENT
@@ -5594,6 +6021,11 @@ raw_hash
 smc_hash
 smc_hashinfo
 request_sock_ops
+slab_name
+rtx_syn_ack
+send_ack
+send_reset
+syn_ack_timeout
 timewait_sock_ops
 sk_rst_reason
 SK_RST_REASON_NOT_SPECIFIED
@@ -5635,6 +6067,17 @@ rsk_ops
 saved_syn
 secid
 peer_secid
+ifmcaddr6
+ifacaddr6
+ipv6_devstat
+proc_dir_entry
+icmpv6dev
+icmpv6msgdev
+e_uid
+e_gid
+posix_acl_entry
+e_tag
+e_perm
 perf_sw_ids
 PERF_COUNT_SW_CPU_CLOCK
 PERF_COUNT_SW_TASK_CLOCK
@@ -5723,7 +6166,6 @@ cpu_index
 smt_active
 microcode
 x86_cache_bits
-initialized
 x86_hw_tss
 reserved1
 sp0
@@ -5835,6 +6277,13 @@ frozen_offsets
 timens_offsets
 monotonic
 boottime
+vdso_clock_mode
+VDSO_CLOCKMODE_NONE
+VDSO_CLOCKMODE_TSC
+VDSO_CLOCKMODE_PVCLOCK
+VDSO_CLOCKMODE_HVCLOCK
+VDSO_CLOCKMODE_MAX
+VDSO_CLOCKMODE_TIMENS
 HI_SOFTIRQ
 TIMER_SOFTIRQ
 NET_TX_SOFTIRQ
@@ -6145,7 +6594,6 @@ irqaction
 handler
 percpu_dev_id
 thread_fn
-secondary
 thread_flags
 thread_mask
 thread_dtor
@@ -6200,12 +6648,35 @@ pci
 irq_affinity_desc
 irq_handler_t
 kmem_cache_args
+clocksource_ids
+CSID_GENERIC
+CSID_ARM_ARCH_COUNTER
+CSID_X86_TSC_EARLY
+CSID_X86_TSC
+CSID_X86_KVM_CLK
+CSID_X86_ART
+CSID_MAX
 clocksource
+mult
+shift
+max_idle_ns
+maxadj
+uncertainty_margin
+max_cycles
+max_raw_delta
+freq_khz
+rating
+enable
+disable
+mark_unstable
+tick_stable
+wd_list
+cs_last
+wd_last
+clocksource_base
 clock_event_device
 tk_read_base
 cycle_last
-mult
-shift
 xtime_nsec
 base_real
 timekeeper
@@ -6649,7 +7120,6 @@ LOCKDOWN_XFRM_SECRET
 LOCKDOWN_CONFIDENTIALITY_MAX
 __x64_sys_iopl
 __x64_sys_ioperm
-num
 turn_on
 ksys_ioperm
 tsk
@@ -6768,6 +7238,7 @@ core_note_type
 user_regset_get2_fn
 user_regset_set_fn
 user_regset_writeback_fn
+coredump_params
 m
 proc_pid_arch_status
 user_regset_view
@@ -6802,7 +7273,6 @@ rate_est
 cpu_bstats
 cpu_qstats
 gso_skb
-q
 bstats
 qstats
 state2
@@ -6820,9 +7290,23 @@ overlimits
 gnet_stats_basic_sync
 bytes
 packets
+gnet_dump
 qdisc_size_table
 qdisc_skb_head
 Qdisc_ops
+cl_ops
+static_flags
+peek
+reset
+change
+change_tx_queue_len
+change_real_num_tx
+dump_stats
+ingress_block_set
+egress_block_set
+ingress_block_get
+egress_block_get
+Qdisc_class_ops
 ipv4_nh
 ipv6_nh
 bpf_nh_params
@@ -6868,6 +7352,7 @@ kill_me_now
 sysvec_deferred_error
 sysvec_threshold
 cper_sec_mem_err
+proc_ops
 compat_uint_t
 ppos
 generic_have_wrcomb
@@ -7176,6 +7661,8 @@ old_timeval32
 compat_rusage
 pipe_buffer
 pipe_buf_operations
+confirm
+try_steal
 waitid_info
 wait_opts
 which
@@ -7397,7 +7884,6 @@ set_current_blocked
 do_no_restart_syscall
 __do_sys_restart_syscall
 exit_signals
-failed
 stepping
 signal_setup_done
 get_signal
@@ -7423,7 +7909,6 @@ kill_something_info
 kill_pid_usb_asyncio
 kill_pid_info
 kill_pid_info_type
-pgrp
 __kill_pgrp_info
 group_send_sig_info
 zap_other_threads
@@ -7558,7 +8043,20 @@ dfl_pwq
 wq_dev
 cpu_pwq
 node_nr_active
+wq_affn_scope
+WQ_AFFN_DFL
+WQ_AFFN_CPU
+WQ_AFFN_SMT
+WQ_AFFN_CACHE
+WQ_AFFN_NUMA
+WQ_AFFN_SYSTEM
+WQ_AFFN_NR_TYPES
 workqueue_attrs
+nice
+__pod_cpumask
+affn_strict
+affn_scope
+ordered
 wq_flags
 WQ_BH
 WQ_UNBOUND
@@ -8156,6 +8654,11 @@ in_cancel
 inflight_tracked
 inflight
 sched_group
+group_weight
+cores
+sgc
+asym_prefer_cpu
+sched_group_capacity
 kernel_cpustat
 cpustat
 wake_q_head
@@ -8320,8 +8823,45 @@ perf_domain
 donor
 rq_flags
 affinity_context
+cmd_op
+__pad1
+addr2
+optname
+splice_off_in
+rw_flags
+fsync_flags
+poll_events
+poll32_events
+sync_range_flags
+timeout_flags
+accept_flags
+cancel_flags
+statx_flags
+fadvise_advice
+splice_flags
+rename_flags
+unlink_flags
+hardlink_flags
+xattr_flags
+msg_ring_flags
+uring_cmd_flags
+waitid_flags
+futex_flags
+install_fd_flags
+nop_flags
+buf_index
+buf_group
+__pad3
+splice_fd_in
+file_index
+optlen
+addr3
+__pad2
+optval
 io_uring_sqe
+user_data
 io_uring_cqe
+big_cqe
 io_wq_work_node
 io_wq_work_list
 io_wq_work
@@ -8389,7 +8929,6 @@ registered
 io_submit_link
 io_kiocb
 iopoll_completed
-buf_index
 nr_tw
 cqe
 rsrc_node
@@ -8399,9 +8938,7 @@ apoll
 async_data
 poll_refs
 creds
-big_cqe
 io_submit_state
-free_list
 compl_reqs
 plug_started
 need_plug
@@ -8466,7 +9003,6 @@ io_tw_state
 io_req_flags_t
 io_req_tw_func_t
 io_cqe
-user_data
 io_cmd_data
 imu
 kbuf
@@ -8568,6 +9104,10 @@ mm_cid_get
 sched_tick_offload_init
 task_of
 runqueues
+active_nodes
+total_faults
+max_faults_cpu
+faults
 cpu_idle_type
 __CPU_NOT_IDLE
 CPU_IDLE
@@ -8660,7 +9200,6 @@ __x64_sys_sched_setparam
 __x64_sys_sched_setscheduler
 sched_copy_attr
 do_sched_setscheduler
-nice
 sched_set_normal
 sched_set_fifo_low
 sched_set_fifo
@@ -8789,6 +9328,7 @@ sched_clock_cpu
 sched_clock_init_late
 sched_clock_init
 sched_clock_stable
+ww_acquire_ctx
 trace_event_raw_contention_begin
 lock_addr
 trace_event_raw_contention_end
@@ -8827,7 +9367,12 @@ _raw_spin_lock_bh
 _raw_spin_lock
 native_queued_spin_lock_slowpath
 rt_mutex_waiter
+pi_tree
+wake_state
+ww_ctx
 hrtimer_sleeper
+rt_mutex_base
+rt_waiter_node
 pm_qos_req_action
 PM_QOS_ADD_REQ
 PM_QOS_UPDATE_REQ
@@ -10001,6 +10546,7 @@ SKB_DROP_REASON_LOCAL_MAC
 SKB_DROP_REASON_MAX
 SKB_DROP_REASON_SUBSYS_MASK
 net_generic
+__empty_ptr
 mq_attr
 mq_flags
 mq_maxmsg
@@ -10056,13 +10602,39 @@ khtnode
 audit_aux_data
 audit_tree_refs
 bprm
+fsnotify_ops
 fsnotify_group
+notification_lock
+notification_list
+notification_waitq
+q_len
+max_events
+owner_flags
+mark_mutex
+user_waits
+marks_list
+fsn_fa
+overflow_event
 fsnotify_mark
 g_list
 obj_list
 connector
 ignore_mask
 fsnotify_event
+fsnotify_group_prio
+FSNOTIFY_PRIO_NORMAL
+FSNOTIFY_PRIO_CONTENT
+FSNOTIFY_PRIO_PRE_CONTENT
+__FSNOTIFY_PRIO_NUM
+inotify_group_private_data
+idr_lock
+fanotify_group_private_data
+merge_hash
+access_list
+access_waitq
+error_events_pool
+inotify_data
+fanotify_data
 audit_tree
 kill_rules
 kretprobe_handler_t
@@ -10073,8 +10645,17 @@ maxactive
 rh
 kill_kprobe
 seccomp_filter
+log
+wait_killable_recv
+notif
+notify_lock
+wqh
 sock_fprog
 bpf_func_t
+notification
+action_cache
+allow_native
+allow_compat
 do_seccomp
 genl_info
 taskstats_exit
@@ -10142,8 +10723,8 @@ cond_snapshot
 last_func_repeats
 ring_buffer_expanded
 tracer
-tr
 time_start
+trace_subsystem_dir
 trace_pid_list
 trace_array_cpu
 trace_options
@@ -10331,7 +10912,6 @@ elt
 tracing_map_elt_free
 tracing_map_elt_clear
 n_elts
-entry_size
 tracing_map_array_alloc
 tracing_map_array_free
 cmp_fn
@@ -10378,6 +10958,15 @@ sbitmap_word
 sbitmap
 map_nr
 round_robin
+sbq_wait_state
+sbitmap_queue
+wake_batch
+wake_index
+ws
+ws_active
+min_shallow_depth
+completion_cnt
+wakeup_cnt
 blk_mq_ops
 mq_ctx
 mq_hctx
@@ -10399,6 +10988,14 @@ fifo_time
 end_io
 end_io_data
 blk_mq_tags
+nr_tags
+nr_reserved_tags
+active_queues
+bitmap_tags
+breserved_tags
+rqs
+static_rqs
+page_list
 blk_flush_queue
 blk_mq_tag_set
 rq_end_io_ret
@@ -10517,7 +11114,6 @@ seen_direct_write
 seen_exception
 insn_aux_data
 prev_linfo
-log
 subprog_info
 cfg
 bt
@@ -11090,7 +11686,6 @@ BPF_CORE_ENUMVAL_VALUE
 BPF_CORE_TYPE_MATCHES
 bpf_core_relo
 access_str_off
-kind
 bpf_kfunc_desc_tab
 bpf_kfunc_btf_tab
 bpf_struct_ops
@@ -11098,7 +11693,6 @@ verifier_ops
 check_member
 init_member
 unreg
-validate
 cfi_stubs
 func_models
 bpf_struct_ops_desc
@@ -11318,7 +11912,6 @@ freelist
 extralist
 bpf_lru_node
 bpf_lru_list
-lists
 counts
 next_inactive_rotation
 bpf_lru_locallist
@@ -11415,7 +12008,6 @@ inode_storage_map_free
 inode_storage_map_alloc
 inode_storage_ptr
 btf_header
-magic
 type_off
 type_len
 str_off
@@ -11475,11 +12067,8 @@ access_type
 minor
 bpf_sysctl
 file_pos
-optval
 optval_end
 bpf_sockopt
-optname
-optlen
 bpf_sk_lookup
 btf_struct_metas
 resolved_ids
@@ -11539,8 +12128,88 @@ rt6i_flags
 rt6i_nfheader_len
 rt6_statistics
 fib6_table
+a4
+a6
+in6
+xfrm_address_t
+xfrm_id
+spi
 xfrm_sec_ctx
+xfrm_selector
+dport_mask
+sport_mask
+prefixlen_d
+prefixlen_s
+xfrm_lifetime_cfg
+soft_byte_limit
+hard_byte_limit
+soft_packet_limit
+hard_packet_limit
+soft_add_expires_seconds
+hard_add_expires_seconds
+soft_use_expires_seconds
+hard_use_expires_seconds
+xfrm_lifetime_cur
+add_time
+use_time
+xfrm_replay_state
+oseq
+xfrm_replay_state_esn
+xfrm_algo
+xfrm_algo_auth
+xfrm_algo_aead
+xfrm_stats
+replay_window
+replay
+integrity_failed
+xfrm_encap_tmpl
+xfrm_mark
+xfrm_address_filter
 xfrm_state
+xs_net
+byspi
+byseq
+state_cache
+pcpu_num
+sel
+if_id
+tfcpad
+genid
+km
+props
+lft
+aalg
+ealg
+calg
+aead
+geniv
+new_mapping_sport
+new_mapping
+mapping_maxage
+encap
+nat_keepalive_interval
+nat_keepalive_expiration
+coaddr
+tunnel
+tunnel_users
+replay_esn
+preplay
+preplay_esn
+repl_mode
+xflags
+replay_maxage
+replay_maxdiff
+rtimer
+curlft
+mtimer
+xso
+saved_tmo
+lastused
+xfrag
+inner_mode
+inner_mode_iaf
+outer_mode
+type_offload
 xfrm_policy
 bpf_sock_addr_kern
 tmp_reg
@@ -11563,6 +12232,13 @@ v6
 no_reuseport
 lwtunnel_state
 sock_reuseport
+max_socks
+num_socks
+num_closed_socks
+incoming_cpu
+synq_overflow_ts
+has_conns
+socks
 sk_psock
 sk_redir
 apply_bytes
@@ -11606,6 +12282,29 @@ inet_bind_hashbucket
 inet_listen_hashbucket
 nulls_head
 rt6key
+xfrm_state_walk
+all
+dying
+xfrm_dev_offload
+real_dev
+offload_handle
+xfrm_mode
+xfrm_replay_mode
+XFRM_REPLAY_MODE_LEGACY
+XFRM_REPLAY_MODE_BMP
+XFRM_REPLAY_MODE_ESN
+gclist
+bydst
+dev_gclist
+bysrc
+reqid
+aalgo
+ealgo
+calgo
+extra_flags
+smark
+xfrm_type
+xfrm_type_offload
 tcp_ca_event
 CA_EVENT_TX_START
 CA_EVENT_CWND_RESTART
@@ -11645,7 +12344,6 @@ read_sock_done
 abort_parser
 unlock
 strparser
-stopped
 paused
 aborted
 interrupted
@@ -11656,7 +12354,6 @@ need_bytes
 msg_timer_work
 sk_msg_sg
 copybreak
-copy
 sk_msg
 sg
 sk_psock_progs
@@ -12072,7 +12769,6 @@ bpf_lsm_socket_socketpair
 kern
 bpf_lsm_socket_post_create
 bpf_lsm_socket_create
-other
 bpf_lsm_unix_may_send
 bpf_lsm_unix_stream_connect
 ctxlen
@@ -12131,7 +12827,6 @@ bpf_lsm_task_setrlimit
 tcred
 bpf_lsm_task_prlimit
 bpf_lsm_task_getioprio
-ioprio
 bpf_lsm_task_setioprio
 bpf_lsm_task_setnice
 bpf_lsm_task_getsecid_obj
@@ -12524,7 +13219,6 @@ chosen_points
 constraint
 trace_event_raw_oom_score_adj_update
 trace_event_raw_reclaim_retry_zone
-zone_idx
 reclaimable
 min_wmark
 no_progress_loops
@@ -12662,8 +13356,6 @@ btf_trace_mm_vmscan_node_reclaim_end
 btf_trace_mm_vmscan_throttled
 scan_control
 wakeup_kswapd
-kswapd
-pgdat
 balance_pgdat
 try_to_free_pages
 sc
@@ -12863,6 +13555,15 @@ __u128
 u128
 freelist_full_t
 freelist_aba_t
+slabs
+__page_flags
+slab_cache
+__page_type
+__page_refcount
+obj_exts
+slab_list
+objects
+freelist_counter
 trace_event_raw_kmem_cache_alloc
 bytes_req
 accounted
@@ -12948,7 +13649,6 @@ LRU_SKIP
 LRU_RETRY
 LRU_STOP
 item
-lru_lock
 get_user_pages_fast
 get_user_pages
 get_user_pages_remote
@@ -13242,6 +13942,7 @@ put_new_folio
 ret_succeeded
 migrate_pages
 filemap_migrate_folio
+memory_tier
 trace_event_raw_migration_pmd
 btf_trace_set_migration_pmd
 btf_trace_remove_migration_pmd
@@ -13277,7 +13978,14 @@ btf_trace_mm_collapse_huge_page_swapin
 btf_trace_mm_khugepaged_scan_file
 btf_trace_mm_khugepaged_collapse_file
 memcg_vmstats
+state_local
+events_local
+state_pending
+events_pending
+stats_updates
 memcg_vmstats_percpu
+state_prev
+events_prev
 to_kill
 kill_accessing_process
 force_early
@@ -13311,8 +14019,39 @@ __do_sys_memfd_create
 __kernel_off_t
 off_t
 file_lock_context
+flc_lock
+flc_flock
+flc_posix
+flc_lease
+fl_start
+fl_end
+fl_ops
+fl_lmops
+fl_u
 file_lease
+file_lock_operations
+lock_manager_operations
+nfs_lock_info
+nlm_lockowner
+nfs4_lock_info
 file_lock_core
+flc_blocker
+flc_list
+flc_link
+flc_blocked_requests
+flc_blocked_member
+flc_owner
+flc_flags
+flc_type
+flc_pid
+flc_link_cpu
+flc_wait
+flc_file
+debug_id
+nfs_fl
+nfs4_fl
+afs
+ceph
 open_flag
 acc_mode
 intent
@@ -14377,7 +15116,22 @@ generic_buffers_fsync_noflush
 inode_has_buffers
 mpage_readpage_args
 do_mpage_readpage
-proc_dir_entry
+nlink_t
+pde_openers
+pde_unload_lock
+pde_unload_completion
+proc_iops
+proc_dops
+state_size
+low_ino
+subdir
+subdir_node
+namelen
+inline_name
+proc_write_t
+proc_dir_ops
+seq_ops
+single_show
 proc_inode
 iov_iter_extraction_t
 data_type
@@ -14406,7 +15160,6 @@ inotify_idr_find
 dirname
 inotify_find_inode
 inotify_ioctl
-ignored
 inotify_release
 inotify_read
 inotify_poll
@@ -14421,11 +15174,9 @@ epitem
 rdllink
 ovflist_next
 ffd
-dying
 pwqlist
 ep
 fllink
-ws
 rbn
 eventpoll
 mtx
@@ -14477,7 +15228,6 @@ signalfd_cleanup
 timerfd_ctx
 tintv
 moffs
-wqh
 expired
 settime_flags
 clist
@@ -14557,8 +15307,6 @@ trace_event_raw_locks_get_lock_context
 trace_event_raw_filelock_lock
 fl
 blocker
-fl_start
-fl_end
 trace_event_raw_filelock_lease
 break_time
 downgrade_time
@@ -14632,6 +15380,7 @@ posix_acl_valid
 posix_acl_clone
 posix_acl_alloc
 posix_acl_init
+nfs4_lock_state
 do_coredump
 mountdirfd
 ufh
@@ -14713,7 +15462,6 @@ pid_revalidate
 pid_update_inode
 pid_getattr
 proc_pid_make_inode
-ei
 proc_pid_evict_inode
 task_dump_owner
 proc_pid_readlink
@@ -14912,7 +15660,6 @@ u_omqstat
 __do_compat_sys_mq_getsetattr
 __do_sys_mq_getsetattr
 do_mq_getsetattr
-notification
 do_mq_notify
 u_msg_ptr
 u_msg_prio
@@ -14923,6 +15670,11 @@ __do_sys_mq_unlink
 do_mq_open
 __do_notify
 key_user
+cons_lock
+nkeys
+nikeys
+qnkeys
+qnbytes
 generic_key_instantiate
 __do_sys_keyctl
 _description
@@ -15276,6 +16028,7 @@ sin_family
 sin_port
 sin_addr
 nf_hook_entries
+num_hook_entries
 nf_hook_state
 hook
 okfn
@@ -15286,6 +16039,7 @@ NF_HOOK_OP_NF_TABLES
 NF_HOOK_OP_BPF
 nf_hook_ops
 hook_ops_type
+nf_hook_entry
 TCPF_ESTABLISHED
 TCPF_SYN_SENT
 TCPF_SYN_RECV
@@ -15311,11 +16065,10 @@ ts_needtime
 ts_needaddr
 router_alert
 cipso
-__pad2
 ip_options_rcu
+opt
 ipv6_txoptions
 inet_cork
-opt
 fragsize
 ttl
 tos
@@ -15339,10 +16092,8 @@ uc_index
 mc_index
 mc_addr
 local_port_range
-mc_list
 ipv6_pinfo
 dst_cookie
-hop_limit
 tclass
 saddr_cache
 daddr_cache
@@ -15401,7 +16152,6 @@ rxflow
 rxtclass
 rxorigdstaddr
 recvfragsize
-all
 ipv6_mc_socklist
 ipv6_ac_socklist
 inet_skb_parm
@@ -15460,7 +16210,6 @@ security_ib_endport_sid
 subnet_prefix
 pkey_num
 security_ib_pkey_sid
-port
 security_port_sid
 load_state
 security_load_policy
@@ -15502,6 +16251,7 @@ tasksid
 security_validate_transition
 security_validate_transition_user
 security_mls_enabled
+hash2
 udp_hslot
 sockaddr_un
 sun_family
@@ -15587,11 +16337,30 @@ merges
 io_ticks
 in_flight
 blkcg_gq
+blkcg
+iostat_cpu
+iostat
+async_bio_lock
+async_bios
+use_delay
+delay_nsec
+delay_start
+last_delay
+last_use
 bio_alloc_cache
+blk_mq_debugfs_attr
 rq_qos_id
 RQ_QOS_WBT
 RQ_QOS_LATENCY
 RQ_QOS_COST
+rq_qos_ops
+blkg_iostat
+blkg_iostat_set
+blkg
+lqueued
+async_bio_work
+free_work
+blkg_policy_data
 bio_endio
 submit_bio_wait
 bio_put
@@ -15632,8 +16401,48 @@ BLK_MQ_F_ALLOC_POLICY_START_BIT
 BLK_MQ_F_ALLOC_POLICY_BITS
 blk_mq_ctxs
 rq_lists
+blk_insert_t
 blk_mq_alloc_data
+elv_merge
+ELEVATOR_NO_MERGE
+ELEVATOR_FRONT_MERGE
+ELEVATOR_BACK_MERGE
+ELEVATOR_DISCARD_MERGE
+elevator_mq_ops
+init_sched
+exit_sched
+init_hctx
+exit_hctx
+depth_updated
+allow_merge
+bio_merge
+request_merge
+request_merged
+requests_merged
+limit_depth
+prepare_request
+finish_request
+insert_requests
+dispatch_request
+has_work
+completed_request
+requeue_request
+former_request
+next_request
+init_icq
+exit_icq
 elevator_type
+icq_cache
+icq_size
+icq_align
+elevator_attrs
+elevator_name
+elevator_alias
+elevator_owner
+queue_debugfs_attrs
+hctx_debugfs_attrs
+icq_cache_name
+elv_fs_entry
 trace_event_raw_block_buffer
 sector
 trace_event_raw_block_rq_requeue
@@ -15675,9 +16484,15 @@ btf_trace_block_unplug
 btf_trace_block_split
 btf_trace_block_bio_remap
 btf_trace_block_rq_remap
+throtl_service_queue
+parent_sq
+nr_queued
+pending_tree
+nr_pending
+first_pending_disptime
+pending_timer
 blk_finish_plug
 blk_start_plug
-submit_bio
 submit_bio_noacct
 REQ_FSEQ_PREFLUSH
 REQ_FSEQ_DATA
@@ -15706,6 +16521,7 @@ __blk_mq_alloc_requests
 blk_rq_stat
 blk_queue_stats
 sched_rq_cmp
+hd_geometry
 badblocks
 __do_sys_ioprio_get
 __do_sys_ioprio_set
@@ -15719,7 +16535,10 @@ rq_qos_wait
 rqos
 disk_events
 throtl_data
-ioc
+service_queue
+throtl_slice
+dispatch_work
+track_bio_latency
 ioc_gq
 ioc_now
 trace_event_raw_iocost_iocg_state
@@ -15820,9 +16639,7 @@ trace_event_raw_io_uring_poll_arm
 trace_event_raw_io_uring_task_add
 trace_event_raw_io_uring_req_failed
 op_flags
-file_index
 pad1
-addr3
 trace_event_raw_io_uring_cqe_overflow
 ocqe
 trace_event_raw_io_uring_task_work_run
@@ -16050,7 +16867,6 @@ n_tty_set_termios
 cp
 n_tty_receive_buf2
 n_tty_receive_buf
-flow
 n_tty_receive_buf_common
 lookahead_done
 n_tty_receive_buf_standard
@@ -16312,7 +17128,6 @@ chip_select
 bits_per_word
 max_speed_hz
 trace_event_raw_spi_set_cs
-enable
 trace_event_raw_spi_message
 trace_event_raw_spi_message_done
 actual
@@ -16460,7 +17275,6 @@ trip
 trip_type
 trace_event_raw_thermal_power_devfreq_get_power
 busy_time
-total_time
 trace_event_raw_thermal_power_devfreq_limit
 cdev_state
 btf_trace_thermal_temperature
@@ -16798,7 +17612,13 @@ fast_rcv_saddr
 fast_sk_family
 fast_ipv6_only
 inet_bind2_bucket
+addr_type
+v6_rcv_saddr
+bhash_node
+owners
 tcp_ulp_ops
+get_info_size
+clone
 tcp_fastopen_cookie
 tcp_sack_block
 start_seq
@@ -17186,7 +18006,6 @@ u_int16_t
 u_int32_t
 u_int64_t
 flow_dissector_key_control
-addr_type
 flow_dissector_key_basic
 flow_dissector_key_tags
 vlan_id
@@ -17211,7 +18030,6 @@ basic
 vlan
 cvlan
 nf_inet_addr
-in6
 ip_ct_tcp_state
 td_end
 td_maxend
@@ -17254,7 +18072,6 @@ ar_pln
 ar_op
 echo
 gateway
-frag
 icmphdr
 checksum
 un
@@ -17292,6 +18109,21 @@ rps_map
 rps_flow_table
 mp_params
 in_device
+ifa_list
+mc_hash
+mc_count
+mc_tomb_lock
+mr_v1_seen
+mr_v2_seen
+mr_qi
+mr_qri
+mr_qrv
+mr_gq_running
+mr_maxdelay
+mr_ifc_count
+mr_gq_timer
+mr_ifc_timer
+arp_parms
 phy_link_topology
 packet_type
 ignore_outgoing
@@ -17301,6 +18133,22 @@ af_packet_net
 af_packet_priv
 netpoll
 in_ifaddr
+ifa_next
+ifa_dev
+ifa_local
+ifa_address
+ifa_mask
+ifa_rt_priority
+ifa_broadcast
+ifa_scope
+ifa_prefixlen
+ifa_proto
+ifa_flags
+ifa_label
+ifa_valid_lft
+ifa_preferred_lft
+ifa_cstamp
+ifa_tstamp
 pp_memory_provider_params
 mp_priv
 mp_ops
@@ -17415,8 +18263,6 @@ tunnel_tos
 tunnel_ttl
 tunnel_label
 bpf_xfrm_state
-reqid
-spi
 bpf_tcp_sock
 bpf_sock_tuple
 bpf_xdp_sock
@@ -17776,6 +18622,24 @@ napi_gro_receive
 netdev_stat_ops
 netdev_queue_mgmt_ops
 memory_provider_ops
+inet6_ifaddr
+prefix_len
+valid_lft
+prefered_lft
+dad_probes
+stable_privacy_retry
+dad_nonce
+cstamp
+dad_work
+idev
+addr_lst
+if_list
+if_list_aux
+tmp_list
+ifpub
+regen_count
+tokenized
+peer_addr
 np
 do_netpoll_cleanup
 trace_event_raw_kfree_skb
@@ -18195,7 +19059,6 @@ bpf_dummy_test_sleepable
 a1
 a2
 a3
-a4
 bpf_dummy_test_2
 cb__nullable
 bpf_dummy_ops__test_1
@@ -18220,6 +19083,7 @@ nf_logger
 bpf_nf_link
 hook_ops
 defrag_hook
+ip_mc_list
 ip_mc_socklist
 uncached_list
 inetpeer_addr
@@ -19478,2614 +20342,2704 @@ simple_strtoull
 startp
 simple_strntoull
 `,
-  words: 113819,
+  words: 119412,
   types: `
 BABIgCDAAAChBCCAAFKAACBABBIKAACBABEgBKAACIABBBABBogggQIABBBABBIKAACIABBBABCwgggQIABBBABCQIABBBABEghggQKAACIABcIABBBABIgi
 ggQIABBBABIgCIABiBIABgBKAACIABeIABcKAACIABcKAACIABaIABaIABYDAAAoCkBQNCAsCAmBIABBBABIgiggQIABwCIABuBIABoCIABqCIABIIABOIAB
 wBIAByBIABUIAB+BIABgCCAA+CBABQgEIABsCIABkCIABmCIABkDIABwBIABCIAB2CIABmBIABWIABBBABBoggggCIABsBIABsBIABoBIABuBKAACIABwBIA
 BuCIABsCIABsCIABsCIABuCIABqEIABsEIAB0CECAEB4DAIABCECAIjC8CAIABCEEBQBDABDgEKAACCAAEECBIBDAEEBQnCBABDgECAACCAACDAAAqFuEGEE
-BQnCBABFgECAACNCA6FACCAACCAA+FCAABKAAiGECBIBDAEtQBgyJBlMAAB4FAgMB4FAgCBIAgCBtOAgEB4FAgCB4FAgCBgFAgCB5KAgCB4FAgIBkGAgEBBA
-gEBgFAgEBgFAgCBgFAgCBgFAgCBgFAgCBgFAgCB4FAgCBxSAgEB3SAggEB9SAgYB7SAg4DBzTAgEB1TAgEBvSAgIBaAggEB4FAgEB4FAgCBkGAgCBgFAgEB3
-TAgEB5TAgEB5HAgEBIAggQBkFAgEBkFAgBBgFAgBBpTAgCBgBAgEB7TAgIBkGAgEBwEAgEBwEAQBgFAwBBgBAgCBgFAgIBgBAgEBgFAgIBgFAgCBpTAgCBgB
-AgEBgBAgIBgFAgIBpSAgEBgBAgQB/MAgIBhNAgUB3GAgMB3GAgEB/TAgEBgFAgEBgFAgCBgFAgCBgFAgCBkGAgCB4FAgEB4FBgCB4FBCB4FBCB4FBCB4FB6B
-B4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCBkGAkDB9LAgEBsCAgcBsCAgCBkGAgCBBAgEBBAgEBgBAgEBgBA
-gIBBAgIBgBAgEBgBAgIBjUAgIBlUAgEBgBAggBBpUAgIBjGAgEBjGAgEBIAgEB+DAgEB+DAgEB+DAgEBjSAgEBnSAgMBmBAgYBkGAgEBkGAgEB+DAgEB+DAg
-EBkGAgEBkGAgEB/QAgEBjRAgoBBvUAgcBvUAgEBvUAgEBzUAgEB9JAgEB1UAgIBrMAgEBvMAgEBkGAgIBkGAgEB3UAgEB5UAgEB7UAgEB/UAgEBjVAgEBnVA
-gEB3OAgEB3OAgEB3OAgEBrQAgEBkGAgMB+BAgEB4FAgEBOAgEBpVAgEB9RAgEB4FAgCBjOAgCBxQAgIB+DAgQB+DAgEB3MAgEBrBAgCBrTAgCBnNAgEBBAgI
-BrVAgEBIAgEBvVAgEBzVAgEB3VAgEB7VAgEB9VAgEBkGAgEB/VAgEB7QAgEB4FAgcB+DAgEB+DAgEB+DAgEBpOAgEBxRAggCBgFAgCBjWAgCBgBAgEBiEAgI
-BiEAgCBlWAgCBpWAgEBgBAgEBrWAgIB9MAgEB4FAgQBtWAgCBxWAgCB9MAgEBgBAgQB1WAgIBoFAgEBwEAgBBoFAgBBgFAgCB4FAgCB4FAgCBgFAgCBkGAgC
-B+DAgEB+DAgEB+DAgEBQAgEB3WAgIBzCAgEBkGAgEB5WAgEBkGAgMB7WAgEBiEAgEBiEAgCBkGAgCBgFAgEBgFAgCBgFAgCBgFAgCBQAgCB3QAgIB9WAgkQB
-1QAgEBhXAgIBgFAgEBgFAgCBkGAgCB+DAgEB+DAgEBgFAgEBgFAgCBzCAgCB0EAgEBmBAgEBmBAgCBkGAgCB4FAgEBlXAgEBpXAgEBtXAgEBxXAgEB4FAgEB
-4FAgCBvTAgCBQAABtOAgIBgFAgCBBAgCB7NAgEB1XAgUBtOAgEBgFAgCBIAgCB3XAgEB7XAgEB9XAgEBiEAgEBIAgEB2EAgEB+DAgEB2EBgEB2EBCB2E+BCB
-QA8DBgFAgIBxKAgEBxKAgEBQAgEB7FAgYCAACIABBCAABNAAoFCAABNAAyGDAAAqGuFAEiBBoCBwGABwFgEB3gCgEB9gCgEBhhCgEBn/BgEB5BgEnCv1BgEB
-qBgEBVgEBVABVABjhCABVABVABVABVAEEACBiFA8GiFQEEAEB+EAB+EgBFGAEB8BAAEAACAECBEACAIABCEEAEBsFABBQDAAAuF+FDFEAEBmCAAEAEEBIACA
-BIgCIABCEABAEABAECBEBQAIABCEOBgBBCABuGgCBuGgCBuGgCBuGgC3CmHgCByHgCDAAAqHwGAKAACDAAA0G0GAFGAIB6HABDAnCFAHABACAACCAAp1PEEB
-QBkDAAIgECAAsHHABAHABAHABAE0EBgoBBxjCABoDgE6KnjCgIBpjCgcBvjCgwBBoIgEBoIgEBv/BgEB/jCgEBhkCgEBgIgEB1KgEBjkCgQBgIgEBgIgCB/j
-CgCBhkCgEBwEgEBwEQBwEQBgIgBBlkCgCBiCgEBnkCgEBjjCg8HBsIgMBgIgEBoDgEBpkCgIBrkCgEB3jCgEBtkCgQBvkCgEBmFgEBwCgEBgIgEBwCgEBgIg
-EBgIgCBxkCgCBgIgEBzkCgEBgIgEB1kCgEBgIgEBgIgCBwCgCBwCgEBOgEBgIgEBgIgCBDgCB5kCgEBgIgEB/kCgEBgIgEBgIgCBLgCBwCgEBgIgEBLgEBgI
-gEBoHgCBrFgCBwEgEBwEQBjlCwDBoDgEBoDgIB+BgIBuDgEBoHgCBzXgCBFgECAACCAAsIEIBYBBABDgEBmIgEBmIgCCAAMCAAMCAA4ICAAuIDAAA0I4HIEi
-CBoIgLQABn1BgEBr1BgEBv1BgEBz1BgEB9vBgEB9vBgEB71BgEB/1BgEBn2BgEBr2BgEBr2BgEBv2BgEBz2BgEB32BgEBz2BgEB72BgEB/2BgE8Ll3BgEBp3
-BgEBr3BgEBl3BgEBv3BgEBz3BgEBhxBgEB73BgEB/3BgEBn4BgEBr4BgEBv4BgEB72BgEB14BgEB54BgEKAACHABACAAmHECBAB0CAIAB+HEEBQBsGAB+HgE
-EEBQ+PEA/P+GgEEHBIBoHQABoHCgBBoHBEEVBIBqHQABqHBgBBqHBCBqHBCBqHIciMqHEgBBqHBQBqHBCBqHBCBqHEEFGAIiQ4HABsHAhQEAFGAImQ6HABuH
-AlQEAEqBBoFB2JAB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEB2JgEAEgE3C2JgEB2JgEACgEEbBIB+
-HAAB+HAgBB+HIgBiM+HEQB+HBIB+HCCB+HBEB+HECB+HBIB+HBCB+HBCB+HBCB+HICHABAIABCKAACHABAKAACIABkKIABmKIABoKIABqKIABsKIABuKECAI
-BMAIABCECAIBOAIABCECBI+RKAIABCECAIBQAIABCECAIBWAIABCECAIBcAIABCIABBCAABEKBgC3CsLAA3XgEA5XgUBuGgCBsLgCHABAEQAwBBqFABsKgEB
-sKgCBqJgCBwLgEB0FgEB2JgEB0HgBFEAgCACABBADAAAgKwKgCECBgCAEANAA4LNCA8LA6LCAACCAA8BEtBBgqEBrEAAjRgMAgMBgLAgEBgLAgBBgLAgBBgL
-AgBBgMAgBBgMAgEBtEAgEBgMAgQBgMAgEBgMAgEBgMAgEBgMAgEBzEAgEBgMAgEB0LBgEB+JAgCBgMAgCBgMAgEB/DAgEB7DAgMCAAqCCAAoCCAAoCCAAkLN
-CAsMAkGCAACCAADECBggBBrBAKAACCAADHABAKAACCAA1vFCAABEEBgqBAzYABnZggVCAAiCCAAwCCAAuCCAABEkBBwFAvXABMgIBuCgEAxXgEBsJgEB8MgC
-B1XgCBzXgEBkIgQB5XgIB/XgEBoNgEBhXgEBsHgEBdgEBxPgEBhYgEBjXgECAAkCCAAqCCAAyGCAA8LHABACAA+DHABACAACHABADAAA8N4MgEIABuBKAACI
-ABBCAA0BIABkJG0BAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBCAABHABAHABAKAACESBwDBwMABwMgCBwMgCBwMgC
-BwMgCBwMgCBwMgCBBgCBwMgoBDAAAyMwNUEEAQBwMABwMgEEIAQnV2MAoV2MgCpV2MgCqV2MgCFEAQAEAACAFEAwBBBABBADAAA8M6NMEWBgQkVmNAlVmNgB
-mVmNgBBmNgBAGgBB+MgIB+MgCrVBgCBDggCBCggEAEgYDAAAgN+NgBDAAAiNgOgCEgBBoEkVkNAlVkNgCmVkNgCnVkNgCoVkNgCpVkNgCqVkNgCrVSgCByNg
-oBByNQByNQByNQByNQByNQBBwDBkNgECAA2BDAAA2NmOQEGBgCBmNABmNgEBBgEDAAAoNqOGEGBgSBQABEggIBBggBDAAA+NuOAFKBggEBiBABUABOABEABB
-ADAAAiOyOggEEVBgiEBsPAABsPAgChWyNAgCByNAgEByNAgEBsPBgEBsPBCBsPBCBsPBCBEA6PEGBQB0NABuPgEBuPgCEOqTgkEBwPAB8PgEuWBgEBBgEBCg
-EBCgIBEgICAAGEEBQB6NAvW6NgEDAAA6P+OQDAAA8PgPgCEIBgBBx5BAB55BgEnC15BgEBt5BgEKAACDAAAiQmPggEDAAA0GoPDDAAABqPECAABE6EBgpBBu
-LABuLgIBuLgIBzCgIBsOgMBuLgEBmLgIBuLgIBuPgIBuPgCBuPgCBmQgCxFCgCBjiDgEB2KgErMrkDgEBmQgCBnnCgCBwLgEBsOgEBsOgEBsOgEB1lCgEB4O
-gkCB4OgBB4OgBB7hDgCBjMggDBljDgEBsCgEBwLgEBwLgEBvCgEBuLgQuFCgIBuPgEBuPgCBuLgCgLsKgIBvCgEB0LgQB3kDgEBuLgEByQgIBuPgEBhPgEqP
-rrBgMBmQgEBmQgCBmQgCByQgEBroCgEBroCgQB+KgQBmQgIB0LgCBnkDgCB5kDgMByQgEBCgEB5iDgEtC+KgEBpfgIBsOgEBwLgEBhXgEBtkDgEB2KgEBz5C
-gEBsOgEB18BgEB7kDgEBvnCgEB/kDgsDnK2KgEBuLgEBqPgICAA1/EECBIqCDAECBInCBACAACFEAEBwQAB+LAEIBQBGAACgEBkPgCBkPgBIABBCAABNCAmR
-AoLEGBgBBIAuCGgI+VqLgEIABCGGBEBABCBEEMAoBBBAtLqPgE3CqPgCBqPgCBmPgEBBgECAAsPFEAIBBABFACAAoIEEBI+PjNA/P2PgCCAACEIAYB+NAiMO
-gCAIgCByPgEEKAgBBDAB2QgEB2QgC+P6RgC/P6RgEHABACAACFGAoBBUABIAiPGAEGpF4BBiSABFgEACgENCA2PABCAAECAAEEIyCY3CqSABqSgEsVoQgEqY
-oQgCGKBEBABCBEBGBIEaBwEB91BA/J6MgMBiSgIBoMgEB5dgEBiSgEuFtdgEBhlCgEBxTgEB/DgEBqRgEhZ5kCgEBqRgMECBIBBACAAv6UECBQBwNAECBEsL
-4NAFCAEBqLAECBEACAIABCECAI5L2LAIABCEIBgBgL8EA0LyLgEBMgCB+NgCEGBoBhDgSABgOgEBgOgIEGBYBmTABBgEBBgECAACECBIxbCAEEBQ1bCABEgE
-EEBgB5ZIAna+OgMECBQ1bEAGEBEBABCEQBgC5ZGABkPgQBFgEjXJgErMgSgEBgSQBgSQBgSQNCAEABCAAECAAEEQBgCBxeABwTgEmaiQgCB1DgCBEgEBMgEB
-1egIBsPgECAACEIBoBB0OAnagUgI/bFgE3C+RgENCAkUABCAAECAAEEGkHQBkTABqPgCqZBgCCAAryLECAgEsTkSAIABCECBEByPAIABCEEBQBkSABkSgEEG
-BY8FwSA7FwSgEBmTgEECAIBBADAAA6U2TBIABEIAB0SIABBCAAEIAB0OIABBCAAEFEBIBmUABuPAIABCEEAIB8SAB6SgCEIAYBuSABsUgCBEgCBsUgEEGAQi
-dgTAjd+SgCmdGgCEKAgBidiTAjdgTgCBwUgCB0SgEB0SgEEGAYB6MAB6PgEB6PgEEEAMB8MABwUgEEGAQB6VAByUgEByUgCFKAYB4UABgVABGABEABCAEEAg
-BBiQAACgEEEAQByTAB8UgEEGAQBmQAB+UgEB2VgCFOBgBBWABUABSABQABGABEABCAEIAwBBiVABiVgCBiVgCBCgEECBwBACAIABCEM/agF5ZgRAhZzPgIB1
-BgE4XuRgCB1QgCzctjCgwBCAACEEBYsMsRA3G0BgIEIBgBByBAByWgEBsBgEB2BgEECBgBBCAEIBgBBwTAqc2WgEB2WgEB6SgEECBggBrToKAEGBQnSwLAqc
-yVgEvWyVgCEGBogBiNEABgTggQBgTQCAAnyDEOB4BB6UAB6UgEB6UgEB6UgEB6UgEB6UgEB6UgEEEBYB8UAByDgEEGnGwCBBAB4WgkBB4WgCDAAAEiWDEGoG
-4BB0RArbmEgIB8WgQEO+IgBBiWABiWgCB8VgC3CiWgEBiWgCiJiWgCB4QgCECBEBgXAIABCECBE0fCAIABCECBE0fGAIABCECBE0fKAIABCEEAI0fGA8LgFg
-CIABCECAEtLgUAIABCECAEtLiUAIABCEG+FY7FiWA8FiWgE8L4QgEGKBEBABCBEBGBIEO/FwB0feAB8WgErMCgEqYgYgC7FmWgC8FmWgE9FmWgEEIoEgBBuY
-AB+WgEB+WgEB+WgEEEBQBwYABuWgEESBgCBsWABsWgEBsWgEBwWgEBwWgCByYgCByYgEByYgEBmYgEE4BBgIBuWABuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBu
-WgEBwWgEBuWgEBuWgEBwWgEBwWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEBuWgEEuBBgIBGABwFgIBwW
-gMBwWgEBwWgEsXyTgEgDgYgIBgYQBgYQBgYQBwWwC3cwWgEBwWgEBwWgEByWgEBwWgEBwWgEByXgEuFBgEBDgEBDgEB2YgEBEgICAACCAAvqIEOBwBB4TAB8
-YgIB8YgEBwYgEgD8XgCB8XgBBBgBCAACCAABEvBBwHxb8FAAB8WAgMB8WAgEB8WAgEB8WAgEB8WAgEB+WAgE4hB8WAgE3C2YAgEB2YBgCB2YBCB2YBCB2YBC
-oD2YBCB2YBCB2YBCB2YBCB2YBCBuFAwBBuFAggBBHAggBBBAgEBCAgEIABBCAABNCAiTAICAAhqIEIAE5G4XAB4XQB4XQB4XQFEBEBCAoRsXAECBInCBACAA
-CEA+JAKAA3pICAACCAA1pICAA8LCAAgMCAA95JEeBgGB3SAB9QgEB/FgIBsVgUBkVgCB2GgCBiagIBiagEBjgBgE3CiagEB/ZgEBmHgCB+UgCB/FgIBmUgUC
-AACEUqFwD4X0FA8a6ZgC8LqHgCBvSgEBgYgEpE3VgEB8UgQBtFgE/JyUgMB5VgICAACDAAA+UmZEEEBgBBgaAB3FgECAACE0BrG4F2CqMAseuCgEBqCgCBuC
-gCBqCgCBuCgCBqCgCBuCgCBqCgCBkagCBzVgEBzVgEBzVgEBzVgEBzVgEB6ZgEBHgEBHgEBHgEBHgEnK0UgEB3XgE+avLgE/aiEgEB5XgEA1XgEKAACCAACE
-kBBoH2CkGABjWgCA5WgCBrFgM0kBlXgUnK6UgEA7WgEBuRgEse0CgEikBwCgC/WlWgCB2ZgCB2ZgBrM6ZgB3C2agEA/WgEAjXgcBnXgQCAACCAA75RCAAtuD
-CAAhsGCAAxoIES2GoC4XwGABz7BgEB17BgEB37BgEB5UgEB77BgEB97BgEB97BgEBh8BgECAACEjEBwiBB0GAABoWAgCBiaAgCBiaAgCBiWAgCBtEAgIBgVA
-gMB2EAgEB8VAgMBiaAgEBiaAgCBgVAgCBiaAgE3C6aAgCB7XAgCB6aBgEB6aBCB6aA+BB8VAgCByHAgEB2WAggBB9XAgEB3XAgQnGiEAgMB/XAgoBgGoWAgQ
-BeAgEBiaAgEBhYAgEBjYAgEBoDAgE7FgZAgE8FgZAgEBgZAgEBgZAgE9FgZAgEBgZAgE+F+CAgEhGmbAgMiGmbAgEBmbAgEBmbAgElGmbAgEmGmbAgEBmbAg
-EBmbAgEBmbAgEBmbAgEBmbAgEBmbAgEBmbAgEBmbAgE2HmEAgEB2ZAgcBlYAgEBxXAggErDpYAgcB6aAgEBrYAgEBqXAgEBqaAgBBqaAgBBqOAgCBkIAgEB7
-EAgQCAACEIBghCBuIA4X4GgCBpEgCBrXgMCAACCAAjmLCAA/zJEEvHQBvsBAsLvsBgECAACEQBgCB9+CAB9+CgIBwZgIB2agEB2agBB6XgBB6XQByWwBCAAC
-HAxHACAACHAyHACAACCAA9hPCAA6FEsBBwSB/+BAkY0Hg4BBBgEBrUgEBibgEpEiXgEBiXgIBiXgIBiXgIB1KgIBiXgwDBiXgIB6WgIBiXgIBiXgIBiXgIBi
-XgIBrUgIBrUgEBBgEBqYgEtCyWgECAACCAA3qGHABACAACCAApyKDAAA+aubEEyBBgH8LkVArbyJgEBwXgQB/4CgIB/4CgIBwXgIBwbgIBwbgCBwbgCBwbgC
-BwbgCBwbgCBwbgCkYiIgCwCuWgChauagEBuagEBuagEBBgEBuagEBuagEBwbgEBwbgCtCgXgCBh7BgICAACEMsIwIwO6XAtc4bgC3C4bgBBqIgBB0bggCBr7
-CgECAACCAAv+IDAAA+c6bDCAA2FCAAxvGEqBBwE8L0VAB+agEB+agEB+agEB+agEBibgEBibgCB+agCB+agEB+agEB+agEB+agEB+agEB+agEB+agEB+agEB
-ibgEBibgCBibgCBibgCBibgCCAACE+BBg2BB19BAiZjoCgoDBrlCgYApoCggEBkYggEBkYgIBsKgIBlDgEBodgQBsZgEBvlCgEBsZg8BBkcgCBz9BgCBz9Bg
-cBz9BgcBroCgcBtoCgEBtoCgkBBibgkBBkcgE5JFgEBFgEBkYgEBvoCgIBkYgEBvnCgIBxoCg8BBhKgwCB/IgQBzoCgMCAACHABACAACEwCBoYBscABscgCB
-scgCBngBgCBwcgQBwcgBBvNgBB7fgIB17CgEB3WgEB0XgEB3mCgE3CscgkGrMwdgEBuKgEBkdgQB/fgEBpqBgEBrqBggBBsYgEB37CgIByYgEB57CgEBkdgE
-BkdgCBkdgCB4UgEBkdgEByYgCB0KgCB77CgEBnegEBhDgEB97CgEyfscgEB/7CgE3LkWgEBqbABv7CgEBj8CgECAACHABACAACEUBoCnCBAB8XgEvW4dgE3C
-4dgEBzIgEBsdgEBsdgCB+YgCB6XgEB4dgECAACCAAz9LEABACAACCAAh6FCAA0WCAAqLNCAkdAkdEGBYuCuYABuYgEhDmdgEESBwC6KoeA2kBqWgEjUBgIBw
-YgEBwYgEBwYgEBiYgEB+XgEBDgECAA0QCAAGIABsdEIBgBBBAB4YgEBycgEBycgCCAAKIAB6cEqBBoTB56BAB56BggBB56BggBuFlHggB8a2dgEgL4GgCB0G
-gChZt4BgE3C6egMB+agEB2ZgEBiEgIBnBgEBiEgUtfzBgEB3JgQBpJg0B/asIgEB76BgEB9BgwBB96BgQEyBB4FB6cAtcmbgCBwegCBuagCB2cgCB2cgE7jB
-2cgEBobgEBobgCse6GgCikB2GgCvW4agCBwVgEBwVgIBwVgIBwVgIB2cgIB2cgEB6cgEB6cgCB2cgCB2cgEB6cgEB6cgCB6cgCECBIqCDAEEBQnCBAsCDgEC
-AACCAACIABBEIBoB3C8eABsZgEuCBgEsckagEIABBCAABNIAqeABAifAqeAyZCAAIEEBY8L2MA+mBuagEIABCECBEkYkLAEAAAIABCFEAEBgNABCAEGBQACA
-ByfgCBiagCCAAkaEKBoB4X8RAgL8RgEsbsNgE0LyYgCtb+agCEEBY8L0YABgbgEIABBCAABNCAsgBABCAABEGBgB3rBoSAscqbgEuCIgIEIB4CtfCABwMgQB
-BgUqYsfgECAApmHEGB4BtfGA/JgbgQguBCgIDAAA2gByfEDAAAqe0fEHABACAACIABBCAABNGA+fABAihBAmbCAABEGBYBIAnCCgEBigBgEEEBwBBmBA+mBE
-gUECBI+mBGAFEAQBiSABiSAEGAIBwfAB6fgCB6fQEEACB8fAtuB8fQEEACB+fAtuB+fQFGAIBGABEABCAEGBgBAKABDgIACgEKAA7gGCAACECBIBBACAAh7O
-EIBoB8LwaA4X8fgEsM8cgEB8YgIEYAoEB8fABgdgEBiiBgEBgCgEBDgU3CiiBgE8LgPgEBmcgQBJgEBkdgEBogBgCBqgBgBHABACAACHAgvBAKAACCAACIAB
-MEEAQB0cABkiBgEFIAQBudAACABudABudAFEAIlc0iBAB0iBAEIAoBAEAByIgIACgEutB2iBgEEKAoBB4iBABBgEB4iBgEB4iBgEByUgECAA/mYECAIB8iBA
-EEAQBDABidgEHABACAACFKAoBAOAAMAAIAAGAtCwdAFEAEB6iBABoeAECAItLojBAIABCFEAQovBoeAAcAFEAIutBydABEAEQAgC3CwjBAAEgEsvBsJgIlcw
-jBgEACgE3vByegEoSyegCpSwjBgCFEAgCACAnSmYAEOAoBB0jBAB0jBgEB2egEB2egCB2egCB2egCBojBgCFEAgCACABqYAEGAgBB4jBAB4jBgEB0egEFEAg
-CACABuYAEMAwBB8jBAB8jBgEBgegEBgegEBgegEBgegEFEAgCACAByYAEIBgIAOAAKggBAGggBACggBIABikBKAACEmBB4FBgWABqRgEBufgCBnWgCBiKgEy
-qBqegEBzIgEB6jBgEB6jBgCByJgCBxKgEArXgIBigBgQBqegEBvXgEB7PgEB7PgCBxXgCAtXgEKAACCAAEECgUIiYDAHABACAACHABAHABAEEAQB2kBAB2kB
-gEFEAQACABkfAFEAIBWABYAEEAgBuY2RAB8kBgMCAAMEO4TgDBBAouB+EgEkYigBgUBglBgEBglBgEuFBgE1b0RgECAACEgBBgEmP5uBAB5uBgEB9uBgEBhv
-BgEBlvBgEBvuBgEBpvBgEBtvBgEBxvBgEBvuBgEBvuBgEB1vBgE6K5vBgEB9vBgEBhwBgEBlwBgEKAACCAACCAAWHAiJAECAgCBwgBAEGAgBsMsgBABwlBgI
-BmIgEEiEAgqBAEAB0FggBBylBgIBylBgEBylBgEBylBgEBylBgEgSyYgEB0gBgEB0gBgCBBgCBylBgEBsXgEBukBgEB2SgCBwFgCBugBgUBkOgIBwgBgEByl
-BgEBylBgEBylBgEBylBgEBwgBgEBylBgEBylBgEBylBgEBylBgEBkOgEB2SgCBylBgCBylBgEBylBgEBylBgEBylBgEBylBgEBylBgEBylBgEBylBgEBylBg
-EBylBgEBDgEBFgwGBJgwCBkDgE3CylBgkCB2SgEBLgEgLsfgE+aNgEBoBgEBPgEBylBgEBylBgEwIukBgEB0gBgCB0gBgC2uB2DgEBsXgEBkFgEBRgQBylBg
-EBylBgEBsXgEBCgECAAIDAAA2lBykB0BDAAA4D0kBEHABACAACCAA3xTCAAmHCAAryQCAA1+EDAAAmmBilBAEEBYBkhBA8LsTgIIAB+lBCAAibCAABEUBwDA
-ntBA3CBgU8RsZgEkSmZgEAptBgEBmbgEnSmbgE6RuZgEBqIgEBobgEGaBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIDAAA0mBwlBGHABACAACDAAA
-2lB2lBEDAAA4hB4lBOGMBEBABCBEBGBIBKHABADAAA8Y+lBMHABACAAGHABAEGBgBBuUABmiBgEBqnBgIDAAAgnBomBCCAA7vENAA0jBNAAslBCAACCAAwjB
-CAADHABAKAACCAA6jBHABAESB4CAHAB0NgMBKgEpxBNgEwsBRgEuFVgE5ZXgE8jB4iBgEiMJgECAACEKAY90BBABinBgEBinBgC4XinBgCBinBgCCAAOFEAY
-AEA/J2iBAGEAEBABCHABACAACEEBoDBLABDgECAACEEBgDmWUApxBsVgsBCAACCAAaNCA4nBAICAACCAA+QCAA8QCAA+lBCAA2OECBInCBACAACEEBQBEAnC
-BgECAACHABAESBoEBTABmpBgEBmpBgCqRRgCB2lBgUBkJgErbwWgQ8L2WgQB0kBgCIABBCAABNGA2nBA6jBA2nBA2nBIABEIABBCAABNEA8oBABAikBCAASE
-UBoBBqoBAy1BqoBgBBqoBgBBqoBgBB4pBgBBqoBgCBomBgBBQgBBKgEBIgECAAlgMEEBQBskBABwnBgEKAACEEBQl2BwkBAm2BmmBgEKAACFMAIBBAn2BDAB
-JABNABRAB0kBACAAICAAGEGBQBsfABqqBgEBqqBgCKAACCAACKAAv+CCAACEGr2BQBkYABqmBgCBklBgCCAACEEAQAUA4X+mBgEFEAQBeAACAFGAIBorBAB0
-pBABknBAEMBoBB2pBABunBQBunBQBknBgDAEgEACgIEOBwBBiHABonBgEBvLgEutBwlBgEBoqBgEBypBgCAjLgCCAACCAABE5BBoHAn6CAAB7eAgMAp6CAgE
-BliBAgEAt6CAgYByrBAgI4emrBAgEBmrBAgCB0qBAgCB0qBAgBB0qBAgBB1yCAgBB+qBBAB+qBBCB+qBCCB+qBBEB+qBBCB+qBBCB+qBBCB+qBACA/6CAQsL
-h6CAgezfh6CAgC+mBpsCAgE3rBpsCAgEBmrBAgEBgXAgCBj7CAgCCAAKECBIqCDAEEBQnCBAsCDgECAACCAACEEAI8LiZA4X6qBgCFEAIByqBAACAECBIACA
-EEAIBiqBA4eiqBgCFEAIACABgqBAEEBQACA6KkkBgEKAACFEAQBonBABBACAA6MFGAQBknBABYAB8mBAEgBBgGBmsBAB8UgCBagCBDgIBKgEBHgIBJgEBPgU
-BTgEBysBgEB2mBgEBQgEAGgEBmnBgIBonBgIBCgEKAACCAAEEyDBwTBipBAB4rBgBB2UgBByUgCBssBgCBhOgCBhOgEBnOgEBNgEB0SgEB8mBgEB4sBgEAvN
-gEBkpBgCB0oBgCBwjBgEBwjBgEBwjBgEB2qBgEB2qBgCB2qBgCB2qBgCB8ZgCB4rBgCBkrBgBBlIQBkoBQB2qBgEB2MgEB4sBgUB4sBgEBsnBgEB0nBgIBrO
-gIB0rBgEB+qBgCB+qBgBB0nBgBB0nBgIB0nBgIAxNgIB2nBgIB2nBgEB6nBgEB6nBgCB6nBgCB6nBgCAzNgCBtOgEB2SgEB0nBggDA7NgIBwrBgEBvOgEBxO
-gEBzOgEB8mBgECAACDAAAmsB4rBoBEaBgEBNABNgEm4BVgEBbgEBfgEBjBgEBnBgEBnBgEBrBgEBvBgEB9BgEBjCgEBnCgEKAACCAACEiEBgsBBgoBABwpBg
-IBusBgCBktBgCBgpBgEB/OgEBlPgEBnPgEBpPgEBtPgEBktBgEBktBgEBktBgEBOgEBiNgEBgsBgUBmoBgCBonBgCBzPgEB7PgEB9PgEBhQgEBjQgEBmsBgE
-BuBgEBgoBgEBnQgIB6IgEBrQgEBvQgEB4nBgEB4sBgIBjJgEB7Og8EBonBg4EBirBgEB8jBgEB8jBgEBirBgEBxQgEBzQgEB7GgQBwrBgIB1QQB4sBwTBiag
-EBgtBgQBCgEBnCgEB+egEBgsBgEB9GgCByMgCB6nBgEBkHgEBtCgEBtCgY/JwnBgYB2MgIBiagQBgsBgQBoagIBgoBgEBoagIBgoBgECAACGEBEBABCNEAms
-BAUA+sBCAACNEAqsBABADCAAcCAAqBCAAGNIAysBAGAqtBAytBABCAAuBCAAENCA4sBAMCAACNCA8sBAqBCAACNCAmuBAuBCAACNEAquBAyBAuBCAACNGAmr
-BA2BAmrBAotBCAACEIBgBB6BABqBgEBstBgEB7FgENCABADCAAECAABEEBQBEAj4BiCgEKAACCAAKNEA6tBABAirBCAAGCAAENEAuCAuCA8BCAACHABAHABA
-CAACCAAGCAAqhBEKBwB5ZFAsMuqBgEBuuBgIB2rBgCByEgCHABAHABACAACEEBQB2uBAhZBgECAAudDAAA0qB6uBEDAAAG8uBAECAItL8tBAIABCGGBEBABC
-BECAA50OHABANCAovBAwqBCAACE2CBgoCBtqBA3CwwBgoD8asvBgEBsvBgCBsvBgCBsvBgCBsvBgCBsvBgCBsvBgCBsvBgCBsvBgCBkwBgCBlYgCBrqBgE1p
-BrqBgcB9qBgcB2uBg0CB2uBgBB2uBgBB2uBgBpnB1qBgBB/qBg4BpxBjrBgcBsrBgEB0JgIBBgwDBBgEBlrBgEBsrBgEBqnBgQBBAB3qBgEB3qBgQ+FoYgQB
-srBgMBudgIB8QgQBiQgMBhqBgQBvpBgEB7qBggQB0SgIBnrBgECAACEEBQpxBDAB0wBgEHABACAACIABusBIABusBHABAEEAIBmvBABurBgBFEAIACA7PixB
-AEOB4B73BkxBAACgEiMBgEBDgEBgxBgEB+uBgEB+uBgECAAptKCAAKFEBgBBurBA3rBBADAAAwrBowBEHABAFEAYBssBABqeAFEAIBqoBABqoBAEOA4B73B0
-xBAB0xBgEiMOgEg/BMgEh/BuuBgEi/BuvBgEj/BuvBgEFEA4BBSAACAEEAgBB0sBABkBgIFEAgBBQAACACAAv+TCAAQESBoEBudABgQgEBgyBgUB6jBgEB0s
-BgEse+ZgIyyB6jBgEB6jBgEBuqBgEEG1kBI2CwdAB+wBgCikBBgCDAAA+ZgxBAFEAQBixBA/JysBACAAICAAIEnBBgU8L8qBAAqYgyBAgCBgyBAgCBgyBAgC
-BgyBBgCBgyBBCBgyBBCBgyBBCBgyBBCioBgyBA4BBsxBAgCBsxBAgBBgyBAgBB8tBAgCB0eAgEB8tBAgEB0eAgEBHAgEBkhBAggICAACNAAguBCAACDAAA4e
-wxBIDAAAicyxBgCEOB4BB0xBABqwBgEB4yBgEBywBgEBywBgEB4yBgEB4yBgEEEBQna0wBAB0wBgEEGBY7F6tBA8F6tBgE3c6tBgEECBYBCAHAzlBACAACDA
-AAKgyBCDAAA+YiyBECAAp3CCAApwHDAAA4eoyBQEwDBwNvMwyBAtgCmyBgCsgC6yBgCB6yBQBgyBwDBgyBgE5oBgyBgEBgyBgE6oBgyBgEBgyBgEBgyBgEBg
-yBgEBpKgEB6yBgQBjkBQBmyBwDBmyBgCBmyBgCBmyBgCBmyBgCBgyBgEvgCgyBgEwgCgyBgExgCgyBgEygCgyBgEBgyBgEBgyBgEvyBgyBgEwyBgyBgEBgyB
-gEBgyBgEBgyBgEBgyBgEkfgyBgElfgyBgEmfgyBgEhGgyBgEiGgyBgEBgyBgEBgyBgEBgyBgEkpBgyBgEBgyBgElpBgyBgEBgyBgEBgyBgEmpBgyBgEBgyBg
-EBmyBgEBgyBgEBgyBgEBgyBgEnpBgyBgEBgyBgEopBgyBgEBgyBgECAACCAA7iWEIBwBBwyBABwyBgCBgUgCBguBgMEKBgDBCAB8qBgYB0tBgEBiUgEB4uBg
-MEEBQva2iBAB8tBgEECAQpjBBADAAAozB4yBQIABEIABGIABgyBHABAE8DBoeBquBAB1lCgEB5lCgEB7lCgEBm0BgEB6zBgEB6zBgCxc0fgCB6zBgCBmJgCB
-LgIB8sBgIB6sBAB8sBAB6sBAB9lCABqhBgEBizBgCB0WgCB1TgEBzlCgE7sB1Zg0CBragEBovBgCrD/lCgCBhmCgEBkhBgEiZizBgQBm0BgEriBmgBgEB4Tg
-UBovBgQBjmCgEBivBgEBsfgIB7vBgEBivBgEBkhBgI5ZizBgQBqhBgCBivBgCB2TgIBlmCgsBBnmCgEBivBgEBkhBgIBkhBgQBkhBgQBivBgQBqhBgIBizBg
-CBpmCgCtCyuBgEByUgIBkhBgMBrmCgQBivBgEBwHgIBwHgEBwHgEBkhBgEBqwBgQCAACCAAGCAAh4SIABucIABscEEBQBy0BA3rBDgEHABACAACECAIB40BA
-IABCGQBEBABABABCBEBGBIBKGMBBBABCBEBGBIBKFEAEB+cABSAFEAEB8cABSAESBwCB40BABuxBgCAEgCACgCBgxBgCB4rBgEB4rBgIB4rBgIB6QgICAABH
-ABAIAB+zBESBoCBDABo0BgEBowBgEBs1BgIBg1BgEBg1BgCBCgCBCgEBwvBgEHABACAACHABAKAACNEAy0BAwIAy0BCAACHABAKAACHABAHABAKAACCAAGCA
-ASEKB4J3C81BABmWgE0GBgU+VDgM1uBFgsDDAAAwJm1BDDAAAgBo1BDDAAAIq1BDFEAIBDABHAHABACAACNCAsyBA6wBCAACNEA82BAsLAs0BCAACEoBBgFB
-JABPgEBTgEBXgEBfgEBlBgEBpBgEBtBgEBxBgEB1BgEB5BgEB9BgEBhCgEBlCgEBpCgEBvCgEBzCgEB9CgEBhDgEBlDgEKAACNEA+1BA4rBABCAABE1BBgMB
-40BAAB40BAgEBizBAgEBizBAgEBrtBAgEB62BBgCB62BBCB62BBCB62BBCB62BBCB62BBCB62BBCB62BBCBttBAyBsM+xBAgEBntBAgElcm3BAggEBi2BAgE
-B9DAgEz4BsKAgEBi2BAgEBi2BAgCBi2BAgCBgzBAgEBgzBAgEBgzBAgECAAGNEAm2BAgTABCAAsTCAAENEAs2BAsdAMCAACNEA4zBAwdAICAACNCA63BABCA
-ABEQB4BvwByTAsvB4dgEBlgCgEB83BgEBw3BgEBw3BgCBg0BgCB83BgECAAGNMA82BA2TA8dA8zBA03BABAgYCAAWCAAENOAi3BA8TAieAi0BA63BA63BAaA
-qyBCAACNEA4zBAmeA4zBCAACNGAw4BAiBAo0BAo0BCAACNEA20BAmBA8zBCAACNCA44BAqBCAACNEAw0BAsNAmNCAACNIA63BA6eAyBAyBA4ICAACNCA+3BA
-2BCAACNGAq1BA6BAg1BAg1BCAACNGAs5BA+BABABCAAw1BCAAENEAs4BAsfAkCCAACNGAw4BABAqVAFCAABEgCBoV13BmFA3C45BgIhD84BgEsM0mBgEiMm5
-BgUBs5BgCBj+BgCBgxBgEBx+BgEB00BgEB00BgIBz+BgIBz+BgwCBjgBgwCBs5BgUBs5BgCvrBs5BgCBs5BgCBs5BgCBs5BgCB+wBgCB1+BgEBumBgEBzDgE
-BuVgEBsfgE8L8mBgQB8mBgCBqZgCBqZgQB00BgQB3+BgICAAo1BCAAINCAg6BA0VCAACNEA+4BA0OAuOCAACCAAmDFEAEB65BAB85BAFEAQBg1BAB20BAFEA
-IBBABFACAAuxBNCAy6BA2NCAACFIAIBydABDABu3BABo6BAHABACAACCAA5vCEyBBgIB/GABlHgEBpHgEBtHgEBxHgEB1HgEB5HgEB9HgEBhIgEBlIgEB9Hg
-EBpIgEBtIgEBzIgEB5IgEB9IgEBjJgEBnJgEBrJgEBvJgEBzJgEB3JgEB9JgEBhKgEBpKgEKAACCAACEoCBgZ2qBtCArMi7BgEBi7BgEB+1BgEB+1BgIB+1B
-gIB+1BgIBmoBgIBk2BgCBqVgCBi7BgwCBi7BgEBi7BgEBi7BgEBi7BgEBi7BgEBi7BgEB5nBgEB+5BgYB7nBgCBmoBgCB+1BgEByagIByagsBB+1BgsBwOwG
-gIB5nBgIBhgBgYBhgBgEB+1BgEB+1BgIB+1BgIB+1BgIB0agIBsqBgQA/nBgECAACCAA9kQCAA1pKCAAp/SCAAx/SEOBoBvwBkXA8LuoBgEqFmhBgExaipBg
-EsesjBgClkBsjBgCBq6BgCEMBgBlXw7BAvWk7BgEBk7BgCBk7BgCBk7BgCBs3BgCFEAgBBwoBABs5BAFIAgBBg2BAB8qBABEAB6GACAAICAAu2BIAB+1BHAB
-ACAACEIBwJhFg7BAB86BgCB86BgCBBgEDAAAsI+6BDCAAw1BE0BBwGBlJAB0BgExoC0BgEBpJgEBtJgEBxJgEB0BgEB1JgEBuGgEB5JgEB9JgEB5JgEB9JgE
-BjKgEBnKgEB1JgEBrKgEBrKgEBrKgEBrKgEBvKgEBzKgEB5KgEB9KgEB9KgEB1JgEKAACCAACCAAwGCAAsGKAAxzOCAACHABAKAACCAADCAAEKAACKAA5tQC
-AACCAA39SKAApwSCAACCAA75REuBBweB44BAB44BgEB4fgEBiJgEB/lBgEBq9BgEBs4BgEB25BgCBmjBgCBs4BgEBuqBgCBu3BgCBu3BgEBlmBgEBoqBgEBm
-8BgQBxKgEBs4BgEBoqBgEBpmBgQBm8BgEBu3BgEBzQgECAACEuBBokBiZo7BAxboqBgEBq4BgM2qCu9BgIBu9BgEwO4dgEBi9BgCBi9BgCBi9BgCBi9BgCBo
-vBgEBu9BgEknCsCgEBq4BgwMBuSgIBsqBgIBsdgQB6dgU7sBtQgMBqtBgEgLtQggBBupBgEB4QgUCAACHABACAACCAApnKDAAAw9B08BgBDAAAy9B28BlBIA
-BBCAABNMAk6BABA89BA88BA85BA67BA09BCAABEEBQBIABg6BgEIAB69BNGAk6BA+ZAk6BAk9BCAACNIAi6BAiaAm7BAm6BAuWCAACNIAm6BAmaAs+BAq6BA
-yWCAACNGAw9BAmTABAo+BCAABHABACAAGNEA49BAyaAaCAACNEAw7BA2aABCAABEEBQBrWAB07BgECAAGNGA68BA+aA8+BAo/BCAACNEAo+BAibAmyBCAACN
-EAs+BA2SAmbCAACNEAw+BAqbA6DCAACNIA0+BAubA07BA07BA0+BCAACNGA4+BA4+BAybA4+BCAACNGA8+BA2bA8+BABCAAlgQCAAENKAmgCA8bAmgCAmgCA
-mgCAmgCCAACCAAiiBNKAi8BAqjBAicAuYAm8BAggCCAACNKAm8BAmcAyYAujBAq8BAkgCCAACNIAw/BAqcAw/BABA0gBCAABCAAx/PCAAGNIAu+BAycA4/BA
-48BA48BCAACNEAihCABA2cCAABEYB4DB+9BAvW+8BgEB+8BgE4X+8BgEB+8BgElcg9BgEBg9BgE8LiuBgEBnUgQBggCgEvwBpUgEutBo7BgECAAGNMA+8BA+
-cAk9BA+cAk9BAi9BA8gCCAACNMAo9BAidAo9BAidAo9BAo9BAghCCAACNEAsgCABAkhCCAA7lUCAAENGAygCAEAgDAqhCCAACNGAkVAgVAkVAuhCCAACNGA6
-hCAoVAkVABCAAoOCAAENGAghCA4NAqVAghCCAACNGAuHAuVAkhCAs+BCAACNGAohCA2VAm/BAohCCAACNKAshCAkOA2VA6VA6+BA0+BCAACNGAwhCA+VA6VA
-+VCAACNEA0hCA+VAiWCAACNIA4hCAwOAiWAmWA4iCCAACNIA8hCA0OAmWAqWAq/BCAACNKAgiCA4OAqWAuWAu/BAw/BCAACNMAkiCA8OAuWAyWAuWAyWA8iC
-CAACNGAoiCAgPA2WABCAAqOCAAENKAuiCAmPAyUABAwhCAmjCCAA4kBCAAENGAu/BAiXAygCAy/BCAACNIA4iCAiXABA2hCA2hCCAAl4QCAAENEA+iCAoXA+
-iCCAACNKAijCAsXAwXA8fA6jCAwgCCAACNIAmjCA+PAwXAggBA0gCCAACNGA0JAiQA4XAqjCCAACNIAujCAmQA8XA4JAujCCAACNGAyjCAqQAgYABCAArrOC
-AAENEA4jCAmYAECAACEEBYBilBABglCgINCABAoYCAAECAAEGGBEBCBEBINCAwYAkYCAACNEAwlCA0YAqkCCAACNEAukCA4YAuOCAACNCAykCA8YCAACNCA8
-lCA0YCAACNEA6kCA4YAWCAACNCA+kCA8YCAACNEAilCAwZABCAAhqECAAENGAolCAmZAk6BAmjCCAACNEAslCAuFA6ZCAACNKAqiCAuZAwlCAujCAuiCAwiC
-CAACNKAuiCAyZA0lCA0mCAyiCA0iCCAACNCABAiaCAA4RCAAENEA0kCA8ZA0XCAACNCAimCABCAABHABACAAGHABAKAACCAACNIA+aAwLAwmCAwnCA4hCCAA
-CDAAAugC0mCDEZBgC6K2nCAAsc2iCAgEuFBAgIB3CAgEB9CAgEBbAgEytBkoBAgEBunCBgCBunCBCBunCBCBunCBCBunCBCCAACEKBgB6K6nCAB6nCgEwOgj
-CgEBBgEBogCgECAA35JCAABEsBBgEBCAB4KgEB1bgEBknCgCBknCgBBmTgBBxbQBmjCwBB/agCA5bgKB7bgCBoiCgEB9bgEBzbgEB+lCgEB/bgEBknCgEBkn
-CgBBmjCgBBhcgCBlcgEBncgEDAAA+nCinCgIHABAIABCEG4aYBsdABgoCgIBgoCgCEIBgBBuoCAvFk1BgEpxBBgEBuoCgECAA5gTECBIBDAEcBoE4X2jCAoc
-2jCgCuFBgC6KwoCgEuYu1BgEhZ2iCgM73BooCgE3C0nCgCtc+kCgBANgBiZumCgQB4iCgEglCPgE/JgjCgECAACEIBgB1uBFAmPHgEvW0kCgEBCgEHABAKAA
-CCAACCAAvgTFGAgBq1BUAgpCQA9XKACAAngTEbB4E89BQAAvwB8kBAgEztCkIAgExvCqjCAgErbk2BAgEBk2BAgQBioCAgQsMikCAgEBgmCAgIBglCAgEBql
-CBgEBqlCBC5T+jBA+DNCAkoCABCAAECAAENCAwpCAECAACNEAuoCAwIA2jCCAACNEA6jCA0IA4hBCAACNGA+jCA4IA+jCA8hBCAACNEAgqCA8IAikCCAACNI
-A4lCAYA8mCA8lCA+lCCAACNEA2mCAcAkLCAACHABAKAACCAAngCEIkuCgDsMslCA3pC03BgIB2CgEBXggBCAACHABAKAACCAACCAABCAAs8BCAASHABAHABA
-KAACCAAGCAAEHABAECBwB5ZBADAAAo4BqqCCEGBYBkrCABo/BgEBBgECAAkgCDAAAsrCwqC4BEKBgD9vC8DABojCggBB6DgEBBgEBoxBgECAA5hGHABACAAC
-GIBEBABCBEBGEEB4BpwCyjCA5ZUgEEGBoCjXmmCAvW2rCgEBCgEEIBgBBBAB4rCgEB+oCgEB+oCgECAA8DHABAKAArsICAACCAAuqCCAAmBCAAocDAAASwrC
-HCAA0jCCAAUCAAxtICAAxtICAAsuBCAAksBCAAuuBEYB4DsMgoCABtqBgIApqBgE3vCnpBgEB+pCgQArqBgE3rBonCgE3CgsCgEBgsCgCBsRgCB/MgEBxqBg
-ECAABCAAEHABACAABCAAECAAoBE3BBgNBsgCAABytCAgEBytCAgEsE2gCAgEqRytCAgEBmtCBgEBmtCBCBmtCBCBmtCBCBmtCBCBopBA4DBopBAgEvwBopBA
-gErGskBAgEBusCAgEBmtCAgCBusCAgCBusCAgCsuCutCAgCButCAgEButCAgEBmtCAgEBusCAgCBytCAgCBytCAgEB+4BAgE0tCsFAgICAACHA0sBADAAAwt
-C0sCwBHABACAABEhDBgY9vCkGAAuFCAggBqRtEAgEB6tCAgEiMnDAgEBpCAgEB5DAgEBioCAgEBioCAgEBrEAgErb86BAgIBjEAgQBZAgcBvEAg8EBxEAgEB
-zEAgEBlEAgEB3EAgIB5EAgEB4rCAgEB4rCAgEB9EAgEB/EAgEB6oCAgEBhFAgIB7DAgEBlFAABpFAgEB6sCAgEBqqCAgCiZ8rCAgCBi7BAgCB6oCAgC9wC3C
-AgIBkDAgEoPRAgEBrFAgEBtFAgEBvFAgEBhEAgEBiqCBgCBiqCBCBiqCBCBiqCBCBiqCBCBiqCBCBiqCBC3Ck5BA0BKAACECBE3vC+sCAIABCHABAKAACNCA
-mtCAOCAACNCAwuCASCAACGNijCEBBBABCBEBGBIGKBEBABCBEBGBIHABAEvDB4JBUAAB8qCBgCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qC
-BCB8qCBCB2sCAuB8L87BAgCsc0pCAgC/jBs0BAgIBDAgQB8qCBgEB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCBk7BA0DBysCAggBtfquBAgEBkvBAgQBF
-AgMB6pCAgE5X6pCAgCBsuCDgCB8qCBGB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCB8qCBCBsuCAmBBEAgCBGAgCBGAgCB0tCAgC
-B0tCAgCBysCAgEBysCAgEBysCAgEBysCAgEBHAgEBLAgEBNAgEHABACAACCAAttVCAAKNEAkvCAmBAktCCAACCAA5sDHABAEqBBoF6KmvCAmtCmvCgEBwEgE
-BwEgEBwEgEBLgEBRgEBegEBagEBagE+rCagEBVgEhgCegE9yCegEBZgEBegEBegEBegEBagEBbgEhyCurCgEKAACNEAquCAyBABCAADEmBBwE6KuvCA9xCVg
-EgLknCgEBuvCgEB2rCgEB1BgCB7BgCBhCgEu1CmBgEv1CiBgEw1CmBgE+rCiBgEy1CRgEz1CmBgE3yC4EgEq1C4EgE31CTgEBiBgEqRjCgEKAACCAAINEA0u
-CABAyECAA6BCAAENEAwjCAiCAyvCCAACNEA+uCAmCA+BCAACCAA+BCAAcEY9wCgD6KmwCABwFgEq1CwFgEBOgEBHgEBNgEB6BgEB+BgEBsFgEBRgEBVgE31C
-EgEKAACNEAotCAUABCAA6sCCAAENCA2wCABCAAKCAAENCA8qCAgBCAACNGAgxCAkBA+nBA8nBCAACHABAKAACCAACGG71CEBABCBEHABAKAACCAACHABAKAA
-CCAACCAA3qVCAAmCEABAHABAGIBEBABCBEBGGIBEBABCBEBGEIB4BB+sCAB+sCgIB+sCgIsVEgIEEBQB2qBA3rBBgECAA1/HHABAEEAQ6KmyCA8Lu/BgECAA
-jqVCAAmDCAA2ECAAv3UKAA3/DCAACCAAywCKAAz/DCAACCAAiBCAAxpDHABACAACHABACAACCAArnVCAAxxDCAAmBGpLBEBBBABCBEBGBIBKBMBOBQBSBUBW
-BYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDB
-qDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GB
-gHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJB
-wJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LB
-gMBwOByOB0OB2OB4ONCAotBAktBCAACEKAoBlxCwmCAvjBgvCgEB2zCgEB2zCgEB2zCgEKAACFEAIBopCABkpCANCA+zCA2mCCAACNEA8yCA6mCAg0CCAACN
-CAgzCA+mCCAACNIAkzCAinCAo0CAo0CAo0CCAACNEAiuBA+tBAg0CCAACNGAmuBAiuBAw0CAw0CCAACNCA00CAunCCAACNKA0zCAynCA40CA8uCA0zCA0zCC
-AACNCA40CA2nCCAACNEA8zCA6nCAm4BCAACNGAq4BA+nCAk1CAssCCAACNEA+pCAioCAo1CCAACCAAklCCAAmxBIABBCAABNGA21CAqxBAmpBAyWHABAHABA
-HABAFEAIBu0CABu0CAFEAEB20CAB20CAFIAIBy0CABy0CABy0CABy0CAFIAIB00CAB00CAB00CAB00CAEJAEB80CBAB80CBCB80CBCB80CdCFEAEB+0CAACA
-E5DBoEiMg1CAAvWg1CAgCB60CAgCAMAgEB60CAgEB60CAgEB60CBgEB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBClP60CBCtG60CBCB60CBCB60C
-BCB60CBCwC60CBCB60CBCB60CCCB60CBEB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CBCx9B
-60CBCB60CBCB60CBCB60CBCB60CBCB60CBCB60CaCAKA0BBg1CAgCAIAgCAGAgEB60CAgEB60CAgEBg1CAgEmam1CAgCB60CAgCBg1CAgEBq1CAgCBq1CAgB
-Bg1CAgBACAgCB60CAgCB60CAgEEXAIB80CFAB80COKB80CFcB80CCKB80CHEB80CEOB80CBIB80CCCB80CDEB80CDGB80CSGFEBItL+0CAACAEZBY1tCg1CA
-ABg1CAgEBg1CBgEBg1CBCBg1CBCBg1CBCBg1CQCiMg1CEgBBg1CCIBg1CEExvCg1CDIjWg1CfGEGAIBo1CABy1CgCBy1CgBFEBIBk1CAACAEIBwN6KrhBA+a
-0wBgkG/amgCgEhZTgECAACCAAxpGCAAr1PEwDBg0EBqiCABgkCgCBw2CgCB60CgCBgkCgCB+xCgCsM4xCgCB4xCgIBkmCgIBkmCgEB0lBgE+a8wBgE/augCg
-EBwOgEhZLgMBtuBgMBtuBAB4xCABjBgIBjBgExsBquBgEBuMg0BBuMgEB7vBgEBkbgEBkbgEB8rBgEBy1BgIB60CgEB+/BgEB4xCgEB3kBgIBvlBgUBrmBgg
-CBpmBgUB1qBgQBpnBgsBBlqBggNB5qBggNB7qBgIBlrBg4EBrsBgkEB3sBg0DBzsBgEB1uBgEB9vBgMz+BluBgEB9sBgwBB20CggPBhwBgEBjtBgEBrtBgkB
-B5tBgwCBuMgUBuMgEB7tBgECAACCAAr8CEIBwBhZFA+aixBgM/a0gCgEB66BgECAACHABAEIBY6jByqBA1uBFgEB82CgE4X2iCgCEQBgC6Km3CABm3CgEiMm
-2CgEBvjBgEBzjBgEB5jBgEgL9jBgEBhkBgEKAACCAACCAAzgJDAAA+2Cu2CDECAIBupCAIABCECAI8hDCAIABCEIBY58C83CAB83CgE4eo2CgEiMo2CQEyC1
-X4Jsc6yCAqMwvCgI7sBiKgEuFiKgEBkNgEBkNgE6K63CgEiM62CgE7sC62CgCBy3CgCB2rCgEBzagEBgzCgEB62CgCB62CgCBy3CgCB5agCB5agEB9agEBhb
-gEBhbgEBlbgEBpbgElXpbgEmXpbgE8OtbgEBxbgEB1bgEB5agEB9agEB9bgEB2nBgEBhcgEBlcgEB8mCgEBtcgEBxcgEBtbgEB9agEqZ1cgEB5cgECAA32RE
-erZ4GuCDAnCJgE3Ci4CgEutBmyCgEBDgEBVgEBZgYBVgEBi4CgYBi4CgEsM+yCgEB+yCgIBPgIBJgEBi4CgEEABAIABBCAABNIAs4CAq4CAq4CABADCAAKCA
-AKGGBEBABCBEIABBCAABNEAy3CAKAGEGBwBBBABBgEB2lCgECAA3uJCAAEEGBgB5ZgoCAuCFgIB8yCgENCAi5CABCAAECAAEEEBQB43CA3WyrCgEEGBMqCm3
-CABm3CgC4Xm3CgCEEAgCBBABo3CgeDAAAEo4CFEEAQBBABBgECAAIFEAgCAIAAEAECBgCACADAAAo3Cy4CMCAAiMDAAA0rC24CEDAAAw5C44CKEABAEQBggB
-BBABHg4E3CJg4EBLgUB80Cg4EBDgIwOulBgEBy5BgIDAAAB+4CmBCAABEEBQ/Jy0CAB9WgIDAAA+0Ck5CmBDAAA24Cm5CmBDAAAm4Co5CmBHABAEyBBwWuFB
-AmM02CgEBunCgEBDgQBirCgEBq4CgYBq4CgEBg6BgEBs1CgsBBFgIBHgMoiBJgwBBq0CgoCBwmCgEB86BgUBy1CgMBy1CgCBunCgCBs1CgQBFgIBu4CgMBq4
-CgEBirCgEBq4CgYBq4CgECAACCAAGDAAA04Cy5CGDAAAy4C05CMDAAA66C25CSEGB4B89BmSAB86CgEB8mCgEEcBwGx9BsqBAmQDgEwOsmBgEwF61CgIvF61
-CgIB61CgIiZ65CgI3Cy6CgCB44CgCBg2CgEw8Bw6BgEBq6BgQuFFgc09B65CgEEhCBgIBxBAAB1BAgEB5BAgEB5BAgEB5BAgEB5BAgEB5BAgEB9BAgEBhCAg
-EBhCAgEBnCAgEBrCAgEBrCAgEBy0CAgEBvCAgEBzCAgEB0uCAgEvO0uCAgEoP0uCAgEB5BAgE9zCk3CBgEBk3CBCBk3CBCiZ85CA8B6K86CAgCB86CAgEpxB
-TAgEB0SAgEB81CAgMBfAgIBfAgEB06CAgECAACCAAGDAAACi6COEEBgBBymCABi5CgMHABAEIBQBw3CABo6CgCBo6CgCBo6CgCDAAASq6CDDAAAs6Cs6COEW
-BguGBiTABm7CgEBu6CgCBu2CgC/J+1CgIsZirBgQBgrBggkBB02CgE3Cm7CgCBorCgC6KurCgggCCAACCAAMDAAAmrB06CAEqBB4G6K2rCAutB67CggBB03C
-gE3Cu7CgEBu7CgCmQYgC5Z22CgEBBgImPuSgEoPqSgEBHgEBLgEBmSgEBiSgEB+RgEB6RgEBPgEBTgE9O2RgEiPyRgEBw0CgECAAiTNEA45CAaABCAAGCAAE
-NEAg6CAgBAECAACNGAk7CAkBAIAi6CCAACNGAo7CAoBAMAo6CCAACNCAsBAsBCAACNCAw7CAwBCAACNCA68CA0BCAACNEA+8CA4BA47CCAACNEA87CA+bA8B
-CAACNCAg8CABCAAl8ICAAENCAs9CAECAACNEAq8CAo3CAmhCCAACNEA09CAs3CAqhCCAACELBIBi9CAABi9CEQBi9CEIB88CAIB08CAgBKAACGKBEBABCBEB
-GBIGqCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBmBBoBBqBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCGkCBEBABCBEBGBIBK
-BMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCG0DBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkB
-BmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDGgB
-BEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeEgBAwCB88CAB88CgCB88CgCB88CgCB88CgCB88CgCzyC88CgCBiuCgCB88CgIB88CgCB88CgCB88CgCB88CgCB
-28CgCBi9CgEBi9CgCFEAIB48CAB48CAEIAgBBg9CA2kB68CgEACgE3C68CgEEQA4BB88CAB88CgEu/B88CgEB88CgE4Xi9CgE0sDi9CgCB88CgC3C88CgEFE
-AEBk9CABk9CAE2BA4EBm9CABm9CgCBg9CgCBg9CgEBm9CgEBm9CgCBg9CgCBm9CgEBm9CgCBsuCgCBm9CgIBm9CgCBm9CgCBm9CgCBg9CgCBm9CgEBm9CgCB
-g9CgCBm9CgEBm9CgCACgCBm9CgCBg9CgCBg9CgEBm9CgEBm9CgCBs9CgCEIAYBi9CABo9CgEBo9CgCBu9CgCFEAEBq9CABq9CAFEAEBs9CABs9CAEOAgBAEA
-Bu9CgCBu9CgCBu9CgCBu9CgCACgCBo9CgCEeAwCBw9CABw9CgCBw9CgCBw9CgCBq9CgCBq9CgEBw9CgEBw9CgCBw9CgCBw9CgCBq9CgCBq9CgE3Cw9CgEqYw
-9CgCBw9CgCFKAEBy9CABy9CABy9CABy9CABy9CAEGAMACAB09CgCB09CgCEGAQ2tD29CAB29CgC+Vw9CgCFEAEB49CA4X49CAEUAgCAQA+tD69CgCB69CgC/
-tD69CgCB09CgCACgEB09CgEB09CgEB09CgEB09CgEEGAY6K29CAiuD89CgEB29CgEEQAoBB49CAB49CgEB+9CgEB+9CgCB+9CgCB+9CgCB+9CgCBk+CgCESA
-wBqFg+CABg+CgC3Cg+CgCBg+CgC0tC69CgCwuDg+CgEBg+CgCr9C69CgCB69CgEFEAEiuDi+CA0sDi+CAEEAQB+9CABk+CgEECAIoZg+CAEKAgB3Co+CABo+
-CgCyMi+CgCBi+CgEBi+CgEEEAQBq+CA+uDk+CgEEIAQBs+CABs+CgCmuBy+CgC3Cs+CgCEEAQAiBAhuDo+CgEEOAwB/8Bq+CABq+CgEBq+CgEvvDq+CgEtvD
-w+CgE3Cw+CgCqFw+CgCFUAwBwvDy+CAAOAoXMABKABIABGABEABCABEAx9BEAEKAgCASAAqBgC+tD0+CgC3C0+CgCACgCFEAEB2+CAB2+CAFEAEB4+CAB4+C
-AEIAQB6+CAAEgC3C6+CgCACgCECAE/vD8+CAECAEiM++CAEEAI/vDg/CA3Cg/CgCEGAMiuDi/CA0sDi/CgC3Ci/CgCEEAI3Ck/CABk/CgCFoBB4EAqCAAmCA
-BkCAAgCAA+BAA4BAB2BAAyBA+VwBABsBABqBAAoBABmBABSABMABKABIABGABEABCAKAACDAAAm9Cu/CEEEAQBm/CABs/CgEEGAM+tDu/CABu/CgCwvDu/Cg
-CEEAQBq/CA+tDw/CgEECAExuDy/CAFCAEBCAEEAQxwDw/CAB2/CgEEEAIB4/CAqF4/CgCFEAQx9BEAwCCAEIAgBB2/CAB8/CgEAIgCACgCEEAIB+/CA+tD+/
-CgCECAEigDggDAEKAgBuvD8/CA4XigDgE3CigDgCgM8/CgCvvD8/CgEEQAwB/8B+/CAzvD+/CgE0vD+/CgEvvD+/CgEBkgDgE4XkgDgC3CkgDgCqFkgDgCEI
-AYBggDABmgDgEqcmgDgC+uDggDgCEMAoBBigDA6wDogDgEqcogDgCurBigDgCgMigDgE+uDigDgEEGAYuwDkgDA6wDqgDgE+uDkgDgEEGAYz9CmgDAiMsgDg
-E+uDmgDgEFIAoBBIABGA4rBEA3vCCAEEAwBiMwgDAACgEEEAIigDygDA+tDygDgCEEAIxuD0gDA+tD0gDgCFcAwBlwDqBA2vDoBAx9BmBABaABYAthDWABkB
-A3vDqCA1vDUA5vDSAoXGA4vDEA6vDEABCAEIBgCiM4gDAiZ4gDgCwuD4gDgCACgEEEBIB6gDAi/B6gDgCEIBQkxD8gDAB8gDgCB8gDgCB8gDgCEIBIjnDohD
-AByhDgBByhDQB+gDQFEAEvWghDAiMghDAEGBMBihDA+VihDgCACgCKAACE3BBoCvrB0gDAAB0gDBgBB0gDBCB0gDBCB0gDBCB0gDBCB0gDBCB0gDBCB0gDBC
-B0gDBCB0gDBCB0gDBCB0gDBCB0gDBCB0gDBCB0gDBCiMwEAEmtDuEAgC4esgDAgCBsgDAgCB9MAgCrD/MAgGocm2CAgEisB7DAgEBrHAgEBhNAgEA7MAgEHA
-BACAACEkBBgI2Cu0CABu5CggBB0iDABu0CgEBu0CgEB0iDgEBu0CgEBu0CgEh+C0iDgEB0iDgEB0iDgEBu5CggBB4+CAB0iDgEB0iDgEB0iDgEznC0iDgEuF
-BgECAACEQypB4DB4iDAB4iDgEB4iDgEB4iDgEB8vCgEsqB09CgEB2vCgItfqiCgQEGBwBsqB6gCABuiDgU1fsrCgCEGBwBsqB8gCA6yDwiDgU8Ls7CgCGSBE
-BABCBEBGBIBKBMBOBQEEBQtvDi+CAyYy2BgEFEAgBmkD0iCA/Ju9CAEIBUBy+CAB4iDgEB4iDgCB4iDgCIABBNCAqjDAmbCAAxzTHABAKAACCAACHABACAAC
-IABiiDECBIysDyhDAIAByiDIABwjDFEAEBCAByjDACAAaCAA9yTCAAtzJCAAw5BEaBoMBg0BAB8jDgEBhBgEBfgEBfgkBBfgkBBfgkBB8jDgkBBsxCgCB2oC
-gCB6jCgIB2jCgQB8+CgECAACDAAA25BojDAEIBgIq9B4jDAB4jDQBygDQBBgDDAAAktBsjDfGEBEBABCCAABCAApxOEMB4D8L8xCAhqC+BgEB4wCgYB4kDgU
-B4kDgEB4kDgEIABBNEAg/CAmgDAg/CIABBNEAilDAk/CAk/CEQBoC8LmyCAB+jDgCB+jDgCBilCgEBm/CgEBBgEBDgEhkBulCgECAAKCAAIIABGCAA3xTEEB
-IiZokDAB6wCgCHABAEIBoBBqjDABskDgEBqjDgEgkBwCgEFEAgI5vB+CAB+CACAAn4ODAAAw3CykDJCAAl4ODAAAK2kDEDAAAB4kDACAAQIABBCAABNKA+jD
-A+jDA+jDA+jDA+jDA+jDCAABEGBgBywDbAx9B/KgEwChLgICAABNEAgmDAugDABCAA2IHABAKAACE2CB4KBHABRgEBVgEBZgEBdgEBZgEBhBgEBnBgEBrBgE
-BnBgEBvBgEBnBgEBhBgEBzBgEB3BgEB7BgEB3BgEB3BgEB/BgEBjCgEBnCgEBtCgEBxCgEB1CgEBhDgEBpDgEBtDgEBzDgEB3DgEB7DgEB/DgEBjEgEBsmBg
-EBpEgEBtEgEBzEgEB3EgEB7EgEBjFgEBnFgEBrFgEBs6CgEBtFgEKAACNCA0lDABCAAsGCAAEEgCB4H1uBvFABFgEnKihDgEjsDiJgEksD8kDgClsD8kDgCm
-sD8kDgCvsD4kDgCnsD8kDgEiZ8kDgCBsEgCzyC6lDgEssD8kDgCtsD8kDgCusD8kDgC/uDlFgC5JwpCgE6K82CgEB8zCgIwO8hDgQB8hDgEAtFgEB8hDgQBi
-0CgEgLxFgEBijDgEhFijDQBijDQBijDQB8hDwCBzFgE+uD4kDgEKAACNCABAICAAGCAAENEAqnDAEA+iCCAACNCAunDAICAACNGAsmDAMA0hDA0hDCAACNEA
-4hDAQA4hDCAACNGA0mDAUABAeCAAqHCAAENIA6mDAaAiiDAiiDA4lDCAACNIA+mDAeA4jCAIAoBCAACNIA4lDAiBAqiDAqiDAgmDCAACNEA8lDAmBAuiDCAA
-CNGAgmDAqBAyiDAomDCAACNGA2iDAuBA2iDAwmDCAACNGA6iDAyBAskCAynDCAACNGA8oDA2BA+iDA+kDCAACNEA6nDA6BABCAAqLCAAENCAinDAojDCAACN
-GAqpDAkCAsjDAmoBCAACNIAooDABADAHAHCAAuCCAABKAAjjLCAAoHCAAKNEA0oDA0CABCAABEyEBojBwO6kDAB6nDgEB6nDgCB6nDgCB6nDgCB6nDgCB6nD
-gCiZ6nDgCB6nDgCB6nDgCB6nDgCutD6nDgCB6nDgCB6nDgCB6nDgCBnCgCBjEgEB62CgEBJgQBlEgEB+LgEB8LgCBgmDgCBgmDQBgmDQBgmDQBgmDQBgmDQB
-gmDQBgmDQBgmDQBgmDQBgmDQBgmDQB2nDwCB62CgEBnEgQBIgEB4pDgEuCpEgEBgkDgEBrEgEBtEgEBvEgEB6nDgEBnDgE1uBxEgsJBzEgEB62CgEB1EgQnZ
-JgE0kB03BgEB2nDgEB6nDgEB4oDgCB3EgC6K65CgIB6DgInKgkDgEB7EgEB9EgE/uDnCgEptD/EgEBhFgEBjFgEB8pCgEqtD6nDgEB6nDgCB6nDgCpwCuhDg
-E+M6nDgE/MqdgEAvCgECAAGNEAiqDA8CAGCAACNIAmqDAgDAioDABABCAA4HCAAENGAmpDAcAyXAooDCAACNGAqpDAgBAooDAg5CCAACNEAupDAuDAs9CCAA
-CNGAmnDAyDAsmCA0rBCAACNGA2pDABA+kDA4oDCAA3xJCAAENGAirDAEAklDA+oDCAACNCABAolDCAAqtCCAAENGA8oDAmEAkpDAkpDCAACNEAynDAgCAgCC
-AACNGAuqDABADADCAAhxJCAAhxJCAAGNIAspDA2EA6FA+lDA0pDCAACNCA4pDAwCCAACCAAwFCAAxgLHABAHABADAAAkqDmrDCFEAgBtf+rCA/J4mDACAA4F
-CAAICAAuqDG6BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBoQB2QB4QB6QBgRB+////HECBIBFAKAACNGA2rDA0CAgFAgGCAAC
-HABAEKBbBsrDABsrDQBsrDQBBQBBgGDAAAurD+rDMEMB4SlXktDAzfktDgE6KBgEBgoDggIB4hBgInZopDgYDAAA+sDisDgQFEAgB/J0nDAtf6sCAEOBoVBu
-nDAvWmsDgEm4DGgEB44BgsJBunDgIBunDgEACgEEGAwBBMAurBwnDgQBwpDgEEWBwFznBioDAwqBiVgIrbs6CgEwO84CgQ3CsrDgC2kBorDgCuCCgEBoDgYB
-BgEBDgMBFgIDAAAmoDssDDDAAAusDusDDCAAKHABAHABAEIBYqc4rDABmBgC/uD2BgCyuD4rDgEKAACEEBQ/uD6BAqMwlDgECAAECAAUCAAtlLCAAgECAAQC
-AArkKCAArkKCAA2BCAAsHCAAUDAAAwHwtDCEQB4CtfouCAwO0pDgQB2oCgEBwsDgEBwsDgEBwsDgEBwsDgEnK6oDgECAACCAA8BCAA6MCAAoBCAA8MEEAABq
-vCA9sDBADAAA+MguDAEEAABuvCABBADAAAyRkuDAFEAAAIAAEADAAA4tDouDICAA5oDCAA5oDEMBgCwOwqDAiZwtDgEiMwRgC1uBHgCnZsFgEAqCgEKAACES
-BoCoPJABJgEBJgEBNgEBRgEzPXgEBdgEBhBgEiPwwBgEKAACCAACNCA+vDABCAAMCAAENCA+uDAECAACNGAivDAIAgGAgGCAACNEAswDABAovBCAAYCAAENE
-AsvDAEABCAAyOCAAENGAyvDAYAyJAyJCAACEGBwC+oCoBAB4jBggB+uD0uDgEFEAQt4DBAoZ2uDADAAAB6vDCCAAzoIEEBYnZ8GAAGgEDAAACgwDAGGBEBAB
-CBEEEAQlX2gCAzwDuTgEEEAIiMEAqFovDgCEEBIq9B+vDAiRBgEDAAAgwDqwDACAAEHABAHABAEIBYz9CwvDABqxDgE20DywDgCBywDgCEUAgDz9CyvDAByv
-DgEB4xDgEB4xDgEB0wDgEw7D0wDgC8W0wDgC3C0wDgCBCgCBCgMEEAQB0vDABuxDgEECAgC9bo+CAECAQB6sDAEEAQB6vDAB6vDgEEEAoB+VmaAB2oCgMEKA
-YBwwDABwwDQ2VqwDQB+vDgDB+vDgEFOAgDAOAAMAAKAAIAAGAAEAACAEEAQBiwDABuagEEEAQBkwDABkwDgEFEAQAEAACAEYBgGAIABosDgwB8YysDgE+Yuy
-DgErMqxDgEB0agEh9CowDgEACgEBowDgIBowDgEBowDgEBowDgEHABACAACNCA2yDABCAA4aCAAENCA2xDAqiDCAACNEAgzDAuiDAimDCAACNEA+xDAyiDA+
-xDCAACNEAozDA2iDAiyDCAACNCAszDA6iDCAACNEAwzDAYAizDCAACNCAuyDAcCAACNGA4zDABAwtDA6vDCAABHABACAAGNEAg0DAGAGCAACNIAmuDAyjDAi
-0CA+yDAmwDCAACNGA4xDA2jDABAm0DCAABHABACAAGNCAqzDAmvDCAACNEA2wDA8BAuzDCAACNEAyzDAmkDAwyDCAACEGBYsM2vDA8LqtDgIBu0DgCHABAGN
-BEBHBFBDBBBABCIABBCAABNGAm1DA0kDABAwnDCAABE0BBgIBizDA6yDizDgEBizDgEiMizDgEBNgEhaizDgEiZizDgEBPgEiRizDgEB4DgEBRgEBTgEBwiB
-gEsgB2egEB8egEBizDgEBicgEBicgIBizDgIBizDgEx9BizDgEurBizDgEyrBizDgEBizDgEBizDgEBizDgECAA7mMCAAQCAAryIHABACAACEEBQBqiDAlcu
-zDgEEEAIqF0zDA0wD0zDgCEEAIqY2zDAjW2zDgCCAAoECAAoEEIBIiM+0DA3Co1DgBsSo1DQqF60DQHABACAA5xICAA5xICAA5xIGIBEBABCBEBGCAAKEGBg
-B5ZgxDAiMo1DgI+rBDgEHABACAACGQBEBABCBEBGBIBKBMBONCAw1DAspBCAACHABAEQBoCB22DAu1C+wDgEB+wDgEv7DDgEBFgEBJgEB2xDgEBEgINGA41D
-A0pBAKAgxDCAACCAAINCA6xDA6pBCAACCAA5xICAAyhBHABACAACFEAI6Kq3DAhsB44CAFEAIqM0xDAwOyyDACAAYNEAw2DAsqBAknDCAACCAAvzRDAAAy3D
-22DgECAAm3DDAAA23D62DhCEMBmMBCABCwgBoPCwgBvMCwgBBCwgBBCwgBCAAy8BFEAgEB2jDAB2jDAHABAHAioCACAAEDAAAozDo3DKCAAGDAAAslDs3DAG
-MBEBABCBEBGBIBKCAA2wBHABACAACDAAAm4D23DEGIBBBABCBEBGEMBG3Co4DABCQBo4DQBo4DQBo4DQBo4DQIAB04DHABAKAACCAACCAA5+TCAArkTCAAqU
-CAAn0TCAAljTHABACAACIABq5DIABs5DEwCBoFnTEA3CCgCB65DgCB65DgEBu5DgEBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCB
-u5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCBu5DgCntBu5DgCBu5DgCotBu5DgCB64DgCB64
-DgBB64DgBBu5DgCBu5DgCBu5DgCBu5DgCBcgCCAA39SKAA79ICAACCAAz9SCAA39ICAApiTCAA78SCAAz9ICAAz9ICAAz9ICAAnjTCAAx9IEEBQ+mBQAsLQg
-ENCABAw0DCAAwjBCAAENCA+6DAECAACNEA85DABAICAA8jBCAAENCAm1CAOCAACNCASASCAACFGAQBynCABBAB8aADAAAm4Ds6DIECBQBEAEMBoBBwzCABw6
-DgEBw6DgCBg6DgCBBgEBwtDgECAA1QHABAHABAHABAHABAHABAHABAHABAHABAHABAHABAEgBBgEBBABBgEBDgEBFgEBHgEBHgEBJgEBLgEBNgEBHgEBHgEB
-PgEBRgEBTgEBVgEBskBgECAAWCAAOCAAMCAAQCAAOCAAOCAAppaCAAiBCAAiBCAAiBCAAiBEEBQB++CABshCgEEGBgBBCABi8DgIBi1CgEEEBoBBmqDAB+3D
-gQHABAHABACAACHABACAAICAAEECAQ2kBsRAIABCEEBIB47DAB+5DgCEEBQ8L+lDAmiEBgEDAAA4lD68DCEGBgEBupDABBggBB88DgECAA7uKEEBIBi8DABi
-8DgCEuKBgaBBABy8DABy8DQBy8DQBy8DQBi9DQB69DgCBi9DgCBi9DgCB0QgCBy8DgGBBQBBABy8DABBQBBABy8DABy8DQBi9DQB0QgCBBgGBBgGBo5DABk8
-DgCBBgCBu+CgcBGABDggCBi2CgEBi2CgEBi2CgEBi2CgEBi2CgEBFgEBFgEBHgEBkrDgE4gDJgQBLgEBLgEB69DgEBq6DgCBq6DQBq6DQBy8DQBo5DQBuiCg
-EB4zBgEB4zBgEBNgEhiEUgEBy8DgEBy8DQBy8DQBy8DQBy8DQBi9DgCBi9DgCBi9DgCBi9DgCBk8DgCBi9DgCBi9DgCBMgCBy8DgEBy8DQBy8DQBy8DQBy8D
-QBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBi9DgBBi9DgCBi9DgCBk8DgCBi9DgCBi9DgCBy8DgCBy8DQBy8DQBy8DQBy8DQBy8DQBy
-8DQBy8DQBy8DQBy8DQBy8DQBy8DQBi9DQBy8DgCBy8DQBy8DQBi9DgBBy8DgCBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBy8DQBi9DQBi9DgCBy8DgCBy8DQBy
-8DQBy8DQBy8DQBy8DQBi9DwBBy8DgCBy8DQBi9DwBBi9DgCBi9DgCB69DgCBm+DgEBm+DgEBi9DgEBi9DgCBRgCBTgEB69DgEBo5DgCBm+DgCBk8DgEBk8Dg
-CBy8DgCBy8DQBy8DQBy8DQBi9DQBi9DgCBi9DgCBy8DgCBy8DQBy8DQBy8DQBi9DQBi9DgCBi9DgCoiEKgCBo5DgIB69DgCBu1DgCBi9DgEBi5DgEBJgItiE
-CgEBk8DgEBy8DgCBy8DQBVwBB69DgEBVgEB69DgEBo5DgCBOgCDAAA09Dk9DACAAxySCAAz1VCAAxuKCAA9NCAAvuKCAAvuKKAAvuKCAACCAAtuKCAAzNEkB
-BgGB+9DABy+DgCBFgCBNgEBTgEBTgEBXgEgZbgEBfgEBjBgEBnBgEBrBgEBvBgEBzBgEB5BgEB9BgEB2uCgEB+8CgENCAi/DABCAAECAAEKAArNNEABABAg+
-DCAAnNCAAENCAi/DABCAAKCAAENEAmuDAKA0/DCAACNCA6/DAOCAACNEA+/DASA+oDCAACNEAigEAy1BAWCAACNCAmgEA00CCAACNKAqgEAeA61BA40CAm+D
-As8DCAACNGAugEAiBA+1BA80CCAACNGAs/DAypBAi2BAg1CCAACNGABAkBAk1CA26DCAA9LCAAENEA8gEAqBA86DCAACEyCB4FB64CAwjE64CgEB64CgEujE
-64CgEB64CgEB6/DgEB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB8+DgCBq/DgCBq/DQBq/DQBq/DQB6/DQBq/DgCBq/DQBq/DQBogDgBBm4DgQB
-q/DgEBq/DQBq/DQBq/DQB6/DQB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB6/DgCB8+DgCB4+DgCBq/DgEBq/DQBq/DQEGAQ+mB27DA8LkuDgEmc++DgC
-E0CBgaBkCABEggDyjEBg8CzjEBgEhkEuCgEhiEwDgEBDgEBFgEBHgEBitDgE+jEqlCgUBJgEB+7DgEBiuDgIBmuDgEBk8DgCBihEgCBsgEgEBm9DQB2gEwBB
-2gEgCBFgEBFgEBJgEByCgEB02BgEB02BgEB02BgEgkE02BgEBqlCgEBmuDgEBygDgEB+7DgsBByCgIlnEk8DgEBk8DgCBLgCunEmCgEBmCgExnE2gEgEBCgE
-BNgICAAzLCAAjsKCAAjsKCAAjsKCAAjsKCAAr7VCAAt8ZEKBoC1bouDAB6lCgEmcmhEgEBw/DgCBqgDgCECBIujEw5CAEEBQwpECAhiEkEgEE+CBwJBDAB4p
-BgEB05CgEBq3BgEBq3BgEBq3BgEB0gEgEB0gEgCB08DgCB08DgIB4tDgIB08DgUB8uDgIB8uDgCBshEgCBshEgCBshEgCB0gEgCB0gEgCB0gEgCB0gEgCBy+
-DgEBshEgEBshEgCBshEgCBshEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0gEgCB0g
-EgCB0gEgCB0gEgCB0gEgCB4hEgEB0gEgEHABACAACGOBEBABCBEBGBIBKBKGQAEBABCBEBGBKBOBUBWEUBoIBiqBABBgEB+5CgsBB+5CgEBHgEBHgUBLgUBH
-gMB2hEgUB2hEgCDAAABghELCAABKAA3vXDAAABmhEFCAArlSDAAACqhEDGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcHABAGWBEBABCBEBGBIBKBMBOBQBSB
-UECBEriBqiEAEMBgCBBABkhEgcBkhEQBkhEQBkhEQBsiEQDAAAuiE2hEOEEBMhuEw7CAmuEwiEgEECBEriByiEAEEBsBBshEABkpBgCECBoBhuEmpBAEEBYB
-g+DAhuE47CgIEQBoGBQABOgCBKggBBIgGBIgCBGgChhDEgWBCgWEUBoHBs/DAB0hEQB0hEQB0hEQB0hEQB0hEQ5pCBwBBDgEBCgEBq+DgkDCAAYCAA1uVHAB
-AECBI5pCBACAAEEEBIBojEABgiEgCEMBQ7hE+nCABqjEgEBiiEgCBiiEQBiiEQBiiEQEMBwBtfqjDA8L6rDgQBkiEgEBkiEQBkiEQBkiEQEkCBgeB2+DABio
-CgIBioCgEBioCgEBioCgEBioCgEBujEgEBujEgCBsjDgCB2+DgQBioCgIBujEgEBujEgCBBgCBDgYBsjDgMBCgQB2+DgYBs5BgIBs5BgEB4hEgEB4hEgCB2i
-EgCB4hEgCB48DgC2gE27CgEB8EgYB8EggDB+wDggDBksDgCBksDgCB+wDgCB4wDgCBqjDgQDAAAG4iEDDAAAyjE6iEGEOBoCB8iEAB8iEgCB6/DgCBDgEB+w
-DgEBmsDgQ9hE87CgEHABACAABCAAEEgBBgFBosBABosBgEBosBgEBosBgEBosBgEBosBgEBosBgEBosBgEBosBgEBosBgEBDgEBsxDgEBowDgEBHgUBLgEB+
-+DgEHABACAACHABACAACHABACAACEEBoB8L0xDAsMs/DgQEYBgDBDAB2xDgEBHgQB8gEgEB08CgEBskEgEBskEgCB0jEgCB0jEgCB0jEgCB0jEgCB0jEgCHA
-xxEACAACHABACAACEGBgCBBAikDDgIiyCFgIDAAAgrBgkECDAAAgbikECDAAAkgEkkECEABAEEAQnC85CAoC85CgEEEBQnC+5CAoC+5CgEFEAQAEAsMCAEGB
-YACABqkEgI8L2yDgCIABolEFEAI7sB4uDAB2lEAEGAYnCo6CAoCo6CgEACgEFIAYACAB0yDAsM2gEABi1DAFEAI8XshEAB2jEAEEAQB+lEAB4FgEFGAQACAB
-8gEABgmEAEEAEBklEABklEgBFEAEB2iEAACAEEAEB8iEABolEgBFEAEBmkEAACAFEAEB+lEAB+lEAFEAEBklEABklEAFEACBkjEAB6lEAErDA8BBoIAAB8lE
-DAB8lEBGB8lEBCB8lECCB8lEBEBoIACB8lECAB8lEBEB8lEBCB8lEBCB8lEBCB8lECCB8lEBEB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEB
-CB8lECCB8lEBEB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lEBCB8lECCBylEAUB2kEAgBAMAgCmuBolEAgCBslEAgC73BolEA
-gCAIAgCAGAgCBolEAgCAEAgCACAgCBylEAgBBylEAgBBylEAgBBmjEAgBBylEAgBBylEAgBBylEAgBFEA8BACABCAHABACAACCAA9iaCAAr7HHABACAACEGB
-MBiRAB+kEgEBugEgCEGBQr0EkRAuC6gEgEt0EwgEgEEIBYr0EmRAuC8gEgEBgmEgEt0EygEgCIABBCAABNEAsnEAuhEAmnEIABBCAABNEAynEA0hEAohEIAB
-BCAABNGA4nEA6hEAuhEAymECAA+xBCAA0nECAAsjECAA4iECAA6mENCA+mEB8kENIAgnEB+kEtL+kEBgoEoiCoiENCAinEva+hEMABCMABGGOAEBCBhggggQ
-BjggggQBlggggQBnggggQBpggggQBrggggQDAAA4nEqnEGJAA6nEKAAwmEKAAumEIABonEIABymEIABuoEECAEwO+jEAIABCKAA09DDAAAunE+nEgBDAAA8n
-EgoEEExLBgwCB+KAAAxZAABlaAgEBnaAgEBpaAgEB3DAgEB6oEAgEB6oEAgCB6oEAgCBsnEAgCBunEAgB6nE6oEAgBBmoEAgCBraAgBBtaAghBB6GAgIBxaA
-gEB+KAgEB+KAAAzZAArMmpEAgE3C6oEAgEBmoEAgCBtZIgBnT3DAgBB1aAgEB+KAgEB+KAABgfAABikEAgEigDioEAgIB6oEAgCB3aAgCBmpEAgEBknEAgEB
-6oEAgCB6oEAgCB5aAgEBqjEAgEBjEAgEBpRAgEBxaAgEB+KAgE6Kk5DAAB7aAgIB9aAgEBmpEAgEBmpEAgEBmpEAgEBikEAgEBikEAgIBikEAgIBikEAgIBi
-kEAgIBhaAgIBrKAgQBhbAgEBlbAgEBmoEAgEBmoEAgBB3DAgDB3DAgEB3DAgEB3DAgEB3DAgEB3DAgEB6oEAgEB6oEAgCiMmoEAgCBwoEAgBBwoEAQqsBioE
-AQrD/LAgCBnbAg8CBokEAgEBokEAgCBrbAgCBtbAgEBxbAgEB3bAgEB7bAgEB9bAgEBhcAgEB6oEAgEBwoEAgCBwoEAQBwoEAQBjMAQBwoEAgQBwoEAQBwoE
-AQBwoEAQBmoEAgBBmoEAgBBmoEAgBBioEAgCBknEAgCBq2DAgCBlMAgCBlMAgQBlMAgQB0+BAgQB6oEAgEB6oEAgCBqlEAgCBjcAgEBlcAgEBpcAgEBqjEAg
-EBrcAgEBtcAgEBvcAgEBzcAgEBihEAgEB6oEAgEB6oEAgCBpaAgCB6GAgEBjMAgEB1cAgQB6jEAgEB6oEAgIBpNAgEB6oEAgEBq2DAgCB3cAgCB5cAgEBm1D
-AggCBioEAgUBq2DAgCBqlEAgCBknEAgCBikEAgCB+8DAgIqgD8DAgEBikEAABynEAgIBqlEAQBjaQQBqlEAgBB5OAgCBqjEAgEBrZAgEB9cAgEBhdAgEBldA
-gE7sBo7BAgEBndAggMBq+BAgQBtdAgEBxdAgEB1dAgEB6oEAgEBsnEAgCB3dAgCB85DAgEB6oEAgIB5dAgEB7dAgEB9dAgEB/dAgEBheAgEBqlEAgE9lDqlE
-AQBmpEBQBmpEBCBmpEBCBmpEBCBikEA6CBleAgIBpeAgEBteAgEBveAgEBxeAgEBEAgYBzDAgQBzDAABzDAABzeAAB1eAgEB3eAgEB8jEAgEB5eAgExvC05D
-AgEKAACEOB4B13BmoEA8Lu2DgCmc0xDgCBmoEgCBmoEgCpxBy6CgEBy6CgIHABAIABuoEIABCEEAAB6pDABgjEAFEAOBBAACADAAAupEyoEOEEBQBIAAEgBF
-EAIB+jEAB+jEAEZBoDBgkEAAB4oEAgEB4oEAgCBy+CAgCACAgUBgmEBgEBgmEBCBwpEA+BBknEAgCBu+CAgEBDAgEBJAgEHABACAACNGA+oEAy+CAu+CA8lE
-KAAy+CCAAEHABAHABAHABACAACKAAs9CHABAHABAE3GBoYBrfAABuMAgkCB4lEAAB0pEAgCBkFAgCBkFAgMBxfAgMBuMAgMBuMAABsLAABypEAgEB0oEAgCB
-qqEAgCBqqEAgCB8oEAgCBipEAgBBipEAQBypEAQB7fAgCAzfAgEB/fAgEBooEAgEBypEAgEBuMAgCBuMAABypEAABtEAgCBstDAgEBhgBAgEBuMAgIBuMAAB
-teAAB0oEAgQBypEAgCB0oEAgCBuMAgCBuMAABypEAAB4lEAgCBypEAgCBypEAgCBk2DAgCB2qEAgCA3fAgEBkFAgEB0oEAgMB0oEAgCB8zDAgCA5fAgIB2qE
-AgUB4lEAgEB4lEAgCBuMAgCBuMAAB2qEAABooEAgEB0oEAgEB0oEAgCBsLAgCBnCAgEBlgBAgEB8oEAgEB8oEAgBBqqEAgBBgmEAgCB0oEAgCBipEAgCB6mE
-AQBuMAQBipEBABipEBCBipEBCBipEBCBipEAKB8oEAQB8oEAgBB2qEAgBBvfAgEB23DAgEBypEAgEB0oEAgCB0oEAgCB0yDAgCB63DAgCBypEAgCBuwDAgCB
-iwDAgEBmmEAgEBypEAgEBipEAgCBipEAQBipEBQBipEBCBipEGCB6kEAcB6kEAgEBTAgEB/fAgIB/fAgEB/fAgEBnEAgEB/fAgEBngBAgEB6sDAgEBilEAgE
-BlCAgIB2/CAAKAACHABAKAACCAAopECAAEHABACAACECAIqkCszBAIABCEGBQx9B46CABopEgEBwpEgCFEAIBwlEA0kBwlEAEFAQACAABynEBgEIABCDAAA+
-qEuqEIEMBgBB0rEAqcorEgEBorEgCB8CgCBorEgEBorEgCCAACECBIBiDAEYBoBB2qEAB2qEgCB2qEgCByqEgCBmrEgCBmrEQBmrEQBmrEQByqEQB4zDgCBy
-qEgCBCgCEEAEByoEAByoEgBEEACiMqrEAjnDqrEQECABiMsrEAFIBEBGABEAB2oEABCAEIB4BBKAB4oEgUB4oEgCBCgCEMB4C9/EMA//E0QgU+/E0QgIB6oE
-gIggFEgCB+qEgCFGA4C9/EOABEABCAECB4CBCAHA6gEAHABAHABAEsBBoEA/bA1uBwNgEBysEgEnaysEgEohD9KgEBjcgEBgMgE3CyrEgEB2rEgBByrEgBBy
-rEgBB0DgBBurEgCBysEgCtC+mEgEB2rEgIB2rEgBBqrEgBBHgCBunEABlcgIBncgEE4BBwMnC+LAx1BvbgEB3MgEB0sEgEB0sEgE8L05DgEwOi4DgEBosEgC
-BiHgC/tB04DgMj1B0sEgUB2nEgEBgrEgCiMgrEQ7nBgrEQj0EgrEQ3CyqEQB20DgCB1IgGB5IgQtgFzbgoC1uB5bgEBwnEgEBwnEgI/JgnEgI7sB21DgI3gF
-FgEBi9DAKAACHABAIABitDIABktDIAB4qECAA8CFEAIByoEABmnEAECBIACAKAACECAI+/Cq2BAIABCCAA0DEmBBgEBitEABitEgCBitEgCBusEgCButEgCB
-4sDgEBitEgUBitEgCBitEgCBitEgCBitEgCBitEgCButEgCBitEgEBitEgCBitEgCBusEgCButEgCButEgEHABAKAACNGAwsEA22DAwsEAkgECAACCAA+rEH
-ABAGKAEBABCBEBGBIIABCHABAIABCEIBgChkBwuDABmyCgM3CkuEgE/JwoEgEEOBgErMIAiMqtEgC3CmuEgCvwB8pDgEk3B4jCgE1uBFgEguBCgQE6BBoH1n
-EktEAgL6lEgEoPdgE7lDhBgEBlBgEBpBgEBxBgEBhBgEiP1BgEB5BgEkP5BgEB9BgEBhCgE+rChCgEBlCgEBpCgEBvCgEzPzCgEB5CgEB9CgElPhDgEvPlDg
-EwPpDgEBtDgEBdgEBxDgEB1DgEB5DgEBtDgEKAACCAACFEAI0tCorEA3rByoEAEIAgBBqqEA4XqqEgEoiCCgE0gFstEgEIABCIABBCAABNIA0tEABAojDAsu
-EAyqECAAIIABBCAABNEA8tEAykCAwjDNCA+tEABCAAeCAAENGAkuEAEA8BAkuECAACNIAouEAIAgCAouEAouECAACNEAsuEAMAMCAACNGAwuEAQAQABCAABH
-ABACAAGNGAssEAyrDAYA6wCCAACNGA8uEAcA0vEAgwECAACNIAgvEAgBAoqEAosEAosECAACNEAkvEAkBAkvECAACNKAovEAoBAovEAovEA8EAgwECAACNKA
-svEAsBAsvEAsvEAqtEAokECAACNIAwvEAwBAwvEAwvEABCAA0CCAAENEA8wEA4vCA2BCAACNGA6vEA6BABA4sECAAkHCAAENIAgwEAgCAEA+sEAgwECAACNG
-AkwEA+sDAkCAikECAACNKAitEAoCAupDAq0DAmtEAgxECAACNCAyxEAsCCAACNEAwwEAmnCAwwECAACNGA0wEAqnCA+CAkDCAACNEA4wEAunCAgDCAACNGA8
-wEAynCAgBA6tECAACHABAKAACHABAKAACHABACAAEFEAwBiYBArNDADAAA+wEuxEwBDAAAmwEwxEGEeBgEBmnDABBgEBHgEgkBLgE3rB6sEgEqMoqEgEBNgE
-1nE8wEgEB8wEgBB0wEgBBqyEgCmcqyEgC3CyxEgCB6uEgCAGgCCAASNEA2xEAqnDABCAAGCAAENCA8xEAECAACCAAYHABAHABAHABAHABAHABAHABAIABwxE
-GHBEB//////DBABgBIABCFEAIB4zEABylEAFEAIB6zEAB0lEAFEAIB8zEAB2lEAFEAIB+zEAB4lEAFEAIBg0EAB6lEAFEAIBi0EAB8lEAFEAIBk0EAB+lEAF
-EAIBm0EABgmEAFEAIBo0EABimEAFEAIBq0EABkmEAFEAIBs0EABmmEAFEAIBu0EABomEAFEAIBw0EABqmEAFEAIBy0EABsmEAFEAIB00EABumEAFEAIB20EA
-BwmEAFEAIB40EABymEAFEAIB60EAB0mEAFEAIB80EAB2mEAFEAIB+0EAB4mEAFEAIBg1EAB6mEAFEAIBi1EAB8mEAFEAIBk1EAB+mEAEuBB4FAuBAAsBgEAq
-BgEAoBgEAmBgEAkBgEAiBgEAgBgEAegEAcgEAagEAYgEAWgEAUgEASgEAQgEAOgEAMgEAKgEAIgEAGgEAEgEACgEHABADAAA00Em0EgBEGBgBsMowEA4Xo0E
-gIu9DiiEgEEGBwEBi1EABw9DgCBmzEgGHAn1EAKAACCAAsMCAAgJEEBYsM0wEA4X00EgIEmBBwMB2wEArM61EgIsgB20EgEB4zEgCB61EgCiPFgEB20EgEB2
-0EgC7sB8+DgCBHgEujFqqDggDB2wEgEB20EgIzyEu1EgC/tBmiEgC3K0vEggBu2E2wEgEBuwEgI53E20EgINEA40EABA40ECAAECAAEDAAAK+0EIGIBEBABC
-BEBGIABCIABBNCAEABCAA8qDEgBBgK7sBw/DA3gF0JgE04EBABBgE9vC0uCgEBu2EggBBooEgEBw/DgEBDgExhFgJgIByjEggCBq1EgCBu2EgCrMu2EgEBQg
-EzyCq1EgECAA7hCCAApmVHABAEEBE4X80EAqc80EgBHABAHABACAABNGAk1EAggEAurDAggEHABAHABAGqBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgB
-BiBBkBBmBBoBEEBQnZgtBA+oCBgECAA78UHABAHAr3EAKAACCAAj2JCAAj2JHABAE4FBgXBFABJgEBFgEBFgEBNgEBRgEBagEBVgEBJgEBZgEBFgEBdgEBdg
-EBdgEBjBgEBnBgEBtBgEBxBgEB5BgEB9BgEBjCgEBnCgEBrCgEBxCgEB1CgEB1CgEBJgEB7CgEBJgEBgKgEB/CgEBjDgEBnDgEBnDgEBtDgEBxDgEB3DgEB/
-DgEBjEgEBpEgEBtEgEBnDgEBxEgEBFgEBFgEB1EgEB5EgEB1EgEB/EgEBjFgEBnFgEBrFgEBvFgEBzFgEB3FgEB7FgEB/FgEBjGgEBnGgEBtGgEBxGgEB3Gg
-EB7GgEB/GgEBjHgEBnHgEBnHgEBrHgEBvHgEBzHgEB3HgEB7HgEB/HgEBlIgEBlIgEBpIgEBtIgEBxIgEB1IgEB5IgEB9IgEBVgEBjJgEBrJgEBxJgEB1JgE
-B7JgEB/JgEBnKgEBtKgEB1KgEB5KgEKAACNCA22EA8gECAACNCAg4EAghECAACNEAsEAysDAkhECAACNGAoLA2sDAohEAoLCAACNEAs4EAshEAm3ECAACNEA
-q3EAwhEAyyECAACNGAu3EA0hEAkOAu3ECAACNEAy3EA4hEABCAAuOCAAENIA43EA+hEAuOAgzEA43ECAACNEA83EAiiEABCAA6OCAAENEAi4EAoiEAi4ECAA
-CNEAm4EAsiEABCAABHABACAAGNEA05EA0iEAm5ECAACNEA45EA4iEABCAAwGCAAENEAg2EAoEA44ECAACNGA84EA84EAsEAk0ECAACNCABAmjECAAgFCAAEN
-GAm5EAsjEAg3EAw4ECAACNEAq5EAwjEABCAA15UCAAENKAw5EA2jEAw5EA64EAg5EAq3ECAACNIA05EA6jEA05EA05EA05ECAACNGA45EA+jEA45EAg3ECAA
-CNGA85EAikEA85EABCAAyHCAAENGAi6EAokEAi6EAi6ECAACNGAm6EAskEAm6EABCAA+HCAAENGAs6EAykEAs6EABCAABCAAsJCAAGNGA06EA6kEA06EAowD
-CAACNIA46EA+kEA46EABABCAAyICAAENIA+6EAklEA+6EA85EA+6ECAACNGAi7EAolEAiFAq2ECAACNIAm7EAslEAw6EA0QA+7ECAACNEAq7EAwlEA06ECAA
-CNEAu7EA0lEABCAA8FCAAENGA07EA6lEAgqCA07ECAACNIA47EA+lEA8PAi7EA66ECAACNGA87EAimEAimEA8JCAACNEAg8EAmmEAmmECAACNGAqmEAqmEA4
-xDAs5ECAACNEAumEAumEA+yCCAACNEAyQAymEAyQCAACNEAw8EA2mEA2QCAACNEA08EA6mEAidCAACNEA+9EA+mEAmdCAACNOA88EABAuCAinEA81EAm8EAm
-8EA8KCAA8KCAAENMAi9EAEA0CAonEAi2EAs8EAiLCAACNGAm9EABAsnEAmLCAAoMCAAENKAs9EAgzDA0LAynEAynEAoyECAACNQAw9EAkzDAiDA2nEAw2EA6
-8EAy8EAy8EAwLCAACNIA09EA6nEAmDA+8EA0LCAACNGA49EA+nEAqDA4LCAACNGA89EAioEAwzDAkMCAACNKAg+EAmoEAyDAi9EAi9EAgMCAACNIAk+EAqoE
-AcAu9EAkMCAACNMAo+EA8zDAq9EAq9EAuoEAq9EAo+ECAACNGAs+EAyoEAkBA29ECAACNEAw+EA2oEA47ECAACNEA0+EA6oEABCAAgJCAAENGA6+EAgpEA48
-EA47ECAACNEAm6EAkpEAkpECAACNEAogFAopEAq6ECAACNGAm/EAspEAm/EAo+ECAACNCAq/EA6KCAACNEAu/EA0pEAi1DCAACNEAy/EA4pEABCAAuJCAAEN
-IA4/EA+pEA4/EABA6+ECAABCAAvpICAAGNEAmqEAmqEABCAArpICAAENGAmgFAsqEAo/EAo/ECAACNGAqgFAwqEABAqgFCAA3wUCAAENCA2qEA2qECAACNEA
-0gFABADCAA4KCAA8KCAAGNGAw9EAirEABAk+ECAA8UCAAENEAihFAorEABCAABHABACAAGNGAqhFAwrEAGAqPCAACGEBEBABCGIBEBABCBEBGEFAIB2iFgBA
-B2iFBgCFEAIACABCAFGAIBDABHABLAHABACAACHABACAACHABACAACEEAgBBk+EABk+EgIGEAEBABCCAA0LCAA8NCAAiNDAAA8MuiFQDAAABwiFCCAAiNCAA
-5rIHABACAACCAApwUCAA4NCAA32TCAAwMKAAtmICAACKAAz4UCAACCAAmPKAA3tTCAACCAA1tTKAAzhRCAACHAp3EAKAACCAACKAA3oJCAACCAA2NKAA53UC
-AACCAA/uUCAAtgZHABACAACCAA9kYCAAngZCAAh5YHABACAACCAAljSCAA5uJDAAA2gF8kFQHAo5EACAACHAp5EACAACHABACAACDAAAy7CqlFEHAt5EAKAA
-CCAACKAA7oVCAACKAA5oVCAACCAAsZCAAmZCAAptUCAA1gTCAA1gTCAA+/EKAA/qUCAACKAA/sUCAACHAi6EACAACCAA1+QDAAAyQ0mFDCAAwUCAAvqUCAA5
-pTCAAt+QHABACAACNEAinFAwnBA28DCAACHABAKAACCAACCAAonFFEAI7sB0xEAB0xEANCAwnFAk9DCAACCAAzpWCAAzlJGcAEBCBEBGBIBKBMBOBQBSBUBW
-BYBaBcCAA0cCAA6cEGAgBBm2EAB+nFgCguBupEgCIABCIAB+nFIAB6nFEEAIB+lFAB+lFgCFEAIBEAACAFEAEBipFABBADAAAyoFsoFCEEAEBomFAB0oFgBF
-EAEBOAACAFEAQBqkFABqkFAFGAIB4pFABq/CABBACAA6rBFEAQBwkFAB8qEAFGAEB6oFAB8nFAB8nFAFGAEB+nFAB+nFAB+nFAEzBBoEAWAAAUAgEAOAgCBi
-pFAgCByhBAgBBspFEQBspFBIBspFBCBspFBCB+oFAEAMAgCBDAgIB4cAgEBwuBAgEBwuBAgIBglFAgIAKAgEBqiFAgEAGAABipFAgIBipFAgBAEAgBBw1EAg
-CBqiFAgCACAAE0DBwOtxBlBABpBgEziFpBgEBuYgE1iFtBgE3iFxBgEgN1BgEgZRgE+rC5BgE6iF9BgE7iFhCgEB5BgEkPlCgE9iFiYgE+iFpCgEwPyYgE7l
-DpBgEBpBgEBmbgEBtCgEBRgE73B1BgEBRgEBRgEBxCgEBRgEB3CgEB4pFgEB9CgEBhDgEBlDgEBRgEBRgEB06DgEB89EgEBnDgEBshFgEBpDgE5xE89EgE6x
-E89EgEBioFgEBioFgCBgpFgCBomFgCB85DgCB4pFgEB4pFgCBqhBgCB4pFgCB4pFgCBqhFgEBvDgEBzDgEBbgEgL2hFgE6KssDgE5ZglFgQBuYgICAACEIAY
-BqlFA4ekpFgC+mB4+DgCsL4+DgEFEAIBBABBACAAocFEAIB++DABk3EAFEAoBBw2EABw2EACAAzoCNCA2qFAmgDCAACDAAAmT0pFCNGAq/DAsgDA8zEAq/DC
-AACCAAxjJFIAIriE+sBAsjE2sBABBABFACAAppWHABACAACNEAqrFA6gDA6oFCAACNGAoqFA+gDAgeAoqFCAACNEAihDAihDA6bCAACNGAwqFAmhDAwqFAs/
-ECAACNCA0qFAqhDCAACNEA+rFAuhDA4qFCAACNKA8qFAyhDA8qFA8qFAwgBA0rFCAACNKAgrFA2hDAgrFAgrFA+oFA8/ECAACNGAkrFA6hDA8rFAosFCAACN
-KAorFA+hDAsbAmoFAorFAkgFCAACNEA0oFAsrFAsrFCAACNEAwrFAmiDA0rFCAACNGA0rFAqiDABA8oFCAA3hJCAAENCA6rFABCAAoiBCAAENEAopFAEAgsF
-CAACNCAspFA6iDCAACCAAsrECAAgrFHABAKAACCAAEHABACAACG0BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBCAA
-BEdBoHB8DAABCAgkCBksFAgEBqsFAgBBqsFBQBqsFHCB8rFAOB+5EAgCBHAgUk3BwjDAgEBJAgEB8rFAgEB8rFAgCriB8rFAgCKAACCAACHA/vFACAAUCAAE
-GaBEBABCBEBGBIBKBMBOBQBSBUBWBYCAAslBCAA+jBNCAstFBonDNIAutF6KuuFzGuuF3CstF3rB0oFMABCNCA4uFnSsjFNCA6uFtwBs3DMABCCAAwlFIAB4
-sFCAAy6ENEAkvF20EmpF+uDEMABCMAB6oFMAB8oFMAB+oFMABgpFMABipFMABkpFMABmpFMABopFGIBEBABCBEBGOAB4vFAGWAEBgggIBgggQBggggBBgggg
-CBggggEBggggIBggggQBgggggBBgggggCBgggggEBgggggIEWBsBB6tFAB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCB6tFgCEIA
-EBqvFABqvFQBqvFQBqvFQFEAEACAB4uFAFEAgDBBABiwFADAAA8uFgvFYE3BBoKAGAAByvFAgCBivFAgCBBAgCByvFAgKByvFAQB+uFAwBBivFAgCAEAgEBk
-gFAgwBBigFAgIBKAggBB6vFAgWBivFAgCBivFAgCBivFAgCBivFAgCBivFAgCBmwFAgEBguFAgEBsuFAgEBsuFAgBBsuFAgBBqsFAgBBkuFAgBByuFAgCB6v
-FBQDAAAgvFkvFFHAjTAKAAgnFCAAICAAEDAAAwuFuvFDNCA4sF3WgjFEUBoDB0uFABwuFgCBwuFgEBwuFgEBwuFgEBBgEB0uFgcB0uFgCB8uFgCB8uFgBDAA
-AyuF0vFHEIBghQB0uFABuwFgE8xBBgEBBgkgEDAAA8wF4vFhgBEEBggUBIAjTEg0BDAAAqwF8vFIHABACAACDAAAyvFiwFCDAAA0vFkwFwCDAAA2vFmwFgIN
-AAqvFNGAktF9vCypD9XK0tCouFNEAyxF3W8jFwEwxFMABCNCA2xF3WgkFNEA4xF3WikFiT2xFMABorFKAAkoFCAACGNBEBBBABCBEBGBIEQBgC6K8xFAB8wF
-gEB8wFgCBwpFgCrNwpFgEB8sFgEB4kDgIB4kDgENCA0vFBGMABCMAByBMAB0BMAB2BMABYNEAyuF3W6kFq9BqxFMABCKAAusFKAAslFCAA4yEHABACAACCAA
-6yEHABAHABAKAACCAACGoDBEBABABCBEBGBIBKBMBOBQBSBUBUBWBYBYBaBcBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBk
-CBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CGMBEBABCBEBGBIBKHABAEMB4C+astEA/a+8EgEhZk8CgEzvDBgMBioFgQBwvFgEEEBgBBiqFABiqFgIG
-WAEBABCBEBGBIBKBMBOBQBSBUGhCBEBBBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BBqCBsCGKBEBABCBEB
-GBIGQBEBABCBEBGBIBKBMBOGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcGUBEBABCBEBGBIBKBMBOBQBSCAASCAAqBCAAuBCAAkBGKAEBABCBEBGBIGcBEB+
-fBggBBigBBkgBBmgBBkoBBmoBBooBBqoBBsoBBggCB+/CBggDBigDDAAA6yFkzFGEIBgCq9BmzFAiNizFgCB8yFgCrNCgEEGBMr0Eu+BAq9BozFgEt0E6tFg
-CIABBCAABNEA00FA2uFAuzFNCAwzFurB00FNCAwnFsE6nFGOBEBABCBEBGBIBKBMGWBEBABCBEBGBIBKBMBOBQBSBUG0BBEBCBEBIBQBgBBgCBgEBgIBgQBg
-gBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggBBggggCBggggEBggggIBggggQBgggggBBgggggCEPAIBwzFBABwzFBCBwzFBCBwzFBCBwzFB
-CBwzFBCBwzF6BCFEAI7sCyzFAACAE0BBgiBvM6zFAB6zFgC8L6zFgClc6zFgCqc4zFgCB0zFgEB0zFgEACgEBk0FgEBk0FgBB6zFgBB0zFgCB0zFgEvW6zFg
-E3+C6zFgCB0zFgCB0zFgEBBgEB0zFgwOB0zFgEB0zFgEB0zFgEB0zFgEB0zFgEB0zFgEr9D0zFgEDAAAw0Fg0FgdCAAkiFHABACAACEoBAgEB4zFABg1FgCB
-g1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCBg1FgCIABCDAAA0vFs0
-FCCAABNCAw0FAo1FCAAUCAAw/CNCA20F3vCqlFNCA+1F3vCslFNCA60FqYy1FNEAi2F3vCwlF3C80FNEA+0F3vCylF3C+0FGcBEBABCBCBEBGBIBKBMBOBQB
-SBUBWBYGKBEBABCBEBGBIGiBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBDAAAm1Fm1FQNCAo1FiMo1FNCAw2FqYq1FDAAAq0Fs1FIHABAKAACHABACAA
-CHABACAACCAAKNCA81F3rBkxFNGA4yF7sBmpD9X4B0tC8zFIAB+0FIABm3FDAAA61Fk2FCHABADAAA+1Fo2FJFEBIysDo1FAByxFAIABBCAABNCA23FABCAA
-BEoCBgOBFABLgUBZgcBIgE9mBdgEBs3FgEBs3FgCkiBs3FgCBs3FgCBs3FgCopBs3FgCB43FgCBs3FgEB6yFgCB02FgC8LowFgCB0pFgCBqrFgEBqrFgEBhB
-gEB2pFgEB43FgEB6yFgEBk4EgEBs3FgMBs3FgCBs3FgCBs3FgCq1B4/CgC/JkyFgE9vC+vDgIB2kFggBB02FgQgLqvFgE6K03FgEBsyFgEGGBEBABCBEIABC
-EMn+FoBBy3FA5Zy3FgCBiyFgCBDgEB8pFgEB8pFgEEZp/FoD53E03FAAB03FAgC7sBkqDAgCBNAgEq/FpCAgIB61F6BgEB61FG0DB2CAMBtCAgEBkyFAgEBm
-2FAgEAlCAgECAACEQo+F4BgiDi2FA53E43FgCBegCBBgEBFgE/2C2wEgEBHgEBoyFgECAAIHABACAACCAAIEGBMAlBAAnBgCApBgCHABACAACEcBgEB7BA33
-E4yFgEB4yFgEnCBgEB7BgE3KuyFgEBBgE53Eo4FgE3Co4FgCB04FgCB04FgE6Kw4FgEq1B0gDgEBgzFgECAACHABACAACCAAqwBENAEqQ82FIAB82FDQB82F
-BGjW82FCCB82FBEB82FBCFEAEACAB+2FAECBEACAIABCEPAEBk3FCAmgGk3FBEBk3FBCBk3FBCBk3FHCBk3FIOBk3FMQENAEBm3FCABm3FBEBm3FBCBm3FBC
-Bm3FPCBm3FMeFEAEAEAACAECBEACAIABCEFBEjWu3FIABu3FYQIABCFEAEBy3FABGAFEAEB03FABEAFEAE3rB23FAuaUAFEAEB43FAB43FAEPAIBo4FBABo4
-FDCBo4FDGBo4FBGBo4FBCBo4FBCBw5FAuBFEAIBq4FABi0FAEGBYAGABEgCACgGFGBIysD83FAk+Fm0FABm0FAEEBQBCAB2CgEFEAYBGA3rBCAHABACAACNE
-Au6FAqCAw0FCAACIABBCAABNEA4CAw5FA40FDAAAo5Fy5FEDAAAk6F05FGDAAA04F25FKDAAA24F45FECAAqyBCAAy5FHABACAACNCAo7FiYq1FDAAAm5Fk6
-FIHABACAACHABACAACEQB4BkZGAgiDs5FgEBs5FgEBw5FgEBw5FgCBs5FgCjXi3FgEBs5FgEEuBB4IBCABCgcBu5FgcB07FgEBoyFgEBk3FgIBk3FgEBk3Fg
-EB25FgE8/Bo7FgCBg6FgCBk3FgEBu5FgEBoyFgEBu5FgIBu5FgEBw5FgEBu5FgEBu5FgEBw5FgEBy5FgEBy5FgCBy5FgCNEA6D53Ey6F33E61FMABkKNCA87
-FsE+uFNCA+7FqRg2FECBQwb62FAHABAHABACAACGGBEBABCBEIAB07FGKBEBCBEBGBIBKMAB4KNCAw8FoCo2FHABAHABADAAA42Fw7FACAA+zBNCA07FsE8v
-FNCA88F+V+2FGIBEBABCBEBGGGBEBABCBEIAB+rFGoHBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB
-8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEB
-sEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB
-8GB+GBgHBiHBkHBmHEGBMr0EmnCAtcegEt0Ey2FgCEKBgCr0EonCA4tC68FgEB68FgCrNy2EgCt0E02FgYEGBQr0EqnCArNi5FgEt0E22FgEEIBYr0EsnCAv
-aKgE3rBu3FgEt0E42FgEEGBMr0EunCABQgEt0E62FgCEKBUr0EwnCABi9FgEBi9FgCBi9FgCt0E82FgCEKBgBr0EynCA4tCk9FgErNq5FgEBSgEt0E+2FgCE
-IBYr0E0nCABwwFgEBuzFgEt0Eg3FgEEIBYr0E2nCABwwFgEBuzFgEt0Ei3FgEEIBYr0E4nCABswFgEBuzFgEt0Ek3FgEEKBgBr0E6nCABswFgEBswFgEBuzF
-gEt0Em3FgEEMBoBr0E8nCAsE+wFgEurB69FgE1nG4wFgE2nG2zFgEt0Eo3FgEEMBgBr0E+nCAsEgxFgEB89FgE8aw9FgE49Cg6FgCt0Eq3FQEKBYr0EgoCAj
-oG+9FgE8ay9FgE49Ci6FgCt0Es3FQEIBYr0EioCAsEkxFgEgSgxFgEt0Eu3FgEEGBQr0EkoCAurBi+FgEt0Ew3FgEEMBoBr0EmoCAB49FgEsEoxFgEurBk+F
-gEzfk+FgEt0Ey3FgEEIBYr0EooCA9+Eq6FgEBm+FgEt0E03FgEEKBgBr0EqoCABmyFgEBk9FgE++Bi8FgEt0E23FgEEIBYr0EsoCAsoGmyFgEtoGm9FgEt0E
-43FgCEGBQr0EuoCAurBs+FgEt0E63FgEEMBgBr0EwoCA++Bo8FgEsoGsyFgEtoGq9FgEiMq9FgCt0E83FgCEIBYr0EyoCAurBy4FgEjMk+FgEt0E+3FgCIAB
-BCAABNEA4+FA64FAwCIABEIABBCAABNGAg/FAi5FA6CAy+FIABBCAABNEAm/FAo5FA+6FIABBCAABNGAs/FAu5FAqCAu5FIABBCAABNEAy/FA05FA0CIABBC
-AABNIA4/FA65FAq/FAq/FAq/FIABBCAABNIA+/FAg6FA8/FA27FA+CIABBCAABNGAkgGAm6FAgzFAw1FIABBCAABNGAqgGAs6FAkzFAy1FIABBCAABNGAwgG
-Ay6FAkzFAo1FIABBCAABNIA2gGA46FAozFAozFAy1FIABBCAABNKA8gGA+6FA+zFA6gGA4zFAo2FIABEIABBCAABNKAkhGAm7FAm0FAihGA2gGAm9FIABBCA
-ABNIAqhGAs7FAohGA8gGAs9FIABBCAABNGAwhGAy7FAy0FAu0FIABEIABBCAABNEA4hGA67FA2hGIABBCAABNKA+hGAg8FAu1FAg1FA8hGA8hGIABBCAABNG
-AkiGAm8FAm+FAiiGIABBCAABNIAqiGAs8FAm2FAkhGAigGIABBCAABNIAwiGAy8FAq2FAqhGAo2FIABBCAABNEA2iGA48FA22FIABBCAABNKA8iGA+8FA42F
-A2hGA88FA2hGIABBCAABNGAijGAk9FAi9FA0iGNCAkjGqY2iGGiBBEBABCBEBGBIBIBIBQBIBIBKBCBKBgBBqBB2CB+BCAA2iFMAB0RNCAsjGB+iFDAAAmhG
-oiGAEMBoBr0EwtCAooGijGgEsEy2FgEurBujGgEzfujGgEt0E88FgEEIBYr0EytCABqhGgEw0EsiGgEt0E+8FgCEIBYr0E0tCAiqGshGgEw0EuiGgEt0Eg9F
-gCEIBQr0E2tCAooGojGgEqQwiGgCt0Ei9FgCEIBQr0E4tCAqYyiGgEqQyiGgCt0Ek9FgCIABBCAABNGA+jGAg+FAu3FAo3FIABBCAABNGAkkGAm+FA8hGA+i
-GIABEIABBCAABNGAskGAu+FA83FAmjGIABBCAABNGAykGA0+FAsjGAsjGDAAA8jGujGAMABo+FNEA4kG3Wi3FByjGMABCHABACAAg1FHABANCAyiG3WkTMAB
-CNGA2iGwC++FBgkGBklGMABCNEAi/FBi/FBi/FMABCNGAulG3W43FBslGBslGMABCKAA0wFEGB4CB+uFA+VovFgQ4cukGgYCAAECAAECAAkvFMABmUHABAHA
-BAIABCKAA4vFIABikGIABokGIABmkGIABokGHABAIABCKAACECAI4cBADAAAKwlGCIABEHABACAAKCAAECAAcCAAkyFCAAiBCAAOCAAYCAAsBMABoVNEAomG
-B2B3W45FMABsVMABENGA2jG3W+5FBKBynGMABCIABimGECABiMinGAEEACiMknGABknGQECABv7DmnGAFIACBonGABGABEABCAEPBgBquBBAAB0nGBgEvWqn
-GAQACAQBimGAgBBJAgCB8mGAgECAAMNEAmoGABAw6FCAABEW9wDgEznB8iGAsMkjGgIBooGgIurBGgEBkoGgEqc8nGgEBDgEBJgExrGSgEBIgE3CmmGgQCAA
-GIABBCAABNEAsnGAKA86FIABBCAABNGA4oGAQAi7FA2oGMABkXMABmXMABoXMABqXMABsXMABuXNEAmpG3Ww7FBkpGMABCMABEMAB2XMAB4YMAB4XMAB8XMA
-B8XMAB+XMABgYMABiYMABkYMABoYMABqYMABsYMABuYNOAmqG3Ww8FiT2nG00E+mGsqGkqGBgpGBgpGurBokGMABCNOAqqGsqGkpG3sGkpG00EinG3W08FiT
-6nG4sGkpGurBskGMABCEGBMr0Eu0CAqQopGgEt0E6jGgCEMBYr0Ew0CA53EiqGgEqQiqGgCqYiqGgCBiqGgCt0E8jGgCEOBcr0Ey0CA53EkqGgEqQkqGgCqY
-kqGgCBkqGgCBkqGgCt0E+jGgCEIBQr0E00CA53EmqGgEw0EupGgCt0EgkGgCEMBYr0E20CA53EoqGgEqQoqGgCjW4mGgCw0EwpGgCt0EikGgCEKBUr0E40CA
-53EqqGgEqQqqGgCw0EypGgCt0EkkGgCEMBQr0E60CA53EsqGgEB8mGgCB8mGQB8mGQt0EmkGQEKBQr0E80CA53EuqGgEltG+mGgCB+mGQt0EokGQEKBUr0E+
-0CA53EwqGgEBgnGgCw0E4pGgCt0EqkGgCEMBYr0Eg1CA53EyqGgEqYyqGgCqQyqGgCltGinGgCt0EskGQDAAA4qG8pGsDIAByWIAB0WIAB2WIAB4WIAB6WIA
-B8WIAB+WIABgXIABiXIABkXIABmXIABoXIABqXIABsXIABuXIABwXIAByXIAB0XIAB2XIAB4XIAB6XIAB8XIABBCAABNKA0sGA2mGAmsGAmsGAmsGAmsGIAB
-BCAABNMA6sGA8mGAssGAssGAssGAssGAssGIABEIABBCAABNGAitGAknGA0sGA8rGIABEIABBCAABNKAqtGAsnGA8sGA8sGAspGAksGIABBCAABNIAwtGAyn
-GAitGAitGAqsGIABBCAABNKA2tGA4nGAotGA4pGA4pGA4pGIABEIABBCAABNIA+tGAgoGAwtGAgqGAgqGIABBCAABNIAkuGAmoGA2tGAmqGA+sGIABBCAABN
-KAquGAsoGA8tGA8tGA8tGAsqGMAB2cMAB4cMAB6cMAB8cMAB+cMAB+cOABoZBG+BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBB
-uBBwBByBB0BB2BB4BB6BB8BMAB6JMAB8JNGAwsG1tC+uGB+uGB6tGMABCNCAkvGB8oGMAB0oGEKBgBr0Eo5CA9/FqpGgEBitGgEBiuGgEt0E0oGgCIABBCAA
-BNIAuvGAwpGAwpGAotGAouGMAB6dMAB8dHABAMAB0KNCAyuG53EqvGMABkeKAA6uGIAB8uGECAItLBADAAA8uG8uGCIABEIABIEtBBoE3CguGAAB+jGAgEB+
-jGAgEB+jGAgE6KiwGAgExEivGAgEBkuGBgCBkuGBCBkuGBCBkuGBC1CmwGA6BBmwGAgEBmwGAgEBBAgEBgsGAgEx9BivGAgEBivGAgCva4/EAgCBqqGAgEsZ
-0/EAgEB+zFAgE79B6vGAgECAAwsGEYB4DB8tGAB8tGgEBkuGgEBkuGgEBkuGgEBkuGgEBkuGgEBIgEB8tGgEB8tGgE2wB8tGgEByvFgEHABACAAICAAENKAk
-uGBywGBywGBqkGBywGBqkGMABCNIAouGBqwGsuCywGBGByvGMABCNEAsuGnvDuwGsxGKMABCNEAwuGsuC6wGsxGOMABCMABEMABkMMABmMMABoMMABqMMABs
-MMABuMMABwMMAByMMAB0MMAB0fMAB2fHABACAACNMA+xGB0tFB+xG4e+xG48C+xG3C+xGmxB8tFMABCNMAiyG+xG4tFurBiyG4eiyG48CiyG3CiyGmxBguFM
-ABCMABmNCAABNGAsyGAusGAusGAmxGHABAHABAGIBEBABCBEBGHABACAACNCA4yG7sB+bMAB+VNCA8yGoiC+sGHABACAA/5QCAAENCAkzGtf2yFMAByrFMAB
-0rFHABAKAACCAACNCAwzGBykBKAAqDCAAgECAAENEAoxGxqGyyGyqG2zGMABCNCA6zGqR0tGNCA8zGsEgnGNEA6yGqR4tGrNKMABCNIAk0GoC8tG3WumGva0
-jF2wGmuGMABCOABojBBEEBQqRsuGABiwGgEEMBoBr0Es+CAqTuPgEBuwGgEhWkyGgEiWkyGgEt0E4tGgEIABBCAABNEAy0GA0uGA0PIABEIABGIABIIABKIA
-BMIABOIABQIABSIABUIABWIABBNEAk0GAivGABCAADESB4BBPAwsBRgEocTgEBVgEBg1GgEvWg1GgCBg1GgCBg1GgCBg1GgCKAACIABBNGAu0GAsvGAIAqBI
-ABBNMAy0GAwvGAMAq1GAq1GA4vGA4vGIABBNGA20GA0vGAQA20GCAAMCAAKCAAaCAAKCAAmwGDAAAk0Gi1GCNIAk1GBm1EhZsmFqFg8FwCiwGMABCHABAKAA
-CCAACNCACwCswGMABCNCA42GBwwGMABCNGA21G7vG0wGozG21GtL62GMABCNGA61G7vG4wGq9B61GurB+2GMABCNIA+1G2QymG4e+1GiM+1G29C+1GMABCNK
-A2mG7vGgxG4ei2GiMi2GurBm3G29CqzGMABCNGAs3G2Q6mG3rBkiD3W2pGMABCNCAq2G6Kq3GMABwSNGAu2GqRsxGw7Du2GBgEMABCMAB2SNIA02GqRyxGw7
-D02G7zGmEB02GMABCIABunFDAAA81G62GEOAB6nBBOA0SssGBHAqKACAAg2DEIBgBtvDgtCABgtCgEBgtCgEBq+DgEHABAE+BBgMBNABRgE3Cg4GgE4hFq2G
-gC1uBXgCBZgE73BgzGgEBq2GgIuFq2GgCkiBo3GgCB80BgEBbgEBdgEBfgEzSo3GgEwO6jGgCB6yCgKBJgMBFgMBDgIgLo3GgKrMs4GgCBs4GgEB8hCgEB6y
-CgEBwlGgoBBwlGgC/J4yGgC3gFyrCgIBixGABhBgUCAA+hCEKBUjyEo3GABo3GgCBo3GgCBo3GgCBo3GgCEGBQBqtCABqtCgEl0G0+DgEHABAEIBY+mBmtFA
-sLmtFgEjyEu3GgE8L6lGgCNGA03GAotFAoiCAsiCCAACNCAstFAsiCCAACHABAKAACCAACCAASCAAn2SCAAYCAAcDAAAg3Gq4GACAAQFEAQBw3GABg+CAEEB
-UBy3GAACgCEQBgCBw3GAB6zGgEywDyyDgE3C03GgExuD03GgCjsD67DgCBCgCB03GgKNCA65GwCyzGNCA85G20E+zGNCA85GqY44GNEAg6GBwpBBy5GMABCN
-EAk6GvzGg5EqkCm0GNGAo0GvzGi5EqkCo0GttCmyFNEAq0GvzGk5EttCoyFNEAk5GvzGm5EqkCs0GEGBY8L6yGA4X+5GgCtbm1GgCCAACKAAgmGCAACGOBEB
-ABCBEBGBIBgw/DBgQHABAEqBB4Dr0E4kDABw4GgEBw4GgEsVw4GgEurBw4GgEBw4GgEBw4GgEBw4GgEiRw4GgEBw4GgEzyFw4GgEBw4GgEqY04GgEB04GgCv
-xF04GgCB04GgCiQi5GgCBi5GQBi5GQ4yF04GgBt0Ek0GgCIABBCAABNEA+6GAg1GABCAAKCAABNEA+5GAm1GAqoECAABNEAi6GAq1GAg5GNEAk6Gz4BuuFvw
-B+2FMAB2pBNCAu7GBonGMAB6pBNCAy7Gl3B61GMABCMABENCA47GBg2GMABCNCA87Gsc4iEMABoqBMABqqBKAAioFCAACHABACAACCAAggBIABo6GCAACCAA
-mWNIAm4GvwBm4F0tCs8G4eq4GBy0FMABm2GNGAw7GjX08GvW08GiMo8GMABCNIA68Gv7Ds8GjX48GvW48GiMwgBMABCNIA+8Gv7Dw8GjXk0GvWk0GiMUMABC
-NGA87GjXg9GvWg9GB87GMABCMAB02GDAAA68Gi8GDKAA+xFCAACGKBEBABCBEBGBIHABAGGBEBCBEBIHABACAA8nECAAICAAGNCA89GB0wFNCA+9GwwF02EN
-EA68GwwF22E10EmlDNIA25GB20E0tC66GB65GmnD85GNIA+8GoRg9EhZmuFqF6jG7vG83GMABCNCAo+Gq2Gg4GMABCKAAyxFEGBMr0EuoDABq8GgEt0E63Gg
-CEIBYr0EwoDABo8GgEBo8GgEt0E83GgEEIBYr0EyoDABq8GgEBq8GgEt0E+3GgEEMBgBr0E0oDABw8GgEBw8GgCj/Bu9GgCBs8GgEt0Eg4GgEIABBCAABNEA
-6+GA84GA28GIABBCAABNGAg/GAi5GA48GA48GIABEIABBCAABNKAo/GAq5GAk9GAk9GAi+GAg9GCAA2/FCAAgBNEAo+G+xGi7FlxCmyGNEAq+Gz4B0yF+xGk
-7FNKAw/GvwBm7FurBw/G4ew/G48Cw/G3Cw/GNEAu+GvwBo7FlxCsyGKAA+6GGKAEBCBEBIBQBgBCAAyyGNKA2+GlxC0yGurB6/G0tC+5G4e2+G9O2+GNCA+/
-GlxC2yGNCA05FBw5FNCA8+GqRk6GIAB2/GNGA29GvwB67FB4/GoiCkgHNCAg+GqYi/GMAB0uBMAB2uBNEAo/GvzGq/EqRw6GNCAq/GuRiNMABg6GCAAy7DMA
-Bk6GNCA4gHk4Gw9GMABkvBMABmvBMABovBMABqvBHABAFEAQutBm7GA/Ju7GAE6CBwJuFBAzzGBgE3yCDgEBkhHgEBkhHgEB4gHgEB4gHgCB4gHgCB4gHgCB
-ggHgC3CggHgC8aggHgCBkhHgEB4gHgEB4gHgCB4gHgCB4gHgCB4gHgCB++GgEBkhHgEB+DgEB+DgGB+DgGB+DgGB+DgGB+DgGB+DgGB+DgGB4gHgGB4gHgCB
-4gHgCB4gHgCB4gHgCB4gHgCB4gHgCB4gHgCB4gHgCB4gHgCB4gHgCB4gHgC6K+9GgCACgE2TFgIB4gHgEB+6FgECAACCAAtiCCAAKNCAuhH20EotGOABuhHB
-GGAEBABCBEMAB+vBMABgwBMABiwBNCA6hH7sBomBCAAlwDNCA+hH++BmqBEKBwB/Jq8GA0ZmxGgIBDgEB+hHgEB+hHgEHA85GACAACHABACAABHABANCAsiH
-qRkaDAAA4hHohH4BCAA6hHMAB8wBIAByiHHABAMAB0wBNEA6iHhD0hHqY0hHMABCMABs8GMABy8GNKA8hH7hEo7F9O8hHBk9GBq7F02Gi7FMABCMABuxBMAB
-wxBMABoeEKBgBr0EstDA58CqjHgEiRqjHgEiTqjHgEt0E48GgEIABBCAABNIAyjHA09GAwjHA81GAwjHIABEMAB+xBNGA4jH3Wi2GiT2jH58C2jHMABCNGA8
-jH3Wm2GB6jH58C6jHMABCCAAqvGNCAgkHB8iHMABCMABs4GMABsnBMABunBNCAw5GmxBqkHMABCECB4c3vCBADAAAwkHsjHzDNCA2gHnSo5GNCA2kHvzGyjF
-IAB00FNEA0jHmc2jFqkC8+GNEA8kHmc4jFqkC++GNGAg/Gmc6jFqkCg/GttC+8FNEAi/Gmc8jFttCg9FCAA2xGCAA2xGNEAmlHB8xGB8xGNEAolHvzGkkFsE
-q4GIABu/GNCAslH+mB0/GNCAwhH7sBw3EKAAgjEGYAEBABCBEBGBIBKBMBOBQBSBUBWGCBEBCCAAGEGB4C+oCk2DABqgHggB+uDwjHgIEGBQB6nGAoZyjHAB
-4nGgEHABAEEAABkmGAysDq/GAEEAABmmGABqpBAEEAABomGABspBAFGAAAGAAEAACAEKBoIywDm/DABikHg8DBikHgChyDBgCACgECAAMEEBIvWmkHAj6D22
-GgECAABNEAumHAwgHAgmHHABACAACNCA0mHnZs8DNOAwlHvxDu8DuvDs6Gj6Dk5GBk5GBwlHiYEB4iHMABCCAABNEA2lHA0gHA+gHHABAGCAEBgBEWBgW4Xi
-iHABkjHgCBsnGgCBLgMBHgEBk0GgsBB0mHgCBmyGgCBmyGgEBmyGgEwtDNgEEGBYsMPAB0kHgEBRgEGIBEBABCBEBGGeBEBABCBEBIBQBEBGBIBKBMBOBQBS
-BUBWEMB4BB8mHAnvDBgEBw+GgEBw+GgEBw+GgE/J0hHgECAAgjGCAAEDAAAkjGqmHgCHABAECiIInCBACAACEMBwBr0E4xDAqF+jHgEtG03GgClxG2nHgK1m
-B6mHgEt0EkhHgBEMBwBr0E6xDAqFgkHgEB23GgCB23GgI1mB8mHgIt0EmhHgBIABBCAABNGAgoHAiiHA4hHA+nHIABBCAABNGAmoHAoiHA+hHAgoHCAAg/FC
-AAkxGCAAaCAAwBMABujBNCAsnHBwoHMABCMABkiHNEAomHBKvWwkHMABCMAB6jBNKAumHlxG8oHmxG8oHnxG08GpxG08GywG8oHMABCMABgkBMABg3BMABi3
-BNGAulHva44FoiCqjH3CmpHMABCNIAylHva84FoiCujH6KmpH3CqpHMABCNCA2lHrNgZMABCNIAsjHqFqvGBuoH5ZuoHrNkZMABCNCA4pHBgkHMAB4kBNCA8
-pH4GuuGNEA+pH7vG2jHsEg9GMABCMABENEAm9GwC8jHtc2pHMABCNCAq9GwCgkHMABCNCAgmGwCkkHMAByuBMAB0uBNAA09GMABCNGA49GsE49GqRukH+a0k
-GMABCMAB2bMAB4bMABgLMAB0FNCA69GB69GMABCMABu2BMAB24FOABorHBMABqmBGGBEBABCBEDAAAmrHqqHggBCAAqlHEMBgBr0E01DAqYmrHgEm8DuqHgC
-w7DuqHgCB2lHgEt0EglHgEEMBgBr0E21DAqYorHgEm8DwqHgCw7DwqHgC7+G4lHgEt0EilHgEEMBYr0E41DAqYqrHgErMyqHgCw7DyqHgCw0EyqHgCt0EklH
-gCIABBCAABNKA+rHAgmHAwrHA4qHA4qHAq2BIABBCAABNMAksHAmmHA2rHA+qHA+qHABA0mHCAABNEAirHA6rHA4mHIABBCAABNKAusHAwmHAgsHAorHAorH
-AorHNCAwsHrM+4EEEBQ+PkqHABkqHgEEgBBwEBCABCgIBmqHgIBmqHgEBmqHgEBmqHgEBmqHgEBmqHgEBmqHgEBmqHgEBmqHgEBmqHgEBmqHgEBmqHgEBmqH
-gEBmqHgEEmBBoFrby5GABgtGgQBgtGgM+mBosHgMsLosHgCBosHgCBosHgCBosHgCBosHgCBosHgC0GosHgCBosHgCBosHgCB4oHgCBqhHgEB2wFgEB2wFgE
-BNgE0kBs6FgEHABAHABAEMBoBnSwhHAqcusHgE4eusHgC1uBFgC3CusHgEutB6sHgEHABAKAACCAACCAAIHABAHABACAAECAAYCAAUCAAm3GCAAynBCAAMCA
-AuuGNKAorHBysHqFwnBB6mBBysHBKMABCNIAsrHqF0nBBuRrgH2sHBOMABCMAB+oBNIAyrHp9BoqHugH4hHrgH8sHvgHWMABCMABkpBMABGNKA6rHpgHktHp
-9BwqHqgHYrgHktHvgHeMABCMABspBNKAgsHpgHqtHp9B2qHqgHmBrgHqtHvgHkBMABCNCAksHBgBMABCMABENIA0tHhkBkBtcsuHB0tH2kB8oHNEA+qH4gHo
-BqR0oHMABCNGA6tH4gHsB4C6tHqR4oHMABCMABiqBNCAmvHwEguHMABCMABoqBNCAsvH3sGmuHMABCNCAwvHjnDgtHMABCNCAspHqRspHMAB6zBNEA4vH7vG
-wpHuFwpHMABCNCA8vHqR0pHMABCMABoGECBI9mBypHAFEAIuCmkHABHANCAmwHABCAABEMBoBnCCArMowHgE4XqrHgEBssHgCAGgC3rBowHgECAAGEEBwBBs
-wHABw2EgEHABAEIBQr0Ey6DA53EsvHgEBuuHgCt0E+pHgCEIBQr0E06DA53EuvHgEw0EuvHgCt0EgqHgCEGBMr0E26DABowHgEt0EiqHgCEIBYr0E46DAB6q
-HgEuC6qHgEt0EkqHgEIABBCAABNGA+wHAgrHA4vHAm4BIABBCAABNIAkxHAmrHA+vHAs4BA+vHIAB6KIAB8KIAB+KIABBCAABNGAwxHAyrHAoBAyrHIABEHA
-BACAAmBCAAEMAB2uBMAB87BNCA+xHq2G2BMABurHNEAiyHBKB0xHMABCMABINCAoyHq9B6xHMABCMABEMABGMAB+rHMABgsHMABisHMABksHMABmsHNCA6yH
-B8uHMABCMABssHKAA6uHCAAskGNCAkzH+mB6tHG8BAEBABCBEBIBMBQBYBiBBsBB6BBiCByCB8CB+CBkDBmDB4FB8FBkGBuGB4GBmHBoIBwIByIB+IB+PBgQ
-BsQBuQEGh8EgBwO0+GA/JytHgEnZgpEgINIAkyHAwqHAuqHAkyHAstHCAACNKAoyHAg6FA0qHAknHAoyHAwtHCAACNKAsyHBk6FB4qHBonH9OsyH3rB0tHMA
-BCMABEMABGMABINQA2yH3rB+tH7hEisG9O2yHo6G+tHp6GksG02G8rGB6zHB6zHMABCNIA6yHvjHmrHwjHkrH9O6yH3rBiuHMABCMABSNOAgzH7hEssG9Ogz
-Ho6GouHp6GusG02GmsGBa3rBouHMABCNQAkzHBsuH7hEwsG9OkzHo6GsuHp6GysG02GqsG6jHe3rBsuHMABCNQAozH8jHwuH7hE0sG9OozHo6GwuHp6G2sG0
-2GusG6jHe3rBwuHMABCMABSMABiBHABAIABBCAAEHABAIABDKAACCAAGKAA+kGCAACCAAilGNGAsxHB8gGz4B+VBk0HMABCNCAwxHmkHo0HMABCNEA0xHhZw
-vGmkHs0HMABCNEA4xHq2GuvHmkHw0HMABCNEAqzHmWiB3rBaMABCMAB8wBNEAwzHmWoBBiBMABCMABixBNEAg1HmWuBBqtHMABCEIBwCsMkxHA3Ck1HgI+V+
-/GgE/a6/GgYHABACAAksGCAAENGAs1H7vGqwHurBw2H3rBw2HMABCMABEMAB2xBNIA01HzzGywH60Cq0HurB42H3rB42HMABCNGA41HzzG2wHwW82HBgxHMA
-BCNGAg3HzzG6wH3WspH+VSMABCNIAg2HwC+wHBg2HiM42HBYMABCNGAk2HzzGixHurBo3H3rBo3HMABCNIAo2H7vGmxH1Zm0H2Zs3H4eo2HMABCNIAs2H7vG
-qxH1Zw3H2Zq0H4es2HMABCMABoxHNIAy2HwCwxH60Co1HurB23H3C23HMABCNEA+zHwC0xHtcu3HMABCNEA62HzzG4xHBi0HMABCMABqeNKAg3H7vG+xHurB
-k4H0tCoyH4eg3HB43HMABCKAA+uHKAA2kHGYBEBABCBEBGBIBKBMBOBQBSBUBWKAAoRESBwBr0EyiEA4cs3HgEBs3HgCjnDs3HgCtGuoHgCqF40HgIqsBs3H
-gCBs3HgCt0E+xHgCEOBoBr0E0iEA4cu3HgE3lHu3HgCjnDu3HgCwey4HgExey4HgEt0EgyHgEIABBCAABNMA64HA8yHA03HAqLAyyHA03HA03HIABBCAABNI
-Ag5HAizHA63HAwLAmzBCAAYCAA2mHCAAaMABm0BMABo0BNCAm4HwsBqyBMABCMABsnCMABw0BMABy0BMABynCMAB20BMAB40BMAB60BNEA44HBizBB2yBMAB
-CMABg1BNGA+4H4c+4HBq0BBq0BMABCMABm1BNIAk5HrFw2HqFw2H4ck5H+Vk+GMABCMABs1BNGAq5HqF22H4cq5H+Vq+GMABCMABy1BMAB01BNIAy5HrF+2H
-qF+2H4cy5H+VoNMABCNIAs4HqwG25H4c25H+V4zB3Cu6HMABCMAB+1BMABg2BMABi2BMABk2BMABm2BMABo2BNGAm6HBm6HwsBq0BBq0BMABCNCAw7HB61BM
-ABCNCA07H+mHy0BMABCNCAo5H10EwpHMABCMAB4pCMAB6sBNGAg8HB66HprGo2BB66HMABCNCAm4HprGs2BMABCNCAq4H3sGi7HMABCNEAm7HwEm7HBq8HMA
-BCNIAq7H3sGq7HwEq7HBq7HpnHu8HMABCNIAu7HwEu7HrnHu7HpnHy8H+VugHMABCNGA48H7vGw2HB64HrnHy7HMABCNEA+4H7vG02H4c27HMABCMABmjBNE
-A87H4c87HxvC87HMABCNGAg8HqF8iH4cg8HxvCg8HMABCMABENGAm8H4cm8HjnDm8HurBu3HMABCNCAw9H4cq8HMABCMABENGAw8H4cw8HqRu3HxvCw8HMAB
-CNGA08H4c08H+VqQqRy3HMABCNGA48H4c48H+VuQqFk6HMABCNKA88H4c88H3lH88HurB0oHqF4jHrGsjHMABCNGAg9H4cg9H+V2QqF8jHMABCNIAk9H4ck9
-H+V6QqFgkHiM8rHMABCNGAo9H4co9H+V+QBkkHMABCNIAs9H4cs9H+ViRqRq4HiMksHMABCNCAw9HqRu4HMABCNCA09H+VqRMABCMABMNIA69H4c69H+VwRq
-2G44HiMysHMABCNKA+9H4c+9H+V0Rq2G84HiM2sHBm7HMABCNGAo/H4ci+HqRg5HiM6sHMABCNGAu7H4cm+HqRk5HloHu7HMABCMABohBNEAy/Hq2Gq5HrMk
-/HMABCNGAw+HgiD04B+VwjHiMyGMABCNEA6/Hq2Gy5HB0+HMABCMABkmBNCAi8HwC45HMABCNEAkgIwC85HgiDigIMABCMABumBNEAs8HwCi6HgiDogIMABC
-MAB85HEcBwDBi+HABBgEB+9HgMB+9HgEB+9HgEB+9HgEB+9HgEB+9HgEBw/HgEzSw/HgBB+9HgDB+9HgEBm/HgEB85HgCDAAAg+Hs/HDHABAKAACHABAHABA
-HABACAAOCAAECAA40HCAAOCAASCAAmpECAASCAASCAAq9HCAAguCNCAi/H+VSMABCNCAm/H+VYMABCMAB48BMAB68BNKAu/HxqG4gIyqG8hIB8hIB8hIB8hI
-MABCMABg9BMABi9BNEA2/HBghIvgH4UMABCNEA6/HwpHkhIvgH+UMABCMABs9BMABu9BNIAigIqF4+HBkiIBuBBsBMABCMAB09BMAB29BMAB49BNIA2hI7vG
-08H1pHuiI2pH8e3pH8eMABCMAB+9BNEAygI6K6/H4e8hIMABCMABk+BMABm+BMABo+BNCA8gI6KiCMABCMABu+BNCAihI6KqCMABCMAB0+BMAB0xCMABs9HM
-AB6+BMAB6xCMAB++BNCA8iIqFogIMABCNEA2hIqFsgIBsgIMABCMABo/BMABq/BNCAukIkpHiDMABCMABuyCMABwyCMAByyCMAB0yCMAB2yCMAB4yCMAB6yC
-MAB+/BNCAyiIikB+gIMABCMABkgCNCA4iIsemhIMABCMABqgCMABsgCNGAgjIBshImkBshIkkBshIMABCMABygCMAB0gCNGAojIB2hIlkB2hIjkB2hIMABCM
-AB6gCMABWMAB+gCNEAyjIirHgiIlkBgiIMABCMABkhCMABmBMABohCNEA8jI+qHoiImkBoiIMABCNEAgkIpgHqlIwpHqlIMABCMAByhCNGAmkIpgHwlIwpHw
-lIBwlIMABCMAB4hCNCAskIriBskIEwBBgKB4hIAsM4hIgIrb6zHgIB4lIgQB4lIgCB+hIgCBrBgEB4hIgEB4hIgIB4hIgIBjBgIB4lIgEB4lIgCB4lIgCB4l
-IgCB4lIgCBlBgEBbgEBvBgE6KkpGgE/JohIgQ3CwmIgQBxBgEBzBgEHABAGcBEBCBEBIBQBgBBgCBgEBgIBgQBgggCBgggEBgggIBgggQBiBECBQm9Bi8GAI
-ABBCAABNCAqnIABCAABEIBoB5ZoiIAuCIgIBDgEBomIgEHABACAACFEAQscuiIABmiIAEiB4sHoFACABonHgIBunHgEBDgEBulIgEBonIgEBwmIgCBunHgCu
-fwiIgEwCuhIgIumFHgE5ZwiIgEB0nIgI3ConIgEiZwmIgC++B8pGgCBinHgQEgBBgQumFFAguBknHgEzrHymIgE0rHymIgCwOymIgCBsxCgCB6jIggBBymIg
-CByiIgEByiIgIByiIgIByiIgIBonHgIrDmxCgQmkDKggB/JiiIgUCAACEuBB4Y8LqgIAqY2mIgC5Z2mIgCiZ2mIgC3CunIgCB6nIgEB+jIgEB2mIgCB2iIgC
-B2mIgIB2mIgCB2iIgCB6zHgIBsnHgUB6zHgQBDgUBFggIB2iIgEBYgIBHgIBuiIgEwO2mIgI/JmiIgECAACDAAA0iI6mIgCCAAMCAAkBHABAHABACAAEHABA
-CAACCAAWDAAABsnIACAAMEOBoBr0E2yEAtf4iIgE/b4iIgEBymIgEBwnIgCqYwnIgCt0EiiIgCEIBYr0E4yEAtf6iIgE/b6iIgEt0EkiIgEEIBYr0E6yEAtf
-8iIgE/b8iIgEt0EmiIgEEIBYr0E8yEAtf+iIgE/b+iIgEt0EoiIgEIABBCAABNIAipIAkjIA8nIAoBA0oHIABBCAABNEAopIAqjIA6oHIABEIABBCAABNGAw
-pIAyjIAipHAopHCAAkhGNCA0pI0jDwwFNCA2pItfqCNCA4pI/JgkINCA8lItfspHMABCMABENCA6oIBikIMABCNEAkqI4sHiCtf2pHMABCNIAqmIqYipIguB
-0pHmqCgnCBmqIMABCNGAumIqYmpIguB4pHtf+pHMABCNGAwqIqYqpIguB8pHtfiqHMABCIAB6qHMAB0lCMABmkIMAB4lCNEAywHq9B2pIhZ+6GNCAg7G7vG2
-kIMABCNGAonIwC6kIiM04HhZk7GMABCNCAsnIqF8wHMABCNEAwnIqFgxHhZs7GMABCNEAmlIqFkxHiMg5HMABCNEAoxHwCqlIiMk5HMABCNCAulIq9B8nIMA
-BCNCAylIBgoIMABCNEA2lIq9BkoIhZg8GMABCMABUNEAksIwC8lIiM25HMABCMABENCAgyHq9BkrIMABCMAByBNGAmyHhZy8GzwGm8B0wGooIMABCNCA0sIq
-FqyHMABCIAB8mINEA8oIAinIA8mICAACMABsmINEAipIwC4mIl3BonIMABCNEAsnIwC8mIuCMMABCNGAwnIwCgnIs1CM3rBqnIMABCNGAmsIwCknItf0nIB4
-yBMABCMAB0xBGCAEBCHABAECBEBwsIAKAACHABAHAtwGACAAGCAAECAAINAA+yFMABCNCAouIqpBizFMABCMABwyCMAByyCNCAwuI4sH+GMABCMABENCA4qI
-mqCUMABCNCA8qItfuHMABCNEAgrItfyHBgrIMABCNGAkrI4sHwHmqCgBxuHgvIMABCMABwFMAByFMABINGAsvI4sH6HmqCqBxuHqvIMABCMABi0BNEA0rI4s
-HgItfmIMABCNGA2vI4sHkItfqIttCsqIMABCNIAoIqY0uI3CsvIB0vIA6vIMABCNGAsI3CwvIpwH4vIA+vIMABCNIAwIqY8uI3C0vIpwH8vIrNqyBMABCNCA
-gvIBoqIMABCNGAqwI4sH4I6KkwI2kBgpDMABCNCAovIsxDmqIMABCMABEMABGNCA2wIsxDuqIMABCNCA8sIqRyqIMABCNEA+wIsxD2qIqY4vIMABCNIA6qIB
-ygH3rBkrIqY0wIpwH8wIMABCNEAmxIqR+qIqY4wIMABCNEAqxIqRirIgiD6kIMABCNGAuxIqRmrIqYgxIrMgxIMABCNKAqrI2wHihH3rB0rI5ZswIpwHsxIA
-yxIMABCNKAurI2wHmhH3rB4rI5ZwwIpwHwxIrN+zBMABCNCA0wIB8rIMAtwGCNEA+xImoCu3HjnDuvIMABCNCAiyI4lHyvIMABCMAB0rINCAoyIy9BoEMABC
-NCAusIwCksIMABCMABEMABGNCA2uIBm5GMABCMABmrHMABorHMABqrHMAB6gDMAB8gDMAB+gDMABghDMABihDMABkhDMABmhDMABohDMABqhDMABshDMABuh
-DMABwhDMAByhDMAB0hDMAB2hDMAB4hDMAB6hDMAB8hDMAB+hDMABgiDMABiiDMABkiDMABmiDMABoiDMABqiDMABsiDMABuiDMABwiDMAByiDMAB0iDMAB2i
-DMAB4iDMAB6iDMAB8iDMAB+iDMABgjDMABijDMABkjDMABmjDMABojDMABqjDMABsjDMABujDMABwjDMAByjDMAB0jDMAB2jDMAB4jDMAB6jDMAB8jDMAB+j
-DMABgkDMABikDMABkkDMABmkDMABokDMABqkDMABskDMABukDMABwkDMABykDMAB0kDMAB2kDMAB4kDMAB6kDMAB8kDMAB+kDMABglDMABilDMABklDMABml
-DMABolDMABqlDMABslDMABulDMABwlDMABylDMAB0lDMAB2lDMAB4lDMAB6lDMAB8lDMAB+lDMABgmDMABimDMABkmDMABmmDMABomDMABqmDMABsmDMABum
-DMABwmDMABymDMAB0mDMAB2mDMAB4mDMAB6mDMAB8mDMAB+mDMABgnDMABinDMABknDMABmnDMABonDMABqnDMABsnDMABunDMABwnDMABynDMAB0nDMAB2n
-DMAB4nDMAB6nDMAB8nDMAB+nDMABgoDMABioDMABkoDMABmoDMABooDMABqoDMABsoDMABuoDMABwoDMAByoDMAB0oDMAB2oDMAB4oDMAB6oDMAB8oDMAB+o
-DMABgpDMABipDMABkpDMABmpDMABopDMABqpDMABspDMABupDMABwpDMABypDMAB0pDMAB2pDMAB4pDMAB6pDMAB8pDMAB+pDMABgqDMABiqDMABkqDMABmq
-DMABoqDMABqqDMABsqDMABuqDMABwqDMAByqDMAB0qDMAB2qDMAB4qDMAB6qDMAB8qDMAB+qDMABgrDMABirDMABkrDMABmrDMABorDMABqrDMABsrDMABur
-DMABwrDMAByrDMAB0rDMAB2rDMAB4rDMAB6rDMAB8rDMAB+rDMABgsDMABisDMABksDMABmsDMABosDMABqsDMABssDMABusDMABwsDMABysDMAB0sDMAB2s
-DMAB4sDMAB6sDMAB8sDMAB+sDMABgtDMABitDMABktDMABmtDMABotDMABqtDMABstDMAButDMABwtDMABytDMAB0tDMAB2tDMAB4tDMAB6tDMAB8tDMAB+t
-DMABguDMABiuDMABkuDMABmuDE6BB4jBBDABw5HgwKBm/IgIB+/IgCB+/IgCB+/IgCBq+HgCBq+HgUBk8IgUBk8IgEBqgJgEBm/IgEBm/IgCBk/HgCB2xHgM
-B+/IgEB+/IgCB+/IgCB+/IgCB+/IgCB+/IgCB43HgCBm4Hg0BB43HgEBm4Hg0B+aq6HgE/a8pIgEByvIgEhZipGgEEQBgH2Wo/IAmcs/IgCouBqgIgCBg4Gg
-UBo/IgMBo/IgC0uDo/IgCB62HgEDAAACq/IDNEAi+InvDs/I3Cs/IMABCMAB07CMAB8wBNEA0/I3C4gJ7vGy6IMABCNIA4lI3C8gJ7vG26I+a86HBgmIMABC
-EGBQr0EirFAl3Bk7IgEt0Eu6IgEIABwgCIABygCIAB0gCNIA+8I9vCs5G9XkwD0tCkhJ4Xi9INEAmgJBk4Hz4Bw0HNEAogJr5Hm4HgwFq/INCAo4HBo7IMAB
-CNCAugJr5Hs4HMABCNCA4hJBinIMABCNCAmnIr5HmnIMABCMABMNEA8gJqR67IlxGgiJMABCNAA+4HMABCMABEMABozCNCAuiJrGm5HNIAggJBqhJBqhJk4G
-iiJoiCy8IMABCMABy9CMABk8IMABgiCNGA6iJ/aqsIBqsIiMslCMABCNEAugJB4hJBwhBMABCEABAIABq8BDAAAmiJgiJBEqBB44BkYo+IABo+IgC/Jy9IgC
-z5Gk1IgIhgCk1IgEBq/IgEBq/IQBk1IwDBo+IgE0iB9IgEB1IgMBghJgMBoqGgEB27IgQBiiJgCBiiJgCBo+IgCBo+IgCBk1IgEBvIgEB5JgsZKAA4qIEuCl
-iBgQ2hB6qIAxtH+iJgIB+iJgCB+iJgCB+iJgCB+iJgCB+iJgCBmhJgCBkhJgEBkhJgEB+vIgEByqIgInCyqIgEoiB4qIgUBpJggBBkhJggBBqjJgEB8gJgEB
-8gJgEBqjJgEBkhJgEByqIgEhjBgqIgEuiBmiJgEBm+IgEBwpIgI1wGmiJgEBmiJgCBmhJgCBkhJgEBkhJgEBkhJgEBkhJgEBkhJgEBkhJgEBmiJgEBmiJgCB
-m+IgCBm+IgIE2EhjBgsDB87IAxtHgjJgCBgjJgCBgjJgCBgjJgCBsjJgEBgjJgEBkyIgQBgjJgQBu+IgCBgjJgCBmhJgEBCgImDrJggInDvJggaBqqIg0Bn7
-Ho+Ig4DBk+IgIBsjJgEA1JgEoDsqIgE1wGm9IgEmXm9IgEBsjJgEBw2IgEBgjJgEkZmhJgEBmhJgIBmhJgEBsjJgEBmhJgEBmhJgEBu+IgEBmhJgEBoiJgEk
-yBoiJgCBzGgCmuCmiCgEBsjJgEBhJgEB2iJgEB2iJQBsjJwDBoiJgEBoiJgCBjIgCqYoiJgYhgCoiJgCBo+IgCB6qIgIB6qIggBBmhJggBBmhJgEBmhJgEBq
-9IgEBmhJgEBsjJgEB+gJgEBkyIgIB4vIgQB8+IggBB+qIgEB8hJgQBgjJgEBgjJgCBgjJgCBgjJgCBgjJgCB3JgEBgjJgEBgjJgCBjIgCBq1IgYBkyIgMBo+
-IgQE4BpDgHB9JABhKgEBjJgEBlKgEB9JgEBrKgEBvKgEBzKgEB3KgEB7KgEB/KgEBjLgEBnLgEBtLgEBjJgEBjJgEBxLgEB9JgEBi3IgEBi3IgEBnLgEBnLg
-EBnLgEB3LgEB9JgEB7LgEBjJgEBi3IgEEaBgUqpByoGA1wGsiJgoDlD3IgEliB5IgEBwjJgE0gBq1IgM/J89IgEsMs+IgIuF2pIgIBs+IgEvFs+IgIgmBmwH
-gIB1IgEEUBgKBuiJA95H3MgEB5MgEB7MgEm9By4HggChkBgkIgIB0+IgMB0+IgCByhIgCAxMgcHAgmBAHABAECBwCB+oDADAAAsiJ2iJBHABAEUB4BvW2iJA
-B2iJgCBwiJgCB8iJgE1vH2iJgCBwiJgCBwiJgEBwiJgEB2iJgEB2iJgCKAACGOBEBABCBEBGBIBKBMEIBcr0EmuFAtGi0IgEqFsgJgIt0Ey9IgCEGBMr0Eou
-FAw0EijJgEt0E09IgCEKBgBr0EquFAtfs+IgE/bs+IgE4sHs+IgEt0E29IgEEIBYr0EsuFAtfu+IgE/bu+IgEt0E49IgEEIBYr0EuuFAtfw+IgE/bw+IgEt0
-E69IgEEMBkBr0EwuFAtGs0IgEqF2gJgIhDqjJgCBqjJgCt0E89IgCESBgCr0EyuFABu0IgEB4gJgIBsjJgCBiiJgCBu0IgEB4gJgIBsjJgCt0E+9IgCEOBoB
-r0E0uFAtGw0IgEqF6gJgIhDujJgCBujJgCBujJgCt0Eg+IgCEKBgBr0E2uFAtGy0IgEqF8gJgIhDwjJgCt0Ei+IgCEKBgBr0E4uFAtG00IgEqF+gJgIhDyjJ
-gCt0Ek+IgCEMBwBr0E6uFAB20IgEBghJgIB20IgCBghJgIt0Em+IgCEKBUr0E8uFAB4iJgEqFihJgCBihJgCt0Eo+IgCEMBYr0E+uFAB6iJgEpgI6iJgCqFk
-hJgCB6iJgCt0Eq+IgCEKBoBr0EgvFAtG80IgEqFmhJgIxuH4iJgEt0Es+IgEEKBoBr0EivFAtG+0IgEqFohJgI2iB6iJgEt0Eu+IgEEMBkBr0EkvFAtGg1Ig
-EqFqhJgIB+jJgCB+jJgCt0Ew+IgCEIBcr0EmvFAtGi1IgEqFshJgIt0Ey+IgCESBkBr0EovFAqFuhJgErFuhJgCBuhJgCBikJgCBikJgCBikJgCBikJgCt0E
-0+IgCEYBwBr0EqvFABwhJgEBwhJgCBwhJgC2gIkkJgC3gIkkJgCBwhJgCBwhJgCBwhJgC4gIkkJgC5gIkkJgCt0E2+IgCEMBoBr0EsvFAuzBqlJgEjxBqlJg
-EkxBqlJgEtnGoBgEt0E4+IgCEGBMr0EuvFAqYokJgEt0E6+IgCIABBCAABNEA0lJA2/IAs/IIABkxDIABBCAABNGA8lJA+/IAqeAweIABBCAABNEAimJAkgJ
-A2eIABBCAABNGAomJAqgJA8eAifIABYIABaIABcIABBCAABNKA0mJA2gJA2iJAsgJAsgJAmmJIABBCAABNGA6mJA8gJAygJA0lJIABqBIABsBIABuBIABBCA
-ABNEAmnJAohJA8sIIABBCAABNGAsnJAuhJAkhJAkhJIABBCAABNIAynJA0hJAqhJA4jJA85GIABBCAABNGA4nJA6hJAwhJAi6GIABBCAABNGA+nJAgiJA2hJ
-A2lJIABEIABGIABIIABKIABeIAB4CIABBCAABNIAwoJAyiJAoiJAqnJAqnJIABBCAABNKA2oJA4iJAuiJAwnJAuiJAwnJIABEIABBCAABNIA+oJAgjJAg8IA
-27IA6EIABu0DIABBCAABNEAmpJAojJAqwIIABBCAABNEAspJAujJAgwIIABEIABGIABIIABBCAABNEA4pJA6jJA+wIIABQIABBCAABNGAgqJAikJABAimJCA
-A6GIABgBIABQIABBCAABNGAsqJAukJAgxIAmpJIABBCAABNMAyqJA0kJAqkJAspJAwqJAwqJAwqJEIBYr0E00FABwoJgEtnGuqJgEt0EgkJgEEKBgBr0E20F
-AqYoqJgEB4kJgEohH4kJgEt0EikJgEEKBgBr0E40FAB0oJgEviI6kJgEohH6kJgEt0EkkJgEEGBQr0E60FAtnG0qJgEt0EmkJgEIABBCAABNGAgrJAilJAw+
-IA6qJIABBCAABNIAmrJAolJA2qJAkrJAolJIABBCAABNIAsrJAulJA8+IAqrJAulJIABkkFIABmkFEKBwBsMsmJAva0zCgIzrBwrJgEoiC0lJgEgkBBgECAA
-51CEEBQ4X2mJAgiDy9IgEEEz6H4yBBBABu/IgoZDAAAE0qJlDHABAEIq6HY8LskJAvW4qJgCB69IgC00DBgECAAEEEBwyB8xB+rJAxqBBgIDAAA+mJ+qJkDE
-G0iBY8L0kJAB+pJgEB+pJgEEkBy+HwH8L2kJA6yD2nJgEBgqJgE2iBgqJgE+LgqJgEBgqJgEBiqJgE1wGyqJgEByqJQByqJQr0Dy4IgDBy4IggBBinJggBBi
-rJgIBirJgCBirJgCBgqJgEBgqJgECAAwzICAAwzIHAx8HACAACNCAysJAmzICAACEKAgC8LklJAq9BwrJgC0gB0sJgC2gB0sJgE1gB0sJgEEEAI+6HyrJAnC
-yrJgCEOBg0BocYABssJgoZBssJgCBCgCm6H8oJgEqE6wDgEB0rJgIEEAQ+6H0qJAnC0qJgEEUBoDpxBw5IABwsJgIBCgEm6HgpJgIBw5IgEB2qJgIB2qJgEB
-2qJgEB2qJgEB2qJgEHABACAACFEAIB8mJA+6H8mJACAArOEGBQ3CmtJA+uDmKgEm8H6sJAHABANGAstJAg0IAknJAmsJCAACNGAypJAk0IAonJAqsJCAACNE
-A2pJAo0IAsnJCAACNGAysJAs0IAwnJABCAASCAAENCA2nJAy0ICAACNEA6nJA20IA6nJCAACNGAmuJA60IA+nJA+nJCAACNGAquJA+0IAioJAsqJCAACNGAo
-tJAmoJAotJAotJCAACNEAyuJAqoJAstJCAACNEA2uJAq1IAuoJCAACNEA6uJAyoJABCAAyBCAAENEA01IA4oJA01ICAACNGAkvJA41IA8oJABCAA8LCAAENE
-A8uJA+1IAipJCAACHABAHABAECBInCBACAACEEBQqCCA95HCgEEGBQsMGA3C4qJgEByuJgCHABAEGBY0GBA8xBinJgEBuvJgECAAEHABAEEBQBBAB0vJgECA
-AEEEAgC7tBu/IABwqJgEEmDBgsBAXAAbggBAlBggGArBggBAtBggBBq9IggBBirJgEBGgIB8qJgIB8qJgEBVgEBy1IgMBvBgEB0wIgEBirJgMB6vJgIB6vJg
-CB0wIgCBLgMBxBgMBxBgEBirJgEBVgIB0wIgMB6vJgMBkuJgCBmlIgCB1BgI0kB+9HgEBqjJgEBw/IgEB2vIgEB4vIgsBBirJgQB61IgIBg6CgQByqJgEByq
-JgIBorJgIBirJgEv2EirJgIBq9IgIB2rJgEBqsJgEBqsJQBmqEwDB6vJggCBmvJgCBmvJgBB6pIgBB6pIgEKAACCAACCAAh1NDAAAksIqvJQHABAEKBYB47I
-AB47IgEB+uJgEB+uJQB2sJQEEBQ+mBDA95HDgEEuBB4HA7BAxrGivJggBBivJQB8uJQBqwJgB3CpBgCB3BgEiYnCgIwCwqJgEA9BgEAhCgEBPgExc4rJgEB6
-sJgCBzBgCAjCgIBpCgIB6qJgEB4rJgE+oCBgEBi2IgEtfgBgEBlCgICAACEQBwDBqBABmBgE+oCGgIB+sJgIB+sJQB+sJQB6vJgBwHk1IgCEIBYjM8wIABww
-JgEBwwJgC67G2sJgCEpBAgC3CywJAABywJBgCBywJBCBywJBCBywJBCBywJBCBywJBCBywJBCBywJBCBywJBCBywJBCBywJBCBywJBCB4qJAqBBBAgExcs8H
-AgEmaktJAgIB6pCAgCBs2CAgCBywJAgCCAAQEqBAgMBg+IAB0/IgQBBgEB2wJgEB2wJgCnmIDgCkkIksJgEBmtJgCBuBgCBoBgIBFgMB2wJgEB2wJgCBIgCB
-imIg4BBiBgIBGgIBGgMBGgMBGgMB4rJgMCAA4BCAA7vNCAABCAA5vNEMAgCBBABBgEBgxJgEBgxJgCBDgCBgxJgECAAgCCAA7zNEKAgCB8gJAByxJgEB0sJg
-EB0sJgCBgyIgCEIAgCB4+IABwsJgEBwsJgIBoxJgICAAvvNCAAvvNHABACAACHABAIAB6vJIABBCAABNEAoyJAuBABCAAKEEpmIQ5ZyhJAuCIgEFEAE3CkxJ
-AnvDoxJAEGBQBgxJAznGsxJgEACgCEEBgCvwBmuIA3rBkwCgEFEAgCvwBouIAk4GCAFEAIBqBABBACAAzuNFEAIBoDABovJAFEAQ+tHutJAtCmtJAEEAQB2w
-JAB2wJgECAA4CCAAruNCAAiPCAA+qJCAA+hJCAAsPMABk1CMABm1CMABo1CMABq1CNEA0zJhjBo6I+6HstJMABCNCA4zJtfguJMABCNGA8zJsE+mJmyBmuIq
-Y2yJMABCNEAg0JB06Iq2G4tJMABCMAB81CNEAm0J7vG+tJBowJMABCNCAq0Jo7Hu6IMABCMABEMAB4qCNEAy0Jo7H26IuF26IMABCNCA66IuF66IMABCMABi
-rBMABquJMABsuJMABg/DMABi/DMABk/DMABm/DMABo/DMAB6+DNCAs1JhjBg8INEAu1JqRmvJBo0JMABCNEAs0JqRqvJ1/Hs0JMABCMABg3BMAB8lCMABovJ
-MABgvBMABsvJMABuvJNCAi2Jtc80JMABCNCAg1J00Eg2JMABCNIAk1J+6H0oCtc81JBk1J2kBswJMABCMAB8vJMAB+vJMABgwJMABiwJMABkwJMABmwJNCA6
-2JB01JMABCMABugEMAB8jDMABwwJNCAy1JqR8wJMABCMAB2wJMAB66DNCA8KhjBg+IMABCMAB0nCMAB2nCMAB4nCNEAw2JqRuxJBmnDMABCNEA02JlxG43Jq
-RyxJMABCMABwxJNEA62JqR4xJrMy3JMABCMABu5BNGAg3JqR+xJuCiVoiCoyJMABCNGAk3JqRiyJrM83J+pIk3JMABCMAB+hEMAB0lDNIAy4JhjBm/IqRqyJ
-+pIs3JB4KMABCNEA24JqYw3JmXuyJMABCNEA64JqRyyJBs4JMABCNEA43JqR2yJiYiKMABCNEAi5JqR6yJBysJMABCNEAm5JqR+yJiYqKMABCMABoiENIAgg
-JhjBggJ8qIyLqRkzJ/qIm4JMABCNGAw5JhjBkgJqRozJ3Cq4JMA39HCNCAu4JqRylEMABCMABIMABKNGA+1JhjBwgJqR0zJ3C24JMA09HCMAz9HQMABopBNC
-Am2JhjB4gJMABCMAB4jEMAB+ENCAs6J+mBiHMABCNEAw6J+mBmHwCo0JMABCMABENCAinJ/tB8mJMABsFNEAuhJqRy0J8qIgNMABCNEA45JhjByhJsEguJMA
-BCMAB00JNCA80JlDqiJMABCOAB6XBOA1sB8qCBOA7+HyXBHA5IAGIBEBABCBEBGHABACAABHABACAABHABAGIBEBABCBEBGHABAHABACAACCAAGNEAg7Jo7H
-qiJ1wG25JMABCNEAk7Jo7HuiJw+Ho8JMABCMABysCNCAw8JliB0jJNEAy8JhjBmjJqRq2JMAB4sCNGA28JhjBqjJ+6Hu2JBw7JMABCMABuHMABq2JNEA47JB
-yjJ8qIkPMABCNEAi9JhjB2jJ1wGyBMABCNKAg8JBg8JusI6jJmuC+7C1wG2BB8wJMABCNCAg8CBoBMABCNGAk8CmuCm8CqRm3JxsIo8JMABCNEA05JmuCq8C
-qYs8JMABCMABmnEMAB8pDNGA69JhjBukJoCy3JnCy3JMABCNGA23JhjBykJoC23J8qIkQMABCNGAi+JhjB2kJqR63J+pI88JMABCMABquCNGAi9JqRg4JgtG
-i9J+pIi9JMABCMABukDMAByEMABgFMAB8DMAB+DNEA2+JliB6lJoC8lJMABCNEA6+JliB+lJlDgmJMABCNGA++JliBimJlDkmJ3C49JMABCMABEMABsLNIAm
-/JBg+JBg+JvrBg+J3Cg+JMABCNEAq/JqRi5JBs7JMABCNGAu/J0sIqDB+8JB+8JMABCNGAy/J0sIuDqRq5JBi9JMABCNCA87JqRu5JMABCNCAs/JqRy5JMAB
-CMABEMABGMAB2KMAt+H0DMAB45JMAB25JMAB85JCAAscCAA4yBMABu7DNEAs/JqF48Jq2G0xEMABCMAB07DMAB27DMABo6JMAB4uEMABs6JMAB+7DNEAy+Jq
-Fo9JgiD8yJMABCMABk8DNEA4+JqFu9JB40JMABCMABq8DNGAogKBiBBiBBghKMABCMABw8DMABy8DMAB08DMAB28DMAB48DNEA2gKouIwB9XwBMABCNGA6gK
-qFm+JuD6gK10EyBMABCNEAkiKqR87JB+gKMABCMABsyCMABuyCNGAmhKqRk8JuDmhK10Eu0BMABCNEAqhKqRo8J9XsPMABCMABEMABKMABkJMAB49DNEA8iK
-qR08JzuIsgKMABCNCAgjKB+pJNGA8hKqR68JuD8hK9X+PMABCMAB08JMAB68JNCAqjKv8HoZMAB6GMAByzCNGAwjKhjBkqJqRo9JqsIqiKMABCNEA0jK+uIy
-qJ3CuiKMABCMABYMABs9JNGA+/Jq2G09J7FixH8FixHMA2cCNCA4hKq2G49JMABCNGAkkKqR89JBqxHBqxHMABCNCAokKBmkKNEAqkKqRi+JBkjKMABCMABs
-hDMABuhDMABiBMABiIMABo+JMABiIMABq4CMABq+JMABs+JNCAglKs9H6XMABCIAByiKIABgmICAACNEAkkKqRi/JzuIkkKNCAslK4ciqJMABCMABEMAB21C
-MAB41CMAB61CNEA6hKqRw/Jo7H8rJMABCNCA2kK3C2kKNEAsiKvwByhJhkBWNCA6kKBw5JMABCNEA05J5Z2lKB2lKMABCNGAilKB45JqYilK5ZilKMABCNEA
-mlKlwI85JqYmlKMABCMABsjEMABujENEA0mKqYulKhgC2iKMABCNCA4mKvqCylKMABCMAByDMAB0DMABygKMABgkDNCAmjKB06JMABCMABk/FMAB0KNIAmmK
-B6nJtc+mK7gHmmK2kBuhKMABCNGAglK0wI+nJtcinKriBglKMABCMABINEA2nKBsoD0wIkoJMABCNEA0mKguBq7IhkBk6CMABCMABENGAwlK4wI2oD0wIuoJ
-rM6mKMABCNGAmkK4wI6oD0wIyoJrM+mKMABCNGAooK4wI+oD0wI2oJrMinKMABCNEAsoK4wIipDtc+nKMABCNGAwoK4wImpDtcioK2kByiKMABCNGA0oK4wI
-qpDtcmoKq9BunKMABCNIAynK4wIupDtcqoKBynK2kB6iKMABCNKA2nK4wIypDtcuoKixI2nK+pI2nK2kB+iKMABCMABqBMABsBNCAkpKBmjKMABCNIAioK0w
-I2pJtc6oK7gHioKoiCqjKNEAqpKBsjKBkoKMABCMABGNCAqoK7PgvJMABCMABENEA0pK7PmvJriB0pKNCA4pK7PovJMABEMABEMABGMABINEAiqKvwB+oI3r
-BkkKNGAmkKvwBgpI3rBmkKqckiJNEAokKvwBipIqcmiJMABGMABGMABGMABkwDMAB6lDNGAyqKo7H2wJ/8BqnKBspKMABCMABokKMABorDMABwwDNIAwmK+x
-GwmJs2B2qKtvD0mK02G8iJMABCMABwrDMAB4wDMABIMAB2rDMABMMAB6rDMABixDMABSMABgsDMABoxDMABYMABmsDMABcMABwxDMABqlKMABslKMABulKMA
-BwlKMAB8rDMAB4lKMAB2lKMAB8lKEIBYr0Es2GABumKgE3C+rKgEt0E4lKgCEIBYr0Eu2GA1yIwmKgEw0EorKgEt0E6lKgCIABBCAABNGA0sKA2mKA2mKAms
-KIABs6DNCAyrK8Lw3EMABCNCA8sK8L03EMABCMABIMABKMABMMABOMABMMABOMABQNEAosK4kBgzDriB+qKNCAqsK4kBizDNCAytK4kBkzDMABCMABIMABIM
-ABINCA8tK4kB+6EMABCMABEMABGNCA+sK4kBm7EMABCMABEMABOMABIMABKMABMMABWNEA27E4kB27ErMutKMABCNGA67E4kB67E4XosKrMquKMABCNEA8uK
-8L2wJ3C6uKMABCNCAgvK8L6wJMABCNCAivK8L+wJMABCMABIMABKMABMNEAuvK8L+hKtLqtKMABCHABAEEBoC/tB+7JAwCspKggBCAACGGBEBABCBEMABopK
-NEA8vKB6vKB6vKGeAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcGeBEBABCBEBGBKBOBSBWBaBeBiBBmBBkCBmCBoCGsBBEBQBSBUBWBYBaBcBeBgBBiBBkBBmB
-BoBBqBBsBBuBBwBByBB0BB2BB4BB6BNCA+uK3C2vKNCAmwKwuCioINGA4tK+xG8rJk4G6vKoiCmwKMAB+sEEGBMr0Es6GABouKgEt0E4pKgCIABBCAABNGAy
-wKA0qKAswKAqsKMABiqKMABinCNIAyvKiMyvK0tCwtK4eyvKByvKMABCNGA2sKvwBwsJqc2sKB2vKNIAysKvwBysJ0tC2tK4X2sK02G+oJNEA0sKBwlJ1tCq
-lJNEA8vK/2CypJ0/F0wKMABCMABEMABGMAByhEMAB0hENCAw5E++B25EMABCMABEMABGNEA2xK++B+5E9mB+4EMABCMAB8vDNIAwtKvwBwtJo6G2xK4X0tK0
-2G8pJHABAHABAHABACAAEEMBYr0Em8GAB4xKgEB4xKgCB4xKgCB4xKgCt0EyrKgCEOBcr0Eo8GAqxIixKgEw2I6xKgCx2I6xKgCy2I6xKgCz2I6xKgCt0E0r
-KgCEYBwBr0Eq8GAqxIkxKgEqY8xKgChgCsuKgCB8xKgCB8xKgCnjD8xKgCw2I8xKgCx2I8xKgCy2I8xKgCz2I8xKgCt0E2rKgCIABBCAABNEAwyKAysKA0wD
-IABEIABGIABIIABBCAABNGA8yKA+sKA2xKAgxDIABBCAABNKAizKAktKA8xKA0yKAmxDAeIABEIABGIABIIABKIABMIABOEGBQr0Ew9GAoRqzKgEt0E8sKgE
-EIBYr0Ey9GABszKgEt/FszKgEt0E+sKgEIABqsGIABBCAABNGA6zKA8tKA0zKA0zKNKA8zKB2zKi+GkuKB6zKB6zKv1G6zKMABCHABAMAB04DMABytKNEAm0
-K+mBuuKuC8uDMABCNGAq0K+mByuKuCgvDBswKMABCMAB8tKNCAqzKpwCgsKGOBEBABABCBCBCBEBEGSBEBABCBEBGBIBKBMBOBQEQB4Br0E2+GAByyKgEyrB
-uyKgEwvBuyKgEvWuwKgEq1BkiEgE9tH00KgEt0EiuKgEEOBwBr0E4+GAn4I0yKgEurBwyKgEvWwwKgEq1BmiEgE9tH20KgEt0EkuKgEESB4Br0E6+GAn4I2y
-KgEB8uKgEwvByyKgEvWywKgE3CiwKgEq1BoiEgC9tH40KgCt0EmuKgEESBwBr0E8+GAn4I4yKgEB4yKgCwvB0yKgCvW0wKgEq1BqiEgE3CkwKgC9tH60KgCt
-0EouKgEEQB4Br0E++GAn4I6yKgEq4IgvKgEwvB2yKgEvW2wKgEq1BsiEgE9tH80KgEt0EquKgEEOBoBr0Eg/GAn4I8yKgEs4I8yKgCwvB4yKgCvW4wKgEq1B
-uiEgEt0EsuKgCEWBwBr0Ei/GAn4I+yKgEB8zKgCB8zKgCBkxKgCs4I+yKgCB+yKgCB+yKgCq1BwiEgC9tHg1KgCt0EuuKgEEOBgBr0Ek/GAn4IgzKgEs4Igz
-KgCB+zKgCq1ByiEgC9tHi1KgCt0EwuKgEEMBgBr0Em/GAn4IizKgEBizKgCq1B0iEgC9tHk1KgEt0EyuKgEEMBoBr0Eo/GAn4IkzKgEwvBgzKgEvWgxKgEq1
-B2iEgEt0E0uKgCEMBYr0Eq/GAn4ImzKgEz4ImzKgC04ImzKgCq1B4iEgCt0E2uKgCIABBCAABNOAw1KAyvKAynIA0wKA2sGAoxKA+iEAu1KIABEIABBCAABN
-MA41KA6vKA6nIA+sGAwxKAmjEA21KIABEIABBCAABNQAg2KAiwKAioIAiwKAmtGA4xKAujEAoxKA+1KIABEIABGIABBCAABNOAq2KAswKAsoIA0jEAiyKA4j
-EAyxKAo2KIABBCAABNOAw2KAywKAyoIAywKA2tGAoyKA+jEAu2KIABEIABBCAABNKA42KA6wKA6oIAikEAwyKAmkEIABBCAABNOA+2KAgxKAgpIAmrGA41KA
-41KAskEA82KIABEIABBCAABNMAm3KAoxKAopIAurGAg2KA0kEAk3KIABBCAABNKAs3KAuxKAupIAyuGAkzKA6kEIABEIABBCAABNKA03KA2xKA2pIA8rGAu2
-KAilEIABENOA43Kt0E6xK7sB6pIBgsGBy2KBy2Kq1BmlE9tH23KMABCEOBwBr0E8hHAB41KgEpyC01KgEr4EivGgEvW0zKgEloH+zKgEt0EoxKQIABBCAABN
-IAi4KAkyKAkqIAovGA6zKEIBgCr0EkiHAiZ01KgErNuxJgEt0EwxKgYEIBYr0EmiHAiZ21KgEw0E21KgEt0EyxKgEIABBCAABNGAs4KAuyKA2qKA81KIABEM
-AB6mFMAB8mFNKAu3KwCsyKtcy4Kqcy4K4ey4K3es1KMABCHABAGQBEBABCBEBGBIBKBMBOGQBEBABCBEBGBIBKBMBOEIBQr0E+iHAjNw4KgEwhH62KgCt0Eq
-yKgCEGBMr0EgjHAwhH82KgEt0EsyKgCEKBYr0EijHAiRg5KgEwO83KgEwhH+2KgCt0EuyKgCEKBYr0EkjHAiRi5KgEhkBm1KgEwhHg3KgCt0EwyKgCIABBCA
-ABNEAq5KAszKA6wKIABEIABBCAABNGAy5KA0zKAixKAw5KIABEIABBCAABNIA65KA8zKAy2KA81KA45KNGAs3KB+zK4e65K29G25KMABCMABwFNCAi6KzoB0
-5JMABCNEA23KBg6K3C45KMABCNCAo6K6Kk6KNEAs6KvzGo5IqRu0KHABAHABANKAi4KB42KB42KiMs5KBw6KBw6KMABCNIAq2KvwBq2J0tCw6K4Xu2K02G2y
-JHABAKAACEEBgBBuxKABuxKgIKAACHABAHABACAACCAAMCAAKCAAOCAAMCAA2uDCAA+uDNCAi5KBGMABCNCAm5KBSMABCMAB42EMAB62ENEA46KBsrFBYMAB
-CMABg3EMABi3EMABk3EDAAAm8Ki7KJEGBQr0EqmHA/tBs2KgEt0E21KgEEQB4Br0EsmHA/tBu2KgE/bu2KgEnaq8KgEBq8KgEBq8KgE3C+7KgEt0E41KgCEM
-BoBr0EumHA/tBw2KgE57Is8KgE/bw2KgEBs8KgEt0E61KgEEIBQr0EwmHABy4KgEqYi8KgCt0E81KgCEKBYr0EymHA9b02KgEma24KgEtcq1DgCt0E+1KgCE
-QBwBr0E0mHA9b22KgE/b22KgEnau6KgEBu6KgEtcs1DgEB24KgCt0Eg2KQEKBgBr0E2mHA9b42KgE57Iw6KgE/b42KgEt0Ei2KgEEGBQr0E4mHA9b62KgEt0
-Ek2KgEEQB4Br0E6mHApgH07KgEnao7KgEBq6KgEBq6KgEBq6KgEBq6KgEt0Em2KgEEKBYr0E8mHApgH27KgEqFi5KgC57Iq7KgCt0Eo2KgEEIBQr0E+mHAB4
-7KgEB47KgCt0Eq2KgCIABBCAABNEAk9KAm3KA+oKIABBCAABNGAq9KAs3KAkpKAo9KIABEIABMIABOIABBCAABNGA29KA43KA45KAo9KIABBCAABNIA89KA+
-3KAiqKAg6KA02DIABBCAABNIAi+KAk4KAoqKA62DAk6KIABBCAABNGAo+KAq4KAuqKAq2GIABBCAABNEAu+KAw4KA0qKIABEIABBCAABNIA2+KA44KAw9KAB
-Ak9KKAAwDIABBCAABNIA++KAg5KA49KA0kKAs9KIABw6EEUBg0E8Lw3KAB8qKgEBg/KgEBg/KgEqY0+KgEBk7KgC97Ik7KQBk7KQB6CgBBBgkBDAAA45K+9K
-gSDAAAEg+KDCAAGMABu4CMABw4CMABy4CMAB04CNCAy/KtvIs+KMABCMABk5KNCA4/KjXQMABCNGA8/K/tB2rKva0rK77I6/KMABCNCA6+K/tB6rKMABCMAB
-ENEAmgL/tBgsKqYg/KMABCNCAqgL/tBksKMABCNEAo/K/tBosKnasgLMABCOABsBAKAA48KNEAw/Kna44GtcmoDMABCNGA0/Kna84GBy+KtcqoDMABCNIA4/
-Knag5Gy9I2+KtcuoDBi9KMABCMABg8ENGA0+KBy8Ktc0oDmaQMABCNCA4+KBgvKMABCNEAmgLq2G2Rtck6DMABCNGAwhLjQ6R09I09Ktco6DMABCNEA0hLjQ
-+Rtcs6DMABCMABinBMABo7KMABigEMABs7KNIAgiLkcwvJ57Iu9K3C+hLByhLMABCNCAm+K/tB+oDMABCNGAoiL/tBuuK09Is+Ktcg7DMABCNCAkgLBmpDMA
-BCMAB86JNCAshL/tB4uKMABCMABENIA4iL/tB+uKBm+K+vGwgLtcoqDMABCNGA0gL/tBivK57Iq+K9Lq+KMABCNEAgjL/tBmvKBi/KMABCNCAy+Kkc0wJMAB
-COAB6wJBEEBQB8hLAB8hLgEECBgDBBADAAAEoiLGCAAENCAsiLBuIMABCMAB83KMABwfNCA0iLwyGozFMABCMABuwEMABuxJMABwxJMAB0wEHABANIAijL3+
-IkJwyG2zFBi7KBYMABCEuBBoH3CqkLAB+jLgEBqkLgEB2wKgEB6/KggBB6/KgEBqkLgEB6/KgEB+jLgEB8sKgCB6/KgCBqkLgEBkiLgEp0CkiLgEmgCkiLgE
-B6/KgEBqkLgEBqkLgEB6/KgEB6/KgEB6/KgEgGs/KgEBqkLgEIABqhLGKBEBABCBEBGBIGEBEBABCEMB4D5ZkxKA/tB+wKgQ/bFggBiMEgErMujLgC3rB2+K
-gCNEAEABAkgLCAAECAAEHABACAACEIBYr0EgvHAna6iLgEBokLgEt0Es+KQEMBoBr0EivHAigJk/KgElgJqkLgEna8iLgE57I8iLgEt0Eu+KgEIABBCAABNG
-AolLAq/KA2gLAikLIABBCAABNGAulLAw/KAWA8gLIABEIABGCAAuBNEAkBigJe57IkhLNCAykLBaNCAohLB+hLNEA2kLsgJgiLhsB+2FNEA4kLsgJqFhsBg3
-FNCAgmLBiBNCA8kLtgJkBHABACAACCAA6BMABohFNGAmlLsgJ4F3CmlL39I61FMABCNEAgkLsgJ0iLq7IkLMABCMAByhFNEAmkLsgJiGByLMABCNEA0lLsgJ
-mGB2LMABCMAB8hFMAB+hFMAB+3ENCA+lL/tBmCNIAgmLB4CBgmLB8LB8LMABCNIAkmLtgJsC3CkmLBgMBgMMABCNEAunL/tBwC/gJkMMABCNCAynL/tB0CNE
-AumL6gJmDBqMMABCNGAymLsgJ8jL3vCyBBwBMABCNCA8nLB+CMABCMABqtBMABgCMABoCMABsCMABsCNCA4jLsgJ2HMABCMABwCMAByCMAB2CMAB4CMAB6CM
-AB+CMAB+CNEA2nLsgJoIq2G4NMABCNEA6nLsgJsIhsBu4FMABCMABqDMABqDNCA4mLpFg3KMABCMABgDMABiDMAB+iLMAByDMAB81BMABkCNEA4pL/tB6EBu
-OMABCNIA2oL/tB+EB2oLr5HyOv5HyOMABCMAB86EMAB+6EMABgDMABuENEAipLkZ0JhsBq7FMABCNEAmpLkZ4JhsB65FMABCMAByENEAowKkZ+JB0mLMABCN
-EA2qLBsiEBuoLMABCCAABHABANCA+qL98IEMABCNEA8pL98II7sBk9IMABCNEAgqLz4Bq+JB6mKMABCMABENGA8oL0iJgnKk4G+qLoiCqrLMABCMABENEAgo
-L0iJmnKhkBqmBMABCNIAqnL0iJqnK0tCuoL4XunL02G2jKMABCNGA0qLpgH0qLysDwQBwQMABCMABoxBNEA6qLpgH6qLysD2QMABCNCAksL9bmoLMABCMABy
-xBOAB+HAHABACAACHABAEGAEoc8qLAB8qLQmc2qLQFEBErMwqLAACAEKBYr0E22HAqsB4mLgEBosLgEzyCosLgCt0EimLgCEQBoBr0E42HAzzG6mLgEuF6mL
-gEnjJqsLgEzyCqsLgCqxBqsLgCB0qLgCt0EkmLgCEQBoBr0E62HAuF8mLgEqYssLgEnjJssLgCzyCssLgCqxBssLgCpjJ2qLgCt0EmmLgCESBoBr0E82HAqs
-B+mLgEuF+mLgEnjJusLgEzyCusLgCB4qLgCocmrLgCkjJmrLQt0EomLQEKBgBr0E+2HAg0C2qLgEuFgnLgEqYwsLgEt0EqmLgCEMBoBr0Eg3HAof4qLgEg0C
-4qLgEuFinLgEqYysLgEt0EsmLgCEWBgCr0Ei3HAzzGknLgEqsBknLgEof6qLgEB6qLgEB6qLgEB0sLgEB0sLgCBsrLgCBsrLQt0EumLQEIBYr0Ek3HAqsBmn
-LgEnjJ2sLgEt0EwmLgCIABBCAABNEAqtLAsnLAcIABEIABBCAABNEAytLA0nLABCAAkBIABBCAABNIA6tLA8nLAsBAmBA2rLIABEIABOIABQIABSIABUIABW
-IABBCAABNGAsuLAuoLAYAksLIABEIABBCAABNMA0uLA2oLAmCAmCAgCAgCAssLIABuBNGAmqLma8qLr+ImqLBotDMABCHABAHBBAHABAIABBNEAkvLA67BAB
-CAABHABACAAICAAOCAAOMABipLMABugFMABwgFMABygFMAB0gFNCA6vLx0GUMABCNCA4uLx0GYMABCNCAiwLBUMABCNCAYx0GgBMABCNEAkvLB6+K1tC6+KM
-ABCNIAovLB++K/Z++KBquL0+IquLMABCNEAsBzkJkB2kBmBMABCNIAghBha4oHriBghB3CwvLBuuLMABCNCAsB2kBuBMABCHABAHABACAACCAAGNIA2uLliC
-C3C4wLBgwLBgwLMABCNKA6uLliCGB8wL3C8wLriB2/KmautLMABCNKAowLBMBKklJgxLBkCBwrLMABCNOAivL/ZigL4tCswLtLuvLriB0pHiaigLBuvLBuvL
-MABCNEA4rLqFwwLjnI4tLMABCCAAo1KNEA2wL/ZsgL3CuxLMABCNIA6wL/ZwgL3CyxLhaiqHB6wLMABCNOA+wL/Z0gLzkJ2C2kB4CBKwC8rLBymEB+wLMABC
-CAA6CNMAkxL/Z6gL3C8xLtLmwLBsqHgamwLia6gLMABCNQAoxLB+gLBgyLia+gLBgyLhlJoxLilJoxLB+gLBoxLMABCMABqRNKAuxL/ZkhL3CmyLtLwwL2lJ
-2qHgawwLMABCNKAyxL/ZohL3CqyLtL0wLw/CijBga0wLMABCNKA2xL/ZshLtL4wL3CuyLx0G2DzkJUMABCNGA6xLB+B4XyyLw/CqjBMABCNGA+xLimJiC4X+
-xLB6mLMABCNEAiyLqkCmC4XiyLMABCNGAszLzkJ+Dx0GmEriB2jBMABCNMAqyL4lJgiL3CizLiagiLhlJqyLBqyL4tCqyLMABCNIAuyL/ZkiL3CmzLhlJuyL
-gawxLMABCNEA4zLqHugCx0GyEMABCMABy5EEMBoBr0E+9HAqYwzLgEviIguLgEuCguLgEqgCguLgEt0EqtLgEEIBYr0Eg+HAuCiuLgEqgCiuLgEt0EstLgEI
-ABBCAABNKAm0LAouLA2zLAk0LAkjLA+gCIABBCAABNGAs0LAuuLAqjLAkhCIABEMAB+tLMAB26ENEAuzLqYuzLqgCshCMABkuLMABECAA0kFMAB4iGMAB6iG
-MAB8iGMAB+iGNEA0yL/5H+zLg6HKMABCECAE0sD+zLAEGAQzwDu3IABg0LgCxwD6zLgCEGAM0wDi0LAqFi0LgCBi0LgCFGBQywDGAx9BEAwCCAGqNBEBABCB
-EBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8C
-B+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsF
-BuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8H
-B+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsK
-BuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMBqMBsMBuMBwMByMB0MB2MB4MB6MB8M
-B+MBgNBiNBkNBmNBoNKAAovIGmCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBBmQBoQBwQB6QBoRB8QBoggigEBogg
-QB+////HGmBBEBABCBEBGBIBKBMBOBQBSBkQBmQBoQBqQBswCBsQBwQBwgggCB+////HHABAKAACNEABAMAmwECAAECAAEIABBCAABNGAg1LA+rIABA+vICA
-AaIABBCAABNCAu2LAmwIIABBCAABNEA02LABAw1JCAAkBIABBCAABNEA21LAGAomIIABeEUBwDm8D62LABegEBWgEzPQgEi7DIgEBCgEm3D80LgEw1G80LgC
-q3DDgCB8qIgYKAACDAAAopI+1LCFCAImci2JAEGBYACABg1LgEBg1LgECAACHABAFCAIBEAFCAIm4DBACAAGEEBQAGAAEgECAAUNEAy2L7vJOm4DGMABCNEA
-22LB+xLhyD0xIMABCMAB0dMAB03EMAB6dHABAMAB2xLNEAq4LB61LBk3LMABCDAAA23Lo3LUCAAq2ENAAq2EMABCHABAMABinGHABACAACNIAu2Lsc0yFB0y
-FBC3C0yFMABCNIA83Lscg5LswJg5LtwJS3Cg5LMABCNKA22LBg4LBg4LBk5LBg5L3Ck5LMABCGIAEBABCBEBGGSAEBEBIBQBgBBgggEBgggIBgggQBggggBB
-ggggCHABAHABAEEBQBi4LA+tDo4LgEGGBEBABCBEEOBoDADAywDHgE2kBEgEBw0LgIBw0LgI5ZumLgI/Jg0LgMHABAFEAI0tCBAB8zLACAAECAAnvCEKBUr0
-EgkIApxB64LgEBk4LgCwhH83LgCt0EszLgCEMBgBr0EikIApxB84LgE8a84LgCiZ63LgCB+3LgEt0EuzLgCEQBoBr0EkkIAB+4LgEB+4LgCB83LgCqF+4LgE
-Bg4LgCtgIg4LgCt0EwzLgCEOBgBr0EmkIApxBg5LgE8ag5LgCiZ+3LgCyxJi4LgEtLg5LgCt0EyzLgCEOBgBr0EokIApxBi5LgE8ai5LgCiZg4LgCqYi5LgE
-Bq2LgCt0E0zLQIABBCAABNEAu6LAw0LA4+IIABEIABGIABBCAABNGA46LA60LAkqKAy6LIABEIABGIABIIABKIABMIABBCAABNKAo7LAq1LA0qKAi7LAg1LA
-q3LIABEIABBCAABNIAw7LAy1LA8qKAq7LAq6LIABEIABBCAABNIA47LA61LAkrKAy6LA63LIABEIABGIABIIABKIABMIABOIABQIABSCAA6CMABotFNEAu8L
-zzGm2LyqI+rFMABCNEAs7LzzGq2LyqIisFMABCMAB+lFNIAy7LvzG07JhZ6sKqFuiL7vGw2LMABCMAB0uDNGAg3LoR67JqkCg3LttC+0KNCAg9LsZssKNEAu
-sKwC62LpxBshJMABCEEAIiZi7LA3Ci7LgCEGBItvDk7LA3Ck7LgCBBgCDAAAEk8LAIABBCAABNEAq8LA63EAs7LEGBYgLi1LAwsBBgEqZGgECAAMMABWNEA4
-9LsZktKqYy8LMABCNEAotK7vG03LwmD28LMABCMAB2jFNEAi+LoR+8JqkCk4LCAA62KCAAg3KMABwBNGAk9Ly9Bk9K9mBo+LoiCs4LMABqgFMAB05EKAA4jL
-EsBBwF6Ks+LABq6LgE3Ck+LgEBVgEBbgEBfgEBjBgEBjBgEBpBgEBtBgEBxBgEgZxBgEB1BgE8O5BgEBJgEB9BgEBlCgEBrCgEBvCgEBu5LgE+oCs5LgEBm3
-LgIHABAHABAKAACHABAIABBCAABNEA69LAmkLAi5LHABACAAUNCAg+LAg/LCAACNCAk+LABCAASCAAENCAw/LAECAACNEAu+LA6kLAICAACNCAy+LABCAAYC
-AAENCA+/LAECAACNCAigMAolLCAACNEAmgMAiBAi/JCAACNGA69LAmBAi9LAi8LCAACNCAuuKAogMCAACNEAs/LABADCAA8BCAAiCCAAGNGA0/LABA66LA86
-LCAAmCCAAENGA6/LAEAg7LAg7LCAACMABq8EMAB46LMABm+ENKAkgM7hEw5K9OkgM0tCs7Lp6Gy5K02Gq5KMABCHABAIABqgMIABCE8ChHwf/pGugMAozBtB
-gCrMlBgCBlBgC3kBmhMgCoqBugMgCBugMgC/sBm4LgEB8gLgIBk/LgQhDs/LgEBugMgEBnCgEBugMg4IBu8LgEBs+LgIx6E6yKgEhyDpCgIBpCgE46ErCgEB
-s9LgEB69LgEsewpLgClkBwpLgCjkBwpLgCnkBwpLgCikBspLgCmkBspLgCkkBspLgCokBspLgC0EyhMgEiNugMgEB69LgCBwpLgCBwpLgCBmhMgCBw/LgCBw
-xLgCBtCgIBtCgEBu8LgEBugMgIiMugMgCAlCgCByxFg4BBrBgEEGBY3CmgMAtcmgMgEBmgMgEKAAk3HEeBwDsM08LA6KkpIgI6wD0gMgEB89LgC7jBy/LgC7
-sBk+LgEtci+LgCse2pLgCikBypLgC8sBk+LgCB2/LgCBjBgCBshMgUiMihMgCB89LQEEAgEBs4HAt0EBgBDAAA0hM4gM+DFEAgEAEABi8LAECBgEACAKAAmr
-JG0GBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB
-2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFB
-mFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGB///DHABANEAkhMAqrJAkhMCAACNEAuiMAurJAohMCAACNEAyiMAi4J
-A45LCAACEKBgCBogMABogMgEBogMgEBogMgE57FBgEDAAAqgMyhMEGGBEBABCBEFEAIBuiMAhkD2yKAEKBoBB4yKAB4yKgEACgEB4yKgEB6qLgEEEBQ4e6hM
-AysD4/LgEGGAEBABCBEEEA4BpnG+hMArNuwHgEESAoBseirLAikB+qLgCtcu/LgC90JihMgCBgiMgCBk/LgCBi/LgCBu/LgCBkjMgCEEAoCB2BABSgEEEAIo
-5J4BABkiMgCEIAoBo5J6BABk/LgEB+iMgEB+5LgEEGAoCBoiMAtc2/LgC9XYgCEEAwBqF2/LAmkHSgEEEAInvDsiMA3CsiMgCECAExxCuiMAECAI6KwjMAEE
-AwDBsgBABq6LgwBFYAwDBWABUABSABQABOABMABKAlPIABkCABGAqMEAhaCADAAAiC2iMFCAAnBCAA+BCAAlBCAAsCCAAy+HCAAkCNCAqkM/lBgxKNCAskM+
-/CstJNCAojM+/CutJNEAqjM+/CwtJqsBqjMNCAykMujFg5KHABACAArBCAAEIAB0jMIABCKAA6eHABAHABAEcBgE8LmyLABmhMgCiZ+jMgC2kBIgCsegtLgC
-ikB8sLgCBgtLgCB8sLgCtcshMgCmcilMgEnKm/LgEB67KgE/Ju/LgEkYwwLgIHABAHABACAAGCAA2DCAA4CCAASNCAylMB83JNCA0lM6K+sICAABHABACAAB
-ESBoCgiDykMAwOoxLgCqsBGgCB2gMgE8L+yLgIBugMgEByqKgIBykMgE3CulMgCCAABHABAHABANEAkmMozB0qLu9DuBMABCIABBCAABNEAmlMABA24LCAAB
-EEBwB5ZwkFA3rB8/LgYEOBoF2Mo+FA9/FKggCBKgEBslMgE6rGslMgC97FqiMgCBukFgECAAk+LMABqkFHABAEEBQ4e4lMAqZyuFgEIABwgJCAAENGAwkM4t
-CymM3CymM29GihMMABCNEAyjM+xG4iLhkB8hCCAABHABAKAACCAACNEAunM7vGmhMmwJomMMABCNEAsmMujFg8K+VMHABAGKBEBABCBEBGBICAABHABAHABA
-E8DBw6HsM4iMA6K2kMgIBDgEBDgUBgkMgUBg1LgCBwnMgCB8nMgEBm7KgEBunLgEB+uJgQBwnMgQB8nMgEB8nMgEBulMgEBulMgEBXgEBXgEB+gMgEB4mMgC
-B4mMgCB4mMgCBZgCBZg85BB4mMg85B09I4mMgCB4mMgCBgkMgCB4mMgCBwnMgCB4xIgCBwnMgEByyHgC3CwnMgQBsgMgCB4nMgEB4iMgEq1Bm7KgIrgHm7Kg
-EBm7KgEBkwIgEBbgEB4iMgEsqB4iMgIBwwIgIB65LgEB65LgE60D4mMgEB4mMgC1uBwvJgCBXgEBXgEBGgEB4iMgEB4iMgIB4iMgIB4mMgIB4mMgCB4iMgCB
-dgIBfgEBgkMgEHABAEKn7JoBB+xIAo6G6wIgE3rBFgEB6lMgEqY8mMgEHABAHABACAACHABAIABBCAABNEAykMAsyIAyiMHA58JAHABACAASDAAAqxIynMvO
-CAAQCAAKCAAKNCAgpM98J8yIHABAKAAu8EHABACAACGQBEBCBEBIBQBgBBgCBgEBgIGqBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBCA
-AKMABijMNCAsoM98JuzINIAolM+xGolLs2BsmMtvDslM02G0hLMABsuFMABoqFMABGNIAwlM+xGwlLs2B0mM4X0lM02G8hLMABCMAByqFNEA8oMlxC68LurB
-gqMMABCMABoqFMABqqFMABkqFNKAgmMvwBgmL02GsiLBotL4ekmM3C+pMMABCNEAwqMBoBk0DiqMNEA0mMv+JutL0tCu9ENEA0qMv+JwtL0tCw9EMABsvFNE
-AypMvwBsmLiZ8uKMABCMABgBNEAsnM+xGymL6vI2lCMABCMAByrFMAB6vFMABq5BMAB+vFMABgxFMABoxFMABoxFMABoxFNMAyrM98Ju1IBsrMk4GsrMBgjM
-iM8pMttC2pMMABCMABswFMAB8gCNCA6rM98J8lMMABCMAB0wFNEA6qM98J81IwsBioMMABCNEA8pMo6G80IB60IMABCMAB+wFMABgyFMABixFNIAioM+xGio
-Ls2BosMtvDmoMBukLMABCNEAsrM98Ju2IBssMMABCMABsyFMABKMABMMABstFMABiiCMABwtFMABuDMABwDMABqiCMAB0DNKA+oM+xG+oL02GqlLv+JmwL4e
-ipM3C8sMMABCNEAutMx+JmEw7DgtMMABCMAB+DNCAusM+xGopLMABCMAB6CMABwyFMABsuFMABijCMABsEMABmjCMABwEMABqjCNEAitM98Jk4I0tCiuMMAB
-CMAB6ENGAiqM98Jq4IvWsuMwfotMMABCMAB+EMABgFMABszFMAB8jCMABw0FNIAwqM+xGwqLs2B2uM4X0qM02G8mLMABCNEA6tM98J84IB8gMMABCMABoFMA
-Bq+BMABMMABg0FMABi0FMABk0FMABm0FMABo0FMABkwFMABmwFMABowFMABqwFMABswFMABsoLMABwwFNEAiwM+wD25IqY8uMMABCNCA4vMB4vMMABCMAB4p
-MMABsHMAB8pMMAB+pMMABgqMNCA0wM0tCs6IMABCNCA4wMB03JMABsqMMABqqMMABsHNGA6vM98J86IBirMpzJ0IMABCMAByqMMAB4qMMABoIMAB4HMAB6HM
-AB8HNCAyrM98Js7IMABCNEA0xM98Jw7IshK2rMMABCMABmrMMAB6IMABIMABsrMMAByrMMABwINGA+wMoRqqIiRiyMBiyMMABCNEAixMk0DslLB8tLMABCMA
-Bi3FMAB2BIABBCAABNEAuxMA2sMA2sMHABAHABACAACCAAGHABAHABAHABACAACHABAKAACCAACCAAOCAABCAABCAASNIAuyMywDaBIBmzMBGMABCNEA4zMj
-MIBqzMMABCNCA2yMywDiBMABCNIAmBByzMksDyzM1uBWyqBiuMMABCNCAk0MywDqBMABCMABENEAuBywDwB2kBsuMMABCMABENCAw0MB0BMABCMABENEAyBB
-o0MBo0MMABCNCA60M8hD2BMABCNGA4zMywDkCqcw0MBuCMABCMABmBMABoBNEA2CBg0MBg0MMABCNEAk0MBsvMBsvMMABCMABEMABGMABIMABKMABMMABOMA
-BQMABSMABUMABWNEA6zM2iKmDk0D01MMABCMABENEAqyM2iKsDk0D61MMABCNGAs2M2iKwDk0D+1MozGk0MMABCMABOMABGMAB4rCMABiNMABo3FMABq3FMA
-Bi9FMABk9FNGAg3MoC4wMnC4wM3C61MMABCNEAk3MwC8wM3C+1MMABCMAB2wMMAB4wMMAB6wMMAB8wMNCAw3M1uBq2MMABCHABAHABAEMBgBkiBq3MA8hGq3
-MgCBq3MgCB6zMgCywDBgCnkI8uMgECAAEHABAE+B60C4Hx0G0jLAB69IgEBhBgEBi0JgE9jIPgCgyD42MgCB42MgCriBw3MgCBw3MgCBqzMgCwuC6vKgEB6v
-KgEATgEBw6KgIB21MgEB21MgEB21MgEB82MgEB82MgBB82MgBB82MgBrMRgB60D+yMgC4hB83MgCAVgEAXgIBZgMnPbgMB21MgIBdgEBgyMgEHABAHAyjCAH
-ABAHABAGEBEBABCIABBNEAEAm+IA00JIABk3MGGBEBABCBEFEAQBszMABs+IAFEAQ73BmzMAB6nMAFEAYxbulMAB+tLAEEAYBskLAxvCmjHgEEEAQmcs4MAB
-BgECAASE8BBgQAFA11Bs4LggBrT6qMgsBB43MgEB43MgC3C84MgCBgzMgExqB0kLgEzjCu+IgEgyCgzMgEBmBgEB6+IgQBw4MgEiM83MgCB83MgBBHgBBgmM
-gEB25LgEB+zMgUBy+IgEBy+IgEzyCw4MgEBw4MgCotH+zMgCBwzMgEi0DwzMgI9vCixKgIgkCmsLggBhkCmsLgEB4zMgECAACGEBEBABCEGAgC8LmmMAB+zM
-gErMi5MgICAAi/IHABACAACNIAs5MAuzMAm/IA21MA40MCAACNIAw5MAyzMAsxKA61MA80MCAACNGA05MA2zMAwxKAm5MCAACNIA45MA6zMAulLAq5MA61MC
-AACNEA85MA+zMAylLCAACNEAg6MAi0MA8xKCAACNGAk6MAm0MA6lLAgyKCAACNEAo6MAq0MAigJCAACNIAs6MAu0MAmgJA02JA+5MCAACNKAq5Mx0GmmL6Ko
-3M7sB62MkoCi9KBmBMABCNCAu5Mj4B8tLEGBQr0E2kJAq9Bw5MgErNu0LgEEGBYr0E4kJAq9By5MgEw0Eo4MgEEEBIuxDw5MAiMw5MgCIABBCAABNIAg7MAi
-1MAi1MA65MAg1MEIBoB9/FFABJgEqZNgEB81MgENEA+5MABAutMCAAECAAENGAk6MAEAo7MA0tMCAACNEAw3MAIAwuMCAACEMBwF4zDzGAB0wJggCsMm2MgE
-gL01MgE/J81MgE8Lg0MgIGCAEBCGCAEBCTGAIB//////DAB//////DABA///fGCAEBCEGBYjCs6MAmMs6MgEncs6MgEECBArNuqJAGMBEBABCBEBGBIBKKAA
-85JECBQB6kHAEGBQk+Fo2MAi/B86MgE3C86MgCGIAEBCBEBIBQGWBEBABCBEBGBIBKBMBOBQBSBUIABBCAABHABAIABgxIEOBwCBnFA4zDpFgE5Jk/LgEsN2
-4MgEtfk8LgEBwrMgQB22MgEEQBwNywD21JA5hErFg8DBy6MgE67G66MgCB66MgBBCgBBCgoBB44MgoBE0DB44YB06MAB06MgCnZwyJgC1uBjBgEBo0MgE+mB
-1DgExwGy7MgEB64MgCB64MQB64MQBzCgBB3DgEwmI3CgEn4D5DgEp4D7DggI92D06MggQ+2D06MgCB06MgCB06MgCBy7MgCB64MgCB64MQB64MQB64MQ32D6
-4MQB64MQB64MQB64MQB9DwCB/DgEBLgEBhEg0QAxDggiIBzDgkrCBlDgMBjEg4BBjEgEB06MgEB06MgCB06MgCB06MgCB06MgCB06MgCB06MgCBw6MgEB06M
-gEB06MgCB06MgCB06MgCwtDGgCB06MgIBw6MgEBw6MgEBw6MgEBlEgEBnEg4DBpEggFBpEggEEcBorB3WnCAviI07Mg0UB26MgCB26MgCB26MgCBlCgCB84M
-gEB84MQB84MQB26MgBB07MgCxcpCgE1CrCgEB07MgEGqBBEBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggBBggggCBggggEBggggIB
-ggggQBgggggBBgggggCBgggggEBiggggEBgggggEGEBEBCBEEEAQ/uD6wJAyuD86MgEHABAEOBohBB86MAB86MgEs2B85MgE8ag7MgEBg7MgCBg7MgC0oI0x
-FgCCAACHABAKAACCAAKCAADEmBB4DiM6wJAmnDw7MgCAnBgCBXgIBq7MgIBq7MgEBo7MgEBo7MgEBw7MgEBw7MgCBs7MgCBs7MgCiZs7MgCBs7MgCuFpBgCv
-pKs7MgEBw7MgCnlBZgCBy5MgCKAACEGBQ3rB23MAvWw7MgEqcw7MgCKAACGKBEBABCBEBGBIEIBY+oC6tJAvwBu5LgEnvD08MgEiZ27MgCCAASEIBoB3vCst
-MABy5LgEBy5LgE/Jo4MgEKAA8sJCAACEGBQx7GkgMAoZ87MABm6MgEEEBQ2kBsjMABo6MgEEEBQysDg8MAgiDg8MgEGMBEBABCBEBGBIBQGGBEBABCBEEEAQ
-Bo3JABq8MgEEEAIBs8MABs8MgCEEAIiMaAB06MgCEJAQ/uDuyJAAyuDw8MAgErMICgCkiBu9MeEEEAQB0+MAB0+MgEFQAQmiEy9MAAKAA4BAAIABGA+wDEAg
-9DCAwpK08MACAAqBHABAHABAEEBIBg9MABg9MgCDAAAyB89MLCAAGCAAKHABAHABACAACHABACAACHABAFEAEjsKw9MAyuDw9MAEEBIBiqBAACgCGGBEBABC
-BEEjBBgClX29MAA14D29MAgCi3D+9MAgCB+9MAgBBg+MAgBB87MBgB23D87MBCB87MBCB87MBCB87MBCB87MBCB87MBCB87MBC73D87MBC0sKCAQBk+MAgCr
-NBAgCDAAAG2+MFEIBwD0sIo0JA+5G69MgEB0kHgCBspHgSEEBIv5H89MAB89MgCEEBk2EB+9MAywDBgCDAAAE++M4SEEBkrC4Xi+MAi4HBgCDAAAk+Mi/M4S
-FEAk2EBIABEAEGAYBi0MABi0MgEBm/MgECAAvTCAAgBDAAAs5Js/MgCDAAA0yJu/MgCCAAkBCAA2EDAAAgB0/MiICAA0BDAAAuD4/MCDAAA2gN6/MgKDAAAq
-jK8/MgBIABs3MEGB4F3WCAh9C2/Mg0CurB2/MgEEGBY3WBA3rBgsJgE3vC2wMgECAAGIABBCAABNKAqgNABAuhNAuhNA6zMAy7MCAABEQBwI1uBwpKA6rGyh
-NgsD3CmhNgE85Gw/FgEBs9MgEBugNgEz6JIgEBBgEIABBCAABNKA6hNAIA4hNA4hNAk0MA87MCAAtxBCAAtxBHABACAACEEBIvmKm3JA3rBwyMgEDAAABghN
-QCAAEEGBMr0EqsJABmgNgEt0E27MgCIABi7IEQB4L+oC6yJA0iJaggBuvD05MgoEvvD0vKgEtvDqgNgEBqgNgCB6bgC3CqgNgEHABAEMBoD/8B4zLA+oC+yJ
-gItvDugNggB3CugNgCBBgCwCq8MgECAAECAAgFCAA0GCAA0ECAAoFNEA4hNnZo9FB6gNNAA+nHMABCMABy7LNEAgiN9Xq7JnZ+4JNEAiiN+oC6yJ+V0yJNCA
-qjN+oCqzJNKAohNiMuG/Q88JspKq6JnZk5JB8xMNKAw/MmnDoiNvWoiNiMwGnZ49F+ViGMABCNEA0tBBiuBnZ89FMABCNGAwiNBeBeBcMABCNCA6jNBgBMAB
-CNCAkBiZ2hNMABCNEAoB3kB+hN3C6hNMABCNCAogNnZw+FMABsoGNKAiiNwCiiNBiiNBiiNBiiNBiiNMABCEIBYr0EuuJA2+Gg5FgEiZskNgEt0E69MgEIAB
-BCAABNGA0kNA2+MAm5FAykNEIBQr0E2uJArMyiNgEwfyiNgCt0Ei+MgCEKBUr0E4uJAwf0iNgErM0iNgCB6gNgCt0Ek+MQEKBUr0E6uJAB0jNgEB2iNgCB0j
-NgCt0Em+MgCEWB4Br0E8uJAB4iNgEB4iNgC1tC4iNgCw/C4iNgCB0iNgCB0iNgEi2G0iNgE+9C4iNgEB4iNgCt0Eo+MgCEKBUr0E+uJAB6iNgEB6iNgCwf6i
-NgCt0Eq+MgCEOBcr0EgvJAn4I8iNgEB8iNgCB8iNgCB8iNgC3vC6jNgCt0Es+MgCEKBUr0EivJAn4I+iNgEsvK+iNgC0gF8jNgCt0Eu+MgCEKBYr0EkvJA9m
-B+kNgEtL+jNgElXmhNgCt0Ew+MQEIBYr0EmvJAwhHijNgErM+iNgEt0Ey+MgEEKBgBr0EovJAwhHkjNgErMgjNgEwfgjNgEt0E0+MgEEKBgBr0EqvJAwhHmj
-NgErMijNgEwfijNgEt0E2+MgEEGBMr0EsvJAysDsjNgEt0E4+MgCEKBUr0EuvJA9mB21CgEBokNgCBokNgCt0E6+MgCEKBUr0EwvJAwhHsjNgEiMkpHgCBwj
-NgCt0E8+MgCEKBUr0EyvJAB0hNgEr5HklNgCv5HklNgCt0E++MgCIABBCAABNGA4lNA6/MAqlNAqlNIABBCAABNIA+lNAggNAwlNAwlNAgiNIABBCAABNIAk
-mNAmgNA+kNA+lNA+kNIABBCAABNUAqmNAsgNAmkNAmkNAmkNAmkNAikNAikNAikNAmkNAmkNIABWIABBCAABNEAymNA0gNAwzGIABBCAABNIA4mNA6gNA64K
-AymNAylNIABBCAABNGA+mNAghNAg5KA4lNIABBCAABNIAknNAmhNA+mNA+lNAmjNIABBCAABNGAqnNAshNAknNA8mNIABEIABBCAABNIAynNA0hNAsnNAknN
-AknNIABEIABGIABIIABBCAABNEA+nNAgiNA+lNIABEIABGIABBCAABNIAooNAqiNAw4CAinNAinNIABEIABBCAABNIAwoNAyiNAqoNAksHAwmNIABEIABGIA
-BBCAABNIA6oNA8iNA8kNAsoNAsoNNIA8oNt0E+iN7sB+6KB2oN3vC2nNMABCEUBoBr0EgzJAwhH8mNgE3C6nNgCs0C6nNgCt0C6nNgCy0C6nNgCv0C6nNgC1
-0C6nNgC5X6nNgCt0EsiNgCEKBgBr0EizJAwhH+mNgEiRgpNgEw0E8nNgEt0EuiNgCEIBQr0EkzJAwhHgnNgEsV+nNgCt0EwiNgCIABqCIABsCIABuCIABwCI
-ABBCAABNIAypNA0jNA07KAwpNAsoNIABBCAABNGA4pNA6jNA67KAk7KGsBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBmBEGBMiMyoNA
-ByoNgC21ByoNgCEGBMuxD0oNAiM0oNgCqc0oNgCKAACCAACCAA4lNIAB2oNGKBEBABCBEBGBIEMBY3rBgpNABgpNgCBgpNgCBgpNgCBgpNgCBgpNgCKAACHA
-BAKAA47JEQBoB3rB0kNA4e2oNgEB2oNgBBuoNgBhNFgCByzMgEBuoNgE3CuoNgCEQB4B3rB2kNAgyK2kNgEhyK2kNgEB2kNgEBNgEBPgEqyKwoNgE3CwoNgC
-HA12EAEEBIiM0oNAiZ0oNgCKAACEMBgC7sB8zMAB4oNgEh5E4oNgChNEgCzyEuqNgEB4oNgCKAACECBI7sBg0MACAAGCAAEHABAG6BBEBCBEBIBQBgBBgCBg
-EBgIBgQBABABCBEBKBMBQByBByCByEByIByQB0BB0CB0EB0IB0QB8BB8CB8ECAAeCAAECAAioNHABAKAACEKBUr0E01JAwuDuqNgEqmHwpNgCigDuqNgCt0E
-glNgCEOBcr0E21JAigDwqNgEqmHypNgC90GwqNgCBwqNgC24IwqNgCt0EilNgCESBkBr0E41JAwuDyqNgEqmH0pNgCigDyqNgC24IyqNgCByqNgCxuD0pNgC
-ByqNgCt0EklNgCEWBsBr0E61JAxuD0qNgEqmH2pNgCqY0qNgC90GsrNgCBsrNgCB0qNgCBsrNgCBsrNgCBsrNgCt0EmlNgCEQBgBr0E81JAxuD2qNgEqmH4p
-NgCqY2qNgC90GurNgC7zKurNgCB2qNgCt0EolNgCEQBgBr0E+1JAB4qNgEqmH6pNgC4zK4qNgC90G4qNgC2zK4qNgC24I4qNgCt0EqlNgCEMBgBr0Eg2JAm9
-BBgEB8pNgEB8pNgCBgmNgCt0EslNgECAAQEQBwBr0Ek2JAm9BCgEl0KgqNgEm0KgqNgCn0KkmNgCtyKBgEigD+qNgEt0EwlNgCCAAoBEKBYr0Eo2JAnS69Hg
-El0KkqNgEm0KkqNgCt0E0lNgCEGBMr0Eq2JA61ImqNgEt0E2lNgCIABBCAABNIAwsNAymNA62IA6mGAsqNIABBCAABNKA2sNA4mNAg3IAwrNAwrNAwrNIABB
-CAABNQA8sNA+mNAm3IAmnGA8mNA2rNA+uKA4qNA4qNIABEIABGIABIIABBCAABNMAotNAqnNAisNA6sNA6sNAisNABCAAkCIABBCAABNKAwtNAynNAqsNAit
-NAitNAqsNIABBCAABNMA2tNA4nNAg4IAg4IAwsNAwsNAwsNIABBCAABNEA8tNA+nNA6BIABBCAABNGAiuNAkoNAgCA8BIABBCAABNGAouNAqoNABA6/HCAAw
-DIABinJCAA+DCAAqhKNCAqsN+3DsgKMABCMABENCAytNvW0sNNCA0tNnZykKGuCBEBABCBEBGBIBKBMBOBQBSBUBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsB
-BuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCGOBEBABCBEBGBIBKBMGIAEBABCBEBIGmBAEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIB
-ggQBgggBBgggCBgggEBgggIBgggQGCBEBAEtCBoHiM8tNAAiZ8tNAgCgyDyjJAgCB8tNAgEB8tNAgCB2tNAgCB2tNAgEq4D2tNAgEB8tNAgEB8tNAgCB2tNA
-gC6Ki/MAgEigD8tNAgIyxD8tNBgCB2tNAgC3wD2tNAgEB8tNAgEB8tNAgCB2tNAgCB2tNAgEyuD8tNAgEotD8tNAgCptD2tNAgCB8tNAgEB8tNAgCstD2tNA
-gCB2tNAgEB8tNAgErtD8tNAgCB8tNAgCB8tNAgCB2tNAgCB2tNAgEB2tNAgEB2tNAgEr4D8tNAgEB8tNAgCutD8tNAgCEgBB4CiM+tNAiZ+tNgCksD+tNgCl
-sD+tNgCmsD+tNgCnsD+tNgC6Kk/MgCigD+tNgIusD+tNgCr3K4tNgC3wD4tNgEyuD+tNgEssD+tNgCtsD+tNgCB+tNgCvsD4tNgCEMBgB/uD6tNAhvDguNgE
-iZguNgC6K6tNgC6wDguNgEBguNgCECBEtLiuNAKAA8sKKAAojKEIBwD+oC6pGA+tDwxKgsBjjDuhKgEBqlKgEHABAEEBoC+oCigKAvrKqrMggBCAAICAAOCA
-AONGA4uNk4G4uN9XipKvWwvNNGA6uNk4GkBouIuTvWyvNMABCNOA+uN9XooKouIopKwuDguNpvDguN0tC+vNr9C8tNqvD8tNMABCNEAivN9XsoKouIspKMAB
-CNIAmvN9XwoKouIwpK4a6mF8LkyMMABCNEAwwN+oCigKmcsvLNCAsvN+oCygKNEAitNvwBosMBwxLNGAwvNywDwpK9X6oKouI6pKMABCNIA0vNywD0pKwrKu
-sM9X+oKouI+pKMABCMABINCAgxNywD6pKNGA8vN2Z6tN1Z8wNvW0wNMABCNIA6sN+xG6sM0tCgxNB+sN02GmpMMABCNIA+sN+xG+sM0tCiuNt4KitN02GqpM
-MABCNEAuxNByBBwrNMABCMABEMABGNKA2xNw4KivK2Z4rN1Z4rNvWyvNB4tNMABCOAB0wNBGCBEBAFCAIBDAEaB4BBgxNABgxNgBBgxNgBBqxNgBBqxNQBqx
-NQBqxNQB0uNQ2/E0uNgB1/E0uNgBARgB3C2wNgQByuNgCCAACFCAIk3BDAEcBwCB8wNA1nE8wNgCiM8wNgCj0E8wNgC1yE8wNgCmuB8wNgCB8wNgCBgpJgCB
-8wNgIB6uNgCB8wNgCBgpJgCrM8wNgIBixNgCCAACEkCBgG4egxNA6yEgxNgC1yEgxNgCq3BgxNgCj0EgxNgCBgxNgCxyEgxNgCwyEgxNgCmuBgxNgCiyKgxN
-gCigDgxNgC8zEgxNgCl3BgiIgC73BgxNgKBgxNgC3rBgxNgCgyKgxNgCzyEgxNgC1nEgxNgCBgxNgCBgxNgCBkpJgCBkpJgIBgxNgIBgxNgChyKgxNgCAMgC
-8X6wNgEBgxNgEBgxNgCAGgCBgxNgEgzE0xNgCthF6wNgCGEBEBABCEEAIBgvNABgvNgCEEAgBBqpJABqpJgIFEAgBAEAACAGaBEBABCBEBGBIBKBMBOBQBSB
-UBWBYEIBQkxDsxNAi/BsxNgCBsxNgCBCgCHABAHABAEYB44BBgVAgNDgEBHgEBLgEv7DPgEBTgEpzJXgEBsiMgEB+sNgEgLsqNgE6K2yNgEBZgENCA4xNA4m
-KCAACNGA8xNAspKAgJAstGCAACNIAgyNAwpKAkJAotNAmtNCAACNEAkyNAstNAqjKCAACNEAuzNAwtNAujKCAACNGAsyNA0tNA0tNAyjKCAACDAAA0mKwyNg
-CHABAKAACGCAEBggggQHABAEKBwBB+mKApuK8xNgOnnDgyNgCqckyNgCurB+zNgCCAAiVCAAKCAA8BNEAizN0sIyoKBizNMABCNCAmzN0sI2oKMABCHABAKA
-ACEEBIuxDqzNAtLwzNgCCAAECAABNGA0zNAioMAixNA8uNNEA2zNo3G0nMwwFytLNCA+0Nz4BioMNOAg1NvzG8zLB60N/uDurKBqrKB60NB4yNB4yNMABCNG
-A+zN4tD+zN1tD+0N3C+zNMABCNGAi0NBkzN4tDi0N1tDi1NMABCNGA0oMq1BwoMj4B0oM3C+0NNIAo0NlkHghMq1ByoMj4B2oMtc2xNECBQgnKm+HAECBQgn
-Ko+HAKAAwZECBQgnKs+HAECBYgnKBADAAAq0N00NDECBQgnKy+HAECBgBgnKm7HAKAACECBEgnKBADAAA60N+0NBEEBIqF80NArF80NgCGEAEBCBEGCBEBCE
-EBIyuDo0NABo0NgCEEBgBxbmjNAgLwwNgMEEBYmCqxNAgLywNgIFEAgB/J8wNABi2MAEMBoCywDuvKAnZssKgEB2wNgEysD2wNgEACgE3Cs0NgQEGBwEl3BC
-A/tBgjNgkBB2xNggBEIBgBhyD8sKAjRw0NgE2Qw0NgEtvDy1NgEECBQgnKw/HAFEAIsT67HABs1NAEGBQACAB41NgEqxI41NgCCAAsBCAAICAAyBNGAg2NAo
-xNA8qNAoxNCAACCAAsBCAAwBNEAwzNAEABCAAwBCAAECAA8BCAAgCNIAy2N2Z6xNB01NB4xN3Cw1NMABCNCA83N6lBaMABCNCA2rN6lBeMABCNGA+2N6lBiB
-q8Kk9HBg2NMABCMAB2xNMAB4xNNIAm3NguBoBh8KkB3C+3NBuyNMABCNEAq3NguBsB3Ci4NMABCNGAu3NguBwBB2yN3Cm4NMABCNCA44N+uDw2NMABCMABqy
-NMABsyNNEAizNBgzNB82NMABCNCAmzNx4KmzNMABCNEAi4NqRoCBwWMABCNCAi4NqRsCMABCNCAy1NqRwCMABCMABENGAw4NqR2ClXy3Nzfy3NMABCNIA8zN
-qR6Cqc23NB8zNB23NMABCMABENCA4zNqFg4NMABCNEAwpMwC8zNwmD+4NMABCNEA43NwCg0NB0pMMABCNCA4pMi6Jk4NMABCNEA8pMsZ8pM8aq5NMABCNCA0
-6NsZ20NMABCMAB49BNCAmqMsZmqMMABCMABg/HMABkrGMABurGNCA6DpxB4DMABCNKAi6NpxB8D5Z+DB2DBq1NmnDg5NMABCNEAiEpxBgE5ZiEMABCNCA8D+
-mB6DMABCMABENIAw6N+mBgE5ZiE29K41NmnDu5NMABCMABENEA+1NB+1N29K+1NMABCNEAg8NBi2N29Ki2NMABCMABENEAo2NB+5N29Ko2NMABCMABENGAs8
-NB0MmCu2NByMMABCNKAo6Nk+Fo6Nqco6N4eo6N0uKo6N1uKo6NMABCNKAs6N2Zs6Nqcs6N1Zs6N4es6N3Cs6NMABCNKAw6N2Zw6N4ew6N1Zw6Nqcw6N3Cw6N
-MABCNKA06N3rB06NvW06N3C06Nk+F06N0uK06NMABCNCAg9Nk+FkaMABCNKAk9Nk+Foa3rBm3NiMsfqcg7NvWg7NMABCMABwOMABKNCAs9NtLu3NMABCMABs
-qHMABuqHNKAs7N2Zs7NvWs7NBs7N7vGs7N3Cs7NMABCNCA49Nv4D+uKECBIgnK+5EAEGBgBsM24NABmmCgIyuD47NgEEGBoD+oCquKAhyD03KggBBBgQCAAE
-EEBIntK88NAzf88NgCCAAKNCAm+N6lBCMABCNCAgyN6lBGMABCNGAo9N6lBKlXo9Nzfo9NMABCNEAs9NnZq0KiY04NMABCNEAu0K7vJsnCB46NMABCMABoON
-GA29N9Xg3KouIqiBnZ00KMABCMAB4bMAByONGA+9N+oCkvKB80KB80KMABCMAB+bMABgcMAB6bNCAw7NnZm1KMABCNCAy/N3+K8nCMABCNCAw+N3+KgoCMAB
-CNIAu7NvwBu7M0tCy8NvWy7N02G63MFCAIywD24KAEEBQAwoCAACgENCA69NywDw2KMABCNIA++N7vJ6oCywD+4K2kBm6NysDm6NMABCNEAi/NhyDypC+V0v
-KMABCNEAsgOhyD2pCmco/LMABCNCAwgOhyDo6KMABCNGAu/NnZs2Ky4DsqChyDs6KMABCNEAy/N7vJupCywDy5KMABCEIBYhZ+wMAiM0vKgEqF4+NgCB4+Ng
-CEEBgB1/FCA0wD6+NgMFCAIwC46NAEEBQA0pCAACgEHABAFCAIvwB68MAEIBgBA6pCAAIgEnvDk/NgEACgEHABAFCAIlxCk0NAEGBYAgqCAAOgEACgEHABAE
-CBIgnK29EAECBI3rBBACAAGECBIgnK89EAECBIBwlCAECBYgnKiMAEGBYwC27NAttC27NgE3CwhOgEGGAEBABCBECAAGCAAMCAAUCAAeCAAuBCAAoBMABg8N
-MAB0mHNCAyiO6lBQMABCNCAu8N6lBUMABCNGA0hO6lBYBy8N3CsiOMABCNCA+iO6lBaMABCNCA68N6lBeMABCNGAgiO6lBiBqpBgoL3C4iOMABCNCAqjO6lB
-kBMABCNCAm2N6lBoBMABCNGAsiO6lBsBwCq9NurBqhOMABCMABqDMABwDMAB++GMABi/GNGA4iO7vJ0sCwC29NlxC22NMA//KCMABk/GMABk/GNCA+2N+V+B
-MABCNCAqkO+vJs+NMABw/GMAB0/GNIAqjO7vJmtCwCo+NnvDsiOvwBkgNMABCMAB2/GMAB2/GNCAsgN+VsCMABCMABoEMABigHMABmgHNEA8jO7vJ4tCwC6+
-NMAkgLCMABogHMABogHNGAi/N1/FgD0wD6zNBshOMABCFCAInZm7KAEEBQAiuCAACgENEAskO7vJouCnZq7KMABCFCAI+oC21KAEEBQAquCAACgENEA0kO7v
-JwuC+oC61KMABCFCAI2kBggOAFCAIysDigOAEIBgBA0uCAAmGgEAEgEACgEEEBQqCDA8Ly+NgEECBInCBACAACEEBYBBABGgECAAIEIBYsMohOAqYykOgIiM
-4kOgB60D4kOQEIBgEBBABi/MgYBmhOgE8L++NgEDAAAshOslODHABAEEBgG81FGABBggCCAAEIABBCAABNEAgjOAghOABCAASFEAgGBMABBACAAUEOBgIAEA
-BMggDBohOgEB4mOgEB4mOgCB4mOgCsNojOgCEEBQ+mBooNA5L2/NgEFEAgIxhLgBAovBEAEeBgcywDsgLAB4qBg8DB4qBgoB5hEBgoBBuhOgEACgQBFggEng
-BqlNgE4XsiOgUBujOgCBolOgC67GolOgCBolOgChnDggOgCBJgCCAAGEIBwBALAANgI73BslOgM2kB8gOgECAABCAAEDAAAs7NwmOIFEAIByBABEAEEAQ2V8
-hOAACgEFEAQ+tH6oNAACAFEAYBgiOABwBANEAiiOywD6gL2kBiiONCA8gL9XmhLNCA8lOywD0+KMAB8DMABswCNIAknOywDkhL2kBsiOysDsiO3CimONEA8l
-OywDmhL2kBuiOMABkEMAB0wCGKBEBABCBEBGBIECBEBqnOAFEAEnoECA+iLsnOAEEBEACA3rBuqKgCEKBoB/JkjOAzzGBgI+iL2mOgI3C2mOgC3rBm5NgCDA
-AAB2nOCCAAEEMBgJywDgiLApxBCg8DtiK4kOgEB4kOgE97F4kOgE8Li2NgEEKBoIywDiiLAB+mOg8DB+mOgCB+mOgCga6iNgENIA0mOywD+hL2kBmjOysDmj
-O3C8mOEIB4IywDmiLA8Lo2Ng8DpxB61NgEsMgkOgENCAopOBm4KMABCNGAspOojLq4Kx9B44MiMqrLMABCMABINEAw4KnZq/KB+vCMABCNEAwoOhyD6/KBwi
-LMABCEMBoIywD6iLA8LoiOg8D+mB2nOgCsL2nOgCvW2nOgC00DmjOgCGEAEBCBEGIAEBABCBEBGGGAEB//////DBggggggCBQEWBggMyYsqNAtfixLgMgiD6
-nOgQvrB0jNgExrB8oOgEobwiOgcBilOggBBgqOgg9BBgqOgggCBgqOgE3rBujOg8/BEEBgIywDkjLAuYBg8DCAAEEEBI4ekoOABkoOgCEKBgEB8kOAB8kOgI
-BssNgI/J0kOgEBmoBgMCAACGEAEBCBCMABwZMABwCNKAsoOywDsoOwCsoO0uKsoO1uKsoO2uKsoOMABCMABENKAyoOywDyoOwCyoOysDyoO3CyoOByoOMABC
-MABEMABmxHNCA6/KgLklOMABCMABmaMABmDMABICAAwkCEQBYBuqOAvM4qOgB3C4qOQp3BkqOQBkqOgCBkqOgCBkqOgCBkqOgCGGAEBABCBEECBEBoqOAFCA
-I3rB2lOAFCAIgyK4lOAEWBwCAEAACgE1nEuqOgEx5KuqOgCy5KuqOgCz5KyiKgC05KyiKgI15KuqOgI25KuqOgCvWuqOgCA0ZgCFCAIByZAESB4BAIAAGgE4
-eyqOgEByqOgCByqOgCByqOgC73ByqOgCA4ZgEACgEEUBoCB0qOAB0qOgCB4iKgCB0qOgI1nE0qOgCiM0qOgCj0E0qOgCB0qOgCB4iKgCA6ZgKFGAQrN6iKAB
-2qOAB6iKAFCAIBkmOAFCAIBmmOAEyCBgH4tC8qOAAGgC1nE8qOgIx5K8qOgCy5K8qOgCz5KgjKgC05KgjKgI15K8qOgI25K8qOgCB8qOgCB8qOgCB8qOgCB8
-qOgCrM8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCB8qOgCt
-9E8qOgCB2qOgCB2qOgEAiagEAEgEACgEB8qOgEB8qOgCB2qOgCEGBMB+qOAoqB+qOgCB+qOgCEEBI9OgrOABgrOgCFCAIBumOAFCAIBwmOAEOBoBAsaAAEgE
-ACgE8asrOgEBsrOgCBsrOgCjuDsrOgCFEAIAuaA+uDirOAEUBoCACA1nEqrOgEj0EqrOgCx5KqrOgCz5KujKgC15KopOgIy5KqrOgC05KujKgC25KqrOgIiy
-KqrOgCHABAEuB/uDoH3rB6mOA5zF/FgEBo7NgEBo7NgEBysOgEB6mOgEnoEqBgEB0qOgMB0qOgC97F0qOgCwOk4NgCiZ0qOgC/JinOgEBjGgIBlGgEBnGgEB
-pGgEBygLgEvuD0qOgEB0qOgC6KihMgC+3K6oOgcBmkJgEEQB4BujFohNAk3BqiMgEBqiMgEhlLqiMgEgyK8mOgE73B2qOgEB2qOgCllL8oOgCKAAoxKEIBgB
-64K8aAujF8/JgE3rB+mOgEgyK+mOgEEYBgEBpCAB4uNgEBysOgEBysOgCB28MgCBrCgEB28MgEBrCgEBysOgEBysOgCBtCgCBipOgEHABAHABAHABAEkBBgG
-B3CAB7CgEB/CgEBjDgEBvBgEBpDgEB3CgEBvDgEB3CgEB3CgEB1DgE6Kk9NgEgL4kOgIsMioOgE2kBkrOgI3CkrOgCgNwiJgCoPwiJgEHABAHABAESBgH2Z6
-gKA1tCmsKgkCBosOgEBjCgCBjCgKB6xKgKBwpJgKBqrOgEBssOgCHABAHABAHABAHABAHABAHAq3EAEKBoBk3BsjMA/ZugKgEB0rOgEB+nOgEB4rOgEFGAQr
-N+1HAtlL6rOAulL+1HAESBgCk3BwjMAACgEBuiNgIujFuiNgEwlLioOgE4tCqsOgEylLqsOQBqsOQB4rOgDEUBoC+mB8lNA7hEomNgEBkoOgEB6pOgEBkoOg
-EB6pOgEB8sOgE9O8sOgC02GimNgC2oL6rOgEEQB4Bk3B0jMAymLygOgEzmLygOgE8aksOgE1mLksOgC2mLksOgCrS8nOgE2oL8rOgEEEAI+/E4qOA//E4qOg
-CEEAQ+/EBA//EBgECAAuBESBwB1nEwsOAj0EwsOgB2/EgrOgB1/EwsOgBBGgBBEgEnnL8jMgIiyKosOgEBuqOgCCAAaHABAHABAE+BB4Vk3BkkMABkkMgEBw
-sOgEBwsOgCBwsOgCB2qOgCB1DgCikDxDgEBzCggBBwsOggEBwsOgCBgpKgCBupOgMB27NgIBwsOgCrMyuOgC+oCupOgEB27NgIwOg6NgCB8jJgCB8jJgEBoj
-JgEB8jJgEB8jJgEztF2hJgEBskJgEBw7NgEBzDgQtfiuNgEBkkMgsBB+tNgENEA2uOAmkMAysOCAACEXBwF2ZmiKAAynE0tOAgkCBsuOAgCB6tOAgCBkuOAg
-BBkuOAQB0tOAQBktOAgCAHAgCB2sOBgIB2sOfCCAACHABACAAEFEAQB0rOABuzKAECBIBkwNAHABAEEBQ8Lq8NABowNgECAAGCAAGCAAGDAAAglMquOAEEBU
-urB+zKA4xIsuOgIGMBEBABCBEBGBIBKHABAKAACEgBBoCBytOAB2tOgEB2tOgCB6tOgCB6tOgCBqtOgCB2tOgEB2tOgCBqtOgCB0uOgEB2tOgCB2tOgCB2tO
-gCB8rOgCB8rOQB8rOQKAACNCA6tOAulMCAACNGAiwOAylMA+tOA+tOCAACNEAmwOA2lMAwuOCAACNEAqwOA6lMAWCAACNEAuwOA+lMABCAAYCAAENIA0wOAk
-mMAwuOAuvOABCAAaCAAENIAysOAqmMA2uOAwkOABCAAzuNCAAEEOBoBBuvOAh1GuvOgEBywOgEBywOgCBywOgCBywOgCBywOgCEOB4BBHABLgEhjFPgEBTgE
-BXgE8LbgEBbgENEA+vOABAylNCAABEaBgIk3B4mMAByvOgEByvOQByvOQByvOQByvOQB66JgCB2lNgEB6wOgEB2wNgEtf4wNgsBrDIgQl3BGgUCAAGNEAsxO
-AGA6lNCAACNGAqwOAKA0iKA6iKCAACNEAuwOAOAuwOCAACNEA4xOASAywOCAACNCA8xOAWCAACEOBgUlX8vOA+6H8vOgCzf8vOgCvW8vOgCB8vOgCBk9NgE3
-rBBgEDAAAsmK8wOTEUBoWBEA3rBmsOggKgyKmsOgEspLgwOgEtpLgwOgC3CgwOgCujFymNgErpL0nMgEk3B0nMgEsM+sOgEEQBgCB+nLAB+nLgEB+nLgEB+n
-LgEBmiLgEBmiLgEBmiLgEBmiLgEEEBI4ekwOAmnDkwOgCCAAGEEBQrMDAujF6mNgEKAAt1HCAACHABAHABAHABACAABCAAuwLCAAKCAAKCAAqGCAAMGEAEBA
-BCE8DB4jHB8gBABynNggDB8gBg0DBynNggDB8gBg0DBynNggDB8oBg0DByoBgMB8gBgcBynNggDBghBg0DBuoKgoBBoHgkMBqFgkBB8gBgUBynNggDB8gBg0
-DBynNggDB8gBg0DBynNggDB8gBg0DBynNggDBgHg0DBmFgwDB8gBggBBynNggDBuHg0DBiBgoBB8gBgkLBoGggDBiyBgQBupOg0CB2xOg0CB+wOgEBgyBgEB
-+xBg8CBo3BgMB+wOABo3BgEB+wOABotOgEBotOgEB+GgEB+GgGB8GgGBkFgEB2GgkBBiFgUBqHgcBsGgcByGgcB6EgkBBotOgYBotOgEBotOgEBotOgEBotO
-gEBotOgEBotOgEBotOgEBagEBagINCAiyO/uDinLECBgtC4zDDAE2BBgHB0iOAoc07LgEB0iOgEBs6LgE5J81NgQBmyOgEBmyOgCBmyOgCBmyOgCiwDmyOgC
-tNmyOgCBuvOgCBuxBgEB4yHgE4nKutOgEB0iOgEBwiOgEB0iOgEBwiOgE/J2tOgEBsuOgIB0iOgEB0iOgEB0iOgEB2tOgEBsuOgI8L6rOgCDAAACoyOLNCAw
-zOv1GyxBMABCEOBwKywD0sLABsxOg8DBsxOgEB41NgE7tC0zNgEBuuOgI8LwgOgINGA2zO18K4tOB4tOByxOMABCNKA8tO18K8tOB8tO2vL2xOyf0yO3CyxO
-MABCNCA4yOlxC2mOEEBQnZ4pLA13Bs/NgEEUBwtBrb+gOAuCkuOgQikDBgEB8yOggMj6DkuOgE+7GkuOgEB+xOgEm4D8mLgEBy1NgsJBkuOgEDAAAE+yOwBG
-GAEBCBQBgBFEAEnvDizOAiZ+yOAEEBIigDgzOAvxDCgCIABq0OEGBQBCA4eg0OgEqcg0OgCIABCECBIBw5IAFEAIBunKABCAEcBgK3Cg0OABg0OQBg0OQBg0
-OQ55K0zOQ45K0zOgBBkpNgBACgEBo0OgEByyOgCB2vOgCBo0OgCB4uOgCBBgEDAAAIyzORHABAHABAEOBoJywD+tLABBg8DsM4vOgEzgDk5MgIBgiOgEokDw
-0OgCriL6yOgCCAABCAAGCAAOEEBIB8zOAvxDegCEWBYBi0OAsnC8xOgCBo0OgBBo0OgBBo0OgBBo0OgB84Ko0OgB3Co0OgBBo0OgBBo0OgBBo0OgBHABACAA
-EHABADAAAyvOq0OIHABACAACEEBgIywD2uLAhwIBg8DCAAENCA61O7sB6+NNEA20O9XguLB83LGGBEBABCBEFEAIqcw0OAiRw0OAEGBgBsV+0OAz+C09CgCA
-CgKGKAEB+PBgQBggBBggCBggEEIBQviLgQA73Bi0OgEq9Bi0OgC3rB4yIgCEKBgJywDovLAoiLqwOg8DxhL+PgEriLk0OgM5hEBgEDAAABk1OACAAGFCAIx9
-B6lNAEEBQAi/CAACgEECBYgnK4gBAEGBYlXu7LAttCu7LgE3Cm2OgECAAENCA42O6lBCMABCNCA27L6lBGMABCNGA61O6lBKlX67L3Cy2OMABCMAB2wONEAg
-2O7vJ8/Cx9BymNMABCMABiXMABgXMAB+WMAB8WGCAEBCEGBQx7G05NABy5BAjuDu2OgEEGAIBo3OAB61OgCw5K61OgBEEBcACA3rBq/CgEEGBwBBCAhyK8xO
-gQgyK8xOgEEGBwC+oCooLAx9BonNggBiM65LgENGA42OspK8uLBg0OnZoyHMAB40BMABynBMABynBMAB80BMAB+0BNCAq4Os4Dk3OMABCNEAu4OutDq2Os4D
-o3OMABCNEA+kJ+tDw6LutDu2OMABCGOBEBCBEBGBIBKBMBUG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2B
-EEB4HywD6xLA27GqJg8DCAAsuMNCA+4Ok3BuuMMABCGIBEBABCBEBGEEBIwOwkOArMCgCEEBgC1/FCA3rByyOggBEYBgQywDoyLA/JyzOg8DBklBgI8LkmOg
-EiyCBgQBDgEBk3OgEBk3OgCB4DgC/uDitLggBBFgEBCgYCAAqpLCAA8qBCAAIEEBogBrTwrOA2C8kOggQCAACNCAw3OrTktOMABCNEA03OBotOBotOMABCMA
-BINEA+5O2ZM1ZutOMABCNCAk2OrTytOMABCMABENEAq2Ou0L4tOv0L4tOMABCMABEMABGNGAw6O2Zeu0LguOv0LguOMABCMABENGA42O2ZkBu0LmuOv0LmuO
-MABCNCA66OrToBMABCMABENEAi3OqY84OrTuBMABCMABENEAo3OqYi5OrT2uOMABCNEAq7OqYm5OrT4BMABCMABEMAB4BMAB+BMABgCNCA27OrT41OMABCMA
-BgBNCAqCrTqCMABCNAAuCMABCGCAEBCHABAKAAswKHABAHABAGGBEBABCBEHABAKAA+uMCAACCAAGCAAjvGCAAUCAAQCAAixKCAAxqHCAA0OCAAaCAAeNEAi
-8OnZy3HBmpBMABCMABm5BNCAw5OyuDq7OMABCMABg6BNEAu8OBugCnZ+3HMABCNEA49OnZi4HisBsSMABCNIA28OkoCugNiMuBysD83OvW05OMABCNCAg+Ok
-oCygNMABCNCA+8OkoC2gNMABCMAB23ONCAk9OB28MMABCMABg4ONCAq9Or5H6jOMABCMAB4oJMAB6oJMAB8oJMABsoJNCA29OBiwIMABCNEA69Ov4DywBmkH
-69OMABCNEA+9Ov4D2wBk4GowBMABCMABwhBNGAk+Ov4DwwL9Xu4L/8BowNMABCMAB64HNGAq+OnZo1L9X04Lv4D2wLMABCMAB0uBNGAw+OywDw4L9X64Lv4D
-8wLMABCMABgxBNEA2+OywD24LBi7OMABCMABiwBNCAigPBk6OMABCNIAg/OgwFi+Ol+Ki+O4tCi+O02Lo6OMABCNCAk/OBy7CMABCNKAo/Ol+Kq+O4tCq+OB
-m9O02LsgOB27OMABCNMAygPB4lO2kB4lOv/By6OBq8O3CwgP9oC08OMABCNEAw/O2kB8lOo6Gw3NMABCNGA0/OBukCrGkmOBwkCMABCNGA4/O2kBkmOrGomO
-3C8gPMABCNGA8/OujFw1NgwFyvOB8/OMABCNGAggP7P0pKBypKBgEMABCNEAkgPiY8SBm/OMABCNCAogP7P8pKMABCNCAyhP7PgqKMABCNGAwgP7PkqKBoTg
-wFy/OMABCNEA0gP7PoqKB2EMABCNCA4gPiYwTMABCNCAiiPiY0TMABCNEAghPB4TBkFMABCNGAkhPBoFv3LmF62Ly9OMABCNEAohPk3B+3MB+3MMABCNEAsh
-PByFujFg3NMABCNGA2iP63L2Fk3Bm4MBm4MMABCNIA0hPk3Bq4M1mL0hP58Cs1KB0hPMABCMABMNCA6hPnKi9OMABCNEA+hPk3B04MnKm9OMABCMABIMAB88
-OMABMNEAujP7kHq1Jn3LwGMABCMABg9OMABi9ONCAwiPgwFyhPMABCNEA6jPk3Bq5MujFo4NMABCNEA+jP83Lu5M7kH61JMABCNGA8iPk3Bg3JujFw4N7kHk
-2JMABCNEAmkPk3B25MuFg1KMABCNEAqkPk3Bo3JgwF6yOMABCNEAukPk3Bs3J83L+5MMABCMAB0LNGAujPk3Bk6M1nEujPmuB8/OMABCNGAyjPu7Ey1KujFm
-5NgwFozOMABCNIA2jPu7E21KymLq5K2mLq5K4eukPMABCNEA6jPk3Bw6MujFu5NMABCNEA+jPu7E+1K7mH+jPMABCNGAikPu7Ei2K8aikP1mLikPMABCMABE
-NCAokPu7Eo2KMABCMABENIAukPu7Eu2Kt/Fy0KvWukP3CukPMABCNGAykPu7Ey2Kt/F20KvWykPMABCNEA2kPu7E22KB22KMABCNEA6kPu7E62K80G6kPMAB
-CNGA+kPu7E+2K58C24K+3L+kPMABCMABENEAklPBk3KBk3KMABCNKAolPu7Eo3K1nEolPiMolPj0EolPBolPMABCNIAslP1nEslPiMslPj0EslPk5LslPMAB
-CNEAwlPu7Ew3KBw3KMABCNGA0lPu7Eq8Mn5Lq8M83Lq8MMABCNGA4lPz4Bi6NiY8mOBu1OMABCNGA8lPj4Bq6NiYkhPq5L+kPMABCNGAgmPz4Bq6NiYohPq5
-LilPMABCMABsyBNEAsnPBkkPBolPMABCNGAqmPv5LqnPw5LslPgwFg2OMABCNGAumPgwFwlPv5Lu+Nw5Lk2OMABCMABowINGA0mP6K0nPysD8hPvWyjPMABC
-NGA4mPqR2hP6K4nPysD4+NMABCNIA8mP9X0nPiYmLvW+lP3C+lPMABCNIAgnP9X4nPiYqLvW22O3CimPMABCNEAqoPj4By7Nz4Bu7NMABCMABuDNIAqnP/Wm
-jDB2LBioPBqnPMABCNEAunP/WqjDk4GunPMABCNEAynP/WujDBynPMABCNCA8oP/WyjDMABCNCA6nP/W2jDMABCNGA+nP/W6jDB8lPB+nPMABCMABUNEAkoP
-/WgkDl6LkoPMABCMABSMABQNKAsoP/WokDt/F6Mm8DqjPiMinPtcsoPMABCNGAwoP/WskDt/F+MBwoPMABCMABmBNEA2oP/WykDs6L2oPMABCMABkBMABiBN
-CAkqPt/FsNMABCNCAipPt/FwNMABCNEAsqPBilDgwF84OMABCNEAqpP06LmlDtxGypPMABCNCAupPrG+vOMABCNEA4qPqRwkPz4B89NMABCNKA2pPxqG2pPy
-qG6qPqpH6qPrpH6qPspH6qPMABCNIA6pPqR4kP+Vw9H4c6pPrGqwOMABCMABusHMABwsHMABysHNGAkqPqRilP1pH8qP2pHqnIMABCNGAoqPrG4wOB4wO3Cg
-rPMABCMAB8sHNEAuqPqRslPBuqPMABCMABumFNEA6rPqRylPgwFq6OMABCNCA+rPgwFu6OMABCMABstHMAButHNEAgrPqR+lPsqHsoPMABCNEAkrPr5HijOv
-5H0xOMABCNGAorPr5HmjOv5H4xO3CorPMABCMABENIAurPvwBooO0tCspPvWuoPiZ6zEMABCNGAyrPvwBsoOiZ+zEB6oPMABCNIA2rP0tC0pPvW2oPiZg0Eh
-/B0pPMABCNEA6rPiZk0Eu7LipPMABCNCA+rPB8pPMABCMAB8rGMAB8rGNEAstPv1G2yOgwF87OMABCNEAwtPr5HokOv5H6yOMABCNGAusPr5HskOv5H+yO62
-L8oPMABCMABqrGNEA0sPrGykO62LipPMABCMABk0INEA6sPwC4nPlxG+tPMABCNCA+sPvwB4pOMABCNEAitPvwB8pOgiDitPMABCMABIMABKNGAqtP7vGooP
-B4yN4cqtPMABCNCA0uPvwBoqOMABCNGAytPvwBsqOk4GquPoiC2uPMABCNEA2tPvwBwqOk4GuuPMABCNGA6tPlxC4hPB+uPB+uPMABCNGA+tPlxC8hPB4qOB
-4qOMABCNIAiuPvwB8qOm8LmvPn8LmvP3CmvPMABCMAB26JMABWMABYNCAyvPp8LmrOMABCNEAwuPp8LqrOq8Lm6MMABCMABmBMABoBMAB6BMAB4BNEA8uPBq
-nN89BqnNMABCNIAgvPz4B6wIiM4TysDmqPvW+rPMABCNEAkvP1ZyjO6KkwPMABCNEAovP1Z2jOr5HmoIMABCNEAywPz4B2jOgwFi/OMABCNGAwvPz4B6jOo6
-GutPBusPMABCNKA0vPz4B+jO6K0wPysD6qPvWysP3C0vPMABCNKA4vPlkHw8Nz4BikO6K4wPo6G8wO20DgtPMABCNEA8vPlkH08Nj4BqkOMABCMABy2CNGAo
-xPlkH68Nj4BwkOBixPMABCNGAmwPlkH+8Nj4B0kOi9LmxPMABCMABENGAyxPj4B6kOi9LsxPB22NMABCNIAwwPlkHo9Nj4B+kOi9LwxPm9L62NMABCNEA6xP
-j4BilO6K0xPMABCNGA4wPlkHw9Nj4BmlO6K4xPMABCMABu3CNEA+wPj4BslO6K+xPMABCNKAoyPj4BwlO6KiyPysDosPvWguP3CixPMABCNMAmxPlkH+9Nj4
-B0lO6KmyPysDssPvWkuP3CmxPMABCMABg7INCAsxP/8BwjOMABCNGA2yPlkHo+Nj4B+lOhlCwxPMABCNGA0xPlkHs+Nj4BimO9XqvNMABCNEA4xPz4BimOgi
-D4xPMABCNGA8xPj4BqmOz4BmmO/JkvPMABCMABy4CNIAiyPBsmOBwmOBsmOBwmOMABCNIAmyPq1BwmOj4B0mOtc0vP7sB2vPMABCNEAqyPq1B0mOj4B4mOMA
-BCNGAuyPq1B4mOj4B8mOtc8vPMABCNGAyyPq1B8mOj4BgnOByzPMABCMABMNGA4yP39LmnOq1BinO59LmnOMABCNEAi0PlkH0/Nz4BmnOMABCMABSNGAizPz
-4BsnO6KumOB80IMABCNKAmzPz4BwnOq1BwnO93BymOB2XBioPMABCNCAw0PByuPMABCMAB2/BNCAwzPz4B6nOMABCNGA0zP/8B4lOgiDyyPBs0PMABCMABsC
-NGA6zP/8B+lOse88OikB48OMABCNEA+zP/8BimOtcsxPMABCNKAi0P29LmmO39LwoO49LmmO59LwoO3C60PMABCNGAm0P39L0oO49LqmO59L0oOMABCNGAq0
-Pq1BumOj4B4oO+9Lq1PMABCMABiDNEA21PlkHohOj4B+oOMABCNIA00Pq1B4mOj4BipOtciyP7sBs1PMABCNEA40Pq1B8mOj4BmpOMABCNGA80Pq1BgnOj4B
-qpOtcqyPMABCMABINKAi1Pj4BwpOtci1P6K0oOv5Hy7Or5HgtOMABCNMAm1Pj4B0pOtcm1P6KyoOB6tPiYq2Oq5L8kPMABCNEAq1PBunOBunOMABCNIAu1PB
-koKBspOu1Gy2PB6tPMABCNIAy1Po3GwpOB6wPu1G22Pj/L+tPMABCNEA21PB6nOB6nOMABCNEA61Pg9BqoO3C61PMABCNKA+1PmtC+2P/8BioOiM+2P3Ci3P
-3rBmxPMABCMAB08CNEAk2PvzGm2No3GiqOMABCNCAo2Po3G+oKMABCNEAs2Po3GqqOl/L0xPMABCMABENEAy2Pw+Gw0Pl/L23OMABCNCA83Pl/L+xPMABCMA
-Bk6IMABm6INCA+2Po3G8qOMABCMABo6INEAk3PwwFgxNBgxNMABCNEAo3PwwFkxNBmrOMABCNCAy4Pm6J+bMABCMABENCAy3Pm6JirNMABCNEA23Pm6JmrNv
-wBsjNMABCMABINEA83PsEksPvrBy2PMABCNEAg4PwyG0oKx7Ig+EMABCMAB8iKMAB4+CNIAo4PBo4PiMo4PiZo4Po3G+qKMABCNIAs4PrG8+OhZwzOmkHs4P
-Bk5PMABCNKAw4Pr5HuwOv5Hg/OhkDwkI84JwkI74JwkIMABCNIA04Pm8D4lKhkDykI84JykI74JykIMABCNCA44PuF2zPMABCNEA84PzzG6zPtc05PMABCNG
-Ag5P1tCw/Ow/Cw/OvwB2kNMABCNEAk5P1tC0/Ow/C0/OMABCMABENCAq5PB6/OMABCHABAKAACCAACEMB4MiMixLAjWypKgHB+iMgB2kBupKggCy1B24PggE
-B24PgCKAACEKBwBiMGABg1PgEB64PgE/Jo1PgE2CqmPgIKAACCAAECAAECAAKNIAi6PiYG1ZokC2ZokCBokCMABCMABENKAo6PiYK1Z44C2Z44CB44CBw3PM
-ABCMABqgKNCA07PiYSMABCNCAWiYWMABCNGAaBWB45P24IyvPMABCNCA66PiMoBMABCMABEGsBBEBCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBo
-BBqBBsBEmCB4IkY0nPAtCy2PgExrBi7PgIBi7PgC9rLi7PgCiPo3PgC+mBwkNgCB67PgEsqBwkNgEg0CwkNgEBwkNgEh+C45PgE9+C45PgEBqpPgEhoBi3Pg
-EtYo3PgIBm8PgEB+pOgEBkpPgE+7F45PgQB67PgEB45PgEBm8PgEBi7PgEBi7PgCBo3PgCBm8PgE5iDkrPgEB0nPgEBi7PgCBi7PgCBm8OgEBq2PgEBwmKgE
-By/JgECAAqgONCAg4OnvD+7PNKA+5PB0mKqF04PqYo7PBo7P3Cs8PMABCMAB2mKMAB2mKMAB0mKMAB0mKMAB4mKMAB6mKNGA47PnvD47P+xGy4OB47PEY8wD
-gHxb4pPA60DsoPgMB88OgEB88OgUB63PgU82C63PgIz4BkwOgI/Jq3PgEqc64PgIB64PgE3C+8PgEiNo7OgEHA3uBAIAB4lOIAB48PIABi8PCAAGHABAEGBM
-r0EunMA/pGo8PgEt0E62PgCIAB+oKIABgpKEKBUr0E0nMAwf07PgEyf07PgCiJ07PgCt0Eg3PgCEMBoBr0E2nMAB09PgEB09PgEB09PgEB09PgEt0Ei3PgEI
-ABm4GIABBCAABNKA+9PAg4PA89PA89PA89PA89PNEA68P2kBmjPB0+DHAzHAIAB2vPIABg9PCAAEHABAEKBoBB88PAB88PgEB88PgEB88PgEB88PgEHABACA
-ACEOBoBr0EyoMAjoGw+PgE/4Bw+PgElcw+PgE46B86PgEzwD69PgCt0E+3PQEMBoBr0E0oMA/4By+PgE46B+6PgElcy+PgEBy+PgEt0Eg4PgEEKBgBr0E2oM
-A/4B0+PgE46Bg7PgElc0+PgEt0Ei4PgEEKBYr0E4oMA/4B2+PgE46Bi7PgEB0qOgCt0Ek4PgCEOBoBr0E6oMAvwBu6OgE/4B4+PgE46Bk7PgEv5H2qOgCr5H
-2qOgCt0Em4PgCIABBCAABNEAg/PAi5PAynOIABEIABBCAABNIAo/PAq5PAilPAm/PAm/PIABEIABBCAABNGAw/PAy5PAqlPAu/PIABBCAABNGA2/PA45PAwl
-PAyrOIABBCAABNGA8/PA+5PAw7OA4rOCAAu7MCAA2BCAA2BNIA09PnvD2/PBEBC3C2/PMABCNIAogQsvBimPBmgQ9jMmgQiQGMABCNIAm/Pz4BwzOnPu8PlX
-m8Pzfm8PMABCNEAy8PtwBipO62L47PMABCMAB0vFMAB2vFNEAs8Ph2Io1Ok0Di1OMABCMAB8vFNGAy1PsvB4mPlc8gQ62Lm8PNGAypOsvB6mPlc+gQ62Lo8P
-NKA0pOsvB8mPlcghQB4DvwB28O62Lq8PMABCMAByhJMAB0hJMABqhJNGAg7Oi4G86OBqhQBqhQMABCMABwhJNKAm9PBm9O02Gy5Ov+JukP4eq9P3CkhQMABC
-NIAu9Pv+JykPtwBoqOr/Jw9PvWu9PMABCNEAu9Ph2Iq2O+wDk2OMABCNIA4gQsvB4nPttC49Pzf49PBg+PMABCNGA29Ph2Iy2O+wDs2OB29PMABCNIAghQh2
-I22O4X+9PinCoCBo+PMABCNGAkhQvwB+9O0kMgFtwB8qOMABCNIAuiQsvBooPlcsiQznCsiQinCwCMABCNKAkiQsvBsoPlX45PzfwiQgyDuiJinC0CMABCNI
-AoiQsvBwoPlX85Pzf0iQinC4CMABCMABENIAurOsvB2oPlc6iQB2F62Lk+PMABCNEAi9PsvB6oPlc+iQMABCNIA+hQhkBu1Itc2iQ7gH+hQoiCm9PMABCNEA
-ojQBipPBipPMABCMABENEAgsO62L2+PzwDgjQMABCNIAsiQsvBspPtwBksOlcwjQ62L6+PMABCNKAwiQsvBwpPtwBosOlc0jQ62L++PB0jPMABCNGA0iQsvB
-0pPB0/PB0/PMABCNGAggQsvB4pPB4/PB4/PMABCNCA8iQsvB8pPMABCNGAgjQsvBgqP7lMggQ8lMggQMABCMABEMABOMABMNGAqjQsvBqqPlXqgQzfqgQMAB
-CMABSNEAwjQsvBwqPBwtOMABCMABYMABi2KNEA+kQsvB4qPtwBwtOMABCMABEE2BB4mIBFAB49PgE3Co8LABilQgEvW2kQgEB2kQgCBBgCqc2kQgEB2kQgCB
-2kQgCBDgCwyDDgCBsgQgCkY+jQgCBg0PgEB2kQgEpzG2kQgCB2kQgC6K+kQgEsM+/PgE9vCo9NgI6qBilQggBB2kQgEBo8PgEnuF2kQgEouF2kQgC5ZHgCEG
-BIvzGijQABwjQgCBwjQQECBE7P6kQACAAvvBDAAABmkQggBCAAtvBGIBEBABCBEBGESBgC40BunEABw2KgE9xBmoPgEvjB8lJgEzwDqkQgCBwlQgCBq/PgEB
-ijQgEBCgEEKBgBr0E0vMAqF6hQgEtGw1PgC1mB2kQgIt0Eg/PgBEUB4Br0E2vMA5ZwkQgEBwkQgCzwDwkQgCB0lQgE22I0lQgEB0lQgEBwkQgEB4hQgCt0Ei
-/PQEWBoCr0E4vMAqFykQgEtgI0jQgCxyB2lQgCB2lQgEB2lQgEB2lQgEse2hQgEB2lQgE1mB6kQgEt0Ek/PgBEGBMr0E6vMAqF0kQgEt0Em/PgCEGBMr0E8v
-MAqF2kQgEt0Eo/PgCEGBMr0E+vMAqF4kQgEt0Eq/PgCEGBMr0EgwMAqF6kQgEt0Es/PgCEQBgBr0EiwMAzwD8kQgEmuB8kQgC4lH8kQgCB8kQgCB8kQgCw0E
-kiQgCt0Eu/PQIABygHIABBCAABNQAqmQAsgQAkoEAklQAomQAomQAomQAklQAsiQIABBCAABNGAwmQAygQAogQAuiQIABgyKIABiyKIABkyKIABmyKIABBCA
-ABNOA+mQAghQA4lQAsyFAqyFA4lQA4lQAgjQCAAuBNEAykQqwG8lQ3C0mQMABCNCAojQBGMABCNEAqnQloMKpnHknQMABCMABunIMABmnFNEAilQqRqhQlnM
-wnQMABCNIAwmQnvDwmQqcwjQ4ewjQBwmQMABCNIA0mQvwBujPqc0jQ4e0jQroM0mQMABCMABENGAwlQ2Z4kQBgiQ4XwlQMABCNGA0lQ2ZmiQ1ZkiQvW8jQMA
-BCMABEMABKMABINCAwkQtwBgxOMABCNEA0kQsvBsuPtwBkxOMABCNGA2oQtwBoxOsvBwuPBwnQMABCMABkENCA8oQsvB2uPMABCNEA6nQsvB6uP3CyoQMABC
-NIA49PsvB+uPlcipQslM+L62LskQMABCNIAioQnS89PsvBivPlcmpQ62LwkQMABCMAB4kJMAB26KNGAwpQB0xOBqlQhpLolQMABCMABykKNGAqlQnvDwoQqc
-wlQ4XulQMABCNGA6pQgpM+xOtwBsyOB4pQMABCNEA+pQgpMiyOlpM8pQMABCNGAiqQgpMmyOsnC+xMB0pQMABCNEAmqQgpMqyOBkqQMABCNGAqqQgpMuyOqp
-MoqQBoqQMABCNCAuqQByyOMABCEMBoBr0Ey0MAtwBkzOgEjoGwqQgEovBo3KgE3CwqQgEt0E+jQgEEIBYr0E00MAtwBmzOgEjoGyqQgEt0EgkQgEIAB4LIAB
-6LMABg8KMABi8KMABk8KNGAgrQz4Bk+O4lM6mQ5lM6mQNGAgrQsvB8wPlXgrQzfgrQNEA+pQsvB+wPtwB2zOMABCHABAIABBNEA+zOA+zOAqrQIABBNEAwrQ
-Ai0OAurQEGBMr0Ey1MAzpIsqQgEt0E+kQgCEKBUr0E01MAzpIuqQgEBuqQgCzwDuqQgCt0EglQgCEMBgBr0E21MAzpIwqQgE9pMwqQgCzwDwqQgCtkL0rQgE
-t0EilQgEEIBYr0E41MAzwDyqQgEtkL2rQgEt0EklQgEEGBQr0E61MAB4rQgEt0EmlQgEEWBwCr0E81MABu8OgEB+lQgEzpI2qQgEBspQgEtkL6rQgEB6rQgE
-y9IqqQgEB6rQgEmuB2qQgEt0EolQgCESBgCr0E+1MAjqMw8OgEzpI4qQgEkqMgmQgEBupQgEBupQgEjuD4qQgEnqMupQgEt0EqlQgEESB4Br0Eg2MAB6qQgE
-zwD6qQgCB+rQgCB+rQgEB+rQgEB+rQgEovB6qQgEt0EslQgCEIBYr0Ei2MAjoGgsQgEB8qQgEt0EulQgCEeBgDr0Ek2MAzpI+qQgEuqMisQgEhqMisQgE2jM
-isQgE3jMisQgEBisQgEBisQgEB2rQgEB2rQgCBisQgCBisQgEmuB+qQgEyqM+qQgCt0EwlQgCESB4Br0Em2MAzpIgrQgEwqMksQgEotHksQgEBksQgEBksQg
-EmuBgrQgEyqMgrQgCt0EylQgCEKBYr0Eo2MAzpIirQgEzwDirQgCtkLmsQgCt0E0lQgEEMBYr0Eq2MAzpIkrQgEBkrQgCBkrQgCtnGkrQgCt0E2lQgCIAB63
-KIABBCAABNIAysQA0mQAsrQAsrQAsrQIABBCAABNKA4sQA6mQAyrQAyrQAyrQAgoQIABBCAABNGA+sQAgnQA4rQAmoQIABEIABGIABurKIABwrKIAByrKIAB
-BCAABNQAutQAwnQAg+OA+9OA+qQAstQA8rQAstQAosQIABBCAABNOA0tQA2nQAm+OAusQAusQAkrQAkrQAkrQIABBCAABNQA6tQA8nQA0sQA0sQA4tQA4tQA
-4tQA4tQA0sQIAB+OIABBCAABNOAiuQAkoQA8sQAguQAguQABA8sQA8sQCAA8CIABBCAABNQAquQAsoQAktQAouQAouQAouQAouQAktQAktQIABBCAABNIAwu
-QAyoQAqtQAqtQA4pQIAB8sKIABBCAABNKA4uQA6oQAytQAytQAytQAytQHABACAAyDCAAwDCAAGNIAivQ20B6nPtkLqqQzwD8tQsqMioPMABCMABkvJNGAiu
-QBgRzwDiuQsqMiuQMABCNIAqvQ40BoxEzwDmuQvjB0qQknMqgLMABCNEAuvQ40BsxEBQMABCNEA0vQ2rMsR5rMUMABCNEA4vQu0B+oP5rMYMABCNKAuvQByq
-Q2rMwhQ5rMc5pC4BB+rQMABCNGA+vQBwgPi9BygPmuB6uQMABCHABAHABAIABBCAABNGAmvQAwjPABAuqQCAABKAAg0BEEBQpxBm9PA8Lw9PgEEEBQ1bo9PA
-8Ly9PgEHABAIABqwQEEAgBB0rQAB0rQgIFEAgBB6rOAACAEaBwX8Lg+PABwwQgC3C8wQgCB8wQgEB8wQgEACgEBwnQgQuDMgIm+LKgIB8wQgIBwwQgEB+rQg
-CBkkPgCHABAGKBEBABCBEBGBIHABACAACCAAp8DCAAWCAAWCAABNEAqwQA0kPAyrQCAAUCAAUCAAqrPMAB6QMAB6QMAB+9BNIAytPg9BojP6K4xQvW4tQ3C8
-xQMABCNGA2tP6K8xQvW8tQ3CgyQMABCMABEMAB+wHMAB6gLMAB6rQMAB8jLMABsHNCAyyQpV0sQMABCMAB49CMAB69CNCA+lPo3GylPMABCMABg1JMABukLM
-ABm+CMABo1JNEAgyQmciyOpxBumPMABCMAB4kLNEAmyQwwFisO3rButQMABCMABw1JNIAsyQz4B2mPBgrL4eonQuF2mPMABCNIA+mPo3GumP8sMwCBwyQBwy
-QMABCNEA0yQ7jB+mPB8tQMABCNCAmnPzzGmnPMABCNGA2vQj4BqnPo6G6wQvW6vQMABCNQAgzQ9/Fq3OlkH4/O20EunPz4BqnP6Kg0QysDmuQvW+vQ3CgzQM
-ABCNMAkzQ9/Fu3O20EynPz4BunP6Kk0Qo6GsuQvWiwQMABCNGAozQz4BynPBgEBwuQMABCNGAszQlkHkgPj4B6nPB4vOMABCNEAwzQj4B+nPiuM8vOMABCNG
-A00Qj4BioPz4B+nPgkB4yOMABCMABiiKNIA6zQlkHygPq1BkoPj4BooPB60QMABCNMA+zQlkH2gP29LooP39LsoP49LooP59LsoP3C20QMABCMAB4hBMAB6h
-BNGAm0Q39L0oPq1BwoPj4B0oPMABCNKAq0QlkHihPq1B0oPj4B4oPtc4xQByxQMABCMABmgDNIAw0QlkHohPq1B6oPvwBqxPtc+xQMABCNKA00QlkHshPq1B
-+oPj4BipPtciyQ7sBkyQMABCNEA40Qj4BmpP0tC0vOMABCNIAyzQvwB2xPtc80Qqc8xQ4e8xQMABCMABqlGMAB2UMABqlGNEAgyQh2I8qPw/C2qPMABCNOAq
-1QvwBkyPsvBq8PttCqyQ4ei2QBi2QtwBi/OBywQMABCNMAu1QvwBoyPsvBu8PttCuyQ4em2QBw+O5uMy2PMABCNMAy1QBypQBwpQB22QB22Q3CgG7uM0+OMA
-BCNCA2xOz4BgqPMABCMAB27JMABu3JNGA+1QvwB4yP8L+1Q/a0gQMABCNGAs6PlxCgqQurBm3QBuuQMABCNEAm2QlxCkqQBw6PMABCNKAu3QvwBkzP/Zu3Q4
-eu3Q48Cu3Q3Cu3QMABCMAB03JNKAw2Qz4B6qPlc03QlmCwzQ7uMy/OB0GMABCNQA02Qz4B+qPlc43QlmC0zQ7uM2/OsvM4G62LizQi4GqxPBkGMABCNOA42Q
-z4BirPlc83Q7uM6/OsvM8G62LmzQlxC2qQuvMoGMABCNMA0gPi4GyxP62LqzQz4BmrPlcg4QBkrQBg4QMABCNIA4gP62LuzQzwDg3Q+V0Glck4QMABCNKAo4
-Qz4BurPlxCirQlco4QlmCk0QBs0QMABCNEAo3QnSitQlmMohPMABCNCAs3QiMk4QMABCNEAw3Qz4B6rPiMo4QMABCMAB8jDMABimBNKA43QlkHwkP/8B8pP5
-pCo1OB62Q4uDw4QMABCMABiONIAk5Qz4BosP4lM+0Q5lM+0QBm1QMABCNEA6hPz4BssPlcm5QMABCMABwQNCAs5QlxCmsQMABCMABwONIAk3QsvBu/Plcy5Q
-zfy5QB2zQMABCNKAy4QtwBqiPsvBy/Plc25QB6zQ62Lg1QMABCNEA85QtwBuiPxrB24QMABCNEAw3Qo3G4sP5rMwqPMABCMABENGAk6QByI5rM2qPBk6QMAB
-CNKA85Qz4ButPlco6QlmCk2Q1vMs2QmxBo6QMABCNGAo5QsvBogQlcs6Q5vBi3PMABCNEAy6Qz4B2tPvrBi4QMABCNEA42Qz4B6tPvrBm4QMABCNGA66Qz4B
-+tPusMq4QvsMq4QMABCNCAg3QlxC2tQMABCMABENCAm3QsvB+gQMABCMABWNEAk6Qz4BuuPvrB64QMABCMAB0vQMAB2vQNCAy7QurBy1QMABCNMA07QvwBq3
-PurB07Q4e07Qn8L07QtxG07Qqc07QMABCNMA47QvwBu3PurB47Q4e47Qn8L47QtxG47Q48C47QMABCNEA+7QlxC2uQvwBy3PMABCMABkoCNEA+6Q20B80Pzw
-D27QMABCMAB4lLOAB63JBNCA6+Oz4BwvPMABCGEBEBABCMABg2QMABm2QMABo2QMABu+ENCA68QB07QMABCEYBwCr0E+mNAB88QgEjWg5QgEBg5QQvW24QwD
-pzG24QgEt2Eg3QgEmnD47QgEk+Fg3QgEB24QgEtkL88QgEt0Eq2QgEEKBgBr0EgnNAt2Ei3QgEmnD67QgEk+Fi3QgEt0Es2QgEEMBgBr0EinNAjWk5QgEvxM
-k5QQvW64QwDpzG64QgEt0Eu2QgEEGBQr0EknNAt2Em3QgEt0Ew2QgEEGBQr0EmnNAt2Eo3QgEt0Ey2QgEIABBCAABNWAs9QAu3QAq9QAu5QAu5QAk5QAk5QA
-u3QAm8QAu3QAk5QA04QIABBCAABNIAy9QA03QA03QAs8QA03QIABBCAABNKA49QA63QA65QA65QAw5QAw5QIABm9JIABo9JIAB06QIABCKAA+YIABEEEAQxh
-Lo4QAjCk+QgEFEAQACA8/CEAIABCHAjuFACAACESB4Br0EwoNAuxMu+QgEk+Fw4QgEBo6QgEwxMo6QgEtkLu+QgE5Zq9QgEBy6QgCt0E83QQEQB4Br0EyoNA
-uxMw+QgEk+Fy4QgE/xMq6QgEwxMq6QgEtkLw+QgE5Zs9QgEt0E+3QgCEIBYr0E0oNAuxMy+QgEk+F04QgEt0Eg4QgEEKBgBr0E2oNAuxM0+QgEk+F24QgEwh
-Hy8QgEt0Ei4QgCEIBYr0E4oNAjoG2+QgEzwDq+QgEt0Ek4QgCEGBQr0E6oNAjoG4+QgEt0Em4QgEEMBoBr0E8oNAjoG6+QgEzwDu+QgEtkL6+QgEB29QgEt0
-Eo4QgCEMBgBr0E+oNAjoG8+QgEzwDw+QgEnyM49QgCB49QgCt0Eq4QgCEKBYr0EgpNAjoG++QgEzwDy+QgEnyM69QgCt0Es4QgCEQBoBr0EipNAjoGg/QgEB
-89QgEB89QgCB89QgCB89QgCB89QgCt0Eu4QgCEQB4Br0EkpNAlXi/QgEzfi/QgEBi/QgEhqMi/QgEBi/QgEnyM+9QgEt0Ew4QgCEMBgBr0EmpNAB4+QgE+6H
-4+QgCBg+QgCvW28QgEt0Ey4QgEIABBCAABNMAs/QAu5QAq/QAs5QAivPA06QAm+QIABBCAABNOAy/QA05QAw/QAy5QAq7QAq7QA66QAs+QIABBCAABNGA4/Q
-A65QA2/QA45QIABBCAABNIA+/QAg6QA8/QA+5QABCAA+BIABBCAABNGAmgRAo6QA60QA4/QIABBCAABNEAsgRAu6QAg1QIABBCAABNKAygRA06QAm1QAkgRA
-67QAs/QIABBCAABNKA4gRA66QAs1QAqgRAy/QAy/QIABBCAABNIA+gRAg7QAy1QAwgRA4/QIABBCAABNMAkhRAm7QA41QA+/QA+/QA+/QA+/QIABBCAABNOA
-qhRAs7QAohRAohRAohRAohRAohRAkgRIABBCAABNGAwhRAy7QAy0QAqgRHABAKAACEMBoBr0E2rNAg0I0hRgEh0I0hRgEuqM0hRgEwqM0hRgEt0Ei7QgEEIB
-Yr0E4rNAyyM2hRgEB2hRgEt0Ek7QgEEOBwBr0E6rNAB4hRgEB4hRgEB4hRgEB4hRgE7gH89QgEt0Em7QQEQBwBr0E8rNAozM6hRgEpzM6hRgEqzM6hRgErzM
-6hRgE7gH+9QgEsV2gRgCt0Eo7QgCEKBgBr0E+rNAzwD4gRgEvjB8hRgEhD4gRgEt0Eq7QgCEMBYr0EgsNAzpI6gRgEw7Dg7PgCzwD6gRgCw0E6gRgCt0Es7Q
-gCEQBgBr0EisNAzpI8gRgEw7Di7PgCzwD8gRgCB0hRgCB0hRgCB8gRgCt0Eu7QgCEGBMr0EksNAzpI+gRgEt0Ew7QgCEKBUr0EmsNAzpIghRgEzwDghRgCsq
-Mm7PgCt0Ey7QgCIABskBIABukBIABwkBIAB48DIABBCAABNKA0iRA28QAkkBAyiRAyiRA2+QIABBCAABNMA6iRA88QAqkBA4iRA4iRA8+QA0hRIABBCAABNI
-AgjRAi9QA6hRAo+QA6hRIABBCAABNIAmjRAo9QA+7PAgiRAgiRIABEIABBCAABNGAujRAw9QAm8PAoiRIABEIABGIABivLIABBCAABNIA6jRA89QA0iRA0iR
-A68PIABECAAqCNGAgkR5Z42QoC42QpxB8+JMABCNGA82Q5Z82QlXikR95HikRMABCNGAg3QpxBk/JlXmkR95HmkRMABCMABINEAukR5Zm3QpxBq/JMABCMAB
-EMABu/JGMBEBABCBEBGBIBKCAAi1PNIAEBw/QovBCBymQoiC8+QNIAsiRlX6kRxrB6kRnlHukRvrBu+PNMAuiRsEg4QlX8kRxrB8kRnlHwkRvrBw+PqL04QN
-IA6jRlX+kRxrB6jRnlHykRvrBy+PMABCMABIMABINIA4iRlxCg4QlXmlRzfmlRqL+4QMABCNEAk4QsEu4QurBqlREKBYr0EuvNAsEw4QgEBqjRgE9OwhRgCt
-0E6+QQEMBYr0EwvNAsEy4QgE50MsjRgE9OyhRgCr8IyhRQt0E8+QQIABBCAABNIA2lRA4/QA44QAwlRA4hRIABEIABBCAABNKA+lRAggRAg5QA4lRAgiRAgi
-RMABimKMABkmKMAB+tJNKAglRsEo5QurBkmR0tCogR4eglRnlH4lRMABCMABEMABwmKNEAm5QsEw5Q58CsmRMABCNIAmgQlxCq5Q58CwmR3CkmR3W84QMABC
-NGAqgQlxCu5Q58C0mR3ComRMABCMAB6mKMAB8mKNEAygQi4GugQnSy7QMABCMABinKMABknKMABmnKMABonKNEA+gQi4G6gQtwB8vPMABCNGAomRlxCm6QlX
-yiR4esnRMABCNGAsmRlxCq6QvrBkhQ4vGwnRMABCMABENGAymRlxCw6QurB2nRnSs8QMABCNIA2mRlxC06QurB6nRvrBuhQ4vGi/QMABCMABiNNIAioRlxC6
-6Q58CgoRvWgoRBk0LMABCNOAmoRBq7QBq1LlxC+6QBkoRBkoRBkoRBokRMABCNEAknR+uMi7QBi7QMABCNGAgxPlxCm7QurBsoR8R29QMABCNGAm9QlxCq7Q
-urBwoR8R69QMABCNGAoxPlxCu7QurB0oR6Ri+QMABCNGAu9QlxCy7QurB4oR6Rm+QMABCNMA+oR31Mi8Q41Mi2LlxC27QB8oRB8oR81MglRMABCNEAipRsEk
-8Q2yM8nRMABCNGA2mRurBkpRvrBkpRzhHoxNMABCMABm3LNCA8mR3CmoRMABCNGAqoRlXupR4eolR3CslQMABCHABAEUBoCr0E2zNAurB0pRgExyB0pRgE3C
-0pRgEi/E0pRgEB0pRgEB0pRgEB0pRgEB0pRgEt0EijRgEEKBgBr0E4zNA7tCg3LgElX2pRgEzf2pRgEt0EkjRgEEMBoBr0E6zNA7tCi3LgElxCy8QgEjxB4p
-RgEkxB4pRgEt0EmjRgEEIBYr0E8zNAsE+8QgE7tCk3LgEt0EojRgEIABBCAABNGAiqRAkkRAgqRAk4KIABBCAABNIAoqRAqkRAw3LAmqRAmqRIABBCAABNGA
-uqRAwkRA23LAm9QIABBCAABNEA0qRA2kRA29QHABACAAkBCAAENGA2pRB2pQ9mB6qR3rB+kRNEAgnRlxC+2LB43LMABCNGAirRsEk+Q3C+mQByoRMABCNEAg
-qRsEo+QlxC+9QMABCMABuvLNGAmqRurBqrR60CqrR3CqrRMABCNKAqqRBs3LlxCo+QurBurR4eurR3CurRMABCNKAkpRlXyrRvWyrRn8LyrR48CyrR3CyrRM
-ABCMAB2mLNEA0qRlX4rR4eynRMABCNGA4qRlX8rR4e2nR6rLgoRMABCNMAgsRvwB2nQurBgsR4egsRmxB+nQ48CgsRB4mRMABCMABENIAirRsEq/QlXmsR4e
-goRo3M+mRMABCMABgHNGAm/QsEw/QurBssRsC0sKMABCMABmHNMAysRsE2/QvwBooQurBysR4eysR48CysR3CysRMABCNOA2sRsE6/Q+xGsoQurB2sR4e2sR
-48C2sR3C2sRmxB0oQMABCMAB46KMAB66KNCA+sR+Vi7KMABCMABioLNMAktRurBktR4ektRn8LktR3CktRnvDktR48CktRMABCNSAotRvwB+oQurBotR4eot
-Rn8LotR3CotRmxBmpQ48CotRBwkRo3MgoRMABCNCA+qR/yBstRMABCMABwoLMAB2tKNEAmrR3C0tRB0tRMABCNIA0sRlX4tR4eypRn8L4tRB0sRMABCNOA4s
-Ri3M65L31MihRlxC2gRsCkuKlX8tRzf8tRB8tRMABCNKAyrRurBguRBguRhpLguR3CguRBguRMABCNIA+gRurBkuRh4MkuRhpLkuR3CkuRMABCNGA6rRlXou
-R4eiqR3CktRMABCEIBYr0Eu4NAtnGotRgEvrBsuRgEt0E6nRgEIABBCAABNGA0uRA2oRAutRAyuREUBgCr0E24NAB0uRgEknH0uRgEB0uRgEB0uRgEB0uRgE
-B0uRgEtcu+PgEtnGwtRgCt0EioRgCEIBQr0E44NAtcw+PgEtnGytRgCt0EkoRgCEKBgBr0E64NAurB4uRgE6R4uRgEzwD0tRgEt0EmoRgCIABBCAABNSAgvR
-AipRA+uRA+uRA+uRA+uRA+uRA+uRA4+PA6tRIABBCAABNGAmvRAopRA++PAguRIABBCAABNIAsvRAupRAqvRAqvRAmuRIABENIAwvRtwBi4PlxCoiR58CuvR
-3CoyBMABCNEAuiRsE2iR58CyvRMABCEQB4Br0E45NAurB2vRgEvW2vRgEpzG2vRgEB2vRgEB2vRgEknHyuRgEt0EkpRgCEKBgBr0E65NAlX4vRgEzf4vRgEB
-svRgEt0EmpRgCEKBgBr0E85NAB6vRgEB6vRgEB6vRgEt0EopRgEIAB2OIABBCAABNIAkwRAmqRAiwRAiwRA2vRIABBCAABNIAqwRAsqRAowRAowRAowRMAB6
-UNGAwqRvrBgqQ4XgwR5ZovRMABCNEAywRhNyqR4XkwRMABCMABkqRNGA4wRB8yQlX2wRzf2wRMABCNIA2vRm5MgzQlX6wRzf6wRvrBuqQMABCNEAgxRBkzQp
-zG4sRMABCNCAkxRp5MozQMABCHABACAACMABw1LMAB00LNEAytRlxCokRyT0mRMABCMAB2WMABwGMAB6xKNGAykRi3M29LlxCykRy9I4xRMABCNQA2kRi3M6
-9LoC2kRlxC2kRlX8xRzf8xRB8xR03LwtQBguRMABCNMA6kRi3M+9LoC6kRlxC6kRlXgyRzfgyRBm1QMABCNOA+kRi3Mi+LoC+kRlxC+kRlXkyRzfkyR05Mky
-RBuHMABCNMAilRi3Mm+LoCilRlxCilRlXoyRzfoyR05MoyRMABCNCAmlRB0HMABCNMAsxRi3Mu+LsE0lRlXwyR4equRo3MotR6rL0uRMABCNOAwxRi3My+Ll
-xCulRsE4lRlX0yRzf0yRo3MstR6rL4uRMABCNKA0xRi3M2+LlxCylRlX4yRzf4yR48C4yRMABCNCA4xR85MkIMABCMABUNIA+xRi3Mg/LlxC8lRurBizRB+x
-RMABCMABENIAqzR41MugMlxCimRoCimRnCimRMABCNGAuzRBkCi3Mq/LsEwmRMABCNCAyzRn6MoCMAs5MCNGAwyRlX0zRBuvR3C0zRMABCNEA6zRnSuoRzwD
-szRMABCNIAyoR62LmvRzwDwzRB4yRknM8kMMABCNGAi0RzwD0zRvjBqvRBkQMABCNIA6oRvjBuvRzwD4zRBgzRu6MoQMABCNCAq0Rm0Ds0BMABCMABUOAzyC
-qzRBHABACAACMAB6kHMABeEIBgBAFAjuFsWgIBsWgE8LmqJgEHABAEEAQxhL80QA0wD80RgEFEAQACAB2WANKA8zRoR4kQ6K80RvW00RrN85L3CmsNMABCNC
-Am1RBmvRMABCNEAq1RoRglQ7PsvRMABCNEAwvRvWmxR3C2wRMABCNEA0vRoRolQB6wRMABCNMA4vRoRslQg7M+wR5Zw0RurB01Rv1GswBBo1RMABCNKAqzRq
-wG00RzhHmrQByxRB00R3Cs1RMABCNIA40RsEgpRlX81Rp6M2xRl7M40RMABCHABANEAk2RtwB2+PwHuxOMABCMAB6dNGAk1RBy8PloC+xQz5Gu8PMABCMABk
-1IMABglMNEAk/PsvBs8Qlcw2RMABCKAAs1RCAACNEAq0RB02RB01RMABCMABkrRNCAw0Rw7M62RMABCNEAmzRlxC8pRB00RMABCMAB6dMAB8dNEAm2R1ZkqR
-2ZkqRMABCNEAksR62L4yRzwDi3RMABCNKAmgQ62L8yRzwDu2RlxCsqRurBy3RB2zRMABCNKAssR62LgzRzwDq3RB86QmvM23RzpIy2RMABCMAB+cMABgdNIA
-w1RlX+3R4e+3RyoB+3R3C+3RMABCNMA01RlXi4R4ei4Rtci3RBi3RBipM3Ci4RMABCNIAi3RsEqrR1tC29Kw/C29K3Ci3RMABCNGA81Rtcq3R3Cq3RxoBqpM
-MABCHABAEIBQr0EyiOAmcs3RgEBu2RgCt0E+xRgCEGBQr0E0iOAsE2yRgEt0EgyRgEEMBoBr0E2iOAjoG04RgEB4yRgEsE4yRgE24Iw3RgEt0EiyRgCEOBwB
-r0E4iOAB6yRgEjoG24RgEs8M6yRgEsE6yRgE24Iy3RgEt0EkyRgCEGBQr0E6iOAjoG44RgEt0EmyRgEEKBgBr0E8iOAjoG64RgEs8M+yRgEsE+yRgEt0EoyR
-gEEKBgBr0E+iOAB42RgEB84RgEBw4RgEt0EqyRgCIABBCAABNGAk5RAmzRA+3RAg3RIABEIAB04KIAB24KIABBCAABNKAw5RAyzRAu5RAyzRAyzRAq4RIABB
-CAABNMA25RA4zRA4zRA05RA4zRA4zRAw4RIABi4LIABBCAABNIA+5RAg0RA85RAg0RAg0RIABBCAABNIAk6RAm0RA+3RAi6RA25RNGAm6Rmci5PBg6RAm6RM
-ABCCAABEaBoDBq6RABCgEAFgEB41RgEBk2RgEBk3RgEB+8PgEBHgEBu0RgEBm1RgEBmgRgIBs1RgEBunRgCIABBNEAw6RAGAq5RFEAIBmvRABkjQACAAGNGA
-w5RtwBojQlxCutR5Zw5RMABCNIA05RsE8tRxrB46RvrB0kLsVwuRMABCNOA45RsEguRBumRxrB86RvrB4kLxoB8yNsV0uR3C45RMABCNOA85R1tC41RBmsBB
-ksButBg7Rtc6qQtnG85RBmyRMABCNIAg6RsvBghR2Z4jQ1Z4jQtc+qQMABCEIBYr0EqlOAurBo7RgE8Ro7RgEt0E20RgEIABBCAABNGAw7RAy1RAu7RAu7RI
-ABENIA07RlxCsuRlXy7Rzfy7RBk5RMABCMAB47KMAB67KMAB87KNCAm3RlxC2uRMABCMAByqMMAB0qMMAB2qMMABsgMNCA8kQsEsvRMABCESBwBr0EumOAsE
-wvRgEjoGs8RgE+ew4RgEBo7RgCBo7RgCsVo7RgCBo7RgCt0E61RgCEKBYr0EwmOAsEyvRgEBq7RgEsVq7RgCt0E81RgCEOBgBr0EymOAjoGw8RgEp+Ms7RgE
-o+Ms7RgC+e04RgCsVs7RgCt0E+1RgCEMBgBr0E0mOAsE2vRgEBu7RgEo+Mu7RgCw0Eu7RgCt0Eg2RgCEQBoBr0E2mOAsE4vRgEjoG08RgEpgIy6RgEBw7RgC
-5vBw7RgC4lHw7RgCt0Ei2RgCEUB4Br0E4mOAsE6vRgEB28RgElc28RgEurB28RgEB64RgEpgI06RgCq9By7RgC4lHy7RgCt0Ek2RgCIABBCAABNQA+8RAg3R
-AgwRAyxRAg5RA47RA47RA47RA47RIABBCAABNIAk9RAm3RAmwRA+7RA+7RIABBCAABNMAq9RAs3RA+xRAk8RAk8RAs5RAk8RIABBCAABNKAw9RAy3RAywRAq
-8RAq8RAq8RIABBCAABNOA29RA43RA4wRA09RAq5QAw8RAw8RAw8RIABBCAABNSA89RA+3RA+wRA69RA69RA69RA+5RAw5QA28RA28RHABAHABACAAp4CHABA
-CAACNGAi9RqRg4RjoGm+R3Ci9RMABCNEAk4R7vGk4RBm9RMABCNIAw+R9+Mm5RBq9RjoGu+R3Cq9RMABCNGAu9RBOjoGy+R3Cu9RMABCEKBgBr0E4oOAg0I2
-+RgEh0I2+RgEB2+RgEt0Ek4RgEIAByONGA29RlkHuqQj4BkyQglCs7PMABgkBMABsPHABACAACEUB4Br0EmpOAB4+RgEB4+RgCBk/RgClXk/RgEzfk/RgEB4
-+RgEB4+RgCB4+RgCt0Ey4RgCEQBwBr0EopOABm/RgEx/M6+RgElXm/RgEzfm/RgEv/M6+RgEw/M6+RgCt0E04RgCIABBCAABNOAu/RAw5RAg/RAg/RAg/RAK
-Ag/RAw7RIABBCAABNIA0/RA25RAm/RAQAm/RMABmuMMABu+IMABquMNEAs9RB2/R3Cu/RMABCNGAw9RvwB07Qk4Gy/RoiCy/RIAB09RIABCHABACAAszQHAp
-8GAHABAHABACAACEK1uDUBs/RAtc68RgCBs/RgCBs/RgCBs/RgCKAACCAACCAA4tKMABqhLMAB4uMMAB87LMAB+7LNEA8/R+xG28QiZmlQMABCMABEMABm8L
-NIA6+RrxGkgSsuCkhS7mH+7FquIi9RMABCMABs8LMABu8LMABw8LNIAk/RrxGugSsuCuhS3CugStc89RMABCNGAo/RrxGygSsuCyhS7mHs8FMABCNIAw9Qpx
-B6yQsuC2hS3C2gStck+RMABCNGA09QsuC6hS3C6gStco+RMABCNEA+gS/8BizQvwB49QMABCNEAihS+hK89QmP0iQMABCMABq9LNGAohSnvDgiS0kBs+RqsB
-q+RMABCNGAshSvwBm+Q0kBw+RqsBu+RMABCMAB09LMAB29LMAB49LNKA2hSrxG2hSsuC2iS0kB6+RqsB4+RtxG2hSMABCNGA6hS/8B+zQ0kB++RqsB8+RMAB
-CMABi+LMABk+LMABm+LNIAkiSrxGkiSsuCkjStcy/R3C8iSMABCMABs+LNEAqiSvwBk/Qtc4/RMABCMABwuCMAB0+LMAB2+LMAB4+LMAB6+LMAB8+LMAB++L
-NIAyhSrxG8iSsuC8jStc8iS3C8iSMABCMABk/LNIAijSnvDijStcijSqcigS4eigSMABCNIAmjSvwBggRtcmjSqcmgS4emgSMABCMABu/LNGAiiSnvDkkSi/
-EsgSBsjSMABCNGAmiSvwBqgRi/EwgSvhNwjSMABCMAB4/LNEAsiS1tD2kSi/E2gSMABCNEAwiS/8B+1Qi/E6gSMABCNKA+jSlkH2wQj4Bs4Qi/E+gSB2kS+x
-G4gRMABCIABinCNEAkkSh2I65Q+wD05QMABCNEAokSBihRBihRMABCMABy0HNEAukSh2Ik6Q4X09QMABCNGAykSvwBshRttCyhS4X49QMABCNMAsjSB2kSB8
-9QB2kSB89Q4e0hS3CulSMABCNMA0hS5hN0hRB6hS6hN0hRB6hS4e4hS3CylSMABCMABihMMABkhMNKA8hSBilSBilS02Go+Q4XgiSznCiiSMABCMABqhMMAB
-shMMABuhMMABwhMMAByhMMAB0hMNKAsiSnvD2mSzhHk8Qk7M2mSttCyiS3CwBMABCMABENIAyiSnvD8mSzhHq8Qk7M8mS3C2BMABCMABENKA4iSvwB4iRzhH
-w8Qk7MinSttCk/Q3C8BMABCMABENIA+iSvwB+iR+wD07Q02Gq/Q3CiCMABCNGAijSvwBijRh2I+7Q+wD47QMABCMABIMABGNKAqjS+xGqjR+wDg8Q02G2/Qi
-MwmS3CuCMABCMAB4iMNIAwjSnvDunS0tC2nS4X0jSttC2jSMABCMAB+iMNIA2jSnvD0nS0tC6kS4X6jSttC8jSMABCMABkjMNGA8jSnvD6nS0tCioS4XgkSM
-ABCMABqjMNGAikSnvDgoS0tCmlS4XmkSMABCNIAmkSvwBmkR0tCsoS4XqkSttCygRMABCNIAqkSvwBqkR0tC2iS4XukSttC2gRMABCMABENIAwkSvwBwkR0t
-C0lS4X0kSttC8gRMABCNIA0kSvwB0kR0tCijS4X4kSttCghRMABCMABENIAgoSBgoSvwB6kR02GuI4X+kSMABCMABokMMABqkMNGAqJnvDgpSqcqJg2IgpSM
-ABCMAB24HMAB44HMAB64HNIAylSvwBslRqcylSg2IyoS+uD+2PMABCNKA2lSvwBwlRqc2lSg2I2oSB2lSB2lSMABCNGA6lSvwB0lRqc6lS0jN6lSMABCMABw
-7CMABu2INCAoqS20E6pRMABCMAB47CNGAimRjXimR3CopSwqB+vQMABCNKAmmRz4B29Qg9B87Q6KsqS3CspSwqBiwQMABCNEAqmR3CwpSrGgwRMABCHABANE
-A8qSA09QA+kSCAACMABu8MMABmtLMABotLMABqtLMABk4LNEAqrSo3Gi+Q20EslSMABCMABq4LMABGNEAyrS+hKUoiC0lSMABCMAB6tLMABosLEkB5pCwEBo
-pSABopSgEBopSgEBsrSgEBsrSgCBsrSgCBsrSgCBopSgCBspSgEBspSgEBspSgEBopSgEBopSgEBopSgEBopSgEBopSgEBopSgE9zFBgEDAAAupS2qSDHABA
-EGBQ+P0qSA/P2qSgE57F8qSgCE6BBgIB4qSAB4qSgCByqSgCB4qSgEB4qSgCB4qSgCBirSgCB8oJgBByqSgBByqSgEByqSgEByqSgEBCgEBCgIBCgIBCgIB4
-qSgIB4qSgCB4qSgCB4qSgCByqSgCB4qSgEB4qSgCByqSgCB4qSgEB4qSgCB4qSgCB+1EgCB00MgCKAAmtRHABAEYBoEhZ+0PApxBDgMB84RgE+ammRgE/a41
-RgEmcgqSgEiPysRgE3vCgqSgMB6rSgEB6rSgCBg5RgC//C03RgME4B+KwKB8mSABBgIBy/QgEg9B49QgEAHgQBLgMBknSgEBknSgIBknSgIBksSgIBknSgEB
-knSgIBknSgIBknSgIBknSgIBBgI/kBu1PgEBNgEAJgEBknSgIBgxQgIBgrSgEitBkrSgCBiqSgCBkrSgEBkrSgCB+mSgCB+mSgECAACHAlmNAEIBoBBinSAB
-4/QgIBknSgEBqrSgEFGAYBq5RAB8mSA74H47RAFEAQBmnSABmnSACAAICAAICAAUCAAaCAAaCAAmBCAAkBNEAktSz4BogRh1G+oSMABCNCAipSz4BsgRMABC
-MABIMABKNEAgrSnvDitSsxGWMABCNIAkrSrxGmtSsuCutSsxGatxGusSMABCNEAorSsuCytSsxGeMABCMABEMAB8oMNIA6sSnvD6sS3CytSgiDytSo6GkBMA
-BCNKA+sSrxG+sSsuCu1O3C2tSgiD2tSo6GoBMABCNEAitS5pCqBo6GsBMABCMABqpMMABspMNIAqtSrxGqtS1tDquS0tCorSBqtSMABCNEAksSnvDmuSsxG0
-BMABCMAB2pMNIAqsSrxG0tSsuC0uSsxG6BtxG0tSMABCMAB8pMNEAwsSsuC6uSsxGgCMABCMABiqMMABGMABmqMNEAkuS5pC0rQsxGqCMABCNEA+sSnvDgvS
-sxGsCMABCMABwqMNEAktSsuCuvSsxGyCMABCMAB2qMMABGMAB6qMNIA4uSrxG4uSsuC4vS5pCosQ3C4uSMABCNKA8uSrxG8uSsuCs3O3C8uS5pCssQ8vM+tS
-MABCNIAgvS/8BuhR3CgvS5pCwsQ8vMiuSMABCNEAkvSnvDkvS5pC0sQMABCNIAovS/8BshR5pC4sQ8vMquS4uDgwSMABCMABENGA0wS5pC+sQBmwSBmwSMAB
-CNEA4wSz4B8jR5pCitQMABCNIA8wSlkHu8Q8vM4uSz4BgkR5pCmtQMABCMAB+rMNEAixSsEkkSysD8vSMABCMABu4CNGAyjQnvDiwSsuCy4O3CiwSMABCMAB
-6rGMAB8rGMAB+rGNEAyxSm6J8jQvwBmtRMABCMAB+4CNGA4xS7vGwrS0tCyxS4xC6tSMABCNCAwtR6K2xSMABCNGA0tRnvD6wS6Kq5O3C6wSMABCNGA+wSm6
-JukQBiySB+wSMABCNGAixSxxCixSj0JsqOm6JykQMABCNEAmxSoiCmySm6J2kQMABCNCAyuS/8BujRMABCMAB0+KMAB2SNEAyxSv+J01RBqySMABCMABszLN
-CA+ySv+J61RMABCMABEMABiuMMABkuMNEAiySB+mS3CiySMABCNEAmySnvDinS3CmySMABCNEAqySznGksL3CqySMABCNGAswSj4B8mRo6GswSBuySMABYNA
-A02RMABCMABqsRMABg3CMAB24LMAB+sGMAB8jIMABmjIMAB89BMAB2pGMAB6pGMAB8pGNEAw0SBs3RBs3RMABCMAB2BMAB4BEqBuGoH/8B+lRA95HuoRgIpx
-B+lRgIz4B8nRgI3Cq0SgErMq0SgCmcq0SgCBq0SgCBq0SgCBq0SgCByzSgCkiBq0SgCByzSgC1CHgEBJgE6Ki8OgwBB85RgEBq0SgErxGyzSgCBogRgCBgxS
-gCKAAkqOEQBgCBugRA29LgoRgE39LkoRgEBugRgE49LgoRgE59LkoRgEB0UgE3Cu0SgEEIjqNwB+oCkmRAgkBkhRgI6K40SgImcw0SgECAACDAAAE8zSCCAA
-KCAAKNGAi0Sj4BwoRo6GgySrpNi0SNGAk1Sj4ByoRz4BuoRohHozQMABCNEAo1Sj4B2oRgkBszQMABCMABKMABywMMAB0wMMAB2wMNKA00SB00S1tCk9OB00
-Sw/Ck9O3Cs1SMABCNCA40Sv8HYMABCMABgxMMABixMNKAg1SxqNg1Sv5Hw9OyqNg1Sr5Hw9O3Cg1SMABCNKAk1S39LypRlkH8hRq1BupR59LypRqqNiWMABC
-MABsxMMABuxMNGAs1S1tC89OyqNs1Sw/C89OMABCNIAw1SlkHoiRq1B6pRj4B+pRBw2SMABCMAB4xMMAB6xMNEA41SrxG41S6Ko+OMABCNIA81SlkH0iRq1B
-mqRj4BqqRqqN6WMABCMABkyMMABKNGAk2SlkH8iRq1BuqRj4ByqRMABCMABsyMMABuyMNGAs2SrxGs2S6K8+Otc6zSMABCMABoiFMAB2yMMAB4yMNIA22Srx
-G22S6Km/Otck0S7sBu3SMABCMABmiCNGA2zRpxBgpR6K83S4tCsXMABCNGA6zRrxGg3S1tDw/O4tCwXMABCNGA+zRBu9R4tC0X3C83SMABCNIAo3SlkHgkRB
-spRvwBi0Rtc20SMABCNIAs3SlkHkkR/8BwpRhgNs3StxGs3SMABCNIAw3Sj4B+rRtc+0S+hK+jFoiC4ySMABCNKA03SlkHskRq1B+rRj4BisRtci1SB80SMA
-BCNEAmsRBmsRBmsRNIA63SrxG63S6K64S3Cy4S/8BoqRMABCNCA+3S/8BsqRMABCNKAi4Sj4BwsRg9ByqR6Ki5S3C64S/8BwqRMABCNKAm4SsuC2gP3C+4Su
-F0qR95H4rRpxBqqRMABCNGAq4S6Kq5S3Ci5S/8B4qRMABCNGAu4SvrN4+R3Cm5SuF8qRMABCNKAy4SrxGy4S6KihP3Cq5S/8BgrRpxBgrRMABCNGA24SvrNg
-/R3Cu5S/8BkrRMABCNEA65SvrNk/R3Cy5SMABCNEA+5SvrNo/R3C+4SMABCNEAi6SvrNs/RiMi5SMABCNGAm6SvrNw/R3Cm5Sj4B0tRMABCNCA4tRvrN0/RM
-ABCMABioDNCAw5SvrN6/RMABCNCA66SvrN+/RMABCNCA+6S/8B8rRMABCMABENGA+5SlkH2mRz4BouRgiD+5SMABCMABEMAB21GNCA2iPsuCm7SMABCMA2iF
-ENEA8iPsuCs7S3Cs6SMABCNGA27S0iJs/C4cw6SBw6SMABCNGAq5SnvDs7Sk4Gs7SoiCw1MMABCMAB82MNIAw5SnvD66Sk4Gy7SoiC+7S+xG03RMABCHABAH
-ABACAAEMABQMABq3MNIAo7S+xGi4RnvDg8Sk4Gg8SoiCs8SMABCMABgoCMAB+nCMABusIEKBYBw6SABy6SgEB27SgEBg8SgBo4Bk2SQNMA84SiY2+Q6K08SB
-07Sqc04S7jBy6ShtNs8SMAB63MMABEMAB+3MMABIMABi4MNEAg8SvwB64RiYi/QMABCECAgEBg7SAIABCIABCEIBgC+xGk5RA2kB+5SgEhkBo+RgEBgxRgUE
-OBwTBs4IA7hEDgIBq3SgEBs8SgE0gFs8SgCBs8SgCBFgEHABACAACDAAAIy8SJGIBEBABCBEBGEMAwB9kMi1SABi1SgEBi1SgEBi1SgEBi1SgEBi1SgEIABC
-CAASCAAENQA07SozG+8SB0hMB0hMB0hMBm4SB+2MB+3MiMKMABCNKAi9SozGi9SguN4hMhuN4hMiuN4hMB6iIMABCMABq5MMABs5MMABo1HNGAs9SoaysSpa
-k+SB0vNMABCMAB05MMAB25MNKA09SozG09SguNahuNaiuNasuN8vNMABCNGA49SozG49S30JcsuNgwNMABCGIBEBABCBEBGCAAsyRNEAEAo5SAuyRCAACNCA
-m6Ij4ByyRMABCNEAu/SvwBi7Rz4ByyRMABCMABENCA0/SuF8yRMABCNEAW3rB65Sj4BgzRMABCNEAkzRz4BgzRj4BkzRMABCMABiHNEAigTBqzRBqzRMABCN
-EAmgTj4BuzRm8DuzRMABCNEAqgTscyzRz4BuzRMABCNCAugTj4B2zRNGA4zRuF4zR6K2yRguBg0RMABCNCA0gTsc8zRMABCMAt6BKNEAi0Rq1Bi0R6KmzRMA
-BCNEAm0RuFszR6KkzRMABCMABENGAs0RuFyzR6KqzRBo4SMABCNGAq9Sj4B2zRuF2zR6KuzRMABCNGA00Rj4B00Rz4Bw0R6K4zRMABCNCA40Rz4B00RMABCM
-ABENCA+0RB60RMABCMABwBMAByBNCAwhTz4Bi1RMABCNEAiiTj4Bq1R4tC+0RMABCNEAu1RuFu1R6KgiTMABCNEAy1Ro3Gi1R6Kw0RMABCNCA21RuF21RMAB
-CNCA61Ro3Gq1RMABCNEA+1RuF+1R6K80RMABCMABsCMABooGNCA4hTuF8zRMABCMABqDNGAkjTuFs2R3rBm9SB8DMABCMABquFMAB6BMAB8BMAB+BNCA42Rj
-4B42RMABkDMAB2uFNCA4/Sj4B+2RMABIMABsDMABuDMABwDMAByDMABw9SMABy9SNCA46Sz4Bq3RMABCMABsvFNGAskTz4Bw3R3C+jTgiD+jTMABCMAByvFM
-AB0vFNCA2gTz4BolMMABCNEA6gTlkHqwRz4BslMMABCNIA8kTlkHuwRz4Bg4Rq1BwlMtckhTMABCNGAglTz4Bk4RtcohT8sBqhTMABCMABuwDMABi3DMAByw
-DMABsKNEAuhT/8Bq2Rz4Bw4RMABCNEAqkTz4B04R3CqkTMABCMABEMABGMAB6wFMABkxDNEAg5Ro3G04R7jB6lTMABCNKAk5Ro3G44RB+lTjwDy0CwsBy0C3
-rBigTMABCNKAo5Rz4Bo5RgxNimTjwD20CwsB20C3rBmgTMABCMABuzCMABwzCMAByhCMABwxFMAByxFMAB0xFMAB2xFNGAsnMBg1Lz4B65RqxIykTMABCMAB
-8xFNGA2lTo3G05Rz4Bg6R62LkiTMABCMABugTMABwgTNIA+lTlkH2yRj4Bs6R9X0jRqqN8mBMABCNEAimTz4B8nMqcijTMABCNCAujTz4Bw6RNIAomTlkHgz
-Rj4B26RBysRiMomTNGAkjTj4B46Ro6GokT88LojTMABwiNMAByiNMAB0iNNGAymTBqnTBqnT3CymTMABCNGA2mTnvDunTvwBwjS3CunTMABCNIA6mT0GgtSv
-wB0jSnvDynT3CynTMABCNCAkoT+hK4jSMABCNEA8jSwCgiTBs/SMABCNEAgkSwCkiTnvD+nTMABCMABEMABmsDMABosDNCA2oT0G2tSMABCMABusDNGA2nTn
-vDuoTBuoT3CuoTMABCNCA6nTnvDyoTMABCNEAkpTnvD2oTvwB4kSMABCNCAopTnvD6oTMABCMABo5INGAooTlXgpTzfgpT3CgpTMABCMABu6MNEA0uSB0uSB
-ohMMABCHABAEsBBgQvWwoTAl/LwoTgCgiDqoTgCBwoTgEBwoTgCBqoTgCBwoTgEBwoTgCitBqoTgCBqoTgEBwoTgEBwoTgCBqoTgCBqoTgEBqoTgEvmNqoTg
-EBqoTgE78BwoTgEBwoTgCBqoTgCBBgE00EmjTgkGDAAAsoT2oTxBHABAKAACGEBEBCBECAAKCAAGCAAQNCAsmTg9B07RMABCNCAuqTg9B47RNCAwqThZ0zQN
-IAioT7kHMB43QBqmT3CkqTMABCMAB0lNNIAooT7kHS0tCUBwmT3CqqTMABCMAB6lNNKAuoTrxG4pT/8B4qT3CwqTouIWquI2mTMABCMABgmNNEA0oTB+qTB+
-qTMABCMABmmNNEAsnTBo8RBo8RMABCNKA+oTBoqTBorTBoqTBorT3CgrTMABCMABwmNNGAkpTBuqT3CmrTBmrTMABCMAB2mNMAB4mNNIAg1Q3C6rThZg1Q+a
-6lSl5H+wSMABCNKAwpTmtC6rTB6rTB6rT3C+rTBimTMABCNKA+qTmtC+rT/8Bs9Ri0N+rT3CisTj0NmmTMABCNEAosTg9By9RB+mTMABCNIAmrTBggBrwC0f
-/8Bq9R98BmrTMABCNGAqrTn/L49Ro/L49RByoTMABCNEA0sT5mN89Rg9B+9RMABCMAB2nNNEAugBn/Li+RB0rTMABCNEAmgB/8Bm+Rq0NgpTMABCNIA8rTB2
-gBB2gBBqgB3CgDMABCNCAmtTg9B6gBNCAy+R/8Bm+RMABooNMABqoNNEAosT/8B2+R3CosTMABCNCAssTvzG8+RMABMMABmbMABqDNCAk/Rg9Bk/RMABCMAB
-wDNIAq/R5mNugSiM6xR6K6tT3rBioTMABCNIAu/RiM+xR3C+sT6K+tT3rBmoTMABCNCAy/RwwF+mRMABCNGAsuTuFgiBrwC0hBg9BgiBMABCNGAwuTg9BkiB
-rwC4hBBkiBMABCMABsBNEAqiBg9BggSj4B+hSMABCMABmgEMABogEMABwEMAByEMAB+gEMABghEMAB0BMAB2BNCA8uTg9B+iBMABCNCAouTg9BijBMABCMAB
-sCMABkFMABmFMABmpTMABopTNIAsqTqkC+pT+mBi0RqYyjTttC8nSMABCNGAwqT+mBm0RqY2jTttC6rTMABCNGA0qTqkCmqT+mBq0R02GkoSMABCNEA4qT+m
-Bu0RttCisTMABCMABEMABKMABIMABKNGAqrTqkC2qT+mBqrT02G0oSMABCNEAurT+mBurTttCysTMABCMABEMABKMABIMABKNQAkxTvzGgwRB+wTB+vTB+vT
-B+vT0tCkrT4e8sTBmtTMABCNEAoxTvzGkwRv1G+wTMABCNGAmwTmcowR3rBsrT4ektTMABCNGAwxTvzGswRBqxT4vGiwTMABCNIA0xTvzGwwRq2NuxTqkCiw
-TBmxTMABCNGA4xTvzG0wRq2NyxT4vGmwTMABCNIA8xTvzG4wRq2N2xT4vGqwTs2NuxTMABCMABYNGA8wT+xG2tS1uB08QB8wTMABCMAB82MNGAixTvzGkxRj
-4BwlSBiyTMABCNIAmxTvzGoxR/8BqjSpxBqjS02NmyTMABCNGAqxTvzGsxRvwBkuS02NqyTMABCNGAuxTvzGwxR/8ByjS02NuyTMABCNGA4yTvzG0xR+hKyy
-TB65NMABCNGA8yTvzG4xR+hK2yTA8yTMABCNGAgzTvzG8xR+hK6yTrNo1MMABCNKAkzTvzGgyR1Z+yT4e8uT3C2yT02N+yTMABCMAB+3MMABuiJMAByxDMAB
-0zFNEAqyTvwBkvS4tCi+QMABCHABACAACNEA4zTm+LuiDBgsSMABCNCA8zTm+LyiDMABCNEAg0Tm+L2iDB0iDMABCNIA4vTz4BonSm+L6iDo6G8wTvW8vTMA
-BCNKA8iDm+L+iD6Ki0TysDouTvWgwT3CizTMABCNIAmzTm+LijD6Km0To6GuuTvWkwTMABCNEAkjDysDwuTvWowTMABCNCA00Tx1LojDMABCNEAwwT6Ky0Tv
-WwwTMABCMABsNNEAuyTnvD4zT6K40TMABCMABgwNMABiwNMABkwNNGAi0T1tDi1T6Ki1TjgN60TMABCMABqwNMABswNMABuwNNIAmxT1tDs1TsMqyTvWqxTj
-gNk1TMABCMAB0wNMAB2wNMAB4wNNKAwxT1tD21T6K21TysD+vTvW0xTjgNu1TMABCNGA0xTlkHyhSuRopSiYqCMABCNKA0zTnvD+0T6K+1TysDkwTvW8xT3C
-+0TMABCMABmxNMABoxNMABqxNNMAo1T1tDo2T6Ko2TysDuwTvWmyT3Co1TjgNg2TMABCNGAs1TlkHkiSj4B6pSiY8CMABCMAB4kENGAsyTj4BgqSsMwzTvWw
-yTMABCNKAwyTlkHuiSj4BkqS6K22TysD+wTvW0yTMABCNMA61TlkHyiSj4BoqS6K62TB6tSB4yT3CoyTMABCMAB4kEHABANGAsqSAgqSAg1TAk1TCAACNIAm
-2T6jBoYg9B2oS3rBuxT/8B0oSMABCMABqTNCAq1Tz4B2qSMABCNEA4zTz4B6qSloH4zTMABCMAB+5MNKA22TuFw4M6KiqSBiqSB8sPB41TMABCNEA62Tj4Bu
-qS00EsqSMABCNIA+2Tj4ByqS4e23T00E+3T6KqqSMABCMABujDNIAk3T+xG+zSoiCk3TBy3RxvCo4SMABCNIAo3TvwBi0SlXo0Tzfo0TBo3TMABCNEAs3TBk
-4TBq2TMABCMABINKAgsSo3GwrS8sMynD2tMy3T3tMy3TBuBMABCMABENIA43Tz4BisS0tMswOB0sTuFisSMABCMABw8MMABy8MNIA60TvwB60S0tC+1T4e+0
-T02GmxSMABCMABg+MNKAm4Tz4BwsSvwBg1S4hDq+MwsBm+M+8Mm5TMABCMABm+MNIAm1TvwBm1S0tCq2TvWq1TttCyxSMABCNGAu2TvwBq1S0tCw5TvWu1TM
-ABCNEA65TvwBu1SozGy1TMABCNKAy1Tw/Cg0T4X21T02G+xS1tC+zT22I21TNKA01Tw/Ci0T22I41T02GgyS1tCg0T4X41TMABCMABGNEAm6T+KknM4X8tTM
-ABCNGAk5TiMk+R+KonM4XguTMABCNGAo5ToRmtS2kLs6T0G4lGMABCMABikDMABgkDNEAw5TvwBq2StwBojSMABCMAB+7BMAB4lDMAB2nENIAg7T29LkuS39
-LouS49LkuS59LouSMABCMAB0nEMAB2nEMAB0gHMAB+lDMABigNNEAu7Tj4B2uSohHmtSMABCNCAy7TBs2RMABCMABuoEMABYNEA67Tg6N02Rj4BivSMABCNE
-A46Tg6N42Rj4BmvSMABCMABQMAB6qGMABgfMABsrJMABghNMABihNMABinGNCAq7Tj4B+uSMAB0mDMAB2jDHABAEKB4Br0E4mQA6K++RgE7jB03JgQlc28Tg
-Et0Ek2TgEEMBgCr0E6mQA6Kg/RgE7jB23JgQrM48TgE3C48TgEt0Em2TgEEMBgCr0E8mQA6Ki/RgE7jB43JgQB43JgE3hFu8TgEt0Eo2TgCEMBgCr0E+mQA6
-Kk/RgE7jB63JgQB63JgEB63JgEt0Eq2TgEEQBwCr0EgnQA6Km/RgE90D46TgQ7jB83JgE+0Dy8TgEz6N83JgEB83JgEt0Es2TgEEMB4Br0EinQA6Ko/RgEz6
-N+3JgQB08TgEB08TgCt0Eu2TgCEMBgCr0EknQA6Kq/RgE7jBg4JgQ4mC+7TgEz6Ng4JgEt0Ew2TgEEWBwCr0EmnQA6Ks/RgExrB26TgQtmFw5TgE4mCg8TgC
-5mCg8TgC9mCg8TgC6mCg8TgCtnGg8TgCz6Ni4JgCt0Ey2TgEEGBQr0EonQAvrB46TgEt0E02TgEEIBwBr0EqnQA6Kw/RgEz6Nm4JgQt0E22TgEEGBoBr0Esn
-QA6Ky/RgEt0E42TgQEaBoDr0EunQA6K0/RgE0mC+6TgQ1mC+6TgE4mCo8TgE5mCo8TgC6mCo8TgC8mCo8TgC9mCo8TgC2mC+6TgE3mC+6TgEz6Nq4JgEt0E6
-2TgEEQBoCr0EwnQA6K2/RgEBu9TgQw/Mg7TgEBq8TgEtnGq8TgCz6Ns4JgCt0E82TgEESBgCr0EynQA2jMw9TgE3jMw9TgEBw9TgEBw9TgEu0Dw9TgErJw9T
-gEBw9TgEt0E+2TgEEUBgDr0E0nQA2qB6/RgEBy9TgQBy9TgEBy9TgE/pCy9TgEBy9TgEgqCy9TgEz6Nw4JgEt0Eg3TgEEiBBwEr0E2nQA2qB8/RgE4hF09Tg
-QB09TgEB09TgEB09TgEB09TgE/pC09TgEt7N09TgEBo9TgEBo9TgC9rL09TgCBm7TgE6yD09TgEBm7TgEz6Ny4JgEt0Ei3TgEEOBoCr0E4nQA6K+/RgE7jB0
-4JgQrM29TgEw5B29TgEz6N04JgEt0Ek3TgEEUBgDr0E6nQA6KggSgE7jB24JgQrM49TgEw5B49TgEzjB49TgE0mCq7TgEB49TgEz6N24JgEt0Em3TgEEOBwB
-r0E8nQA7sBm6TgE7jB44JgErM69TgEtc88TgEw5B69TgEt0Eo3TgEIABBCAABNGAi+TAk4TA0mSA8jTIABEIABBCAABNGAq+TAs4TAuxSAk9TIABEIABGIAB
-BCAABNIA0+TA24TA4xSAunSAm+TIABBCAABNIA6+TA84TA+xSA0jSA0jSIABBCAABNGAg/TAi5TAynSA6jSIABBCAABNIAm/TAo5TAgkSA4+TA4+TIABBCAA
-BNGAs/TAu5TAwySAmoSIABEIABBCAABNGA0/TA25TAukSABCAAgDIABGIABIIABKIABMIABBCAABNEAkgUAm6TA09TIABBCAABNEAqgUAs6TAklSIABBCAAB
-NEAwgUAy6TA+iSIABBCAABNGA2gUA46TAwpSAkjSIABBCAABNKA8gUA+6TA2lSAmBA6gUA2/TIABwlCIABBCAABNIAkhUAm7TA+lSAihUAihUIABBCAABNaA
-qhUAs7TAkmSAohUAohUAohUAohUAohUAohUAohUAohUAohUA6+TAohUIABBCAABNEAwhUAy7TA00SIABBCAABNIA2hUA47TA60SAwqSA0hUIABEIABMIABOI
-ABQIABSIABUMABokNNEAmiUz4Bq1S3CghUMABCMABstGMAButGNEAuiUz4By1SknConSMABytGNEAyiUz4B21SBshUMABCNEA4+Tz4B61SBwnSMABCMAB2vN
-MABONGAg/Tz4Bi2SknC4nS+mB09TMABCHABACAACIABBNGAiiUAkmTAk2MAEIABBNEAmiUAomTAICAAECAAKMABw+NNIAo/T9kMo/S6tNo/S4es/T3CmjUMA
-BCMAB2+NNIAqhUnvD0iUBm5S12B4jU3CsjUMABCMAB8+NNGA6iUv+J8mT0tC82MmuCcMABCNMA4/T9kM4/SgiNk8S6tN4/SiiNk8S4e8/T3C2jUMABCMABEN
-KA+/T9kM+/SBmnTqcq8S4eigU3C8jUMABCNKAigU9kMigT02Gu8S6tNigTBu8S4emgUMABCNMAmgU9kMmgT02Gy8S6tNmgT19Ny8S4eqgU3CkkUMABCNEAwj
-Uv+JynTmuCyBMABCNGAugU9kMugTmuC2BstCsBMABCMABsjEMABujENKA2gUv+J+nT6tN2gT02Gi9S4e6gU3C0kUMABCMABENMA8gUv+JkoT6tN8gT02Go9S
-4eghU3C6kUstC4BMABCMABWNCAulUx+Jm8HMABCNEAskUv+Jk8Hx+Jq8HMABCNEAqhUv+JyoTx+Ju8HMABCMABm3EMAB6gOMAB8gONIA6kUnvD6kUqc6hUq3
-G6hU3CylUMABCMABihOMABkhONEAilUnvD6lU64NilUMABCNEAmlUvwBgiT64NmlUMABCMABiOMABwhOMABwzNMABy0OMABmgUNEA6mUo3Gy5SoiC8gUMABC
-MAB6uENGAwkUrxGymUsuC6mUq2GyrJMABCMABiiOMABkiOMABmiONGA6kUrxGkmUsuCknUB6rJMABCMABsiONIAglUrxGqmUsuCqnUBy4O3CqmUMABCNEAum
-U/8By4S5+N24OMABCNEAolU0tCwkUvW2nUMABCMAB6iONGA2kUj4Bs6S0tC2kUrpN4mUMABCMABu0BNGA8kU/8Bi5S0tC8kUrpN+mUMABCMABEMABm5NHABA
-HABAHABAEYyrC4D5wGkmUA6wGkmUgE7wGkmUgE8wGkmUgE9wGkmUgE+wGkmUgE/wGkmUgEgxGu4NgEhxGkmUgEixGkmUgE2wBkmUgEjxG6lIgEHABACAAGCA
-AKCAAOCAAICAAMCAA84NNEAymU7sB0oUngFMMABCNEA2mUnvD4oU0tCOMABCNEA6mU1tDkpU0tCSMABCNEA+mU7sBgpUs2BUMABCMABwkONGAknUnvDmpUBs
-lU0tCYMABCMAB2kONEAqnUnvDspU0tCcMABCMAB8kONGAwnU1tD6pUs/N4lU0tCkBMABCMABilONEA2nU1tDgqU0tCoBMABCMABolONEAmpUqvIikSqRwBMA
-BCNEAqpUqvImkSqRyBMABCNEAupU/8By7S0tCqkSMABCNEAypUj4Bg+SB4BMABCNCA8qUvzGw+BMABCNCA4nUA6hTCAACMABmtNNEAgqUwwF8jSB8jSNCA+j
-S8/N+jSMABCMABg4DNCAmoUoRoiTMABCNGAsqUwwFokS3rB0lUBQMABCNIAwqUwwFskS2kBwrUysDwrUBunUMABCMAB6tNMAB8tNNKAupUnvD4qUk4GwrUyt
-C4rUB+lUhyD4qUMABCMABgnONEA+qUwwF6kS59CmoUMABCNGA4pUrxGirU/8BisU3C6rUMABCMABqnOMABsnOEG+8BoEnsB6yRAosB6yRggB4X83TggBNCAy
-sUlkHk4SMABCNCAo4SlkHo4SMABCNEA0rUvwBuoTBywBMABCNMA4oUByoTB4oUByoTB4oU4e4oUBwsUMABCNMA8oU5hN2oTkiN8oU6hN2oTliN8oU4e8oU1g
-O0sUMABCNMAgsU5hN6oTkiNgpU6hN6oTliNgpU4emlT1gO4sUMABCNEAqtUvzGmsS+hK+oTIABBNIAosUAygTA6oUAkzCAosUHABAHABACAAvyDCAABHABAC
-AAONCA8tUByzCNGAqpUsvB4zTmiCqpUBEMABCNEA8sUz4BmhTvW8pUMABCMAB23DMABMNIAktUvwB+pTlXkqUzfkqU64NsqUMABCMABEMAB65EHABACAACNC
-AymSrNCMABCHABAHABACAACIAByuUCAA0oTNOA+tUgiD6tU3rBkpUB+tUq1BoiT5wDqhTz4BoiT+uDgtUMABCNCAovUqsBypIHABAHABACAACCAAGMABoCNC
-A0vUB6pINMAwuUB8pIgiDytUz4B6iTq1B6iT6K8hT+uDytUMABENEA6vUqsBkqIB8pIMABCMABWNEAgwUwhOmqIqsBqqIMABCMABONEAgvUqsBwqI3vCoqIM
-ABCMAB8pUMABo+OMAByqKNGAqvUqsB6qIz4B0jToiCsuUMABCMABUNEA2wUqsBgrIBoBMABCNEAsBqsBkrIB0vUMABCNIA4vUB4wU/8BmiT3CwwUgiDuvUMA
-BCMAB8wNNEA+vUBokTvwB4sTMABCMABsoCMABsrKNKAmwUBmwU3C+wUgiD8vUrxGmwU1tDmxUMABCNEAgvU3CixUBixUMABCEEBMsqBiuUA3rBkwUgCEEBMv
-wBqtTAnvDwwUgEHABACAACEUB4DADAB2sUgMBBgIBGgEB+tUgGBCgCBHgEBusUgEB+iSgI3vCIgECAACFEAYB4+TA/JqsUAEoBBwGB++TAguBsyTgQBsyTgM
-B8sUgM8Lk/TgImcq6TgCB0+TgCBEgI4iOkjSgE0kB4/SgEvwB2tTgEnhD6vUgExc2sUgEBswUgEkYu9TgC/JssUgCzyE0xUgIB+vUgCBmwUgCBkuUgBCAACC
-AASNIAixUBixUsqBCBixUw/CqjPMABCNKAmxUkjOmxU4tCmxUnvDmxUBGBuuUMABCMAB0sKNEAsxU2iOOkiBsxUMABCMABqrKNCA4yUBaMABCNCA2xUtjOeM
-ABCNGAgzUvwB0uTBwmTvtN4tKMABCMABqkNMAB8FMABqtKMABg4NMABmzNNCAuzU2iOqBMABCNEAyzU2iOuBtjO0BMABCNEA4vU2iOyBtjO4BMABCNCA8vU2
-iO2BMABCNEA+zU2iO6BB0uUMABCMABENEAmwUqRmuUjGi0UMABCNIAizU6Ki0UwqB45SxvCquU3CizUMABCNIAgwT6Km0UwqB85SxvCuuU3CmzUMABCDAAA6
-zUqzUcNGAszUt7KszUgiDwtO3CszUMABCMABsHMABs+DNEA0zUw/CkpTB6tOMABCMABgvKMAB25NMABmrNFEA4DnhJuhUAigJwwJAEYB4Gq2GCAB0wUg8BB0
-wUgEBw1TgEsvI+yUgMmag0UgEBk0UgCBk0UgB/JwvUgBBgwUgIBoiUgIBoxUgCNEAi0Ut7Ki0Uq2G+5JMABCNIAm0Ut7Km0U3Cm0Ur5Hk6Jv5Hi6JMABCNEA
-gzUmaq0U3Cq0UMABCMABu1NNEA21UvzGy0SvwBqxTMABCMABu/DMAB+vKMAB06NMABuvUMAB+iOMAByvUMABwwJNCA0iUBuiUMABCEKBwBytB02TAskO22Tg
-E4X80UgM3C+1UgEiZm1UgCNEAo1U4Xg2U3Co1UMABCNCAw4CvwBmyTMABCNCA04CnvDw1UMABCNCAuyTnvD01UMABCMAB0JMABq8JMAB2gENGA+1UiYi5Chk
-BupNtvDi8OMABCNEAo3UiYm5CtvDm8OMABCMABuxKMABk8NNCAw3UiYu5CMABCNEA03UiYy5CgiDi0UMABCHABAIABo1UHABACAABHABAHABACAACCAAKNKA
-41U6uBOy0D41Uq9B41UsqBCwyGqpPMABCNGAm3UsEurUiYOhkBIMABCEYBwCr0EwiRA7jBu4UgEjxBu4UgEkxBu4UgEmxBu4UgE58Cu4UgE48Cu4UgEBu4Ug
-E7sB60UgE3Ci4UgC4lHq3UgCt0E8xUgCEQB4Br0EyiRA7jBw4UgEmxBw4UgE58Cw4UgEBkhTgEB0yUgE7sB80UgEt0E+xUgCEUBgCr0E0iRA7jBy4UgEmxBy
-4UgE58Cy4UgEi/Ek2UgEBs2UgE5lO2yUgE7sB+0UgE9Ou3UgCt0EgyUgCESB4Br0E2iRA7jB04UgEmxB04UgE58C04UgE48C04UgE7sBg1UgE3Co4UgC4lHw
-3UgCt0EiyUgCEQBwBr0E4iRA7jB24UgEmxB24UgE58C24UgE5lO6yUgE7sBi1UgE9Oy3UgCt0EkyUgCEMBoBr0E6iRA7jB44UgEB44UgEB44UgE7sBk1UgEt
-0EmyUgCEMBoBr0E8iRA7jB64UgE48C64UgEB64UgE7sBm1UgEt0EoyUgCIABBCAABNKAi5UAkzUAmsTAyyTAg5UA83UIABEIABBCAABNKAq5UAszUAusTA6y
-TA8hTAszUIABEIABBCAABNMAy5UA0zUA2sTAizTAi3UA60NA0zUIABBCAABNIA45UA6zUA8sTAozTAy4UIABEIABGIABIIABKIABBCAABNIAm6UAo0UAqtTA
-2zTAo0UIABBCAABNIAs6UAu0UAwtTAq6UAq6UIABEIABGNIAs5UhkB8sNtck6U7gHs5UB00UMABCHABANEAy5Uj4BguT3Cq6UNKA05U29L+tT39LiuT49L+t
-T59LiuT3Cs6UHABANCA+6U2kBkgUHABANEA85UvwB22TBq4HMABCEMBgBr0EmlRA/4Bk7UgE46Bw3UgEiMu6UgCiY+/SgCt0Ey0UgEEaB4Cr0EolRABk7SgE
-/4Bm7UgE46By3UgEB46CgEgLs/SgEqF66UgE3C66UgCiMw6UgCBi3UgEBi3UgEw0Ei6UgEt0E00UgCEWBoCr0EqlRA6mOw6SgE/4Bo7UgE46B03UgE7mO66C
-gEgLu/SgE3C86UgEiMy6UgCBo7UgCBo7UgEt0E20UgEEUBwBr0EslRA/4Bq7UgEBm6UgEBm6UgCBm6UgC46B23UgCgLw/SgC3C+6UgEiM06UgCt0E40UQESB
-oBr0EulRABw1UgEBw1UgEBg7UgEBg7UgCB26UgCB26UQBw3UQt0E60UQIABBCAABNIA07UA21UA4uTAu6UAsgTIABBCAABNIA67UA81UA+uTA27SA06UIABE
-IABGIABIIABBCAABNGAm8UAo2UAqvTAs7SIABEIABGIABIIABKIABMIABBCAABNIA28UA42UA44UA87SA87SMABs1BNEA07U+xGu4T6mO28SMABCNIA47U+x
-Gy4Tk4Gw8U6mO68S/7D68SMABCMABINEA06UnvD28Uk4G28UMABCNIAi8U+xG84ToiCi8UmnOw8SxvCm9TMABCMABilBNGAo8U+xGi5T6mOq9SBq9SMABCNG
-As8Uz4B2wT60Cu9SgoOu9SMABCNEA29U+xGq5T6mOy9SMABCNEA85UBq9CBq9CMABCMABmlFKAAqlJCAACMABslFNMAk+UB65TurBk+UBEn8Lg9UiMg9UBk+
-UMABCCAAujTNKAg6UlkH+pTj4B0xTi9Lm+Ur0Lu4UvWk6UMABCNKAq9UlkHiqTj4B4xTi9Lq+Ur0Lw4UvWo6UMABCMABotFNGA6jTlkHoqTj4B+xTi9Lw+UM
-ABCMABktFNEA29Uq1BgyTz4BgyTMABCMABy3BMABs7BNGA+9Uz4BoyTo6G+1TBg1HMABCNIAi+U+am5TyxNkqCo6Gq5UvWg7UMABCNGAwkT06Dq5TysDs5Uv
-Wk7UMABCNIAq+UlkHirTz4B0yTB+uSyxNmBMABCNIAu+Uq1B4yTtcivSBqByxNqBMABCNGAy+UlkHqrTj4BgzTtcg8UMABCNEA2+UyxNglT5oOqvSMABCNIA
-6+UlkHyrTz4BkzTyxN8qCB6+UMABCNEAolTtcs8U3Cs7UMABCNEAi/UyxNkrC5oO2vSMABCNEAm/U+aq6TyxNorCMABCNEA0lTyxNsrC3C47UMABCNEA4lT4
-Xu/U3C87UMABCNEA4gVyxN8lT4Xy/UMABCCAAu2TNCA+gV+qG+5OMABCNGAy+UB8/UByRggN8/UMABCNEAggVozBo7Uj4Bu0TMABCNKA6+U/8BoyTppO6Rit
-Bs7UBs9UBkgVMABCEKBgBr0EurRA7sB49UgE7jBm/UgExrBogVgEt0E66UgCEOBwBr0EwrRA7sB69UgE7jBo/UgEvWq9UgEqcq9UgEi/Eo/UgEt0E86UgEEU
-B4Br0EyrRA7sB89UgE7jBq/UgEurBq/UgEqcs9UgEi/Eq/UgEiM2/UgE3C2/UgBkoC89UgBt0E+6UgCEYBoCr0E0rRA7sB+9UgE7jBs/UgEttCs/UgEBs/Ug
-EurBs/UgEqcu9UgEi/Es/UgEiM4/UgE3C4/UgBkoC+9UgBt0Eg7UgCEUBoCr0E2rRA7sBg+UgE7jBu/UgEttCw9UgEi/Eu/UgE7zKw/UgE3CohVgE1uB27Ug
-EzrB0hVgEt0Ei7UgEEWBoCr0E4rRA7sBi+UgE7jB08KgEBy9UgEttCy9UgE4Xw9UgEBw9UgEh3BygVgEBqhVgCB69UgCt0Ek7UQEUBgCr0E6rRA7sBk+UgE7
-jB28KgE2pO09UgEttC09UgEh3B0gVgE5pO89UgC0gF0gVgCw0Eu9UgEt0Em7UgEIAB0jBIAB2jBIABBCAABNIAkiVAm8UAo1TA+9UA8/UIABEIABGIABIIAB
-KIABBCAABNGAyiVA08UA21TAqxEIABEIABBCAABNKA6iVA88UA+1TAygVAsiVAyxEIABBCAABNIAgjVAi9UAqVAg9UA+iVIABBCAABNKAmjVAo9UA23TAw3T
-A4iVA++UIABBCAABNIAsjVAu9UA83TAmiVAg/UNGAoiVxvCw9U8hDu7QpjBu7QIAB6gVMABwgONEA0jVolCsuTgRutTMABCNEA4jVo3Gw2TiMyiVMABCNMA2
-iVo3G02TiM2iVk4G2iViZMurB+9U/8B60TMABCHABACAACMAB6oOMABgkONEA4hVsEq3UBmkVMABCMABipONEAojVxvCMwqOw+UMABCMABopONKAykVsE23U
-2T67UB67U3rB67UB67UMABCMAB6wOMABy/NMABypOMAB0pONKA+kVvwB0gUB+kV4e+kV48C+kV3C+kVMABCMABwlOMABglOMABilOMAB20HMAB2qKMABw0KM
-AB2jFMAB20KDAAA+jVukVgQHABACAACNGAi5Tj4Bi5TwCy/Uk+F6/UMAB2oCNEAm5Tj4Bm5T3CwlVMABCMABIMAB6vOMAB8vOMAB+vOMABgwONGAmlVwCkgV
-vzGolTBmlVMABCMAB6rKMAB01KMABqrONIAqiVvwBqiU0tCwmV4XuiVqc2+TMABoqBMABiMNEA8mVwC0gVz4Bg6TMABCMABiuENGAm6To3G65TwC6gVtcqjV
-MABCNCAmnVBoYMABCNIAqnVwCihVtcyjVirHo+T+qHm+TMABCMABmyCMAB2yEMABioOMABeMABstOMABooOMABkBMABytONGA4jVvwByjUqc4jVw+G4mVMAB
-2tOMAB+sCMAB6xOMAB8xOMAB+xOMABgyOMABiyOMABy/CMABqrCMABmzHMABqyONKAwnVvzGynThZ44TqFsuUwCuiVurOwnVMABCMABwyOMABytOMA7mD0uO
-MABuiVNEA8nV7jBm8T+hK2kUMAB6kHMABqxJMABGMABguOEYBoH89B0gTA3C+oVgEB+gTgEBonVgMBonVgCByrOgCBmkVgEB2pUgIBopUgMBopUgUBopUgU/
-J2jVgUHABAMABqsCHABAMAB44KMAByiJMABoqOMABwuOMABoqOMABkoFMABmoFMABi1EMAB00EMAB40HMABu0ENIAu9To3Gi9Tq1B+qOtcymV7sB0mVMABCM
-AB8qOGqDBEBCBEBGBIBKBMBQBSBUBWBYBaBcBeBgBBiBBkBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB
-4CB6CB8CB+CBgDBiDBkDBmDBoDBggIBggggCBgggggaHABAKAACEMBgBr0E20RABgnVgEBwzPgExrGGgE4emmVgCt0EikVgCEMBgBr0E40RAovOinVgEpvOy
-zPgE4eomVgE0gFqmVgCt0EkkVgCIABBCAABNEA+qVAglVABCAAMIABGHABACAACCAAw/QHABANGAmqVvwBgnUBmrVB0oIMABCNGAqqVj4B4+TvvOqrVwvO4o
-IMABCNGAuqV/8B88T0tCsoVBsnVMABCMABk9FMABuhOEKBwB8mN2mVABspVgIB0nVgEnCDgEnK+lVgEHABACAACHABACAACNGA2pVAomVAuvGA+nVCAACNGA
-6pV2kJsmVt/FyvGBioVNKA8pVBmrVBIBkoVB8pVBmrVMABCNMAgqV9vOqrV0tCymV8vOooVgwOgqVhwOqrVBIMABCMABKNIAmqV9vOwrV+vOS/vOuoVhwOwr
-VMABCNKAqqV9vO0rVBqqVB8mV/vOyoVhwO0rVMABCNEAuqV2kBioJhwO4rVMABCNEAitVhZo2S06L4nJHABAEM4kBgCBgsVAB8yUgE8Lo6UgEBgoVgEBgoVg
-IB8jVgIESBgIBkoJAB+jVggCuwOioVgEvwOioVgIBioVgIBisVgIBisVgCB6sVgCBBggBDAAAEksVACAAEMABq+ONIAgrVBqsVB2wG85LitVriBu0NMABCNI
-AkrV6wOusV7wO6wG85LmtVriBi9PMABCNKAorV6wOysV75L+wG85LqtVriBm9PhZ+2SMABCNGA2sVBQB2sVqHy6LNIA4sV/wOS75LkxG85L4sVqH06LMABCM
-ABGNGA0rV2kBopJB+sVg6L+sVMABCEaBgIBkpJAB8pUggCBmuVgEBmuVgEB+kVgEB+kVgEB+kVgEB+zUgEB+zUgEB43UgEBgoVgElbipVgEhZu3SgICAA2rO
-NCA8rVk6LkrVMABCNKAgsVBqtVk6LorVl6LqtVBGBuuVMABCNGAksV2kB4pJvWsqVl6LutVMABCMAB2BKAAksJHABAHABAKAACCAACCAAGCAAMCAAMNGA6sV
-o5J4tJBIBGMABCNGA+sVo5J8tJ6xOI7xOgqJMABCNGAsuVo5JsuVr5HkqJv5HkqJMABCNEAwuVo5JkuJBmqJMABCNKA0uVo5JouJBysVr5JyrVB+mVwyG8gQ
-MABCNKA4uVo5JsuJhyO4vVr5J2rVs5JwvVwyGghQMABCNCAytVB8vVMABCNIAgvVlyOgwVu5JgvVtcusV9X4qJMABCNCAqwV+ViBMABCHABAMABwyFMAB0uN
-NIAkuVxduwVBuwVBuwVB4/TMABCNKAouVxdywVsyOywVB4qV4xIwsVB8/TMABCNKAsuVxqG4uVyqG4uVqpH4uVrpH4uVspH4uVMABCMAB22OMAB42OHABACA
-ACCAAomRCAADHABAKAACHABACAACMABsiGMABg9PMAB24FMAB+mGMABysLMABqmGMABqzNMABszNMAB2lGMABogGNKAixVj4BwlU6KiyVysDosVvWguV3Cix
-VMABCMABw5FNIAoxVlkHg+Tj4B2lUBo8OvWmuVMABCMAB0hGMAByhGMABi4IMABi5FMABg5FMAB+4FMAB84FMAB65FNIA8xVrGs4UBgtUmkH8xVmgM0yVMAB
-CGCBEBAKAAgjFMAB4sVMABi1GMABgtVMABg1GMAB29PMAB49PMAB49PMAB89PMABs9PMABg2GMAB+1GMAB81GMABm1GMABs2HMABytOMABojIMABq1GMABo1
-GMABk1GMABg1GMAB80GMAB6lIMAB60GMAB6kIMAB00GMAB60GMAB00GMABy0GMABw0GMABu0GMABs0GMABqaMABs0GNEAs1VujF6pUn3Lu4GMABCNEAq0Vuj
-F+pUgwFgkVMABCMABu0GMABs0GMABm0GMABs0GMABm0GMABk0GMABi0GMABg0GNEA+0Vz3L2nHBi5GMABCMAB+zGMAB8zGMAB6zGMAB4zGMAB2zGMABg0GMA
-B0zGMAByzGMAB4zGMABswVNCA82VnK+wVMABCNCA61VnK+2UMABCMABywVMAB0wVMAByzGMABwzGMABuzGMABszGMABqzGMABk0GNEA03Vk3ByqQn3L26GMA
-BCMABqzGMAB8+GMABozGMABmzGMABkzGMABizGMABgzGMAB+yGMABgzGMAB8yGMAB+yGMAB6yGMAB4yGMAB2yGMAB0yGMAByyGMAB0yGMABwyGMABuyGMABs
-yGMABqyGMABoyGMABmyGMABkyGMABiyGMABskIMABgyGMAB+xGMAB8xGMABiiPMAB00GNIAw4VBw4V6Kw5VysD4zVvWu1VMABCNIA04VqRyzV02O04V6K05V
-ysD0wUMABCNIA44V9Xw5VBi9GvW63V3C63VMABCNIA84V9X05V32Om9GvWyoV3C+3VMABCMAB8xGNIAi5V/wO+0J75Lu9G85L65V95Li5VMABCNEAm5V/wOi
-1Jk4Gm5VMABCNEAq5V/wOm1Jg6Lq5VMABCNCA06V/wOq1JMABCNCAy5V/wOu1JMABCNGA25VBy1Jk6L03Vl6L25VMABCNEA65Vg3O21Jk4G65VMABCNEA+5V
-g3O61Jl6L+5VMABCNCAo7Vg3O+1JMABCNCAm6Vg3Oi2JMABCNKAq6VBm2Jt/F4+Gm8Do1ViMg5Vtcq6VMABCNGAu6Vm3Oq2Jt/F8+Gs6Lu6VMABCNEAy6Vm3
-Ou2Jk4Gy6VMABCNEA26Vm3Oy2Js6L26VMABCNCAg8Vm3O22JMABCNCA+6Vm3O62JMABCMABkyGMABiyGMABgyGMAB+xGMAB8xGMAB6xGMAB4xGMAB2xGMABi
-+NMABk+NMABm+NMAB0xGMAByxGMABs+NMABwxGMAB83LMABuxGMABsxGMAB2+NMAB4+NMABqxGMABoxGMABmxGMABoxGMAB8wGMAB6wGMABoxGMABmxGMAB8
-wGMAB28MMAB28MMAB6wGMAB4wGMAB2wGMAB+7MMAB0wGMAB2kPMABywGMABwwGMABuwGMAB0wGMAB2wGMABswGMABqwGMABowGMABmwGMABkwGMABwqQMABk
-wGNGAk+VvwB+6Un8Lo/V3Co/VMABCMAB2wGMAB4wGMABgwGMAB+vGMABixGMABkxGMAB2xGMAB0xGMAB8vGMAB6vGMAB4vGMAB2vGMAB0vGMAByvGMABwvGM
-ABuvGMABsvGMAB8lJMAB4uGMAB2uGMABimJMAB0uGMAByuGMAB0vGMAByvGMAB0vGMABwvGMABuvGMAB6uGMAB2uGMAB0uGMAByuGMABwuGMABuuGMAB+mJM
-AB6mBMABquGMABouGMABmuGMABkuGMABuuGMABiuGMABguGMABwuGMAB0vGMABotGMABmtGMAB6vGMABmtGMABktGMABitGMAB2sGMAB4sGMAB2sGMABktGM
-ABitGMAB2uGNKA6hWz4Bk2Uq1Bk2U93Bm1UksM4PBi9VMABCMAB8sGMAB6sGMABquIMAB+9ONEAmiWz4Bw2U62L0+VMABCMAB2uGMABitGMABgtGMAB+sGMA
-B8sGMAB6sGMAB4sGMABqpJMAB2sGMAB0sGMABysGMAB0sGNEAijWrgHghWl/LmkVMABCNCAskWl/LqkVMABCMAB0mPMAB2mPMABwsGMAB2mPMABy5BMABssG
-MABqsGMABssGMABosGMABmsGMABssGMABksGMABisGMAB8uQMAB4qJMABgsGMAB+rGMAB8rGMAB6rGMAB4rGMAB2rGMAB0rGMAByrGMAB0rGMABwrGNGAimW
-BwU4X8kW02O4UMABCMAB4/VEGBOB49RAB49RgDB8iWgDDAAA8iWklWCHAo3EAHABAHABAHABACAACCAA/EHABAHABAHABAESBkBr0E+wSAB6kWgEB6kWgCB6
-kWgC4lH4lWgCB6kWgCB6kWgCB6kWgCt0EqgWgCIABBCAABNKAknWAmhWAQA8jWA8jWA+mWCAAOCAAMCAAQNCAmmWnSkkWIABumWHABAHABAEKBcBymWABokW
-gBBmkWgBBgsSgCBqmWgIECBEBokWAEIBQBo+RABskWgBBCgB1gF22QgCHABAEOBwBBmmWAxvDmmWQ9kM8wVwD6tN8wVgEk3Bs9TgE+/C8wTgEBonSgEIABBN
-GAynWAiiWAu8UAw1HGGBEBABCBEERB4B/JuiWAAs9OBAgI7sBkxVAgExvCmiWAgExvDumWAgEBCIQyvD2nWAwBmuB+mWAgCCAAIGaAEBEBIBQBgBBgCBgEBg
-IBgQBggBBggCBggEBggIBggQEhBBQB8kWAA9gD8kWAgC2mLynWAgCBynWAQBynWAQwyGynWAQBynWBQBynWBCBynWBCBynWBCBynWBCBynWBCBynWAGBynWA
-QBynWAQt0E2jQAQHABAHABACAACCAAGEaB4B3CmoWAurBmlWgCBBgCBmoWgEi/EunWgC2ZopSgCvwL+mWgEB+nWQB4nWQmuBqoWgB55K0nWgBBsmWgB1yEwm
-WgECAAMEEBwEjXEA6mOs8RgcEqBBofk3Bi+RABDgkMBHgEB4oWgEBslWgEB+nWgCBulWgBBIgBB6jWgE1+OkoWgCBkoWQBkoWQBkoWQBkoWQBkoWQB0nWwBB
-0nWgCBslWgCB2mWgCBJgEwpLCgEEuBBwE+/EotSAk5KulWgIB4mWgCy+OMgCBinWgEj/OmnWgBBmnWQB+kWQBy6HgCBmnWgEyyK4mWgCB2nWgCB2nWgCBfgC
-BmnWgBBmnWQBulWQBPgCBq9UgMBq9UgEwpLbgEBjBgIBnBgECAACHABACAACCAAnpFEjBBU+1I6lWAA2kJ6lWAgBmc4lWAgBB4lWAgCBmoWEgCBmoWEIBmoW
-BIBmoWBCBmoWBCBmoWBCBmoWBCBmoWBCBmoWBCBmoWBCB6lWAC4nE4BAgBB6lWAgBFEAIAi7HAuvDi7HAEVBUB0oWEAvM0oWEI1+O0oWAIB+lWAQiZ+lWAgB
-B+lWAgB0+O0oWAgBj0E0oWAQ4nE8BAQACAgBEEBUB4tSABmoWgIEEBCB4oWAB4oWQEEAgB+/E8tSA//E8tSgIFEAgBACAuvDCAEPBoBmuB+oWEAvM+oWEIBg
-yTAI92LomWAwB0gP+oWAgBt/O+oWAQACAQEIBI+1IqmWA2kJqmWgB4eqmWgB4nEoCgBEJBQy+OoBAAt/OioWAgEu/OioWAQBioWBQEfAChxL+nWBAB+nWBCB
-+nWBCB+nWBCB+nWBCB+nWBCB+nWBCB+nWBCB+nWBCB+nWBCB+nWBCB+nWBC6/O+nWBCB+nWBCB+nWBCFEACsTCABgoWAHABACAACHABACAACCAASEIBY/wLi
-pWAy+O+BgC3CsoWgIlxLsoWgBCAAgBHABACAACKAAi7MCAACHABACAACCAAyBCAAkBNGA2pW9X0oWysD+kWvW0mWNEA4pWk3BugUB6oWMABCNEA8pWz4Bm+U
-Bq+UMABCNIAgqWz4Bq+Uj4Bu+UBipWB25VMABCNCAUz4Bu+UMAp+LCHABACAAqiVCAAECAAk6VHABANEAyqW3rB2rV4egkVMABCMABENEA4qWzhP6pWBwBMA
-BCNEA8qW5hP0BzhPy6VMABCNCAgrWB4rWMABCMAB8lWMAB+lWNIAorWuD4F9wCosWuhPeB+6VMABCNGAsrWuD8F2OiBBi7VMABCNIAwrWByqWByqWByqWBm7
-VMABCNGA0rWzhP2qWB2qWBq7VMABCNCA4rWlc6qWMABCNEA8rW4e+qW3sD4gWMABCNIAgsWuDwG4e27VB2B3sDksOMABCMABm1GNIAmsWBmtW/8BmtWBwrWz
-hP87VMABCNIAqsWBsrWBoqWB8BBg8VMABCNIAusW/2C4rWB2nW+3LwrWBk8VMABCNEAysW6KwqWBo8VMABCNGA2sWmtC2tWBmsW6iPs8VMABCNGA6sWB4rWB
-ksW6iPw8VMABCNGA+sWj0EusWBosW6iP08VMABCNGAitW3rBqoW4egqWB2CMABCNIAmtWBosWBosWu/OwsW6iP88VMABCMABENKAstWnjPusWojPusWu/O2s
-WBsuW6iPi9VMABCNKAwtWnjPysWojPysWu/O6sW93B8gV6iPm9VMABCNOA0tWnjP2sWojP2sWB+sWB+sWrjP0uW6iPq9Vk5L8qWMABCNGA4tWB4uWB6sWzhP
-u9VMABCNKA8tWxjP8uWyjP+sWzhPy9VyhP+sWtkLqqWMABCNGAguWxjPgvWzhP29V62LuqWMABCNIAkuWxjPkvWyjPmtWzhP69V62LyqWMABCNMAouWxjPov
-WyjPqtWzhP+9VyhPqtWtkL2qWloHouWMABCNGAsuWzhPutWxjPsmVyjPi+VMABCMABEMABGNKA0uWzhP2tWxjP0mVyjPq+VloH0uWB0uWMABCNCA4vWzhP6t
-WMABCMAB2INIAkwWnjPguWojPguWu/OouWB+IMABCNKAowWnjPkuWojPkuWujPsuW/jPiJBgJMABCNKAswWnjPouWojPouWujPwuW+xC2uWBiJMABCNEAqvW
-BsuWqiPsuWMABCNIAuvWBwuWBwuWBwuWujP4uWMABCNIAyvWnkP0uWokP0uWpkP0uWu/O8uWMABCMABuqWHAsjEAHABACAACEEBuDB0nSABimQgBHABAEaBg
-gBk3BwmSAurBHgkM/8BuiVgEBk+VgIBk+VgQB4mUgQB4mUgEBJgE8Lq+VgEBijSgEBgyVggBBFgUB2lVgIEGBIwO28VA4ekwWgC6KBgCDAAAImwWAEE6kPQB
-usWABsxWgECAAGCAAMKAAmuWCAACNGAywWu7EyiSurBqkSz3EywWHABACAACHABACAACNEA8wW+hK+wUqRksWMABCMAB82PMAB+2PMABg3PMABi3PMAB0tPM
-AB2tPMAB4tPMAB6tPMABs3PMABu3PMABw3PMABy3PMAB03PMAB23PMAB43PMABquPMABsuPMABuuPMABwuPMAByuPMAB0uPMABm4PMABo4PMABq4PMABs4PM
-AB+uPMABgvPMABivPMABkvPMAB24PNEAi0Wk+FkuWoiCkuWMABghQMABqJNSAizW4tCi0WBy5VBsC/8BmlV3CizWo6GgxW6K2rWBoC60CkyWMABCDAAAgxWm
-zWCNEAozWuFmuWzzGmuWMABCMABkuWHABAKAACCAACKAACNGAsyW9XCvWywW3Cm+EMABCKAA+gRNEAkxWuFCzzGCMABCKAAkhVCAACNCAk0Wx1Lk1WMABCMA
-B8uWMABivWNKAs0W2gM0vW1ZyqS2ZgoW4ek1W7gMgoWMABCMABENCAq1W2gM6vWMABCMABENCA6zW2gMgwWMABCNGA80W2gMkwW2kBirSB01WMABCNCAg1Wz
-gMg2WMABCNCAq2W2gMswWMABCNCAwwWzgMo2WMABCHABAKAACCAACNGAy1W2gMylBzhHCBy2WMABCKAA81WEMB4Ej0Gg8QABm2VgQBm2VgQBm2VgQB82WgQB
-BgEDAAAo/T61WCHABAHABAHAkjCAGGBEBABCBEMABknMNCAm2WwuCovUMABCMABqnMNKAuvUkoCk6UBw2WB2zTvjB6yWBmzTMABCEMB4TiMTAB4xWgE9vC6v
-UgE1jCykWggB3C03WgQ73B2vOgEEOBgGAHAqYq3WggBBJgCBLgGxqBujVgM3lKNgE9vC8vUgEGiBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBGSAEBCB
-EBIBQBgBBgCBgEBOBCHABAEEAgC8LilWABuxIgEDAAAg3W82WDDAAAk/J+2WDCAAIHABACAABHABACAAGEKBgBr0EwiTA7sB60WgEB8zWgEvWo0WgEt0E8xW
-gEEQBwBr0EyiTA7sB80WgEyoP+zWgEBk4WgEi7Lw3WgCB0vWgBBu2WgFt0E+xWgCESBwBr0E0iTA7sB+0WgEyoPg0WgE0oPm4WgE0gFu3WgCi7Ly3WgC1oP2
-vWgB2oPw2WgFt0EgyWgCEUBgCr0E2iTA7sBg1WgEyoPi0WgE0oPo4WgEh1Go4WgCi7L03WgC1oP4vWgBtGyoWgE2oPy2WgJt0EiyWgCEOBoBr0E4iTA7sBi1
-WgEyoPk0WgE0oPq4WgE0gFy3WgC1oP6vWgCt0EkyWgEEOB4Br0E6iTA7sBk1WgEyoPm0WgE0oPs4WgE1oP8vWgCtG2oWgEt0EmyWgIEGBYr0E8iTAtG4oWgE
-t0EoyWgIEIBcr0E+iTAB43WgEtG6oWgCt0EqyWgIEOB4Br0EgjTA7sBq1WgEyoPs0WgEBs0WgE1oPiwWgEtG8oWgEt0EsyWgIEQBwBr0EijTA7sBs1WgEyoP
-u0WgE0oP04WgEBs1WgCBu0WgC1oPkwWgEt0EuyWgEESB4Br0EkjTA7sBu1WgEyoPw0WgE0oP24WgEhpPu1WgCipPw0WgCB24WgE1oPmwWgCt0EwyWgEIABBC
-AABNEAq5WAszWAg/EIABEIABk/JIABi/JIABk/JIABq/JIABs/JIABu/JIABw/JIABy/JIAB4/JIAB+/JIABggKIABigKIABkgKIABmgKIABsgKIABygKIAB
-4gKIAB+gKIABkhKNCA06WwH6+VMABCMABEMAB0qMMAB2qMGMAEBCBEBIBQBOBkuCHABACAACNMA+5Wx0G6mVhjB+gTBCs2Bm1W4ei7WvjBs2WMABCNGAq3Wx
-0G+mVwuCkzU12B66WMABCNCAs7W7kHmhTMABCNCAw7WhjBqhTMABsrMNGA23WB0iKsMq2WBm7WMABCMABIMABKNEA87WhjB2hT0gFk4TMABCMABUNEAi8W7k
-H8hT57I65WMABCNGAo4W7kHgiT0gFu4TB47WMABCMABaNCAmiT3rB+DMABCHABAHABACAAEMABo5BHABAMABq2ONGAs6WpgH27WwpH27Wi7L27WMABCKAAq8
-WHABAIABBNEAo5WABAo3WCAAGIABBNEAs9WAEAu3WCAAKCAAGNIAy9WBKyqB03WBEBCMABCNEA29WBsjTwuCy1UHABAHABAHABAHABACAAECAAEHABAEcB4C
-r0EmoTABi8WgEBi8WgC57I+7WgCB+7WgEB+7WgEh8D+7WgEB+7WgE/F+7WgEsgBi8WgE2mMi8WgCB+7WgCB+7WgEt0Ey3WgEESBwBr0EooTAqrPk8WgErrPk
-8WgC57Ig8WgCBk8WgEBk8WgCBg8WgCBg8WgEt0E03WgEEWB4Br0EqoTAqrPm8WgEBi8WgEBi8WgEBk9WgEBm8WgCBm8WgCBm8WgCBk9WgCBk9WgCt0E23WgC
-EWBoCr0EsoTAqrPo8WgErrPo8WgC57Ik8WgCsrPk8WgEBo8WgEBk8WgEBk8WgEBk8WgEBk8WgEt0E43WgEIABBCAABNOAy+WA04WAQAs+WABAq8WAq8WAq8W
-CAAQIABGIABBCAABNQA8+WA+4WAaA2+WAIA48WA48WA08WA08WIABEIABGIABBCAABNOAm/WAo5WAmBA+8WA2tWAi9WAg+WAg+WIABBCAABNSAs/WAu5WAqB
-Am/WAYAo9WAk9WAk9WAk9WAk9WEaB4Dr0EupTA6K0hVgEBo9WgQBm9WgEBm9WgEBo9WgEBo9WgEBo9WgEBm9WgEBm9WgEBo9WgEBo9WgEt0E64WgEEIBwBr0
-EwpTA6K2hVgEBu/WgQt0E84WgEESBwCr0EypTA6K4hVgEt/Fs/WgQBs+WgEqgPw/WgEBk/WgEBk/WgCznCk/WgCt0E+4WgCEMB0Br0E0pTA6K6hVgEsVm/Wg
-Q6sPu+WgC5+Hm/WgCt0Eg5WgCIABBCAABNGA6/WA85WAoiVAmDIABBCAABNGAggXAi6WAuiVA+/WIABBCAABNQAmgXAo6WA0iVAggXAg/WAkgXA4/WA4/WA4
-/WIABBCAABNKAsgXAu6WA6iVA+/WAm/WA+/WMAB4CCAABHABANIAu/W2kBizWy1Bs8WBizW7sBEMABCNMAy/W7sBIsemzWB68WB68WB68WB68WMABCNKA2/W
-7sBM3rBm4Sqc0+WvW0+Wse81SMABCNIA6/W7sBQ7hEg2SB4+WB4+WMABCHABAHABAHABAHABAHABAHABAEOBoBr0EwrTAnvDqgXgEiYy7WgEunIs/WgEgoIs
-/WgC3Cs/WgCt0E86WgCEOBoBr0EyrTAiY07WgExrGkhXgEBkhXgCBkhXgCw0Ei/WgEt0E+6WgEEMBoBr0E0rTAiY27WgE7kH27WgExoIs/WgEnvDugXgEt0E
-g7WgCEUBgCr0E2rTAiY47WgE7kH47WgExoIu/WgExrGggXgE3CkgXgEtfBgEBwgXgEBy/WgCt0Ei7WgCCAAgyNEOBoBr0E6rTAiY87WgE7kH87WgE3rBogXg
-ExrGkgXgE8tP2/WgCt0Em7WgCEKBgBr0E8rTAiY+7WgE7kH+7WgEB+7WgEt0Eo7WgEEIBYr0E+rTAiYg8WgEB4gXgEt0Eq7WgCEQB4Br0EgsTAiYi8WgE7kH
-i8WgExoIugXgExrGqgXgE+oCi8WgE8tP8/WgEt0Es7WgCESB4Br0EisTAiYk8WgE7kHk8WgExoI6/WgEznG8gXgEB0hXgC3oI6/WgC4oI6/WgEt0Eu7WgEES
-B4Br0EksTAiYm8WgE7kHm8WgExoIygXgExrGugXgE3CygXgEBm+WgE8tPggXgCt0Ew7WgCESBwBr0EmsTAiYo8WgE7kHo8WgExoI0gXgExrGwgXgEgiDghXg
-CsqBghXgC8tPigXgCt0Ey7WgCEQBwBr0EosTAiYq8WgE7kHq8WgExoI2gXgExrGygXgEgiDihXgC8tPkgXgCt0E07WgCEmBBgDr0EqsTAiYs8WgE7kHs8WgE
-xoI4gXgExrG0gXgE3C0gXQi7L0gXQmnDigXgDurBigXgE4emgXgEBmgXgCkmIugXgC0EugXgBBmgXgBBigXgCBigXgE0gFkhXgE8tPmgXgCt0E27WgCEOBoB
-r0EssTAiYu8WgExoI6gXgEznGsgXgEkuPogXgCBu8WgCt0E47WgEEIBYr0EusTABw8WgE4XgiXgEt0E67WgCEMBoBr0EwsTAiYy8WgEr/JogXgEBogXgEBog
-XgEt0E87WgEEKBYr0EysTAiY08WgE4XshXgEBkiXgCt0E+7WgCIABBCAABNMA4iXA68WAyhXA68WA0gXA0gXA0gXIABBCAABNMA+iXAg9WAg9WAwiXAwiXAw
-iXAugXIABBCAABNGAkjXAm9WAqyNA+hXIABEIABBCAABNEAsjXAu9WAyyNIABBCAABNGAyjXA09WA4yNA4yNIABqxQIABGIABBCAABNQA8jXA+9WA+9WA+9W
-A0hXA2iXAujXA0hXA0hXIABUIABBCAABNIAkkXAm+WAqzNA+iXA+iXIABkBIABBCAABNIAskXAu+WA6ZAyzNAmjXIABBCAABNMAykXA0+WA0+WAgjXAyiXAu
-iXA0+WIABi4MIABBCAABNKA6kXA8+WA8+WAyiXAyiXAyiXIABBCAABNIAglXAi/WAi/WA6jXAykXNMAyiXnvD0kXB+iXB+iX3C+iXBi/WB6gXMABCHABACAA
-CEOB4B96Es/WA+6EkkXgEB8uPgEBwiXgE66Es/WgEk7EwiXgEj7E8kXgECAACHAhoIAHA1+HANKAylX8hD0/WpjB0/WvWqhXB2qKxvCy/WMABCNMAqhXk0Dg
-6VvrB02C0jNuhXBolXB22CB+9VMABCNEA6lXk0Dk6VrMSMABCNEA4kXk0DyoQzvP4kXMABCNIA2hXk0Ds6VvrBg3C0jN6hXlXq+VMABCNKA6hXk0Dw6VvrB4
-/V0jN+hXzvP4lXlXu+VMABCNCAomXk0D+oQMABCMABENGAyiXk0DkpQBimXBimXMABCNGA0mXk0D+6VBmmX4XsiXMABCNKA4mXk0Di7VgwPqmXr2B07VlXyi
-X4XwiXMABCNMA8mXk0Dm7VgwPumXq2B87VlsKumXqcumX4X0iXMABCNKAgnXk0Dq7VgwPymXp2Bk8V12B+mX4X4iXMABCNKAknXk0Du7VgwP2mXn2Bu8V12B
-inX4X8iXMABCNCAgjXk0D8pQMABCNEAsnXk0D27VBkjXMABCNEAwnXk0D67VvWojXMABCNIAsjXnSo8WqcsjXh1GsjXk0D+7VMABCNEAwjXh1GwjXk0Di8VM
-ABCMABINGA2jXurBgiXh1G2jXk0Do8VMABCNGA6jXurBiiXh1G6jXk0Ds8VMABCNKAmoXk0Dw8VgwP4nXBy9V12BkoX4X+jXMABCNGAqoXgkB8uVBk1NpwC6
-/WMABCNCAwkXgkBgvVMABCNIAyoXgkBkvVxwPs1N3C4/WpwCigXMABCNEA4kXgkBovV3C8/WMABCNGA4oXw/C8iX1tC6iXozG4oXMABCMABENEA6nXm8D4iX
-+VojCMABCHABANGA2mX2Z+lX1ZgpX4X2mXMABCNEA6mX00EkpX4X6mXMABCEKBgBr0EuzTABgpXgEtLmnXgEknHooXgEt0E6iXgCIABBCAABNIA0pXA2jXAm
-pXAsnXAuoXIABEIABGNGA6pXjCspXtLynXknH0oXMABCNGA+pX9wPwpXtL2nXknH4oXMABCMABEHABANEAomX53EgpX33EokXMABCEKBUr0Eq0TAB8pXgE9k
-MkpXgC24IkpXgCt0E2jXgCEKBUr0Es0TAnxP+pXgE4hDmpXgCysDmpXgCt0E4jXgCIABBCAABNIAyqXA0kXAkqXAspXAspXIABEGEBEBABCHABAKAACHABAC
-AACCAAGESBwBr0Ei1TAB0qXgEB0qXgC6yD6oXgCB6oXgEBMgEmMknXgC24I8pXgCt0EukXgCIABBCAABNIAorXAqlXAKAIAiqXIABECAA9RNEAoqX7sB00R3
-rBwlXHABACAACMAB84QNEAwqX7sB80RBwqXMABCNGA60Ri4H60R33E60RB8nXMABCNGA4qXBg1RiZ+0RBgoXMABCMABUNIA4nX7sBm+U9X42R0tC+rX4e8nX
-HABAKAACCAADCAAEHABAHABACAACNCAurXjyPCMABCNGAoqX+VGk4GqsXoiC2sXMABCNCA2rXB2rXMABCHABAMAB+1RNCA+rXtL8pXDAAAirXgsXgEMAB4sQ
-GIBEBABCBEBGCAA5eHABAHABAHABAHABAHABAHABAHABACAAHHABACAAGCAAEHABAEGBMr0Em4TAwhHisXgEt0EynXgCEIBYr0Eo4TAwhHksXgEBmuXgEt0E
-0nXgEEKBgBr0Eq4TAwhHmsXgEwyDouXgEznCouXgEt0E2nXgEEIBQr0Es4TAwhHosXgEBosXgCt0E4nXgCEIBQr0Eu4TAwhHqsXgEBotXgCt0E6nXgCEKBUr
-0Ew4TAwhHssXgE4vGiuXgCBiuXgCt0E8nXgCEOBoBr0Ey4TAwhHusXgE+yPusXgCwyDwuXgCznCwuXgEBwuXgEt0E+nXgEIABBCAABNEA4uXA6oXAcIABEIA
-BGIABIIABKIABMIABOIABQIABBCAABNGAsvXAupXAwBAqvXIABEIABGIABIIABBCAABNIA4vXA6pXA8BA2vXA2vXIABBCAABNGA+vXAgqXAiCAiCIABEIABB
-CAABNGAmwXAoqXAqCAgvXIABEIABBCAABNGAuwXAwqXAyCAsCIABEIABBCAABNEA2wXA4qXA2CIABENMA0vXB0lCpsLilT4vGswX3rB8qXiY8qX62LisXMAB
-CNKA4vX6zP4lCpsLmlT4vGwwX3rBgrX62LmsXMABCMABENMA+vXB+lCB8lCB2wXB2wX3rBmrX62LssXMABCMAB2qXMAB4qXMAB6qXHABACAACNCAyxX+VCMA
-BCNEA45R53EwwX20E4rXMABCMABi2RNGAsvX+hKwtWk4GuxXoiC6xXHABACAACCAABHABAEGBMr0Em8TAwhHiwXgEt0EyrXgCEKBUr0Eo8TAwhHkwXgEwyDi
-xXgCznCixXgCt0E0rXgCEIBQr0Eq8TAwhHmwXgEtL8xXgCt0E2rXgCIABirTIABkrTIABmrTIABorTIABqrTIABsrTIABurTIABwrTIAByrTIABBCAABNIAi
-zXAktXA8yXA8xXA8xXIAB8rKNEAgyXBmB8sBkBMABCMABgvLMABogRMABkvLMABqzQNCAsyX/lBogWMABwsLMABm0QMABo0QMAB6iNMABw9GMAB6gRNCAg0X
-1uB6oTMABCNGA+yX/lB6gWk4G2zXoiCi0XMABCNGA2wX/lB+gWvwB8vWhkBgvNMABCNIAgwX/lBihWvwBgwW0tCspTq9BkwXMABCNMAkwX/lBmhWvwBkwW0o
-I+mXq9BowX+uDu0Wqcu0XMABCMABiBMABswLNEA40X/lBuhWv5H2pTMABCNIA0wX/lByhWB8pT0iJ8pT4X0wXMABCNIAg1X/lB2hWu1PgqT0iJgqT4X4wXMA
-BCNKA8wX/lB6hWu1PkqT0iJkqT4X8wXBmxXMABCNKAo1X/lB+hWu1PoqT0iJoqT4XgxXBqxXMABCMABEMABONGAw1X/lBmiWv1G6zXtxG6zXMABCNEA01X/l
-BqiWv1G+zXMABCMABENGA61X/lBwiW3G00Xv1Gk0XMABCNGA40Xv1Go0X/lB0iWB40XMABCMAB4xLMAB6xLMAB8xLNCAo2X/lBkyLMABCMAB6vXMABqCHAzm
-BAMABgwXNCA02XBu1XMABCNCA42XBy1XMABCNIA21XBwKqC21X95H21XB21XMABCNCA61Xo2P0KMABCMABINGAg2X/lB8jW0tCmsT4Xg2XMABCNGAq3XBgLl
-Xo3X4Xk2XMABCMABwvCMAB68MMAB+3QMAB61HMAB0yDNGAy2X+V06W0tC0qQmuC00DMABCMAB8mNMAByhHMABq9MMABknNHABAMAB4xXMABq7HMABuGNEAg0
-X92B8sW+wD2sWMABCMABEMABGMAB2yNMAB0zRMAB4iSMAB+tGMAB8iSMABsyXNCAg5XB64XMABCMABk1DNCA6lV7sBorVHABACAACMABoiSHABACAACEOBwB
-r0EyjUABq3XgEBq3XgEBq3XgEBq3XgEBu3XgEt0E+yXgCEUBgCr0E0jUABs3XgEBs3XgEBs3XgEBs3XgEmcy5XgEy3Pw3XgEBw3XgCBw3XgCt0EgzXgCEQBc
-r0E2jUAy3Py3XgE43Py3XgCiM63XgCj/B63XgBBy3XgB13By3XgCt0EizXgCEYBgCr0E4jUAy3P03XgE43P03XgCiM83XgCj/B83XgB73P03XgBlX25XgCzf
-25XgEurB25XgEvrB25XgEgiD25XgEt0EkzXgEIABBCAABNMA+5XAg0XAUA23XA23XA23XA23XIABBCAABNQAk6XAm0XAaAmsVA83XA83XA83XA83XAi6XIAB
-BCAABNEAq6XAs0XAaIABEIABGIABBCAABNOA06XA20XAkBAy6XAy6XAy6XAy6XAy6XIABEHA4yCAMAB0BMAB2BEIBQr0E+kUAikB45XgEn4I64XgCt0Eq0Xg
-CEGBMr0EglUAn4I84XgEt0Es0XgCEKBgBr0EilUAB64XgEB64XgEvW62XgEt0Eu0XgEEKBgBr0EklUAp4P84XgEvW82XgEB82XgEt0Ew0XgEEMBgBr0EmlUA
-n4Ii5XgEsvKi5XgCp4P+4XgC3Cg6XgEt0Ey0XgCIABBCAABNGAs7XAu1XAm6XAutVIABEIABBCAABNEA07XA21XA2tVIABBCAABNIA67XA81XA47XA+2XAy3
-XIABBCAABNIAg8XAi2XA+7XA43XA43XIAByyKNCAk8Xt/F+7XMABqgSMABuiRMABwiRMAByiRHABAHABAHABAMABm3QHABACAACNGA07XACA8uVA8uVCAACN
-IA47X7sBgvVBGvaCBCMABCNCAi9XBk5XMABCNGAm9XzpIg8Xr/CyoGozB2gHMABCHABAEKBUr0EsnUAwhHo7XgEv7D+8XgCtL+8XgCt0E42XgCEMBYr0EunU
-AwhHq7XgEv7Dg9XgCBq7XgCBo8XgCt0E62XgCEKBUr0EwnUAwhHs7XgEv7Di9XgC4Xq8XgCt0E82XgCEKBUr0EynUAwhHu7XgEBu7XgCBu7XgCt0E+2XgCEI
-BQr0E0nUAwhHw7XgEtxGu8XgCt0Eg3XgCEGBMr0E2nUAwhHy7XgEt0Ei3XgCEKBUr0E4nUAwhH07XgE1tCq9XgCw/Cq9XgCt0Ek3XgCIABBCAABNIA+9XAg4
-XAySAw9XAw9XIABEIABGIABBCAABNKAo+XAq4XA8SA69XAo4XAi9XIABEIABBCAABNIAw+XAy4XAkTAi+XAq9XIABEIABGIABIIABBCAABNIA8+XA+4XAwTA
-2+XA2+XIABBCAABNGAi/XAk5XA2TAk7XIABEIABYIABBCAABNEAs/XAu5XAgUIABEIABGIAB2BHABAHBBADAAAi/Xy+XiBHABAEQB4Br0E8pUAqrP49XgE7s
-B+xVgE4tC2/XgE5Z+5XgEwhH49XgEvW07XgEt0Eo5XgEIABBCAABNMAigYAk6XAkyVA8/XAk6XA8/XA67XHABANCAyyDz4BqzWMABCNCAqgYB2yDMABCHABA
-CAACGEBEBABCNCA0gYp6PEMABCNIAs8X9xP+uV0tCygY4Xw8X9mBGMABCHABACAACEMBYr0EgrUAsvK8+XgEB8+XgCozBygYgCBygYgCt0Es6XgCIABBCAAB
-NEAmhYAo7XAIIABEIABGIABIIABKIABMIABOHABACAACCAABHABAHABACAACMAB8qSMAB+qSMABgrSMABirSKAAMHABACAACHABAKAACGGBEBABCBECAAECA
-AOMAB0WMAB2WMAB4rSGKBEBABCBEBGBICAAsVCAAwVCAA0VCAAwVEQBgRr0EotUABkhYgEBkhYgC3kBghYgCsVkhYgEBkhYgCBiWgCt0E08XggIEMBgBr0Eq
-tUAx7PmhYgEy7PmhYgC3kBihYgCsVmhYgEt0E28XgCESB4Br0EstUAx7PohYgEy7PohYgC0oKmiYgC3kBkhYgEBkhYgEBkhYgE4XwhYgEt0E48XgBEcB4Er0
-EutUAx7PqhYgEy7PqhYgC0oKoiYgCBsvWgC3kBmhYgKBqhYgEByhYgCByhYgBBmhYgBB4hYgEB4hYQ3rBkySQt0E68XgoBE0BBoEr0EwtUAx7PshYgEy7Psh
-YgC0oKqiYgC67PuvWgC3kBohYgK77PshYgE87P0hYgC97P0hYgB+7PohYgB/7P6hYgEg8P6hYQBohYwDB6hYgEiM6hYQB6hYQB6hYQ7xCshYQBk0XgCBohYg
-IBuvWgEB0hYgIB6hYgBB6hYQBshYQt0E88XgCE8BBgFr0EytUAx7PuhYgEy7PuhYgC0oKsiYgC67PwvWgC3kBqhYgK77PuhYgE87P2hYgC97P2hYgB+7PqhY
-gB/7P8hYgEg8P8hYQi8PqhYwDj8P8hYgEiM8hYQk8P8hYQl8P8hYQp8P2hYQB2hYgBBuhYgBBuhYgCBu6TgCn8PqhYgQo8PwvWgEq8P8hYgIB8hYQm2G8hYQ
-r8P8hYQs8PuhYQt0E+8XgCEsBB4Cr0E0tUAx7PwhYgEy7PwhYgC0oKuiYgC67PyvWgC3kBshYgK77PwhYgE87P4hYgC97P4hYgB+7PshYgB/7P+hYgEg8P+h
-YQB+hYQB+hYQB+hYQB+hYQBwhYwBBwhYgCBwhYgCB6hYgCB+hYgBt0Eg9XQEcBwCr0E2tUAx7PyhYgEy7PyhYgC3kBuhYgCv9JgiYgEByhYgCBuhYgCn8Puh
-YgEi8PuhYgEByhYgEByzXgC+1IgiYgI3CgiYQt0Ei9XQIABBCAABNKA8jYA+9XAmBA4hYA4hYAsyXIABBCAABNGAikYAk+XAsBA+hYIABBCAABNIAokYAq+X
-AyBAqBA8BIABBCAABNKAukYAw+XA4BAwBAmvBAqBIABBCAABNMA0kYA2+XA+BA2BA+CAsiYAyBIABBCAABNMA6kYA8+XAkCA8BAkDAyiYA6BIABBCAABNIAg
-lYAi/XAqCAiCA6BIABBCAABNOAmlYAo/XAoDAwDAyCAwjYAg7KA0CNCAolYBwDMABCHABAHABACAACCAAGCAABHABACAABHABAEGBMr0E8vUAB2kYgEt0Eo/
-XgCEQBoBr0E+vUAx9P4kYgEB4kYgCtc8lYgCBwlYgEBwlYgCsV4kYgCt0Eq/XgCEMBgBr0EgwUAx9P6kYgEz9P6kYgCtc+lYgCBiiYgEt0Es/XQEKBYr0Eiw
-UAx9P8kYgEz9P8kYgCt/FOgCt0Eu/XgEEOBgBr0EkwUAx9P+kYgEz9P+kYgCt/FQgC+5G2lYgEB2lYgCt0Ew/XgCEQBoBr0EmwUAx9PglYgEz9PglYgCBOgC
-4eglYgEBikYgCBikYgCt0Ey/XgCIABBCAABNEAsmYAugYAcIABEIABBCAABNGA0mYA2gYAiBAulYIABBCAABNGA6mYA8gYAoBA8iYIABBCAABNEAgnYAihYA
-sBIABEIABGIABBCAABNGAqnYAshYA2BAyBIABEGmEAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6B
-B8BB+BBgCBiCBkCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgENEA4zTujF+7W
-7sBwwXNCAsmY7sBywXMABEGJBEBBBABEBOHABACAACHABAHA45EAEIBYr0EgyUAq3I2+XgE24I6mYgEt0EshYgCEIBQr0EiyUA+9C8mYgE24I8mYgCt0EuhY
-gCEIBQr0EkyUAmM+mYgE24I+mYgCt0EwhYgCEIBQr0EmyUAmM4nYgE24IgnYgCt0EyhYgCEIBYr0EoyUAqc4lYgE24IinYgEt0E0hYgCEKBgBr0EqyUA/tB2
-iNgEna4jYgE6yD4jYgEt0E2hYgEIABBCAABNGAwoYAyiYAm/XAqnYIABEIABGIABIIABokSIABqkSIAB87RIABBCAABNGAipYAkjYAymYA8nYIABEIABBCAA
-BNEAqpYAsjYA2jNIABEIABGKAA8JKAA4JEQBYr0E0zUABuoYgEB0oYgCurB0oYgB3C0oYgB4e0oYgBm5PwnYgBt0EgjYgCEOBUr0E2zUAmhQwoYgEnhQ2oYg
-CurB2oYgB3C2oYgB4e2oYgBt0EijYgBEQBYr0E4zUAmhQyoYgEnhQ4oYgCurB4oYgB3C4oYgB4e4oYgBm5P0nYgBt0EkjYgCEKBQr0E6zUAmhQ0oYgEB6oYg
-Cw0E+oYgBt0EmjYgBIABBCAABNIAgqYAikYABADA6oYCAAQCAAUIABIIABKIABBCAABNIAuqYAwkYAMAopYAopYKAA6KESB8Br0Ey0UAmhQspYgEurBypYgC
-3CypYgBB8pYgB4e8pYQj0EopYwB0tC6KgCt0E+jYgREQB8Br0E00UAmhQupYgE3C0pYgCurB0pYgBxhQ+pYgBj0EqpYgC0tC8KgCt0EgkYgRESB8Br0E20UA
-mhQwpYgEurB2pYgC3C2pYgBxhQgqYgB4egqYQj0EspYwB0tC+KgCt0EikYgRESBYr0E40UAmhQypYgEurB4pYgC3C4pYgBrjNiqYgBxhQiqYQznG8pYQj0Eu
-pYgBt0EkkYgCIABBCAABNQA+qYAglYAcAipYA8pYA0qYAopYA4pYABCAAQIABBCAABNOAmrYAolYAkBAqpYAkqYA8qYAwpYAgqYIABBCAABNSAsrYAulYAqB
-AwpYAqqYAirYA2pYAmqYAMAmqYIABBCAABNQAyrYA0lYAwBA2pYAwqYAorYA8pYAsqYAsqYEKBYr0E01UAlcuqYgEBwpYgCtLmqYgCt0EglYgEEKBUr0E21U
-AlcwqYgE6hQypYgCBypYgCt0EilYgCIABBCAABNIA8rYA+lYA2qYA2rYAuqYIABEIABBCAABNIAksYAmmYA+qYA+rYA+rYHABAHABACAACEMBYr0Es2UABoq
-YgEiZmrYgCBmrYgC8oLmrYgCt0E4lYgCEIBYr0Eu2UAr5PqqYgEm8DssYgEt0E6lYgEEMBYr0Ew2UAjiQsqYgEiZqrYgCBqrYgCBmfgCt0E8lYgCEOBoBr0E
-y2UAr5PuqYgE+9CwsYgEBuqYgEBuqYgCjyCuqYgCt0E+lYgCEMBgBr0E02UAr5PwqYgE+9CmsYgCBysYgCjyCwqYgEt0EgmYgCIABBCAABNEA6sYA8mYAufI
-ABBCAABNGAgtYAinYAg6RA+sYIABBCAABNIAmtYAonYA6fAgsYA8fIABBCAABNKAstYAunYAs6RAiBAqtYAorYIABBCAABNKAytYA0nYAy6RAwtYAwtYAurY
-NEAusYujFiiXl3B26TEUBwBr0E23UABwsYgEByrYgCByrYgCBupYgEByrYgEByrYgCBwsYgCB2rYgCt0EinYgCEMBYr0E43UA0iQysYgEBysYgCB0rYgCB0r
-YgCt0EknYgCESB4Br0E63UA0iQ0sYgE24I6rYgCB6rYgCqR0rYgEk0D0rYgEuR0rYgEtgF6rYgEt0EmnYgCIABBCAABNSAguYAioYA0gBA8rYA8rYA6sYA8r
-YA8rYA6sYAgsYIABBCAABNKAmuYAooYA6gBAgtYAisYAisYIABBCAABNQAsuYAuoYAghBAssYAssYAmsYAmsYAmsYAssYHABACAACKAA+sYEYBoCr0E04UAB
-yuYgEByuYgEByuYgE+9CitYgElvKitYgEmvKitYgEi2GitYgEwfmuYgE5V2qYgCB2qYQt0EgoYQIABBCAABNWA6uYA8oYA4uYA4uYA4uYAysYAysYAysYAys
-YAsuYA8qYA8qYNGA2tY9xPkzO7sBozOlc2tYMABCEgBB3BB4sYA5ZktYgEBktYgBqMktYgBm2GktYgB7xCktYgBw8PktYgBu8PktYgBBktYgBB4sYgBB4sYg
-Ez/M4sYgEq8PktYgEBktYgBBktYgBBqtYgBHABACAACEOBcr0Em5UAvM2qYgEqc2qYgCxhQ2qYgCB2qYgCB2qYgCt0EyoYgCESBkBr0Eo5UAvM4qYgEqc4qY
-gCxhQ4qYgC4jQ4qYgC5jQ4qYgC4lH4qYgCjuDiuYgCt0E0oYgCIABBCAABNEAuvYAwpYAKIABBCAABNGA0vYA2pYAQAuuYEOBwBr0E25UAy5IytYgE+9C0vY
-gEB0vYgEqiQ0vYgEriQ0vYgEt0EipYgEEOBoBr0E45UA+9C2vYgEqiQ2vYgEriQ2vYgEBqvYgEy5I0tYgCt0EkpYgCIABBCAABNIA+vYAgqYAuBA8vYA8vYI
-ABBCAABNEAkwYAmqYA0BKAA4iBEUBoDr0Eo6UABkuYgEByuYgCByuYQBguYwBByuYgEBo8WQBkuYwJ3rBoBgCt0E0pYwbEcBgCr0Eq6UAB8vYgE61ImuYgC8
-hQmuYgCBuuYgCn/O0uYgBB2uYQB2uYQB2uYQ58C6tYwDB0uYgEB6tYgEBmuYgEt0E2pYgCEeBoCr0Es6UABkuYgEBkuYgEBouYgEBouYgCq/F2uYgCBouYgC
-BouYgCBouYgCBouYgCBouYgCBouYgCmkQ2uYgCqYmvYgCt0E4pYgCEQB4Br0Eu6UABqgYgEpkQqgYgIqkQquYgImkQ4uYgC4equYgCm5PquYgCt0E6pYgCEO
-BkBr0Ew6UAy5IsuYgEsVsuYgCB6uYgCB6uYQBw4RwBt0E8pYgIEKBYr0Ey6UAjoGwwYgEiMsvYgE4lHsvYgCt0E+pYgCIABBCAABNMA4wYA6qYAw0RA0uYA0
-0RAywYAivYIABBCAABNaA+wYAgrYAuwYA4wYA4wYA2vYAmvYAsCAsCAsCA8wYAmvYA8wYA4wYIABBCAABNUAkxYAmrYABAkmUAwoUAkmUAwoUAkmUAwoUAuv
-YA+vYCAAgBIABBCAABNOAsxYAurYAo1RAo1RAmxYA0vYAsmUA4oUIABBCAABNMAyxYA0rYAsxYA+oUA6vYA6vYAgmBIABBCAABNIA4xYA6rYA2xYAywYAywY
-HAr6EAHABAEEBgCB0sBAr5JwxYgcHABAGGBEBABCBEHABAKAACGIAEBABCBEBGHABAHABAFEAYBmoCABm9JACAAKHABACAAUCAAwjUCAAaCAAICAAgBNCA6w
-Yk3BuoWMABCNEA8xYu7E8jU7mHgBMABCNEAgyYu7EgkUurB4lUMABCNIAkyYu7EkkUurB8lU+3LkyY3CkyYMABCNGAoyYu7EokU84LY3CoyYMABCMABytJNG
-AuyYu7EukUurBmmU+3LuyYMABCMABqtYNCA8vY1nE0yYMABCNCA+zY1nE4yYMABCNCA8yY1uByBMABCNEA2xYBgzYrNsrYMABCNMAkzYnvDkzYByBk7M8zY3
-C8zYriB2iYByiYMABCNKAozYnvDozYrmQ2Bk7Mg0Y3Cg0YriBwlTMABCNIAiyYnvDszYt/FmvB3Ck0YB0wYMABCNKAmyYu7EwlUt/F0jUBqvB/ZonU3Co0YM
-ABCNKA0zYu7E0lUt/FuvBB4jU3Cs0YB0zYMABCNKA4zYnvD4zYrmQmCk7Mw0Y3Cw0YvmQgxYMABCMABQNGA0yYu7E+lUt/FikU3C20YMABCNMAi0Yu7EimUt
-/F8vBzmQmkU3C60Y9lQuCB60YMABCNEAm0YnvDm0Y7mHm0YMABCMABswJNKAs0YnvDs0Y8as0Y1mLs0YymLqyY2mLopYMABCNMAw0Yu7EwmUjnI4xY8aw0Y1
-mLw0YymLkqU2mLkqUMABCNKA00YnvD00Y8a00Y1mL00YByyY2mL00YMABCNMA40Yu7E4mUjnIgyY8a40Y1mL40YymLsqU2mL40YMABCNMA80YnvD80Ys2Bkw
-YvW6xY3C01YurB0oUz3E4pYMABCNMAg1YnvDg1YBowY4e+xY3C41YurB4oUz3Eg1YMABCNGAk1YnvDk1YB8oUBgqYMABCMABENGAq1YnvDq1YBipU+3Lq1YM
-ABCNIAu1YvwBoyX58C0yM+3Lu1Y3tDu1YMABCNIAy1YnvDy1YBqpUBuqY3Cy1YMABCNKAwyXvwBwyXoiCknUsnQupUtnQyqY3C21YMABCNEA61YnvD61Y80G
-61YMABCMABkxJNGAg2YnvDg2YB4pU+3Lg2YMABCNGAk2Yu7EkoU58CqzM+3Lk2YMABCNIAo2Y1nEo2YiMo2Yj0Eo2YBkrYMABCNGAs2Y1nEs2YiMs2Yj0Es2
-YMABCMABENGAszX1nEy2YiMy2Yj0Ey2YMABCNKA22Y+/C8gW1nE22YiM22Yj0E22YznGmFMABCNIA62Y1nE62YiM62Yj0E62YznGqFMABCNMA+2Y+/CkhW1n
-E+2YiM+2Yj0E+2YznGuFk5L+2YMABCNGAi3YguB6tT7mHi3YwsNi3YMABCMABu7IMAB+4RMAB84RMAB0yOMABUMABw4RNIAo2Y+/C4hWu7EypUk4Gq4YoiC2
-4YMABCMAB8nOMAByiIMABsqJMAB2uMNMA+3Yu7E+pUt/FioUzhHo4D4vG80YvW80Y3C+3YMABCNGAi4Yu7EiqUt/FmoU3Ci4YMABCNKAm4Yu7EmqUt/FqoUz
-hHw4D4vGk1YvWk1YMABCNEAq4Yu7EqqUt/FuoUMABCNCA05Yu7EuqUMABCNEA45Yu7EyqUz4B8sXMABCNAA2qUMABCNEA6qUnvD64Y24I2tYMABCNCA+qUvw
-B41XMABCNGA81Xu7EirU3Ci5YBi6YMABCMABulLMAB0nINGAq5Y/Zy0YBq5YBw2MMABCMABqtEEKBoBB64YABg5YgBBg5YQBg5YQBBgCDAAA4jYy5YEGmBAE
-BCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQHABAE4BBgc5lF41YABq1UgIBqwQgM7zKw6YABw6YgCBBgCBw6YgE
-Bg3YgCBg3YQBFwBBskUgEBuiSgEBsvXgEBq1UgEBIgMBw6YgkBqgC0pYggBBBgQqYw6YgEBw6YgCBq1UgC80GilUgMB+1Yg8GBgoYggBB45YgCB45YgCvlIs
-vXgEB0pYgICAACHABACAACEEBI3Cg6YABg6YgCGGBEBABCBEHABAEMBoBButTAButTgE8LuoYgEjyEm6YgCBm6YgCiYw8UgEEQBwCBwoYAB45YgCBq5YgCjy
-Eu2YgCBu2YgCBwtTgEBwtTgEBCgEEEBIq2Gs5YAqkCs5YgCECBYoRBADAAAEu6YDHABAKAACCAABNEA87YAsxWA6uTFEAoBB8nYAB8nYAEZAY8Gq7YAABq7Y
-AQBq7YAQBq7YAQB26YIQB26YUQB26YBoB20E26YDCriB+7YAGB26YAgEBg7YAgCBg7YAgBELAQB86YAAB86YAgCB+5YfgCmM+5YB+BB+5YACEjCBotBBqzCA
-ABWAg0PBDAgoBBHAgEBi8YAgEBioYAgEBioYAgUAGAgUB66YAgUB66YAgCB66YAgCB66YAgCBq9UAgCBJAgEBPAgEBm2YAgEBstKAgEBTAgEBu7YFgEBu7YB
-KBu7YBCBu7YBCBu7YACBu7YAQBu7YAQBu7YAQBu7YAQBk7YAQBEAgBBCAgMBg6YAgIBg6YAgCBVAgCEYBoCB6uUABg7YgEjjPk7YgCBy7YgBBy7YQBikYQBy
-gVgCB44YgIBk7YgCBo4YgB5Z42YgDynL62YgICAACHABACAACCAAWHABAKAACCAACNEAo8YAmyWAy6YCAACDAAAy6Y07YNHABAEEBIB66YAB66YgCEjBBYB6
-7YAA8vF86YAgCB86YAgCB86YAgCBk7YBgCBk7YBCBk7YBCBk7YBCBk7YDCBk7YBGBk7YECBk7YEIBq7YBI20Eq7YHCBq7YAOBk7YAQBk7YAgBEGAQmrL+6YA
-mc+6YgCha66YgCEGAQ71P+7YAmcg7YgCha86YgCERBYB+6YAAmrLi7YAgEhtQi7YAgCBi7YAgCBw7YAgCBw7YFQBw7YBKBw7YBCEEAIBk7YABk7YgCEjKBgq
-CBmBAABg/UAg0WBm7YAABm7YAgCBm7YAgCBm7YAgC45Ku7YAgCB4xXAgEB4xXAgEBg/UAgEBg/UAABm7YAABm7YAgC7lLm7YAgCzlLm7YAgCBm7YAgCmmLm7
-YAgCnmLm7YAgCBu7YAgCB07YAgBB07YCQB07YBEB07YBCB07YBCB07YBCBg/UAGBg/UAAypLm7YAABm7YAgCBm7YAgCBm7YAgCBm7YAgCgmLm7YAgCBu7YAg
-CBu7YAgBgiMm7YAgB2lL4BAgCB+pYAgM3lLm7YAgEB07YBgCBg/UAQBg/UAwFkmLm7YAAlmLm7YAgCBi7YAgCBm7YAgEBm7YAgCB2sTAgCBm7YAgGBm7YAgC
-Bm7YAgCBm7YAgCBm7YAgCBi7YAgCBk4YAgEB4xXAgI8lL07YAgEBg/UAQBg/UAAB07YEAB07YBIB85YAoBBi7YAgCBi7YAgE4lLm7YAgE5lLm7YAgC6lLm7Y
-AgCBm7YAgC0lLm7YAgC/lLm7YAgCBm7YAgChrLm7YAgCirLm7YAgCBm7YAgCBm7YAgCBKAgCBg/UAgMBg/UAgComLi7YAAimLm7YAgEjmLm7YAgCBm7YAgCB
-m7YAgCBm7YAgC9lLm7YAgC+lLm7YAgCBm7YAgCBi7YAgCBi7YAgEpmLi7YAgEBIAgEBGAgIBg/UAgIBm7YAABm7YAgCBk4YAgCBEAgIB07YAgMB07YCQB07Y
-BE20E07YFCB07YBKB07YBCB07YBCB07YCCB07YBEB07YAGB07YCQB07YBEB07YBCB07YBCB07YBCB07YBCB07YAEBm7YAwBBm7YAgCBm7YAgCBm7YAgCBm7Y
-AgCBm7YAgCBm7YAgCBm7YAgCBm7YAgCBm7YAgCB0pYAgCB0pYAggBB4xXAggBBBAgEBDAgEBDAgQBk8YAgQBm7YAgCBm7YAgCBm7YAgCBm7YAgCBk8YAgCBi
-7YAgChmLm7YAgEBm7YAgCBu7YAgCBu7YAgBBm7YAgBBm7YAgCB88YAgCB88YAgCBk8YAgC1lL07YAgCB07YBQBu7YAQBm7YAgBBCAgCBm7YAgEBm7YAgCBs5
-YAgCBs5YAQBHAwDBNAgEBRAgEBVAgEBsvTAgE/vFgvTAgEDAAAOm8YBDAAAQo8YENCAy5YAuwTCAACHABAKAACCAACHABACAACHABACAACHABAKAACCAAEEk
-BBgkBBu1CABm+Yg0P8Gi9YgEBy9YgC4eo9YgB55Ko9YgBBo9YgBBo9YgBBovUgCBDgEBovUgEBwzTgEBHgEBLgEB04UgMBi9YgMBi9YgCBq6YgCNMAq+YA6z
-WA4yXAk9YA+6YAm8YA4wYCAACNGA8yXA+zWAk5YA8yXCAACNGAs9YAi0WAgzXAs9YCAACHABAHBBACAAWCAAgoYCAA0DCAA8CCAA88MMAB24YNGAg+Yk3B20
-Wk4G4+YoiCo5YMABCNKAk+Yk3B60Wk4G8+YoiCs5YBs5YvWi7YMABCNGAo+Yk3B+0WurBgyUz3Eo+YMABCMABurENEAu+Y1nEu+Yj0Eu+YMABCMABs7MMABs
-7MMABu7MNEA4+Y+/C+oWn8L21TMABCNEAigZk3BgzThNyuYMABCMABonKNKAi/Yu7EixU8ai/Y1mLi/YymL20U2mL6/YMABCNIAm/Yu7EmxUt/FqvUvWk8Y3
-Cm/YMABCNKAq/Yu7EqxU8aq/Y1mLq/YymLo9Y2mLm0YMABCNKAu/Yk3Bk2Wt/FyvU4eu/Y8au/YiMu/YMABCNEA4gZk3Bo2WtxGgoKMABCNIA2/Yu7E2xUB+
-6YB+8YB+8YMABCNCAi9Yk3Bw2WMABkoKNEAkhZk3B02WB+/YMABCNEAohZu7EiyUk3B42WMABCNGAshZu7EmyUk3B82WseopYMABCNEAwhZk3Bg3W/tBqtYM
-ABCMABENGA2hZk3Bm3W/tBwtYna0hZMABCMAB8oKMAB+oKMABgpKMABipKMABkpKMABmpKNGAghZvwB69Xu7EgzUlxC+0YMABCNIAkhZu7EkzUvzGoxU4ei+
-Y3CkhZMABCNGAohZk3B+3WvzGsxU4em+YMABCNGAshZu7EszUvzGwxU4eq+YMABCMABy9JMAB48JNGA0hZu7E0zUk4GsiZoiC4iZMABCNGA4hZu7E4zU+/Ew
-1U1kP4hZMABCNGA8hZu7E8zU84L8zUoiCqzUMABCNEAgiZBg0UBg0UMABCNIAkiZu7Ek0U+/E81U4ekiZ3CkiZMABCNGAoiZu7Eo0U+/Eg2U4eoiZMABCNEA
-siZk3Bi5WtLsiZMABCNGAwiZk3Bm5WBm2TujF02UMABCMAB8qKMAB+qKNEAggZk3Bu5WBiFMABCMABkrKNGA+iZk3B05Wt/FizUBmFMABCNMA24Xk3B45Wvg
-FmkZn3BmkZBijZB+3YBijZMABCNGAskZk3B85WhNu+YvWmjZMABCMABENIA0+Yk3Bi6W1Zy+YvWsjZmuB6/YMABCNGA4+Yk3Bm6WvWwjZmuB+/YMABCNGAo5
-Xk3Bq6WvW4kZmuBigZMABCMABsgNNIAu5Xk3Bw6WvW+kZloH6jZmuBogZMABCNCAilZk3B06WMABCNCAktYk3B46WMABCMAB6gNMAB8gNMAB+gNMABghNNEA
-0lZk3Bk7W2ZomVMABCMAB6sKNEAq7Wk3B44TmuBkmSMABCMABgtKMABitKMAx+EktKMABmtKNKA27W+/CmvW1nEglZmuBuhZn8L+7Tk5LglZMABCNGA67Wn8
-Li8TmuByhZ1nEklZMABCNKAolZk3B+7W8aolZ1mLolZymL86U2mL86UMABCMABqGNKAulZk3Bk8W8aulZ1mLulZymLi7U2mLmmZMABCNGAylZk3Bo8WymLm7
-U2mLqmZMABCNEA8mZk3Bs8WtL4kZMABCNEAgnZk3Bw8WtL6lZMABCMABmuKNGAgmZk3B28W1mLgmZBgMMABCNGAqnZk3B68W1mLkmZBsjZMABCMABwuKNEAw
-nZk3Bg9Wq3IqlZMABCNEA0nZk3Bk9WmuBwlZMABCMAB6uKMAB8uKMAB+uKNCAgkZk3B86TMABCNGA8mZk3By9WigD8mZBkkZMABCNEAgnZk3B29WigDgnZMA
-BCNEA+oVk3B69W+uDmmZMABCNGAonZk3B+9WujF88XtnGsJMABCMAByjKNIAunZBk7TymLi9U2mLunZB2kZMABCNIAynZw7I8VymLm9U2mLynZj2Q6kZMABC
-NGA2nZo0QsmZymL+iZj2Q+kZMABCMAv+EiwKMABkwKMABmwKNEAolZk3Bk8TmkHgoZMABCMABENGAulZk3Bq8T+aqjYmkHmoZMABCEEAQBghDAB+9XgEFEAQ
-BghDAACAEZBgI7kH07TAAstQ4nZEg0DttQ4nZEIntQ4nZBIqtQ4nZBCptQ4nZBCB4nZBCB4nZBCB4nZBCrtQ4nZBCBwnZAkBACAgCEcBwJ7kHCA7xQDggEBu
-nZgEB4lZgE4xQ4lZQB4lZQB4lZQBynZQBynZgCBynZgCBynZgC8wQynZgC4lLynZgCBgoZgCKAAtTCAACHABAECBEBq1YAHABAEEBEB2mZAB2mZgBEEAMq8O
-0hVAr8O0hVgDFEAMACAuvDCAEIBSACAB8mZgGj3Q8mZgBk3Q8mZgBKAAghDKAAtlBCAACCAAijDCAASCAAKNKAk/XvgF0qZn3B0qZzwDwpZy0Qs+YvjB+lZM
-ABCNCA0pZujFo/XNCAq/Xk3BsgXMABCMABgmKMABwmNNEAy/XBy/XnTk+UMABCNEAqlZujF2/X4e6qZNEAqrZsMknN83L4/XMABCNCA8/XsMonNMABCNCAkk
-DujFggYMABCNIAmoZujF0+UqcwqZ4ewqZvyEmoZMABCMABqhNMABUMABWMABYNIA8qZujFwgYB8qZB8qZvjBqnZMABCNEA0gYujFk/UvjBunZMABCNEA4gYu
-jF4gYvjBynZMABCNCAusZB8BMABCNEAsrZ63QgCvWqoZMABCNEA2sZujFkhYtnGwqNMABmoNNGA6sZk3BqiXujFohYtnG0qNMABCMABsoNMABuoNMABMNIAy
-hYvW2sZvjBsoZ3C+rZ5Z+rZMABCNEA2hY3rBqnZyyK6sZMABCMABENIAmpZAunZAmpZAwnZA4hYCAACNGAgqZvwBmpYu7Es+UhkBqoPNIAusZujFiiYqcusZ
-1tC+hY4eusZMABCNIAysZujF2gVqcysZw/CiiY4eysZMABCNIA0pZurB8nZh1G0pZ3rB+nZk0DmiYMABCNOA6sZujF+gVqc6sZw/CqiY4e6sZBiqZl3BQ3rB
-ioZMABCMABqqKNGA0iYk3B2jX3C4tZ24I8hZMABCNKA4iYk3B6jXBkqN3C8tZmnDgiZ24IgiZMABCMABw1KNGAqtZk3BgkX3CqtZ24IqtZMABCNEAutZk3Bk
-kXi2QkhUMABCNEA4uZk3BokXriBosZMABCMABIMABg2KHABAHABACAAECAA+9CCAAGNEAqvZt/Fo+UBCMABCNGAouZu7EogVt/Fs+UqRGMABCHABACAABNGA
-wuZAkkYAoxUAw8UNGAyuZujFmkYvjFqxUxjFy8UEEAImc2tZA82Q2tZgCFEBIACAB0tZAIABouZIABkuZIAB+tZIAB8tZEGBI94KquZABquZgB3CiuZgBEGB
-Ej5K8sZAi5KyuZgB2VyuZQECBEk5KmuZAEHACBwuZMABwuZBYBwuZDCFEACACAxyEitZAEIBIACABktZgBBktZgB2V0uZgBECBEBktZAEEBI1ZmtZA2ZmtZg
-CEEBgB1Zi1VA2Zi1VgIECBE2kBqtZAFGAgBBGABEABCAECBgBACAEEAE1ZytZA2ZytZgBFEAE4/EytZAACAECBEACAEEACiMuvZAjnDuvZQEEBEACAiZqvZg
-BES64KwCBiBABgBgE7lKegCBYgCBYgEr5QWgE4/EGgCzuECgCuvDMgCKAAilVKAA4nDFKBQohPooVAiRguZAlgF6wWA9kM4pDAB61VAEMBUBuBABuBgCBuBg
-CBuBgCByBgC3CyBQEWB8BBBArM0BgUB0BQB0BQ9jM0BQBwBQBwBgCBwBgCByBgCB0BgBB0BQDAAAEuwZCECACjjPquZAECACiZsuZAECAC2kBuuZAFOBCohP
-wuZAxuEGAyuEGAzuEEA1uEGAhhDGA2uECAEKBQBBArMgCgBBgCQj6QgCQB6BgCDAAAiC6wZCEKBQrMsvVAB4rDgCgN6gUgEj6QswZgB3CswZQHABAGKBEBAB
-EBOBgIBiIGGAEBCBEBIHABAHAg6EAHAq6EAKAAqpDEKBIBmvZABmvZgBB6xZgBB6xZQBmvZQEEAEiZovZA1fovZgBEEAE9zFqvZA6nEqvZgBFIAEBEABqvZA
-BCAjW85VAEIBIiMkyZAjnDkyZQBsrDQBCgBCAABEcB4HBgJA8LggZgCriB6wZgC20BBgCBVgCsV8yZg4BBylVgEBwtZgEBkzYgIBCA1yE8CgE/zE8CgCBZgC
-ntFTgEEGBEiZkxZA3CqxZgBq1BqxZQEEBoB1ZDA2ZJgKEEBIB2yZAriB2yZgCEGBUB4BAngFqBgIBmDgBEEACiMqDAjnDqDQFOACohP+vZAxuE0BAyuE0BAz
-uECA1uE0BAhhD0BA2uEwBAEKAU27Q+BAngFCgIBuDgBByzYQq1BuDAEEB4BBs0YABMgIECBIBuzZAFMBgC1uE0BAhhDwBAxuEgCAyuECA2uEOABkzZADAAAG
-uyZCHABACAACCAAwCCAAwCCAAuBKAAkKHABAKAA09UHABAHABAESBgGBupMABjBggBBnBgE9vCusXgE7sBq9YggB3gFunVgEumF29UAymFq+UgEBfgEHABAH
-ABAHAh6EAEUBoCiMmxZAB0wZgB7sBy9YgD3gF2nVgEuCFABJgEBNgEBy9WgEB0uZgEsMsvZgENIAuzZAipYA09YABA09YCAAECAAENGA60ZAwvZAEA69YCAA
-CNEAgxZAIAuqXCAACHABACAACHABACAACEEBQBsvZAB8KgEHAn8QACAACHABACAACCAA0BCAAyBMAB0iSMABouBMAB2yMMAB62LMAB4yMMABylMMAB6yMMAB
-0lMMAB+yMMAB4vZNEAm1ZozGsgVB+8XMABCNEAyyZozGwgVBq1ZMABCNEAu1ZymF0gVhjIu1ZMABCMAB+LMAB2jSNEA21Z7sB8/YthDi2UMABCMABmMNEA81
-ZujFwrYx3BkzZMABCMAB0wZMABuMMABwMNEAm2Z71EktWB+gVMABCNEAw3ZujF+rY71EotWMABCNGAw1ZujFisYthDs2U71EstWMABCNGAy2ZujFmsYqYy2Z
-B8uZMABCNEA22ZujFqsYtmF8gZMABCNGA62Z+/CghXk3BwtXujFusYNIAwsYqCwsY7sBihZuyKw0Uw0E4rZMABCNCAm4Zx0G0hVMABuiLNEAk3Z7sBqhZxjF
-klVMABCNEAuhZ+/CuhXigDo3ZMABCNEAyhZ+/CyhX6Ks4ZMABCOA0pQ4dBNGAy3ZBmtYvjFq6UxjFylVNEA03ZBi4VujFotYMABCKAAy1ZMABoJNMA83ZujF
-gsV7sBiiZBoxBxjF8lVBu9UsV83ZMABCNGAg4Z7sBmiZigDg4ZxjFgmVMABCNEAi1Z7sB0jVBm3ZNKAs5ZB8OujF6tYB81ZBu1Z/gDu1ZMABCNKAw5Zk+QgP
-ujF+tY1tC6nDw/C6nDm+Qy1ZMABCNKA05Zk+QkPujFiuY1tCm2Zw/Cm2Zm+Q21ZMABCNCA61ZurBqsVMABCNKA24Z+/C8iXBswV1Z25ZjjP25ZurB81NMABC
-GEAEBCBEGCAEBeGIAEBgBBgCBgEBgIGCAEBCGIAEBEBIBQBgBGCAEBgBGIAEBABCBEBGGSAEBCBEBIBQBgBBgCBgEBgIBgQGEAEB+PBwDGEAEBCBEGEBEBAB
-CGEBEBABCGGBEBABCBEGKAEBABCBABCBEFEAQBy5ZAB2xVAFEACB+5ZABy3ZAFEAQB25ZAB6xVAEOBsBB45ZAAGgCBs6ZgIBs6ZQAEQB45ZgBACgCEKBcB65
-ZAB65ZgC1nEk6ZgCw7Qk6ZgBAIgBE0BBwDzlL85ZA0lL85ZgC2lL85ZgC3lL85ZgC4lL85ZgC5lL85ZgC6lL85ZgC7lL85ZgC8lL85ZgC9lL85ZgC+lL85Zg
-C/lL85ZgCgmL85ZgChmL85ZgCimL85ZgCjmL85ZgCkmL85ZgClmL85ZgCmmL85ZgCnmL85ZgComL25ZgCpmL25ZgE/vQ85ZgEhrL85ZgCirL85ZgCnsQ85Zg
-CEIAM+/E63ZA//E63ZgC2/E83ZgC1/E83ZgBEIAkB+/E26WA//E26WgI2/E+3ZgI1/E+3ZgBFEAkB+gDEA/gDCAECBkBACAECBEBm6ZAGQAEBCBEBIBQBgBB
-gCBgEB+HGgBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeGQAEBy+BB0+BB2+BB4+BB6+BB8+BB++BBg/BGCAEBCGMAEBCBEBIBQBgBBgCGUAEBABCBEBGBIB
-KBMBOBQBSFEACugP+6ZAB+6ZAFGAE1+Oq7ZABy4ZAB26ZAFEAQ95K04ZA/5K8yVAFEAQ+5K24ZAg6K+yVAEEAEm3Q64ZAj3Q64ZgBFEAEACAB+6ZAECAE1yE
-g7ZAEEAMByhUAByhUgDFEAMAEAACAEWBgC1nE67ZAB67ZQ2/Ek5ZQ1/Ek5ZgBASgBigDm7ZgBAQgCAOgCAMgIAIgIACgCFEAQm1Gk5ZAn1GszVAEEBUp1Gq7
-ZAACgCGCBEBCGGBEBABCBEKAA0wVHABAEqCBgI7sBgvXAB+lZgEB43ZgEBgqZgI13BqoZgCBzBgCtfu8YgEBgqZgQwmI43ZgEB43ZgIB66ZgIrgRi7ZgCzjC
-xBgCBxBgEBmgUgEB3BgEB5BgEB26ZgEB26ZgEB66ZgEB66ZgCB66ZgCnyK66ZgCB66ZgCB66ZgCB66ZgCB66ZgCB66ZgCB66ZgCBo7ZgCBo7ZQBg5ZQBg5ZQ
-Bg5ZQuvDg3ZgCBgqZgEB7BgEHA22EAHAs3EAEfB4GBgzUAAB67ZAgkCBs8ZAgCBs8ZAQB45ZAQB28ZBgBB28ZUCB28ZBoBB28ZCCB28ZIEBg7ZAQBg7ZAgCB
-ipZAgEB8gBAgUB4gBAgEHABAEQB4HBEABk7ZgsDBk7ZgCBk7ZgCBk7ZgCBi8ZgCBk7ZgCBifgCEE8qEgqByuEifABu0DggSEEBgwCxuEigBAlkRw0DgglBHA
-BAKAACCAACGGBEBABCBEEWBUktQy7ZAltQy7ZgC4vF67ZgCttQg8ZgBstQg8ZQw2Qg8ZQptQg8ZQqtQg8ZQntQg8ZQBg8ZQjWy2ZQEEAEB87ZAB87ZgBFEAE
-B27ZAACAENAYrrLy8ZBAirLy8ZUC20Ey8ZLoBhrLy8ZAW6vQ07ZAgC7vQ07ZAgEFEAYBCAmWwrBAEZBwBmc28ZAAhtQ28ZAgCAGAgCBq9ZAgCBq9ZAQBq9ZA
-QBq9ZBQBq9ZBCBq9ZBC20Eq9ZFC//O28ZAKACAgECAAmhBCAA+xVHABAHABACAABEsBBgiBk3B0zVABDggN7sBsnZgExiRFgEBm5ZgEumF4nVgIrgRw8ZgEB
-u6ZgBpsLu6ZQrMBQxkRDgGBm5ZgEBo8ZgIukFk8ZgEBk8ZgEujF6yYgEBu6ZgEBm5ZgEBurZgIrborZgEBDgQBDgEGGAEBABCBECAAznECAAKHABACAACCAA
-SDAAAE09ZAFEAgQl+QBAjnQo5EADAAAw7Z49ZgEEEBgQAEABs0RggICAAmxLCAA2DCAAsCCAAygBCAAm1UCAA2BCAAquDCAAm1MCAAoiBMAB28MNCAw+Zu7E
-MMABCMABs5ZNGA2+ZujF2rM3C09ZBk9MMABCNIA6+ZoR6rMk3Bw1X9tHUB6+ZMABCNGA++ZBiBwkPk1VBg+ZMABCNGAi/Z7PY3Cg+ZwlRw9MMABCNGAm/ZoR
-msM3Ck+ZwlR09MMABCMAB+8MNKAq+ZvwBq+Z0uKq+Z1uKq+Z2uKq+Z3uKq+ZMABCNKAu+Zk3Bu+Z0uKu+Z1uKu+Z2uKu+Z3uKu+ZMABs9MMABs9MMABq9MNK
-A2+ZiY2+Zk3B2+Z3C2+Z0uK2+Z1uK2+ZMABCMAB29MMAB29MMAB09MNKAg/ZBg/Zqcg/Zw/Cg/Z4eg/ZBg/ZMABCNKAk/ZimRk/Zqck/Zw/Ck/Z4ek/Z0uKk
-/ZMABCNKAo/ZimRo/ZywDo/Z2kBo/Z3Co/Z0uKo/ZMABCNGAugak3Bk3XymLi2V4emhaMABCNCAygak3Bo3XMABCMABw+MMABy+MMAB0+MMAB2+MMAB4+MMA
-B4+MMAB6+MMABsqLMAB++MMABg/MNIAqha0oKqlNv7DilNmnDqhavWqhaMABk/MNIA2+ZmnDuhavWuhaiM2lN+VolNMABCMABEMABs/MMABq/MMABs/MMABu
-/MMABw/MMABy/MMAB0/MNKAghaujFgha8XghagzEgha0uKgha1uKghaMABCNKAkhal5Kkha4ekha3Ckha0uKkha1uKkhaMABCNKAohal5Koha1tCoha4eoha
-3Coha0uKohaMABCNKAshal5KshaBsha4esha3Csha0uKshaMABCNKAwhaujFwhak3Bwha3Cwha0uKwha1uKwhaMABCMABwgNMABqBNKA4haujF4ha0uK4ha1
-uK4ha2uK4ha3uK4haMABCNKA8haiY8ha87Q8ha4e8haB8ha3C8haMABCMABEMABGMABIMABKMABMMAB8DNKAsiaujFsia87Qsia4esiamnRsia3CsiaMABCM
-ABENMAq6XujFo5Y87Q2F4e2iantFkjamnRyia3CyiaMA3mLCNMAu6X+/C+tX87Q6FB4jaB4ja1nEojantFojaMABCNKA6iathD6iaigD6iaB6iaB6ia3C6ia
-MABCNKA+iaujF+iaigD+iaznR+ia0nR+ia3C+iaMABCNKAijaujFijahhMija4xIija3Cija0uKijaMABCNKAmjaiYmjahhMmja4xImja3Cmja0uKmjaMABC
-NKAqjaujFqjalcqjaw/CqjavWqja3CqjaMABCNKAujal5KujaBuja0uKuja1uKuja2uKujaMABCNKAyjal5Kyja8ayja1mLyjaymLyja2mLyjaMABCMABENK
-A4jaiY4ja8a4ja1mL4jaymL4ja2mL4jaMABCMABENKA+jak3B+ja8a+ja1mL+jaymL+ja2mL+jaMABCMABENKAkkathDkkaywDkka3Ckka7vJkkaBkkaMABC
-NIAuma2ZygaiYwgamnDuma4eumaMABCNKAskak3BskaBska0uKska1uKska2uKskaMABCMABiGNKAykaujFykaloRyka0uKyka1uKyka2uKykaMABCMAB+CN
-KA4kaujF4kaywD4kaw7D4ka0uK4ka1uK4kaMABCNKA8kaujF8ka1tC8kavW8ka0uK8ka1uK8kaMABCNKAglaujFgla1tCglavWgla3Cgla0uKglaMABCNKAk
-laujFklaw/CklavWkla0uKkla1uKklaMABCNKAolaujFolaw/ColavWola3Cola0uKolaMABCNKAslaujFslaywDsla3Csla7vJslaioRslaMABCNIA2naB6
-haujF4hamnD2na4e2naMABCNKA0laywD0la2kB0la3C0la0uK0la1uK0laMABCNKA4laigD4la3C4la0uK4la1uK4la2uK4laMABCNKA8lathD8laqc8la0u
-K8la1uK8la2uK8laMABCMABENKAimathDimaqcima0tCima4eima0uKimaMABCMABENGAyiathDonVqcsma4esmaMABCNKA0oathDsnVmnDyoa0tC2ia4eyo
-anP2kaMABCMABUNKAymathDyma0uKyma1uKyma2uKyma3uKymaMABCNKA2maujF2maB2ma3C2ma0uK2ma1uK2maMABCMABENKA8maujF8mahpL8ma3C8ma0u
-K8ma1uK8maMABCMABENEAkoaujF49YhpL8oaMABCMABENKAonaujFona0nRonatcona3Cona0uKonaMABCMABENKAunaujFuna6yEuna0uKuna1uKuna2uKu
-naMABCNKAynaujFynantFyna3Cyna0uKyna1uKynaMABCNGA4oaujFs+YmnD6na4e6naMABCMABEMABkGNKA+naujF+nawyE+naxyE+na0uK+na1uK+naMAB
-CMABqGNKAkoaujFkoa4ekoa0uKkoa1uKkoa2uKkoaMABCMAB6JMABGNKAsoaujFsoaqcsoaw/Csoa4esoajmRsoaMABCNKAwoaujFwoaqcwoaw/Cwoa4ewoa
-0uKwoaMABCNKA0oaujF0oaqc0oa1tC0oa4e0oa3C0oaMABCMABskTMABqhSNEA+pat7Kgpak3B0gYMABCMABENEAkqaBskOk3B6gYMABCMABENEAynak3Bgh
-Y0iJ8gVMABCNEA0rak3BkhY0iJghVMABCMABgiSNKAypaujFypaqcypa0uKypa1uKypa2uKypaMABCNKA2paujF2pa3rB2paB2paqc2pa0uK2paMABCMABIM
-ABGMABMMABKNKAiqaujFiqa8hDiqa7Piqa0uKiqa1uKiqaMABCMABEMABwINGAsrak3BiiYujFghZmkHksaMABCHABAKAACHABAKAACCAAGCAAEMAB0maNEA
-+rak3B0iY24I+raMABCMAB4oOMAB4oOMAB0dNCAutaBQMABCNCAssauqRUMABCNCA2tak+FWMABCMABEMAB+0LMAB66TNIA6saBiqak3BwjYujFuiZB6saMA
-BCNGA+sak3B0jYujFyiZ2qR+saMABCNEAouak3B4jY+uD2lVMABCNEAmtak3B8jY+uD03IMABCNGAqta7sBw3ZBmsVxjFq7VMABCNEAuta7sB03Z7qRqsVMA
-BCNGAyta7sB43Zk4Gyta7qRusVMABCNCA4saiZ2taMABCNGA6taiY2jNwyEyjNxyEmhWMABCNGA+taiY6jN73B09ZB4jNMABCNEAiuaiY+jNpoBu8XMABCGK
-BEBABCBEBGBIIABCNEACymFw5VujF+jZMABCHABAHABANEAmkZujFmkZnT4iWHABAKAA2aCAACNCAgwaB8aMABCEOBoBr0Ek6WABmqagEBmqagEBmqagEj0E
-ivagEtnG+tOgCt0EwpagCEIBYr0Em6WAyrRoqagEzrRoqagEt0EypagEEIBYr0Eo6WAyrRoqagE4eivagEt0E0pagCIABBCAABNKAuwaAwqaA8kZAwqaAouO
-A+lYIABBCAABNGA0waA2qaAilZA2qaIABBCAABNGA6waA8qaA4jWA0vaEmBBgCr0E86WAwhH4uagEq3BgvagCyrR8qagCB+sagEwyEgvagBxyEgvagBj0Egv
-agB9yEmvagB4euwagCn3BuwagCB2vagCB+sagCB2vagCvwLmvagC55KgvagB45KgvagBxwLgvagBt0EoqagBEMBgBr0E+6WAyrRgragE4ewwagEB4vagCwhH
-6uagCt0EqqagCEKBUr0Eg7WAwhH8uagEsvK8uagCxyK6vagCt0EsqagCEKBYr0Ei7WAyrRkragE4e0wagEwhH+uagCt0EuqagCEqBBwCr0Ek7WAwhHgvagEz
-yE2wagCq3BovagCyrRkragE7rRmtagEwyEovagBxyEovagBj0EovagB9yEuvagB73BgvagCnzEmtagC4e2wagCn3B2wagC03B2wagCBmtagCm0E+vagCuwLs
-wagC55KovagBxwLovagBt0EwqagBEGBMr0Em7WAw0EgwagEt0EyqagCIABBCAABNGAsxaAuraAqkWA27VIABBCAABNKAyxaA0raAgmZAswaAy6ZAkxaIABBC
-AABNGA4xaA6raA46ZAywaIABBCAABNEA+xaAgsaAsmZIABEIABGIABBCAABNEAoyaAqsaAmlWIABEIABGIABIIABKIABg+UIABi+UIABk+UIABm+UIABo+UE
-MBgBr0E88WAymF88VgEy5I4wagEtf2xagCB2xagCt0EosagCEQBoCr0E+8WAB8xagE4ewyagCjiF8yagCB8yagE57I8yagEBmyZgEt0EqsagQIABBCAABNIA
-kzaAmtaAk9VA+xaA+xaIABBCAABNOAqzaAstaAoyaA8yaAozaAozaAozaAwqaKAAwlVGKBEBABCBEBGBIKAAm2BEKBUr0Ey9WAuuFsyagE03BkzagCg8Esya
-gCt0E+sagCEWBgDr0E09WA6K61YgE+tFBgQ32IkxagM6xEuyagEuuFuyagC5xEuyagCBuyagCBuyagCx6KuyagCt0EgtagCDAAAmxawyaDEaBoCr0E49WAB4
-tagEByyagEByyagC2/E4yagC1/E4yagB1nE4yagBj0E4yagB+/E86WgB//E86WgCB6/YgCB6/YgIt0EktagIEWB8Br0E69WA0gF0yagE2/E6yagC1/E6yagB
-1nE6yagBj0E6yagB+/E+6WgB//E+6WgCstR8/YgCttR8/YgIt0EmtagIEMBgBr0E89WAptR8tagE1nE8yagEj0E8yagBiR6zagDt0EotagEEOBgBr0E+9WAk
-3BguagE1nE+yagEj0E+yagBw0E4yagB3C4yagCt0EqtagCIABBCAABNGAk0aAmuaA0pYAyoZIABBCAABNKAq0aAsuaA6pYAiqVA6xaAkzaIABBCAABNIAw0a
-AyuaAunVAozaAozaIABBCAABNEA20aA4uaA0nVIABEIABBCAABNIA+0aAgvaAuqYA4zaA4zaIABEEQBsCr0Ei/WAgsR8zagE2/Ei0agC1/Ei0agB1nEi0agB
-+/EygGgB//EygGgOt0EuuagOIABBCAABNIAo1aAqvaAi0aA4qYA2pZKAAsmMEYBwCr0Es/WAyrRsvagEptRsvagErMm0agE2/Es0agC1/Es0agB1nEs0agB+
-/Ew8WgB//Ew8WgCstRuhZgCttRuhZgIt0E4uagIEQB4Cr0Eu/WAyrRuvagEptRuvagErMo0agEtnGynVgC+/E+gGgC//E+gGgOt0E6uagOEWBoCr0Ew/WApt
-RwvagE2/Ew0agE1/Ew0agB1nEw0agB+/E08WgB//E08WgCstRyhZgCttRyhZgIBg0agJt0E8uagEEWBoCr0Ey/WAptRyvagE7kHyvagE2/Ey0agE1/Ey0agB
-1nEy0agB+/E28WgB//E28WgCstR0hZgCttR0hZgIt0E+uagIEmBBoEr0E0/WA+/EkhGgE//EkhGgO2/E00agO1/E00agB1nE00agB1yEq0agCn3B00agC5lL
-q0agC6lLq0agCzlLq0agC7nLq0agCnuQq0agCBq0agCyvQq0agC9tRk0agEyrR0vagEptR0vagEt0EgvagEEKBoCr0E2/WAyrR2vagE+/EmhGgE//EmhGgOt
-0EivagOEWBgCr0E4/WAptR4vagE2/E40agE1/E40agB1nE40agB+/E88WgB//E88WgCstR6hZgCttR6hZgIBi1agIt0EkvaQEiBBwDr0E6/WAphDq0agEyrR
-6vagEptR6vagErM00agE+/EqhGgC//EqhGgOB00agO2/E60agC1/E60agB1nE60agBigP8xagBjgP8xaQkgP8xaQlgP8xaQmgP8xaQt0EmvaQEoBBwDr0E8/
-WAphDs0agEyrR8vagEptR8vagErM20agE+/EshGgC//EshGgOluR20agO2/E80agC1/E80agB1nE80agBigP+xagBjgP+xaQkgP+xaQlgP+xaQmgP+xaQr5Q
-m1aQBm1aQBm1aQt0EovaQEYBgDr0E+/WAphDu0agEptR+vagErM40agE+/EuhGgC//EuhGgO2/E+0agO1/E+0agB1nE+0agBr5Qo1agBnuRo1aQt0EqvaQEW
-BgDr0EggXAphDw0agEptRgwagErM60agE+/EwhGgC//EwhGgO2/Eg1agO1/Eg1agB1nEg1agBB20agCt0EsvagCIABBCAABNGAm2aAowaAkpVAkpWIABBCAA
-BNIAs2aAuwaAqpVAqpWAgDIABBCAABNEAy2aA0waAisYIABEIABGIABBCAABNGA82aA+waA6pVA4oVIAB8CIAB6EIABBCAABNGAm3aAoxaA2sYAu1aIABkBI
-ABmBIABoBIABqBIABsBIABBCAABNMA23aA4xaA0qVA0qWA26DA26DA26DIABEIABGIABIIABKIABBCAABNIAk4aAmyaAirVAk7DAk7DIABBCAABNGAq4aAsy
-aAorVAg3aIABEEiBBsCr0EuiXABq2agE24Io3agCBo3agC/wLo3agCntF42agC1+O43aQjiD43aQ3C43aQ1Zy/WQ2Zy/WgCBy/WgCBwkZgC2/Ey2agI1/Ey2
-agB6KqoagBt0E6xagIIABBCAABNKA04aA2yaAw2aAuZABAu3aCAAsDEUBgCr0E4iXA04EmiWgEuyKijBgEi1Gy3agEyrR6yagEigDy3agEr0G02agCuF02ag
-CB24agEt0EkyagEEQBwBr0E6iXA04EoiWgEuyKkjBgEyrR8yagEigD03agEr0G22agCuF22agCt0EmyagCEMBYr0E8iXA43P42agEB42agCuF42agCr0G42a
-gCt0EoyagCEMBYr0E+iXA43P62agEsvR62agCuF62agCr0G62agCt0EqyagCEKBUr0EgjXA43P82agEsvR82agCuF82agCt0EsyagCIABBCAABNKAm5aAoza
-A0iWAwjBAg4aA0tZIABBCAABNIAs5aAuzaA6iWA2jBA6tZIABBCAABNEAy5aA0zaAgjWIABEIABBCAABNIA65aA8zaA0gUA6iaA23aHABAKAACHABACAACHA
-BACAACHABAEOBcr0EqkXAB04agE43Pm4agCurB6xWgCBu4agDBu4agBt0E2zagBEMBYr0EskXABo4agE43Po4agCurB8xWgC6vRw4agDt0E4zagBEMBYr0Eu
-kXA9vRq4agE43Pq4agCurB+xWgC6vRy4agDt0E6zagBEOBgBr0EwkXA9vRs4agE43Ps4agCurBgyWgC6vR04agD3Cu6agBt0E8zagEEQB4Br0EykXA43Pu4a
-gEr+Qs5agC6vR24agC1Z0mZgBB0mZgIB4/UgIt0E+zagDIABBCAABNMA46aA60aA08VA4jaAyyaA84aA84aIABBCAABNKA+6aAg1aAcAYA4yaAi5aIABBCAA
-BNGAk7aAm1aAiBABCAAeIABBCAABNMAs7aAu1aAqBAmBAmzaAw5aAq7aIABBCAABNGAy7aA01aA8lWABCAA2BEOBoBr0E2lXAumFimBgE5+H25agEBy5agCo
-Py5agCtvDu5agEt0Ei1agEEMBoBr0E4lXAumFkmBgEmwL27agEoP05agEjoG27agEt0Ek1agEEMBoBr0E6lXAumFmmBgEmwL47agEpwR25agEjoG47agEt0E
-m1agEEKBYr0E8lXAumFomBgEB26agEB26agCt0Eo1agCIABBCAABNKAi8aAk2aAumBAi6aA+5aA+5aIABBCAABNIAo8aAq2aA0mBA8nMAk6aIABEIABBCAAB
-NGAw8aAy2aA8mBAq7aESBsBr0EymXA1nEu6agE43Pu6agCjMs7agCB86agCB86aQB+/ZQBmtagCt0E+1agIEoBB4Er0E0mXA1nEw6agE43Pw6agCBwzWgCB+
-6agQ3C+6aQihF+6aQiM+6aQ7nB+6aQwOu7agC2wR4jXgC3wR2oZgC9gFy8agI+gFy8agEj1By8agEBwzWgEB+6agQBw6agCqFw6agCt0Eg2agCEiBBwDr0E2
-mXA1nEy6agE43Py6agC5wRyzWgC6wRg7agQ3Cg7aQihFg7aQiMg7aQ7nBg7aQwOw7agC2wR6jXgC3wR4oZgC9gF08agI+gF08agEj1B08agE24Iy6agEt0Ei
-2agCIABBCAABNMA88aA+2aA20VA8laA82aAknWA+4aIABBCAABNMAi9aAk3aAq8WAiyWAs7aA+6aA+6aIABBCAABNGAo9aAq3aAw8WAi8aIABEIABGIABIIA
-BKCAAiKNCAseqRs3aMABCHABACAACNEA89ak3BszYBgxVMABCMABEMABklMMABk5LMABKMABMNEAk9ak3B6zYoxRuxVMABCMABwlMNEAq9axpLqtMujF+yZM
-ABCNEAu9axpLutM24Iu9aMABCNEA4+axpLytMujFmzZMABCMAB+lMNGA49aoxRiyVujFszZB49aMABCNEA89aoxRmyVujFwzZMABCNEAg+a1tCqyVujF0zZM
-ABCNGAk+ak3B60YoxRuyVt/FgtMMABCMAByBMABssUNCAy/aoxR2yVMABCNCA8BoxR6yVMABCNEA+yVk3Bq1Y5Z0+aMABCMAB6sUNKA6+aoxRkzVujFu0Zmn
-D89a4e89aBi8aMABCNOA++aujFy0ZmnDg+a4eg+aoxRozVk3B01Yt/F6tMgyRm8aMABCMABo/BNKAk/ak3B61YoxRuzVt/FovW4ek/a3Ck/aMABCNIAo/ak3
-B+1Y1tC40Zt/FkuMh1Gq+aMABCMABENGA0gbk3Bk2Yt/FquM4eu/aMABCNGA4gbk3Bo2Yt/FuuMh1G0+aMABCMABENEA4/ak3Bu2Yt/F0uMMABCMABENIA+/
-ak3B02Yt/F6uMk0Dg/aBm9aMABCNGAohbk3B42Yt/F+uMh1GigbMABCMABENKAogbk3B+2Y2ZkvM1ZkvMmnDq/a4eq/aMABCNIAsgbk3Bi3Yt/FovM4esgbB
-sgbMABCEIBoKywD26XAB6oMg8DikDwvMgE8L4uaggBFCAIk3Bo3YAEIBgBAsqPAA+hNgEA87MgEACgEHABAHABAEMBwKywDg7XA5hEBg8DB8/agE67G8/agC
-ikD6vMgC4Xg9aggBCAAECAA8zXCAA8oMCAAMMAB6hNMAB4hNMABo/NMABgyNMABq/NNGAuhb+oC0yXnZs4Xv5Hs4XMABCMABu/NMABoyNMABy/NMABm0BMAB
-iqMMABkqMMABoFMAB+yNNKAiibywDi8XnZg5Xv5Hg5X+oCozXpgHkhbMABCNIAmibywDm8XBoBBmBpgHohbMABCMABs7MMABo/MMAB4rPMAB6+TMAB++TMAB
-8+TMAB8+TNKA2hbujF2hbywD2hb2kB2hb3C2hb0uK2hbMABCNKA6hb75L6hbywD6hb2kB6hb3C6hb0uK6hbMABCMABmzNMABo8MMABq8MMABszNMABs8MNGA
-qjbywDq9X2kBy+aBy+aMABCNIAujbywDu9X2kB2+ak3Bk6Y3CsibMABCMABs8MNIAyC+mBgpZ73B2ib2kB8+aksD2ibMABCMAB68MMAB2gNMABmtPMABogUM
-ABsgUMABqgUMABqgUNIAmkb7vJiuPywDm+X2kBu/ak3B86YMABCMAByBMABwBMABw8MMABs9MMAB69BNIA0kbywD0+Xw7D2jbk3Bq7Y3CyjbMABCNGA4kbyw
-D4+X2kBggbnCggbMABCMAB29MMABk+MMABm+MMABo1NMABq1NNEAmlbywDm/Xk3B87YMABCNEAwmbk3Bg8YBygbMABCMAB4wMMABwjOMAB2+MHABAHABAEIB
-gBAwvPAAinNgEAmFgEA+gNgECAAECAAIMAB2gbMAB8iNMABsvPMABuiUMAByiUNIAomb7vJkwPywDogYk3B+8YysDwhbMABCMAB0iUMAB0iUNEAq9M+VWBq9
-MMABCNKA0mbBYk3Bq9YujFo8ZB0mbB++aMABCNCAcBu1WMABCNCAiobm1RgBMABCNKA+lbywD+lbk3B+lb0uK+lb1uK+lb2uK+lbMABCNKAimbywDimbk3Bi
-mbysDimb3CimbtkLimbMABCMABokOMABu9MNGAyobvmK09XgL0ibvWumbMABCNGAwnbvmK49XgL4ibvWymbMABCMABUMABSNEA4nbk3B87V83Lu+YMABCMAB
-ghNMABk4NMABowMNEAiobk3B4+YywDiiYMABCNEA8mbpmQmobrN83aMABCNEAqobujF+9Z84KqobNEAg+Z+mBokbujFg+ZNEAombujFi+Z7sB0yaMABCNCA4
-pbBmzWMAB0xBNMA+lbujFq+Zx0GqzW7sB8yauyKqmWB0ra56K+lbMABCNEA6ob81RuzWujFu+ZNGA8ob81RwzWy+OsuWxjF82WNCAkqbiZ2pbNIA0zW81R0z
-W1uB0wU4hF4pbxjFg3WMABCNEAkpbx0G4zW4hF8pbMABCMABOMABQMABaMABSMABUEIBMBohXAB2pbgBBupbgBBupbgCEGBMr0E60XA61I2obgEt0EmkbgCI
-AByjXEuBBgiBk3BmgXA3C8qbgkMB6obgEB6obgCB6obgCB6obgC4/B6obgC3yCkibgErM8qbgEB2mbgEhkBoragEBgnbgMBgnbQB4pbwBl3Bm4WgCB63aggC
-B2qXgQByoPgEBuoPgEBqoPgEqMuibgE5Z0hagE/JolbgEFCAIk3BBACAAEEEBQA2zPAAEgENEAgqb7vJ8zPk3BEMABCNEAkqbujF4/Zl3B27BMABCNIAoqbu
-7Eo8Wt/Fs6W4emnb3CoqbMABCNGAsqbu7Es8Wt/Fw6W4eqnbMABCNKAwqb43LmhZujFkgav2RypbqsBypbB+mbMABCNIA0qb43LqhZujFogav2R2pbojO0qb
-MABCNIA4qbu7E48WurBw+WB4qb3C4qbMA52Ro6ENIA8qb+/Ci1Yu7E88Wj0E8qbk5L8qbMABCMABiwDEGBMr0Eo2XABirbgEt0E0lbgCEGBMr0Eq2XA24Ikr
-bgEt0E2lbgCIAB63VIABBCAABNEAysbA0mbAogbHABAHABACAACHABAHABACAACCAAGCAAOMABmxVNCAmtbqRGMABCMABsxVNCAstbqROMABCNCAqsb8hDqs
-bNCAssbo3RssbMABCNOAwsb8hDwsbpjBshbv1G4sbuRwsbB4nb+hKstbvRwsbMABCNEA0sb8hD0sbpjBwhbMABCNCA+tbB64MMABCNCA+rb8hDy8aMABCNCA
-gtboiCuBMABCMABENMAmtb8hDksbpjBuobv1GutbuRmtb13Ruob+hKksbMABCNKAqtb8hDosbpjByobv1GytbuRqtb13RosbMABCNIAutb8hD2obpjBqubv1
-GutbuRssbMABCNGAytb8hDuubpjBytbv1GwsbMABCNEA2tb8hD2tbpjB0sbMABCMABwBNMA8tbnZ6kYiYkpbouD+sbjuDy9ahay9athDkrbMABCNKAgubnZ+
-kYiY+tWouDitbuuDitbha29aMABCNKAsrbq2GoCBkubouDmtb24IgjbpuD69aMABCECBEtLoubAEGBYBFABJgEBFgENCAsubABCAAGCAAENKAyubAEAyubA2
-ubAuvbA2vbCAACEEBgE1/F42MA3rBMggBMABwpbNCA6ubl3BMMABCNKA+ubl3BQB+ubBivbB6vbBiwbMABCNCAivbBUMABCNEAswbBuqb+oCsgYMABCNEAqv
-b24Ryqb+oCwgYMABCNIAuvbq2G+mY2yMymO24R2qbB0qbMABCMABouBNGA0vbq2GknY2yM4mOnZkrUMABCMABwtOMAB49MHABAKAACHABAKAACCAAGCAAGCA
-AGNGAqwbujF+laBGBCNEAswbh5RIi5RENGAuwbh5RKi5RI+VoqPMABGMABGMABGHABAKAACCAACHABAMA+mDi0PMA9mDo1PMA8mDotUEMBwE+oC2iYABmqFg
-gB1+EslXgc+/Cq7YA7nBmwbgEBKgEHABAHABAKAAmqFHABAKAACHABACAAICAAECAAIMABm6BNGAkkN+/Cg8YB80Bk3B+lWMABCNGAokN+/Ck8YBg1BujFim
-XMABCNEAqvb1kPOriBiybMABCNCAszbqRSMABCNEAWjX60X//EUMABCNCA0zb2Q+0XMABCMABmtbKAAw+MKAAu+MCAACCAAGNEA8ybn8LEj0EqzbMABCNEAg
-zbn8LGj0EuzbMABCMABIMABGHABANIAqzbujF+oa7sBw9avtN6/BBw9aMABCNEAipaujFipa+/C09YMABCMAB48BMABgqCMAB88BNGA+0b+/C+9YujFspaj0
-E4zbMABCNCAi1bx0Gs3XMABqqCHABANMAi0bAqvbAgybAi0bAi0bAi0bA2paCAACCAAGCAA6sFNUA+pak3BgrZy5Rs3BBG1tCyvbi/Eq0bBq0by5JEBwmNwp
-LC3Ci1bMABCNEAu0b+/C0+YujFiqaMABCNSAy0bk3BorZy5R03Bn6RO1tC6vbi/Ey0bo6Ry0by5JMp6R4mN3Cq1bMABCNGA20bk3BsrZujFqqa6mO8sWMABC
-NIA60bk3BwrZujFuqa6mOgtW1+Oq1bMABCMABk+BMABm+BMABo+BMABq+BMABs+BDAAAgzbo1bBNKAq1bk3BgsZ8aq1b1mLq1bymLozb2mLmqbMABkwCMABg
-wCNIAw1bk3BmsZ1mLw1bymLkrX2mLw1bMABCNIA01bk3BqsZt/F4lX4e01bz3EwqbKAA26CKAA06CKAA6nNIABBNKAg1bA8yPAwlFAogFAwlFAm+BCAAi6BC
-AAICAAMCAAKCAASNCAw3briEs5XMABCNEAw5XriEw5XBm3bMABCNCAy2briE05XMABCNCA22bsuF45XMABCNMAg4bsuF85X6K63bB+3bB62bu2M+3bv2M+3b
-MABCNEA+2bBouWk3B0tZMABCMABq/MNGAk3bk3B6tZ+/Esyb1nEk3bMABCNGAipNk3BsrW+/Cm0PjjPo3bMABCNKAm8C+mBqB+/Cq0PjjPw3b0sQs3bk3Bwr
-WMABCNKA40bg+QsB+/Cu0PjjP03b0sQw3bk3B0rWMABCMAB8/MMABk3BNGAg1bk3BuuZBuuZBw/ZMABCMABENQA0uZ+/C80PriEg7X+/EwnF2/EmgC//EwnF
-Bm3bwnR83bxnR83bMABCMAB20PMABsgNNUA8uZ+/Ck1PriEo7XujF6tahgPm4b+/E4nF2/Eg2b//E4nFt7RwpVwnRk4bxnRk4bMABCNUAgvZ+/Co1Pj0Eq4b
-ujF+tahgPq4b+/Ei2b2/Ek2b//Ei2bt7R03bwnRo4bBkCMABCNUAkvZ+/Cs1PBmqNujFiuahgPu4b+/EgoF2/Eo2b//EgoFt7R4pVwnRs4bxnRs4bMABCNSA
-ovZ+/Cw1Pk3BovZujFmuahgPy4b+/Eq2b2/Es2b//Eq2bt7R24by7RsCMABCNEAuqNsuF47Xk3BsvZMABCMABihNNIAi6bk3ByvZg+Q69CB29CjjPg5bMABC
-NEAm6bB8pag+Q69CMABCNKA+9C77Rgqa+/CqjZ+mB+qNg+Qi+Ck3BotWMABCNIAw2bg+QgD+/Cm2PjjPs5b0sQo5bMABCNEAy6b77Roqag+Qq+CMABCNKAu+
-C77Rsqa+/C2jZ+mBqrNB6qV0sQw5bMABCNKA24b+/Cy2PBmpFB+jFj+OmpFB8hCMABCMABgiNMABwDNCAi7bB8DMABCNGAgEk3BkuWBqxWrM+5bMABCNIAq7
-bo8RkEk3B6wZriEm9Xo0Qk6bMABCMABMMABOMABQNEA07bo8RuEriEw9XMABCNEAs8Xk3BoxZ6nE05bMABCNEAw8Xk3BsxZ6mO8yWMABCNEAg8bk3BwxZ/Zy
-uXMABCMABmjNNIA2xZk3B2xZzzG2xZ7kHouWBo4bMABCNGA6xZk3B6xZ7kHsuWzzG6xZMABCNGAu8bk3B+xZ7kHwuWzzG+xZMABCMAB66BMAB2jNMAB4jNMA
-B6jNNGAqyZk3B4vW7kH2uWmuBk9UMABCNGAg5bk3BuyZ7kHgvWriB88bMABCNEAi9bk3ByyZ7kHkvWMABCNEAo5bk3B2yZ7kHovWMABCNEAsvW7kHsvWk3B6
-yZMABCNGAwvW1uBmvWB+yZBw5bMABCNEAs8buFwwW7kH0vWMABCNGAq+Xk3B0wW83LmzZ7kHyvWMABCNGAu+Xk3B4wWy5R2/B7kH2vWMABCNEA+9bk3BuzZ4
-e89bMABCMABklNMABmlNMABolNNIAo+bk3B4zZBgqbBgqbBgqbMABCNEA8zZk3B8zZoiC0uXMABCNEAq9bk3Bg0Zg8Ru9bMABCNEA0+bg+QsiDk3Bk0ZMABC
-NKA66bk3B2xWjjPy9b0sQy9bB66bB66bMABCNKA29bk3B6xWg+QuH57RyHz9R+6b09R+6bMABCNMAi7bk3B+xWBw0Z+9E8mbz9Ri7bBi7b09Ri7bMABCNGAm
-7bk3BiyWxyD6ybyyD6ybMABCMABq3CNGAs7bk3BoyW39RoyWBs7bMABCGcAEBCBEBGBIBKBMBOBQBSBUBWBYBaBcHBBAGMBEBCBEBIBQBgBBgCGUAEBgggCB
-gggBBggQBggIBggEBggCBggBBgQBeBgPHABAHABAKAAihDGOBEBCBEBIBOBgBBgIBkJHABAGKBEBABCBEBGBIKAACHABACAA+yNCAAOCAAMCAAWCAAKCAAYM
-ABg6bMABwzBMAB4nNNQAy+Pk3Bo2Z7kH0yWujF2zX+/E46b//E46b1nEy/bwnRy/bxnRy/bMABCNEA2/bBS2kBiiDMABCMABu6bMABw6bMAB26bMAB2KNEAq
-9b8aigc1mLigcMABCMAB+6CNGA81ak3Bs0WBs0XBs0XMABCNEAyhck3Bi3Z+VmBMABCNEA2hchsBkkB+VqBMABCMABm7CMABo7CMABs+CMABu+CMABw+CMAB
-y+CMAB0+CMAB2+CMAB4+CMABs7CMABwpNNEAwick3Bg4Z8iMy+bMABCNEAuhck3Bk4Z3CuhcMABCMAB6pNMABi0CNEA++bk3B61W8hG2hcMABCMAByhVMAB0
-8bNEAkjck3B04Z7mH+hcMABCNEAojck3B44ZrMiicMABCNKAmick3B84Zt/FqyX4ek/b3Cmicz3Ei3bMABCNMAqick3Bg5Zt/FuyX4eo/b3CqicB8wDBm3bM
-ABCNKAuick3Bk5ZujFy2Xqcmjct/FyyXBuicMABCNEA4jck3Bo5ZqRqDMABCMABkiCNGA+jct/F8yXk3B82W2gSqxDMABCNGA8ick3By5Z+kRyD2gSuxDMA/
-+RCNQAgjclxC+2bvrB49aB4jc58Cs7bi/E2ybmc2yb+kR2DBiicMABCMABkiDNEAskcujF64a2gS4xDMABCMAB+gDMABk/MNEA0kck3Bk6Z4esgcMABCNEAy
-jck3Bo6ZB61XMABCNKA2jck3Bs6Z++Bg2XmhSm2XB+gcypLszbMABCNGA6jck3Bw6Z++Bk2XmhSq2XMABCNGAy5ak3B06ZmcgjcmnD0zbMABCNEAolck3B46
-Z4uMikcMABCMAB4rDNGAokck3B+6Zt/Fs0XvWmhcMABCMABENKAukck3Bk7Zt/Fy0X4uMq5bvWshcwqOy7XMABCNCA4lchsBmmCMABCNEA2kck3Bs7ZnsL2k
-cMABCMABghNMABktNNGA+kck3B07ZB65b3C+kcMABCNGA26ak3B47Z62LwhcBqicMABCNKAgicu7Em3X02Gs+av+Jopb4ekic3C+lcMABCNIAqlcB03XujF+
-6aqcimc4eoicMABCNKA0mck3Bk8Z3CulcBulcqvQulc1hSulcMABCMAB+iNNEA6mchsBonCujFo7aMABCNGA4lck3Bu8Zk4G4lc3yQ06bMABCMABw5CMABmu
-NMABouNMABquNHABAGEBEBABCHABACAA23NCAA0qDCAA0qDCAAINIAymc+vFi6WB+9Ck3Bo9ZujFm8aMABCNIAgmc+vFm6WqiSi+Ck3Bs9ZBk9FMABCNEAik
-ck3Bw9ZntF6ncMABCNEA+lQk3B09ZujFy8aMABCMABqvNMABwkNNGAsock3B89ZBmncujF68aMABCMAB2kNNIA0kck3Bi+ZujFg9asiS00CBsncMABCNGA2o
-ck3Bm+ZujFk9asiS40CMABCMAB8vNNEA+kck3Bs+Z79Q67XMABCNOAgpck3Bw+ZsM6kQpxB+jV+mBu9asLu9alX8mczf8mcMABCNEAkpcpxBikVujFy9aMAB
-CNIA29ak3B4+ZujF29asMilQpxBmkVMABCMABylNMABwwNMABiENGAsock3Bi/ZujFg+aBkwaMABCNGAwock3Bm/ZujFk+avWopcMABCNIA8lck3Bq/Zw/Co
-+a1tCo+agjSswaMABCMABgxNNEAgqck3Bw/ZujF+8XMABCMABENGAmqck3B2/ZmciochtQiocMABCMABsxNMABymNNEAuqck3B+/Z24IopcMABCNGAspcsiS
-02CBq5GBq5GMABCNKA2qc+/CumQujF09XBiDBwpcB0sCMABCNEA+ocsiS82CwtQ+ocMABCNKA+qc4e4pc+uD4icjgPgncwjS8sCBgncMABCNGA8pck3Bygau
-jFg+XtxG8pcMABCNGAipck3B2ga/qLipctxGgqcMABCNEAqrck3B6gaBkqcMABCNEAurck3B+gatxGoqcMABCNGAyrck3BihamgPupctxGsqcMABCNEA2rch
-sBksCmcypcMABCNGA6rck3BqhaujFogb7kH89WMABCMABgzNNCAioc+/Cg1ZMABCNIAmoc+/Ck1ZujFi/XB+qc8wQ06bMABCNIAosck3B4haujF2gb9/Rm/X
-BkqcMABCMABuzNMABsPNMAyock3BgiatxGorcBgqcBgqcBgqcBgFMABCNKA0sck3BkiahkSgkYBurcBqgc3jSqgcMABCNEA4sck3BoiarkSugcMABCNEA8sc
-k3BsiaB+ocMABCMABi0NMABk0NMAB2BMABo0NMABq0NNIAqtck3B6iaBkscBksctxGkscMABCNEAwpck3B+iaBwpcMABCMABysDNEA0tck3BkjaB2pcMABCN
-GA4tck3Bojai1GyscByscMABCMAB+0NMABmINIA6sck3Bwja9/R+gYhkS8rcrMqGMABCNOAyibujFyibk3B0jaByGrMuGgtQgschtQgscBmqcMABCNIAitcw
-/C2ib1tC2ibngBitcBitcMABCNQAuqck3B8jaoC6ibujF6ibrM2GngB+tcBmtc4vFmtcBuqcMABCNQA6sck3BgkarM6G0kR6scgtQsschtQsscolSqtcngBq
-tcBoscMABCNIAutck3BkkaujFijbgtQwschtQwscMABCMAB+qNNGA6uck3BqkaBmmYwyGytcMABCNEA0tchsBsxB2ZsvYMABCMABk2NMABqrNMABo2NMABq2
-NNGAqvck3B6kaujFoiYBsrcMABCMABw2NMABwFNEA0rcw/CwiY1tCwiYMABCGEAEBCBEHABAHABACAACCAAGCAA2INEA8uck3BgjX7kHkiXMABCMABo3NNEA
-ivck3B4la6gDivcMABCMABu3NNGAovck3B+laBovc6gDovcMABCMAB03NMAB23NNCAyuck3B0jXMABCMABivCNMAqlbk3B6jX2ZwxY7kH+iXwjS6yCBozC6o
-LqlbMABCMABovCNEAixck3BymatnGmjXMABCMABo4NNEAoxck3B4mavWiwcMABCMABu4NNGAowck3B+maujF8lbBowcMABCNEAyxcujFgmbBwkYMABCNEA2x
-ck3Bmna8hSoxcMABCMAB84NNEA+tck3BsnaB+tcMABCNKAiuck3Bwna8hSyxcqvQ6wcB6wc62LotcMABCNEAkyck3B0naiMiSMABCMABENEAmwck3B6na8hS
-8xcMABCNCAgyck3B+naMABCNEAkyck3BioaBuwcMABCMAB45NNEAyxck3Booa4vFyxcMABCNEA2xck3Bsoa9mS2xcMABCNGA6xck3BwoaujFunb4e8wcMABC
-NMA+xck3B0oamiS4LujFynb4egxc8hS2yc62LsucMABCNEAozcujF2nbB2nbMABCNGAszck3B8oaujFqmYBmycMABCNGAwzck3BgpaujF+nbBoxcMABCMAB+
-4SMABkvQMABmtcMAB86NMAB+hVMABg7NNIAyzck3BwpaujFuobmgMkE2kBiEMABCNQAk0ck3BinXB+yc4vF6ycyvQyrXByrXptQ+ycttQ0xVB6ycMABCNEAo
-0ck3B4pay9IoycMABCMABywNMAB2OMABy7NMAB85SMABm5VMAB2tDNCA40c7kH0mXMABCMABu5VMABg8NMABi8NMAB05VMABm8NNEAg0ck3B2qa4wFoxcMAB
-CNEAmzck3BooXBmzcMABCGIBEBABCBEBGGEBEBABCHABAFCAIBq2CAEGBYAo+QAACgEse0xcgECAAGMABovcMABqyPMAB0xOMABk+QNGA80c7vJ4+QuoS42C
-segycMABCNCAm2cB8wcMABCMAB8xQMABgyQNEAwyck3BspXolJo1cMABCMAB2xVMAB6xVMAB4xVMAB4xVNCAqsamc21aMABCNEAw2cmc61aBi+NMABCMABIN
-GA+1c+wDsBB22c3CsycMABCNCAo3c+wDwBMABCMABwyVMABwyVMABwyVNEA0xcmcu2attCszcMABCMAB4+NMABsyVMABi2CMAB8NMABktDNGAg4cujFusbBs
-tDsiSikDMABCMAByzQMABmzNNGAq0ck3B4taujF2sbtnGm5DMABCMABytDMABuzNNIA02ck3BguaupSmuGsiS4tG+uDgncMABCNOAkuak3ByrXujFitb7kH2
-qX2Zo5YB2qX18Rm/aB68DMABCMAB4zNNKAu5Yk3B4rXujFotb6mO6vX7kH8qXB22cMABCNIA43crjS21c2kBk6Dk3B8rXujF8rYMABCNKA83c0/R4Y//E01c
-+/E01csiSklDq3G83cMABCMABwiBMABqgONMAk4ck3B6uaurBiZ1nEk4c+iL03cluRk4c3C03cMABCNMAo4ck3B+uaurBmZ1nEo4c+iL43cluRo4c2kBo7DM
-ABCNQAs4ck3BivaurBqZ1nEs4c+iL83cluRs4c3C83cByuYB83cMABCNEAw7Dk3B0sXB0sXMABCNMA07Dk3B4sXurByZ1nE04c+iLk4cluR04c3Ck4cMABCN
-CA+5c7kHgsXMABCNOA84ck3BgtX2Z26Y6mOixX7kHksXwjSg8ComSu8C6oLwubMABCNGAm6ck3BktXujF0ub7kHosXMABCNYAq6ck3BotXujF4ubmcm4cmgP
-m4cBm4cBm4cBm4ckvRk5c2kBsKBk5c1+O04c52Qm4cMABCNGAu6ck3BstXujF8ubtnGysXMABCMAB42NNEAu5cujFivb+Vw4cMABCNEA46ck3Bowamc04cMA
-BCNGA86ck3Bswamc44c0/C+2cMABCMABiiONGA85ck3Bywa/Z0tYz3E85cMABCMABENGAi6ck3B4waB4waBq1cMABCNEAwrD+/Ck3QujFquYMABCNGAq5QuF
-gxazzGgxaujF+vbMABCNKAkxak3BkxaujFiwb7kH2tXB23cBmibMABCNGAoxak3B2uX7kH6tXujFmwbMABCNEA87ck3Bsxa2Zq8YMABCNGAg8c7kHiuXi9R+
-uX2Zu8YMABCMAB+FMABojOMAB82VNGAq8ck3B6xarMk7co0Qk7cMABCNIAgHo8RolBujF8wbsiSwoD6pS+qcMABCMAB0pEMAB2pENGA28ck3BmyamgPy6cx2
-Qy6cMABCNGA68chsBo9CzoB26cx2Q26cMABCNEA66chsBs9Cx2Q66cMABCNIA87ck3Byya6K88c2hBk5cBk5cMABCMABiwFNEAo9c0tCg6cBg5cMABCNEAs9
-c+/Csma6Kk6cMABCMABIMABk3cNEAu8c+/C0ma6Ku9cMABCMAB6kOMAB8kOMAB+kONEA26c2kB67co6G26cMABCNEA+7c6K89cB0kbMABCNEAg9cBgeBgeMA
-BCNCAq+c8rSkeMABCNCAo9c8rSoeMABCMABENCAue2kBw8cMABCNCAye6Ky+cMABCNEA8+ck3Bs0aBk9cMABCMABIHABACAACMAB04cMABiJMAB43QMABg7Q
-MAB83QMAB8xENEAs+ct/Fg0bBOMABCNKA2/ck3Bm1a4vF69c+uD0hDB47cB69cMABCNGA6/ck3Bq1a4vFgyY+uD4hDMABCNEAg8c7kHgyX2ZygZMABCMABkn
-OMABmnONGAiBk3B21a2Z6gZ9oCo8cMABCNEAqgdk3B61atkOs8cMABCMABwnOMABw/DMAB0nONEA28ck3Bk2a24Iq0cMABCNGA68ck3Bo2a4vF+yY+uD2iDM
-ABCNKAs2ak3Bs2aujFq1b7kH+yXwjS6iD2ZqhZMABCMABm9NNGA8/c+/CiqaBiiE2kBouaMABCNIAggd+/Cmqak3B22aohFo7cBo7cMABCMAB+8QMABuoOMA
-Bi8VMABk9QMAB0oONKA0hdk3Bk3ahrLw/cgiMw/cuuQ29cokSkaMABCNGA4hdk3Bo3aujFm2bokSoaMABCMABi+NNEA+hdk3Bu3aBg+cMABCNEAiidk3By3a
-okSyaMABCMABopONIAoidhsB2iD0kRygdhtQkgdqlSggdMABCMABshENEAuidk3B+3aB+wcMABCNGAygdhsBgjDujFg3bBugdMABCCAAmmENEAyhdk3Bo4a6
-KyidMABCMAB+pONGA+idk3Bu4antF24XBm4XMABCMAB6FNCAkjdBOMABCNCAiid7tSSMABCMAB6+QNGA83b+mBk+cujF83bsiS24GMABCNCA64GujFg4bMAB
-CNEAk4b+mBs+csiS+4GMABCMABi0CHABACAACNEAgkdk3Bw5aBCMABCMABENGAmkdk3Bk3XkuSIB+idMABCECBE3rBgjdAEGBwfkyQy7GAqZCg0PBoidgCNE
-A+5amcqjbk3B+5aNGAqjdk3Bg6at/FuzY4eogdKAAyzGFCAIBBACAAumEEIBgBAqtRAAEgEse2gdgEkiLyjdgEHABACAACCAAMMABu+cMAB4gPMABotRNEAg
-kd+wDKipS4kdMABCNIAkkd7vJguRsuSUseohdkiLkkdMABCMABihRMABihRMABk0XNEA0ld7hEonZ6KuldMABCMAB8gWMABghWMAB8gWMABghWMABmPMABmh
-WMABmhWMABmhWMAB6BNEA67amcmlblXkldMABCMABq5CMAB+4DMABiwBMABkwBMABigENMAyldk3Bo8a8ayld1mLyldymLm7Y2mLqmdB86XMABCMAB+tOMAB
-k8DMABm8DNGA8ldujFw7bB2oZntF8ldMABCNGAgmdk3B28aujF07bBs8GMABCNEAsjdk3B68a2Z+nZMABCMABuiOMABwiOMAB0uONEA0ndk3Bk9aB4ldMABC
-MAB6uOMABmlBMAB6MMABykBMABojBMABkhBMABsmDMABovOMABqvOMABqjOMABykONIAuodk3B+9avWgod46MondBwkdMABCMAB+uEMABkENGAwndk3Bm+at
-/F03Y55K86YMABCMABinDNGA2ndujFq9by5R4qDwpLuzBMABCNKAgpdBildujFu9b+/Eyld//Eyld4e6ndMABCMABmwOMAByOMAB2idMAB4idMAByuBMAB+q
-BNGAqodk3Bg/ag8RuodBipdMABCNIAuod+/C0ya4vG0odBy4Gk3Bk/aMABCNMAyod+/C4ya4vG4odB6E8xB+gdk3Bo/a0oKqpdMABCMABk7DMABmoDHABACA
-ACIABBCAABNGA4/aAm9YA8mdA8mdNGAkpdujF4+b84Kkpd4oCGMABCNIA8+b+mBkldujF8+buvS0/Gk3B+/aMABCHABAMABk2BNQA2qdiMwpdrxLwpdBond7
-sB2zcBondBwidBwidBwidMABCEUBoBr0E60ZAyrR6kdgEiM0pdgEjnD0pdgC+/E+xZgC//E+xZgC2/E6pdgC1/E6pdgB2oQ4pdgBt0EmkdgBIABBCAABNIAg
-rdAildA+9YA6pdA6pdMABogENKAkrdBy/biM+pdjnD+pd+V2ndy+Os4BMABCKAAm3DHABACAAECAAEMAB89EMAB6yDNKA0rd+/C00a3vCuqdiMuqdigDuqdB
-mtZMABCNQAyqdujFmgcigDyqdsxSMv2R0pdmc0pd3vCyqd3CqrdiMyqdMABCNGA2qd7sB80cBs5YxjF24YMABCNGA6qd7sBq2YvxSw5YxjF64YMABCNGA+qd
-ujFygc7sBu2Yj+QgqdMABCMAB+yDMAB2+ENGAmrdujF6gcBu8CrNeMABCNKAipd+/Cw1aBknY2ZipdBipdjiDqrdMABCNGAmpd7sB+2Y2ZmpdjiDurdMABCN
-IAyrd7sB41c0tCwpd4eyrdvWyrdMABCMABk9DMABm9DNGA43D3xS0nYo7KypdgiDypdMABCNGA+rd3xS4nY8hD2pdpjB2pdMABCMAB6mdMAB+nWNCAk4D3xS
-goYMABCNEAo4D+/Cw2aurBiqdMABCNCA0td1xSs4DMABCHABACAACMABundMABwpRNKA6sdk3Bk1O1nE+sdiM+sdj0Eotd+/Cg3aMABCMAB0kCMABs3BNAA6
-qdMABCMAB6kCMAB2+CNEAwudk3BgkbrtRqtdMABCMABsrBMAB+sDNCA4udqR2EMABCMABEMABksENGA6tdk3Bwkbk4GyudBmBMABCMABqsEMABiqOMAB8uEM
-AB21ENGAmudu7EmgZt/Fq+YvWkrdMABCMAB4tDNGAsudu7EsgZ/ZkiZ1kPsudMABCMAB0sENIAyudu7EygZ/ZqiZz3Eyud3CyudMABCNKA2udu7E2gZ/ZuiZ
-z3E2ud3C2udB2udMABCMABINGA8udu7E8gZ/Z0iZz3E8udMABCMABkVMAB6qOMABokCMABsqONEAovdk3B+lb80GovdMABCMAB6uDMAB23OMABktEMABkjFM
-ABihEMABkhENGAwwd+/C+5a7sBo7YurBwtdMABCMABENEA2wd+/Ck6aurB2tdMABCNGA6wd+/Co6aurB6tdjvRkvdMABCNCA6lcx0G2zZMABCNIAwxdx0G6z
-Z+mB+lcByrdBytdMABCNGA2rdx0G+zZujFimcuFimcMABCNIAywdx0Gi0ZujFmmcqcywdzfywdMABCNEAm0ZhiEo0Z2kB+rdMABCMAB+8BNEAiydx0Gs0Ztn
-G8vRMABCNEA4xdpxBktWtnGgwRMABCMAB+sWNEAsydzjC20ZxcimdMABCMABisdMABw+GNCA0yd+hKk1ZMABCNCAyxd+hKo1ZMABCEEBEBwvdA1fwvdgBELB
-EjW0xdFAB0xdBKB0xdBCB0xdBCgzF0xdYCEPBEt/OqydAAjWqydDQBqydCGBqydBEn5LqydBCnjDqydBCB0vdACFMAEB08BAB2+GABm6ZABGABEABCAEIBIB
-uydABuydQB2rHQBCgBNIA2obk3B2obujF0nc7kHolY2Z6zZMABCMAB4sdMAB+sdNEAuzdk3B+obB+iPMABCNEAyzdk3Bipb8wR8xdMABCMAB4gFMABiXNEA6
-zdk3Bqpb3vCmkPMABCMABg7ONGA6yd0/R2zBujF+mZvgFyzdMABCNGA8vdiZ2zd0tC8wdovD8vdMABCNCAo0dv1G+zBMABCNEAmzdiZ+zdv1Gi0BMABCMABs
-qCMABuqCNEAuzd5mPu0dBswdMABCMABqwONGA0zdk3BqqboxR+nYB8wdMABCNGA4zdxpL4jP++BimZmhSomZMABCMAB0udMAB2vBMAB6xBMABquBMAB+xBNG
-Am0dk3B8qboxRwoYo0Q8ydMABCNKAq0dk3BgrbByxdt/FmjPh1Gszd3Cq0dMABCNKAu0dk3Bkrbt/FqjPspLwzd3Cu0dB2xdMABCMAB+xOMABgBMABuvdMAB
-gvBMAB0yBMAB2yBEEBgI1/Fg9OA3rB8oPggBGDAEBBHABAGCAEBoCCAAEMAB80ONGA++YiYg3DmgMEBs0dMABCHABACAACHABAFCAIB0nEAEGBYAu/RAACgE
-se6ydgECAAGMABuzQMAB4yPMABo/RNGAg2d7vJ8/Rm2SgoEsekzdMABCMAB+yRMAB+yRMAByyWMAB2yWMAB0yWMAB0yWNEAmtbmcy2bttC2vcMABCNEA02d+
-wDcipSs3dMABCMABkzWMABkzWMABkzWMABkzWMABQMAB2qEMAB4qEMABy1EMAB01ENCAg2dk3BgubMABCMABENEAw3du7EwpZtcw3dMABCNKAu0du7E0pZ02
-G6wcv+J27cvWy0d3Cs4dMABCNIA43dujFstcB43dB43drMoCMABCMAB24EMABGNEAg4drMwCBo1dMABCMABy0BMAB00BMABi5ENEAw5dt/FuoZk3BgvbMABC
-MABo5EMABkuCMABmuCMABouCNGA24d24Q0qEujFqucB+1dMABCMABu1RMABwKMABi3EMAB8zOMABwKNEA63dn5L6vbo0Q63dMABCMABwuCMABuKMAB64DNIA
-kwb+/C0jbBm7Dz3Eu5diMu5dMABCMABq1OMAB4uCNIAswb+/C8jbu7E2rZk5L25diM25dMABCMAB45BMABkiPMABssENEAm7dvzGi6bu7EgsZMABCMABq1ON
-EAs7dk3B8wbBm6dMABCMAByiPNEAy7dk3Bixbn5LixbMABCMAB4iPNEAy6dk3Boxbn5LoxbMABCNIA26dx0GmuWtcu7d3C26d2kB+1dMABCNEA66d73Sy8Dz
-3E66dMABCNEA0qH73S28Dz3E+6dMABCNCA4xboR4xbMABCNCAs8dBotEMAB81dNCAy4dBm3dMABCNEA08dx4Sq3dBu4RMABCNEA64dx4Su3dB64dMABCMABQ
-MABSNCA67dv4S8tEMABCNCAk9dB+tEMABCMABcNEAq9dv4SmuE64SkuEMABCMABiBNCAquE+xGk5cMABCMABo5RMABo5RMAB+IMABgJMABw6BMABs3dHABAM
-AB29EMAB4OMAB0OMABmOMABojBMABqyCNOAo9dk3BsxYujF8ycBs1Y1yEk9dy+O+1Hu/Oo9dmuBq8dMABCMABymEMAB0mEMAB8zEMABoqCHABAEiBBkDr0E8
-oaAjvR48dgE24I29dgCkvR29dgC/wL29dgC1+Om+dgCjiDm+dQ3Cm+dQ1Z+qcQ2Z+qcgI2/Eg9dwI1/Eg9dgBntFm9dgBlqLm9dQ6K4udQB+qcgIt0Eo4dgI
-IABBCAABNKAi/dAk5dA66RAwhEA09ZAorENEA+9d7vJ6nSmD89ZMABCFCAImDg+ZAEEBQA8nSAACgEMAB+4EMAB64EMAB6oCMABibMAB89DNGAw+dujFk0ct
-5S02YwpLoqCMABCMABo7RMAB86ONMA4+dujFs0cy+OyqPiMo+djnDo+dqc4+d+Vw8dMAB08BMABknPMAB0hCMABu+DMABu8OMAB47RMABy1ENGAugeujF80c
-noEysEsiSwsEMABCMABy7OMABgoBNEA2ge83Lm2bk3B0zYMABCMABo8RMAB87ONIAi/dk3Bu2bupS42HsiSm2H+uDuvdMABCMAB8mBMAB2mBNcAmhek3Bk0Y
-ujF01cmci/dmgPi/drqSi/dsqSi/dtqSi/dkvRggekgPggeu/Ow/djmP49dmuBi/d52Qi/d2kBoxBMABCMABwoBMABuoBMAB4qCMAB6nBMAB0nBMABynBMAB
-4BMAB6oPMAB4mBMAB6mBMABymBNGA6gek3Bw3bujFu2cBg5YMABCNUA03b+/C89RriEgkaujFy2chgP+ge+/E6zP2/EmpE//E6zPt7RoyXwnR8gexnR8geMA
-BCNQA43b+/Cg+RriEkka+/E+zP2/EqpE//E+zPt7RqgewnRghexnRgheMABCEEBIB+heAB+hegCEGBMi7SgieAj7SgiegCBgiegCFEBMBEABCAGGBEBABCBE
-HABACAACEsBBgFBDABqiegE1gPqiegCBgiegCBgieQB2heQBqiegBB2hegCBw/dgEBw/dgEByhegEBqiegCBqiegCByrYgEoCw/dgEBw/dgEujFm3cgEB2vd
-gEB2hegEvM2hegBB2iegDB2udgEHABACAACFEAgFBk6dABGAEUBwGBEA+mByiegEByiegCByiegCByiegCByiegCByiegCByiegCBk6dgEACgEHABAHABAEu
-BBgyBk3Bu4ZABBgkMrDWgEBGgIBGgoDBgiegoDBowdgCBiwdgC3CkjegQigDgiegEBwhegC4vG6/dgBBDgBBQgEw7J+0dgEBUgEB4iegCB4iegCB4iegCB4o
-dgCBmsdgQB0uEggBj7Sm+dggCCAAGCAAGHABAKAACHABAKAACESBwBr0E0taABwhegEy5IwhegCBwhegCB2/dgCiMyjegCm5PwhegE4es/dgEt0Eg9dgEEOB
-cr0E2taAj9SyhegEy5IyhegCk9SyhegC24IwiegC61IyhegCt0Ei9dgCEOBcr0E4taAj9S0hegEy5I0hegCk9S0hegCB0hegC61I0hegCt0Ek9dgCEQBoBr0
-E6taAj9S2hegEy5I2hegCk9S2hegCo9S2hegCB8/dgCByhegEt0Em9dgEEOBcr0E8taAj9S4hegEy5I4hegCk9S4hegCo9S4hegC8wRmiegCt0Eo9dQEQBsB
-r0E+taAj9S6hegEy5I6hegCk9S6hegCB6hegCB6hegCB6zdgCt0Eq9dgIIABBCAABNMAkkeAm+dABAmgeAikeAk5ZA8/dCAAYIABBCAABNIAskeAu+dAGAmj
-eAmkeIABBCAABNIAykeA0+dAMAskeAskeIABBCAABNKA4keA6+dASAykeA6geAwieIABBCAABNIA+keAg/dAYA4keAgheIABBCAABNIAkleAm/dAeAy5cABC
-AA0BNIAolet0Eq/dg9SiBBile8wRqheNKAqlet0Es/dg9SkB39Skleq9Ssher9SijeNIAslet0Eu/dg9SmB39Smlet/FmleNIAulet0Ew/dg9SoB24Ioket/
-FoleNMAwlet0Ey/dg9SqBl9SyheiMule0tCw6Z4eoheMABKMABKMABKMABKMABKHAk4EAHABAEIBgIywDg/aA8Lizdg8D4XghegC+9SBgCDAAA4nE8keAHAB
-AHABACAABHABAEQBgBr0EswaAocuiegE30DuieQnuQokewBBokegCB2kegCBkkegCt0E4/dgEEkBBwBr0EuwaABmkegEBmkegEBqkegEn3BykegCvyEykegB
-B4kegBB4keQB4keQB4keQB4keQB4keQhF4keQB4keQB4keQB4keQB4keQt0E6/dQEOBwBr0EwwaAn+SokegEBokegEBokegEBokegEBokegEt0E8/dgEEIBY
-r0EywaAsV8kegEujFygegEt0E+/dgEIABBCAABNEA4meA6geAQIABBCAABNEA+meAgheA+2BIABEIABBCAABNMAmneAoheA+keA+keA+keA+keA+keIABBCA
-ABNGAsneAuheA2meA67cNCAune43L+8bNEAqme43Lg9b24IqmeMABCMABGHABAKAACCAACEKBgBr0E8xaA7kH8hegEk3B8hegE3wDunegEt0EohegCEMBgBr
-0E+xaA7kH+hegEk3B+hegEnvD4megE3wDwnegCt0EqhegCEMBgBr0EgyaA7kHgiegEk3BgiegE24I6megE3wDynegCt0EshegCEOB4Cr0EiyaA+/EyzJgE//
-EyzJgO3wD0negO8agoegEh/BgoegEt0EuhegEEMBgBr0EkyaA7kHkiegEk3BkiegEsV+megE3wD2negCt0EwhegCEMBwCr0EmyaA+/E2zJgE//E2zJgO3wD4
-negOiMkoegEt0EyhegEIABBCAABNIAsoeAuieAkkSASAq7YIABBCAABNKAyoeA0ieAqkSAYAw7YAsneIABKIABMIABOIABQIABMIABOIABQIABSIABUIABWI
-ABBCAABNGAspeAujeAq8YA0oeIABBCAABNIAypeA0jeAw8YA6oeA6oeIABEMABkjeHAxgDAEQB4Br0E6zaAva0pegEwyD4pegEznC4pegElc4pegE95H4peg
-E5Z8jegEt0EmjegEEQB4Br0E8zaAva2pegEwyD6pegEznC6pegElc6pegE95H6pegE5Z+jegEt0EojegEEUBoCr0E+zaAva4pegEwyD8pegEznC8pegElc8p
-egE95H8pegEB8pegEtLgkegE5ZgkegEt0EqjegEIABBCAABNGAkqeAmkeA+peAo3YIABEIABBCAABNKAsqeAukeAmqeAw3YAqqeAukeNQAopeoR4sXi2Noqe
-j2Nopek2Nopel2Nope0tCuke4emmem2NwmeMABCNIAspeoR8sXs2BqnelXqmetvDspeMABCNGAwpeoRgtX/8B07c02NwqeMABCNGA0peoRktXhN6ke4esqeM
-ABCMABENEA6peoRqtXv1GoqeMABCNEA+peoRutX00E+qeMABCNGAiqeoRytX+8Mire52NqyYMABCNEAsreoR2tXnjJmreMABCNGAqqeoR6tX+8MqreAwreMA
-BCNGAuqeoR+tX+8MurerN8tXMABCNEAyqevzG0qcoRiuXMABCNGAuqeu1P2reB2idjXureMABCNIAyqeu1P6rergT6idjXyreB4neMABCNGA0peu1P+rergT
-+idjX2reMABCNGAmseu1PisergTijdjX6reMABCNGA6qeu1PmsergTmjdjX+reMABCNIA+qeBqsergTqjdjXisetgTooeMABC`,
-  tracepoints: `alarmtimer alarmtimer_cancel 5721 5713
-alarmtimer alarmtimer_fired 5717 5713
-alarmtimer alarmtimer_start 5720 5713
-alarmtimer alarmtimer_suspend 5714 5712
-amd_cpu amd_pstate_perf 12523 12522
-avc selinux_audited 11376 11375
-block block_bio_backmerge 11681 11661
-block block_bio_bounce 11680 11661
-block block_bio_complete 11679 11660
-block block_bio_frontmerge 11682 11661
-block block_bio_queue 11683 11661
-block block_bio_remap 11688 11665
-block block_dirty_buffer 11670 11656
-block block_getrq 11684 11661
-block block_io_done 11678 11659
-block block_io_start 11677 11659
-block block_plug 11685 11662
-block block_rq_complete 11672 11658
-block block_rq_error 11673 11658
-block block_rq_insert 11674 11659
-block block_rq_issue 11675 11659
-block block_rq_merge 11676 11659
-block block_rq_remap 11689 11666
-block block_rq_requeue 11671 11657
-block block_split 11687 11664
-block block_touch_buffer 11667 11656
-block block_unplug 11686 11663
-bpf_test_run bpf_test_finish 14023 14021
-bpf_test_run bpf_trigger_tp 14022 14020
-bpf_trace bpf_trace_printk 6694 6693
-bridge br_fdb_add 13738 13733
-bridge br_fdb_external_learn_add 13741 13734
-bridge br_fdb_update 13748 13736
-bridge br_mdb_full 13751 13737
-bridge fdb_delete 13744 13735
-cgroup cgroup_attach_task 6066 6050
-cgroup cgroup_destroy_root 6056 6048
-cgroup cgroup_freeze 6064 6049
-cgroup cgroup_mkdir 6058 6049
-cgroup cgroup_notify_frozen 6073 6051
-cgroup cgroup_notify_populated 6070 6051
-cgroup cgroup_release 6062 6049
-cgroup cgroup_remount 6057 6048
-cgroup cgroup_rename 6063 6049
-cgroup cgroup_rmdir 6061 6049
-cgroup cgroup_rstat_cpu_lock_contended 6079 6052
-cgroup cgroup_rstat_cpu_lock_contended_fastpath 6080 6052
-cgroup cgroup_rstat_cpu_locked 6081 6052
-cgroup cgroup_rstat_cpu_locked_fastpath 6082 6052
-cgroup cgroup_rstat_cpu_unlock 6083 6052
-cgroup cgroup_rstat_cpu_unlock_fastpath 6084 6052
-cgroup cgroup_rstat_lock_contended 6074 6052
-cgroup cgroup_rstat_locked 6077 6052
-cgroup cgroup_rstat_unlock 6078 6052
-cgroup cgroup_setup_root 6053 6048
-cgroup cgroup_transfer_tasks 6069 6050
-cgroup cgroup_unfreeze 6065 6049
-clk clk_disable 12014 12003
-clk clk_disable_complete 12015 12003
-clk clk_enable 12010 12003
-clk clk_enable_complete 12013 12003
-clk clk_prepare 12016 12003
-clk clk_prepare_complete 12017 12003
-clk clk_rate_request_done 12044 12009
-clk clk_rate_request_start 12041 12009
-clk clk_set_duty_cycle 12037 12008
-clk clk_set_duty_cycle_complete 12040 12008
-clk clk_set_max_rate 12025 12004
-clk clk_set_min_rate 12024 12004
-clk clk_set_parent 12029 12006
-clk clk_set_parent_complete 12032 12006
-clk clk_set_phase 12033 12007
-clk clk_set_phase_complete 12036 12007
-clk clk_set_rate 12020 12004
-clk clk_set_rate_complete 12023 12004
-clk clk_set_rate_range 12026 12005
-clk clk_unprepare 12018 12003
-clk clk_unprepare_complete 12019 12003
-compaction mm_compaction_begin 8744 8733
-compaction mm_compaction_defer_compaction 8760 8737
-compaction mm_compaction_defer_reset 8761 8737
-compaction mm_compaction_deferred 8757 8737
-compaction mm_compaction_end 8747 8734
-compaction mm_compaction_fast_isolate_freepages 8742 8731
-compaction mm_compaction_finished 8753 8736
-compaction mm_compaction_isolate_freepages 8741 8731
-compaction mm_compaction_isolate_migratepages 8740 8731
-compaction mm_compaction_kcompactd_sleep 8762 8738
-compaction mm_compaction_kcompactd_wake 8766 8739
-compaction mm_compaction_migratepages 8743 8732
-compaction mm_compaction_suitable 8756 8736
-compaction mm_compaction_try_to_compact_pages 8750 8735
-compaction mm_compaction_wakeup_kcompactd 8763 8739
-context_tracking user_enter 8152 8151
-context_tracking user_exit 8153 8151
-cpuhp cpuhp_enter 3773 3770
-cpuhp cpuhp_exit 3781 3772
-cpuhp cpuhp_multi_enter 3776 3771
-cros_ec cros_ec_request_done 12536 12532
-cros_ec cros_ec_request_start 12533 12531
-csd csd_function_entry 5956 5952
-csd csd_function_exit 5959 5952
-csd csd_queue_cpu 5953 5951
-cxl cxl_aer_correctable_error 12351 12341
-cxl cxl_aer_uncorrectable_error 12348 12340
-cxl cxl_dram 12363 12345
-cxl cxl_general_media 12360 12344
-cxl cxl_generic_event 12357 12343
-cxl cxl_memory_module 12366 12346
-cxl cxl_overflow 12354 12342
-cxl cxl_poison 12369 12347
-damon damon_aggregated 9208 9204
-damon damos_before_apply 9205 9203
-dev devres_log 12287 12286
-devfreq devfreq_frequency 12541 12539
-devfreq devfreq_monitor 12544 12540
-devlink devlink_health_recover_aborted 15434 15421
-devlink devlink_health_report 15431 15420
-devlink devlink_health_reporter_state_update 15437 15422
-devlink devlink_hwerr 15428 15419
-devlink devlink_hwmsg 15424 15418
-devlink devlink_trap_report 15440 15423
-dma dma_alloc 5470 5453
-dma dma_alloc_pages 5473 5453
-dma dma_alloc_sgt 5475 5454
-dma dma_alloc_sgt_err 5474 5453
-dma dma_free 5478 5455
-dma dma_free_pages 5481 5455
-dma dma_free_sgt 5482 5456
-dma dma_map_page 5462 5451
-dma dma_map_resource 5465 5451
-dma dma_map_sg 5485 5457
-dma dma_map_sg_err 5488 5458
-dma dma_sync_sg_for_cpu 5496 5461
-dma dma_sync_sg_for_device 5499 5461
-dma dma_sync_single_for_cpu 5492 5460
-dma dma_sync_single_for_device 5495 5460
-dma dma_unmap_page 5466 5452
-dma dma_unmap_resource 5469 5452
-dma dma_unmap_sg 5489 5459
-dma_fence dma_fence_destroy 12309 12304
-dma_fence dma_fence_emit 12305 12304
-dma_fence dma_fence_enable_signal 12310 12304
-dma_fence dma_fence_init 12308 12304
-dma_fence dma_fence_signaled 12311 12304
-dma_fence dma_fence_wait_end 12313 12304
-dma_fence dma_fence_wait_start 12312 12304
-error_report error_report_end 6728 6727
-exceptions page_fault_kernel 3642 3638
-exceptions page_fault_user 3639 3638
-fib fib_table_lookup 13704 13703
-fib6 fib6_table_lookup 15343 15342
-filelock break_lease_block 10692 10677
-filelock break_lease_noblock 10689 10677
-filelock break_lease_unblock 10693 10677
-filelock fcntl_setlk 10686 10676
-filelock flock_lock_inode 10688 10676
-filelock generic_add_lease 10696 10678
-filelock generic_delete_lease 10694 10677
-filelock leases_conflict 10697 10679
-filelock locks_get_lock_context 10680 10675
-filelock locks_remove_posix 10687 10676
-filelock posix_lock_inode 10683 10676
-filelock time_out_leases 10695 10677
-filemap file_check_and_advance_wb_err 8188 8173
-filemap filemap_set_wb_err 8185 8172
-filemap mm_filemap_add_to_page_cache 8177 8169
-filemap mm_filemap_delete_from_page_cache 8174 8169
-filemap mm_filemap_fault 8182 8171
-filemap mm_filemap_get_pages 8178 8170
-filemap mm_filemap_map_pages 8181 8170
-fs_dax dax_insert_mapping 10657 10636
-fs_dax dax_insert_pfn_mkwrite 10656 10635
-fs_dax dax_insert_pfn_mkwrite_no_entry 10655 10635
-fs_dax dax_load_hole 10654 10635
-fs_dax dax_pmd_fault 10639 10632
-fs_dax dax_pmd_fault_done 10642 10632
-fs_dax dax_pmd_insert_mapping 10647 10634
-fs_dax dax_pmd_load_hole 10643 10633
-fs_dax dax_pmd_load_hole_fallback 10646 10633
-fs_dax dax_pte_fault 10650 10635
-fs_dax dax_pte_fault_done 10653 10635
-fs_dax dax_writeback_one 10664 10638
-fs_dax dax_writeback_range 10660 10637
-fs_dax dax_writeback_range_done 10663 10637
-fuse fuse_request_end 10929 10924
-fuse fuse_request_send 10925 10923
-gpio gpio_direction 11943 11941
-gpio gpio_value 11946 11942
-handshake handshake_cancel 15498 15486
-handshake handshake_cancel_busy 15500 15486
-handshake handshake_cancel_none 15499 15486
-handshake handshake_cmd_accept 15504 15487
-handshake handshake_cmd_accept_err 15505 15488
-handshake handshake_cmd_done 15506 15487
-handshake handshake_cmd_done_err 15507 15488
-handshake handshake_complete 15502 15490
-handshake handshake_destruct 15501 15486
-handshake handshake_notify_err 15503 15488
-handshake handshake_submit 15492 15486
-handshake handshake_submit_err 15495 15488
-handshake tls_alert_recv 15514 15489
-handshake tls_alert_send 15511 15489
-handshake tls_contenttype 15508 15491
-huge_memory mm_collapse_huge_page 9168 9160
-huge_memory mm_collapse_huge_page_isolate 9171 9161
-huge_memory mm_collapse_huge_page_swapin 9174 9162
-huge_memory mm_khugepaged_collapse_file 9180 9164
-huge_memory mm_khugepaged_scan_file 9177 9163
-huge_memory mm_khugepaged_scan_pmd 9165 9159
-hwmon hwmon_attr_show 12476 12474
-hwmon hwmon_attr_show_string 12480 12475
-hwmon hwmon_attr_store 12479 12474
-hyperv hyperv_mmu_flush_tlb_multi 3133 3128
-hyperv hyperv_nested_flush_guest_mapping 3136 3129
-hyperv hyperv_nested_flush_guest_mapping_range 3139 3130
-hyperv hyperv_send_ipi_mask 3140 3131
-hyperv hyperv_send_ipi_one 3143 3132
-i2c i2c_read 12451 12443
-i2c i2c_reply 12452 12444
-i2c i2c_result 12453 12445
-i2c i2c_write 12446 12442
-icmp icmp_send 15022 15021
-initcall initcall_finish 2170 2163
-initcall initcall_level 2164 2161
-initcall initcall_start 2167 2162
-intel_iommu cache_tag_assign 12195 12187
-intel_iommu cache_tag_flush_all 12199 12187
-intel_iommu cache_tag_flush_range 12200 12188
-intel_iommu cache_tag_flush_range_np 12203 12188
-intel_iommu cache_tag_unassign 12198 12187
-intel_iommu prq_report 12192 12186
-intel_iommu qi_submit 12189 12185
-io_uring io_uring_complete 11836 11809
-io_uring io_uring_cqe_overflow 11847 11814
-io_uring io_uring_cqring_wait 11834 11807
-io_uring io_uring_create 11818 11800
-io_uring io_uring_defer 11828 11805
-io_uring io_uring_fail_link 11835 11808
-io_uring io_uring_file_get 11824 11802
-io_uring io_uring_link 11831 11806
-io_uring io_uring_local_work_run 11854 11817
-io_uring io_uring_poll_arm 11840 11811
-io_uring io_uring_queue_async_work 11827 11803
-io_uring io_uring_register 11821 11801
-io_uring io_uring_req_failed 11844 11813
-io_uring io_uring_short_write 11851 11816
-io_uring io_uring_submit_req 11839 11810
-io_uring io_uring_task_add 11843 11812
-io_uring io_uring_task_work_run 11850 11815
-iocost iocost_inuse_adjust 11760 11748
-iocost iocost_inuse_shortage 11756 11748
-iocost iocost_inuse_transfer 11759 11748
-iocost iocost_ioc_vrate_adj 11761 11749
-iocost iocost_iocg_activate 11751 11747
-iocost iocost_iocg_forgive_debt 11764 11750
-iocost iocost_iocg_idle 11755 11747
-iomap iomap_dio_complete 10804 10781
-iomap iomap_dio_invalidate_fail 10789 10776
-iomap iomap_dio_rw_begin 10801 10780
-iomap iomap_dio_rw_queued 10790 10776
-iomap iomap_invalidate_folio 10788 10776
-iomap iomap_iter 10798 10779
-iomap iomap_iter_dstmap 10791 10777
-iomap iomap_iter_srcmap 10794 10777
-iomap iomap_readahead 10783 10775
-iomap iomap_readpage 10782 10775
-iomap iomap_release_folio 10787 10776
-iomap iomap_writepage 10784 10776
-iomap iomap_writepage_map 10795 10778
-iommu add_device_to_group 12212 12207
-iommu attach_device_to_domain 12216 12208
-iommu io_page_fault 12225 12211
-iommu map 12219 12209
-iommu remove_device_from_group 12215 12207
-iommu unmap 12222 12210
-ipi ipi_entry 4791 4781
-ipi ipi_exit 4792 4781
-ipi ipi_raise 4782 4778
-ipi ipi_send_cpu 4785 4779
-ipi ipi_send_cpumask 4788 4780
-irq irq_handler_entry 3853 3849
-irq irq_handler_exit 3856 3850
-irq softirq_entry 3859 3851
-irq softirq_exit 3860 3851
-irq softirq_raise 3861 3851
-irq tasklet_entry 3862 3852
-irq tasklet_exit 3865 3852
-irq_matrix irq_matrix_alloc 5430 5413
-irq_matrix irq_matrix_alloc_managed 5428 5413
-irq_matrix irq_matrix_alloc_reserved 5423 5413
-irq_matrix irq_matrix_assign 5429 5413
-irq_matrix irq_matrix_assign_system 5420 5412
-irq_matrix irq_matrix_free 5431 5413
-irq_matrix irq_matrix_offline 5417 5411
-irq_matrix irq_matrix_online 5414 5411
-irq_matrix irq_matrix_remove_managed 5427 5413
-irq_matrix irq_matrix_remove_reserved 5419 5411
-irq_matrix irq_matrix_reserve 5418 5411
-irq_matrix irq_matrix_reserve_managed 5426 5413
-irq_vectors call_function_entry 3262 3239
-irq_vectors call_function_exit 3263 3239
-irq_vectors call_function_single_entry 3264 3239
-irq_vectors call_function_single_exit 3265 3239
-irq_vectors deferred_error_apic_entry 3268 3239
-irq_vectors deferred_error_apic_exit 3269 3239
-irq_vectors error_apic_entry 3254 3239
-irq_vectors error_apic_exit 3255 3239
-irq_vectors irq_work_entry 3258 3239
-irq_vectors irq_work_exit 3259 3239
-irq_vectors local_timer_entry 3250 3239
-irq_vectors local_timer_exit 3251 3239
-irq_vectors reschedule_entry 3260 3239
-irq_vectors reschedule_exit 3261 3239
-irq_vectors spurious_apic_entry 3252 3239
-irq_vectors spurious_apic_exit 3253 3239
-irq_vectors thermal_apic_entry 3270 3239
-irq_vectors thermal_apic_exit 3271 3239
-irq_vectors threshold_apic_entry 3266 3239
-irq_vectors threshold_apic_exit 3267 3239
-irq_vectors vector_activate 3289 3245
-irq_vectors vector_alloc 3283 3243
-irq_vectors vector_alloc_managed 3286 3244
-irq_vectors vector_clear 3278 3241
-irq_vectors vector_config 3272 3240
-irq_vectors vector_deactivate 3292 3245
-irq_vectors vector_free_moved 3299 3248
-irq_vectors vector_reserve 3282 3242
-irq_vectors vector_reserve_managed 3279 3242
-irq_vectors vector_setup 3296 3247
-irq_vectors vector_teardown 3293 3246
-irq_vectors vector_update 3275 3241
-irq_vectors x86_platform_ipi_entry 3256 3239
-irq_vectors x86_platform_ipi_exit 3257 3239
-kmem kfree 8698 8682
-kmem kmalloc 8695 8681
-kmem kmem_cache_alloc 8692 8680
-kmem kmem_cache_free 8701 8683
-kmem mm_alloc_contig_migrate_range_info 8723 8690
-kmem mm_page_alloc 8711 8686
-kmem mm_page_alloc_extfrag 8720 8689
-kmem mm_page_alloc_zone_locked 8714 8687
-kmem mm_page_free 8705 8684
-kmem mm_page_free_batched 8708 8685
-kmem mm_page_pcpu_drain 8717 8688
-kmem rss_stat 8726 8691
-ksm ksm_advisor 9120 9103
-ksm ksm_enter 9108 9098
-ksm ksm_exit 9109 9098
-ksm ksm_merge_one_page 9110 9099
-ksm ksm_merge_with_ksm_page 9113 9100
-ksm ksm_remove_ksm_page 9116 9101
-ksm ksm_remove_rmap_item 9117 9102
-ksm ksm_start_scan 9104 9097
-ksm ksm_stop_scan 9107 9097
-lock contention_begin 5320 5318
-lock contention_end 5323 5319
-maple_tree ma_op 15520 15517
-maple_tree ma_read 15523 15518
-maple_tree ma_write 15524 15519
-mce mce_record 3501 3500
-migrate mm_migrate_pages 8942 8939
-migrate mm_migrate_pages_start 8945 8940
-migrate remove_migration_pte 8951 8941
-migrate set_migration_pte 8948 8941
-mmap exit_mmap 8872 8862
-mmap vm_unmapped_area 8863 8859
-mmap vma_mas_szero 8866 8860
-mmap vma_store 8869 8861
-mmap_lock mmap_lock_acquire_returned 8797 8792
-mmap_lock mmap_lock_released 8796 8791
-mmap_lock mmap_lock_start_locking 8793 8791
-module module_free 5526 5520
-module module_get 5527 5521
-module module_load 5523 5519
-module module_put 5530 5521
-module module_request 5531 5522
-mptcp ack_update_msk 15473 15464
-mptcp get_mapping_status 15472 15463
-mptcp mptcp_sendmsg_frag 15469 15463
-mptcp mptcp_subflow_get_send 15466 15462
-mptcp subflow_check_data_avail 15476 15465
-msr rdpmc 11932 11927
-msr read_msr 11928 11927
-msr write_msr 11931 11927
-napi dql_stall_detected 13619 13615
-napi napi_poll 13616 13614
-neigh neigh_cleanup_and_release 13784 13771
-neigh neigh_create 13772 13769
-neigh neigh_event_send_dead 13783 13771
-neigh neigh_event_send_done 13782 13771
-neigh neigh_timer_handler 13781 13771
-neigh neigh_update 13775 13770
-neigh neigh_update_done 13778 13771
-net napi_gro_frags_entry 13602 13586
-net napi_gro_frags_exit 13609 13587
-net napi_gro_receive_entry 13605 13586
-net napi_gro_receive_exit 13610 13587
-net net_dev_queue 13597 13585
-net net_dev_start_xmit 13588 13582
-net net_dev_xmit 13591 13583
-net net_dev_xmit_timeout 13594 13584
-net netif_receive_skb 13600 13585
-net netif_receive_skb_entry 13606 13586
-net netif_receive_skb_exit 13611 13587
-net netif_receive_skb_list_entry 13607 13586
-net netif_receive_skb_list_exit 13613 13587
-net netif_rx 13601 13585
-net netif_rx_entry 13608 13586
-net netif_rx_exit 13612 13587
-netlink netlink_extack 13998 13997
-nmi nmi_handler 3317 3316
-notifier notifier_register 4626 4625
-notifier notifier_run 4628 4625
-notifier notifier_unregister 4627 4625
-oom compact_retry 8301 8289
-oom finish_task_reaping 8299 8287
-oom mark_victim 8294 8284
-oom oom_score_adj_update 8290 8282
-oom reclaim_retry_zone 8291 8283
-oom skip_task_reaping 8300 8288
-oom start_task_reaping 8298 8286
-oom wake_reaper 8297 8285
-page_isolation test_pages_isolated 9197 9196
-page_pool page_pool_release 13759 13755
-page_pool page_pool_state_hold 13765 13757
-page_pool page_pool_state_release 13762 13756
-page_pool page_pool_update_nid 13766 13758
-pagemap mm_lru_activate 8364 8362
-pagemap mm_lru_insertion 8363 8361
-percpu percpu_alloc_percpu 8660 8655
-percpu percpu_alloc_percpu_fail 8666 8657
-percpu percpu_create_chunk 8669 8658
-percpu percpu_destroy_chunk 8670 8659
-percpu percpu_free_percpu 8663 8656
-power clock_disable 6778 6740
-power clock_enable 6775 6740
-power clock_set_rate 6779 6740
-power cpu_frequency 6758 6731
-power cpu_frequency_limits 6759 6735
-power cpu_idle 6746 6731
-power cpu_idle_miss 6749 6732
-power dev_pm_qos_add_request 6790 6744
-power dev_pm_qos_remove_request 6794 6744
-power dev_pm_qos_update_request 6793 6744
-power device_pm_callback_end 6765 6737
-power device_pm_callback_start 6762 6736
-power guest_halt_poll_ns 6795 6745
-power pm_qos_add_request 6781 6742
-power pm_qos_remove_request 6785 6742
-power pm_qos_update_flags 6789 6743
-power pm_qos_update_request 6784 6742
-power pm_qos_update_target 6786 6743
-power power_domain_target 6780 6741
-power powernv_throttle 6752 6733
-power pstate_sample 6755 6734
-power suspend_resume 6768 6738
-power wakeup_source_activate 6771 6739
-power wakeup_source_deactivate 6774 6739
-printk console 5383 5382
-pwm pwm_apply 11954 11953
-pwm pwm_get 11957 11953
-qdisc qdisc_create 13723 13712
-qdisc qdisc_dequeue 13713 13708
-qdisc qdisc_destroy 13722 13711
-qdisc qdisc_enqueue 13716 13709
-qdisc qdisc_reset 13719 13710
-ras aer_event 12567 12552
-ras arm_event 12560 12550
-ras extlog_mem_event 12554 12548
-ras mc_event 12557 12549
-ras memory_failure_event 12570 12553
-ras non_standard_event 12564 12551
-raw_syscalls sys_enter 5508 5506
-raw_syscalls sys_exit 5511 5507
-rcu rcu_stall_warning 5435 5433
-rcu rcu_utilization 5434 5432
-regmap regcache_drop_region 12281 12252
-regmap regcache_sync 12268 12249
-regmap regmap_async_complete_done 12280 12251
-regmap regmap_async_complete_start 12279 12251
-regmap regmap_async_io_complete 12276 12251
-regmap regmap_async_write_start 12275 12248
-regmap regmap_bulk_read 12261 12247
-regmap regmap_bulk_write 12258 12247
-regmap regmap_cache_bypass 12274 12250
-regmap regmap_cache_only 12271 12250
-regmap regmap_hw_read_done 12265 12248
-regmap regmap_hw_read_start 12262 12248
-regmap regmap_hw_write_done 12267 12248
-regmap regmap_hw_write_start 12266 12248
-regmap regmap_reg_read 12256 12246
-regmap regmap_reg_read_cache 12257 12246
-regmap regmap_reg_write 12253 12246
-regulator regulator_bypass_disable 12077 12067
-regulator regulator_bypass_disable_complete 12078 12067
-regulator regulator_bypass_enable 12075 12067
-regulator regulator_bypass_enable_complete 12076 12067
-regulator regulator_disable 12073 12067
-regulator regulator_disable_complete 12074 12067
-regulator regulator_enable 12070 12067
-regulator regulator_enable_complete 12072 12067
-regulator regulator_enable_delay 12071 12067
-regulator regulator_set_voltage 12079 12068
-regulator regulator_set_voltage_complete 12082 12069
-resctrl mon_llc_occupancy_limbo 3570 3562
-resctrl pseudo_lock_l2 3566 3560
-resctrl pseudo_lock_l3 3569 3561
-resctrl pseudo_lock_mem_latency 3563 3559
-rpm rpm_idle 6805 6800
-rpm rpm_resume 6804 6800
-rpm rpm_return_int 6807 6801
-rpm rpm_status 6810 6802
-rpm rpm_suspend 6803 6800
-rpm rpm_usage 6806 6800
-rseq rseq_ip_fixup 8157 8155
-rseq rseq_update 8156 8154
-rtc rtc_alarm_irq_enable 12430 12419
-rtc rtc_irq_set_freq 12428 12417
-rtc rtc_irq_set_state 12429 12418
-rtc rtc_read_alarm 12427 12416
-rtc rtc_read_offset 12434 12420
-rtc rtc_read_time 12425 12416
-rtc rtc_set_alarm 12426 12416
-rtc rtc_set_offset 12431 12420
-rtc rtc_set_time 12422 12416
-rtc rtc_timer_dequeue 12438 12421
-rtc rtc_timer_enqueue 12435 12421
-rtc rtc_timer_fired 12439 12421
-sched sched_kthread_stop 4696 4675
-sched sched_kthread_stop_ret 4699 4676
-sched sched_kthread_work_execute_end 4706 4679
-sched sched_kthread_work_execute_start 4703 4678
-sched sched_kthread_work_queue_work 4700 4677
-sched sched_migrate_task 4715 4682
-sched sched_move_numa 4742 4692
-sched sched_pi_setprio 4740 4690
-sched sched_prepare_exec 4730 4687
-sched sched_process_exec 4727 4686
-sched sched_process_exit 4719 4683
-sched sched_process_fork 4724 4685
-sched sched_process_free 4718 4683
-sched sched_process_hang 4741 4691
-sched sched_process_wait 4721 4684
-sched sched_skip_vma_numa 4749 4694
-sched sched_stat_blocked 4738 4688
-sched sched_stat_iowait 4737 4688
-sched sched_stat_runtime 4739 4689
-sched sched_stat_sleep 4736 4688
-sched sched_stat_wait 4733 4688
-sched sched_stick_numa 4745 4693
-sched sched_swap_numa 4748 4693
-sched sched_switch 4712 4681
-sched sched_wait_task 4720 4683
-sched sched_wake_idle_without_ipi 4752 4695
-sched sched_wakeup 4710 4680
-sched sched_wakeup_new 4711 4680
-sched sched_waking 4709 4680
-signal signal_deliver 3982 3978
-signal signal_generate 3979 3977
-skb consume_skb 13576 13571
-skb kfree_skb 13573 13570
-skb skb_copy_datagram_iovec 13579 13572
-smbus smbus_read 12465 12458
-smbus smbus_reply 12468 12459
-smbus smbus_result 12471 12460
-smbus smbus_write 12461 12457
-sock inet_sk_error_report 13641 13629
-sock inet_sock_set_state 13638 13628
-sock sk_data_ready 13644 13630
-sock sock_exceed_buf_limit 13635 13626
-sock sock_rcvqueue_full 13632 13625
-sock sock_recv_length 13648 13631
-sock sock_send_length 13645 13631
-spi spi_controller_busy 12391 12382
-spi spi_controller_idle 12388 12382
-spi spi_message_done 12402 12386
-spi spi_message_start 12401 12385
-spi spi_message_submit 12398 12385
-spi spi_set_cs 12395 12384
-spi spi_setup 12392 12383
-spi spi_transfer_start 12403 12387
-spi spi_transfer_stop 12406 12387
-swiotlb swiotlb_bounced 5503 5502
-task task_newtask 3710 3708
-task task_rename 3713 3709
-tcp tcp_ao_handshake_failure 13689 13662
-tcp tcp_ao_key_not_found 13694 13662
-tcp tcp_ao_mismatch 13693 13662
-tcp tcp_ao_rcv_sne_update 13702 13664
-tcp tcp_ao_rnext_request 13695 13662
-tcp tcp_ao_snd_sne_update 13699 13664
-tcp tcp_ao_synack_no_key 13696 13663
-tcp tcp_ao_wrong_maclen 13692 13662
-tcp tcp_bad_csum 13680 13659
-tcp tcp_cong_state_set 13681 13660
-tcp tcp_destroy_sock 13674 13656
-tcp tcp_hash_ao_required 13688 13661
-tcp tcp_hash_bad_header 13684 13661
-tcp tcp_hash_md5_mismatch 13687 13661
-tcp tcp_hash_md5_required 13685 13661
-tcp tcp_hash_md5_unexpected 13686 13661
-tcp tcp_probe 13679 13658
-tcp tcp_rcv_space_adjust 13675 13656
-tcp tcp_receive_reset 13671 13656
-tcp tcp_retransmit_skb 13665 13654
-tcp tcp_retransmit_synack 13676 13657
-tcp tcp_send_reset 13668 13655
-thermal cdev_update 12494 12487
-thermal thermal_power_devfreq_get_power 12500 12489
-thermal thermal_power_devfreq_limit 12503 12490
-thermal thermal_temperature 12491 12486
-thermal thermal_zone_trip 12497 12488
-thermal_power_allocator thermal_power_actor 12513 12508
-thermal_power_allocator thermal_power_allocator 12510 12507
-thermal_power_allocator thermal_power_allocator_pid 12516 12509
-thp remove_migration_pmd 9145 9141
-thp set_migration_pmd 9142 9141
-timer hrtimer_cancel 5608 5580
-timer hrtimer_expire_entry 5602 5579
-timer hrtimer_expire_exit 5605 5580
-timer hrtimer_init 5596 5577
-timer hrtimer_start 5599 5578
-timer itimer_expire 5613 5582
-timer itimer_state 5609 5581
-timer tick_stop 5616 5583
-timer timer_base_idle 5593 5576
-timer timer_cancel 5592 5573
-timer timer_expire_entry 5590 5575
-timer timer_expire_exit 5591 5573
-timer timer_init 5584 5573
-timer timer_start 5587 5574
-timer_migration tmigr_connect_child_parent 5846 5836
-timer_migration tmigr_connect_cpu_parent 5847 5837
-timer_migration tmigr_cpu_active 5856 5839
-timer_migration tmigr_cpu_idle 5860 5840
-timer_migration tmigr_cpu_new_timer 5855 5839
-timer_migration tmigr_cpu_new_timer_idle 5863 5840
-timer_migration tmigr_cpu_offline 5858 5839
-timer_migration tmigr_cpu_online 5857 5839
-timer_migration tmigr_group_set 5843 5835
-timer_migration tmigr_group_set_cpu_active 5854 5838
-timer_migration tmigr_group_set_cpu_inactive 5851 5838
-timer_migration tmigr_handle_remote 5867 5842
-timer_migration tmigr_handle_remote_cpu 5859 5839
-timer_migration tmigr_update_events 5864 5841
-tlb tlb_flush 8936 8935
-udp udp_fail_queue_rcv_skb 13650 13649
-vmalloc alloc_vmap_area 8959 8956
-vmalloc free_vmap_area_noflush 8963 8958
-vmalloc purge_vmap_area_lazy 8960 8957
-vmscan mm_shrink_slab_end 8408 8383
-vmscan mm_shrink_slab_start 8405 8382
-vmscan mm_vmscan_direct_reclaim_begin 8397 8380
-vmscan mm_vmscan_direct_reclaim_end 8402 8381
-vmscan mm_vmscan_kswapd_sleep 8390 8377
-vmscan mm_vmscan_kswapd_wake 8391 8378
-vmscan mm_vmscan_lru_isolate 8411 8384
-vmscan mm_vmscan_lru_shrink_active 8419 8387
-vmscan mm_vmscan_lru_shrink_inactive 8415 8386
-vmscan mm_vmscan_memcg_reclaim_begin 8400 8380
-vmscan mm_vmscan_memcg_reclaim_end 8403 8381
-vmscan mm_vmscan_memcg_softlimit_reclaim_begin 8401 8380
-vmscan mm_vmscan_memcg_softlimit_reclaim_end 8404 8381
-vmscan mm_vmscan_node_reclaim_begin 8422 8388
-vmscan mm_vmscan_node_reclaim_end 8425 8381
-vmscan mm_vmscan_throttled 8426 8389
-vmscan mm_vmscan_wakeup_kswapd 8394 8379
-vmscan mm_vmscan_write_folio 8414 8385
-vsyscall emulate_vsyscall 2888 2887
-wbt wbt_lat 11774 11768
-wbt wbt_stat 11771 11767
-wbt wbt_step 11777 11769
-wbt wbt_timer 11780 11770
-workqueue workqueue_activate_work 4242 4236
-workqueue workqueue_execute_end 4246 4238
-workqueue workqueue_execute_start 4245 4237
-workqueue workqueue_queue_work 4239 4235
-writeback balance_dirty_pages 10259 10203
-writeback bdi_dirty_ratelimit 10256 10202
-writeback flush_foreign 10225 10193
-writeback folio_wait_writeback 10210 10188
-writeback global_dirty_state 10255 10201
-writeback inode_foreign_history 10216 10190
-writeback inode_switch_wbs 10219 10191
-writeback sb_clear_inode_writeback 10273 10206
-writeback sb_mark_inode_writeback 10272 10206
-writeback track_foreign_dirty 10222 10192
-writeback wbc_writepage 10249 10199
-writeback writeback_bdi_register 10246 10198
-writeback writeback_dirty_folio 10207 10188
-writeback writeback_dirty_inode 10215 10189
-writeback writeback_dirty_inode_enqueue 10271 10206
-writeback writeback_dirty_inode_start 10214 10189
-writeback writeback_exec 10236 10195
-writeback writeback_lazytime 10269 10206
-writeback writeback_lazytime_iput 10270 10206
-writeback writeback_mark_inode_dirty 10211 10189
-writeback writeback_pages_written 10240 10196
-writeback writeback_queue 10232 10195
-writeback writeback_queue_io 10252 10200
-writeback writeback_sb_inodes_requeue 10262 10204
-writeback writeback_single_inode 10268 10205
-writeback writeback_single_inode_start 10265 10205
-writeback writeback_start 10237 10195
-writeback writeback_wait 10239 10195
-writeback writeback_wake_background 10243 10197
-writeback writeback_write_inode 10231 10194
-writeback writeback_write_inode_start 10228 10194
-writeback writeback_written 10238 10195
-x86_fpu x86_fpu_after_restore 3404 3398
-x86_fpu x86_fpu_after_save 3402 3398
-x86_fpu x86_fpu_before_restore 3403 3398
-x86_fpu x86_fpu_before_save 3399 3398
-x86_fpu x86_fpu_copy_dst 3410 3398
-x86_fpu x86_fpu_copy_src 3409 3398
-x86_fpu x86_fpu_dropped 3408 3398
-x86_fpu x86_fpu_init_state 3407 3398
-x86_fpu x86_fpu_regs_activated 3405 3398
-x86_fpu x86_fpu_regs_deactivated 3406 3398
-x86_fpu x86_fpu_xstate_check_failed 3411 3398
-xdp bpf_xdp_link_attach_failed 6886 6853
-xdp mem_connect 6879 6850
-xdp mem_disconnect 6876 6848
-xdp mem_return_failed 6882 6852
-xdp xdp_bulk_tx 6857 6843
-xdp xdp_cpumap_enqueue 6870 6846
-xdp xdp_cpumap_kthread 6866 6845
-xdp xdp_devmap_xmit 6873 6847
-xdp xdp_exception 6854 6842
-xdp xdp_redirect 6860 6844
-xdp xdp_redirect_err 6863 6844
-xdp xdp_redirect_map 6864 6844
-xdp xdp_redirect_map_err 6865 6844
-xen xen_cpu_load_idt 3113 3047
-xen xen_cpu_set_ldt 3119 3049
-xen xen_cpu_write_gdt_entry 3116 3048
-xen xen_cpu_write_idt_entry 3110 3046
-xen xen_cpu_write_ldt_entry 3107 3045
-xen xen_mc_batch 3050 3027
-xen xen_mc_callback 3060 3030
-xen xen_mc_entry 3054 3028
-xen xen_mc_entry_alloc 3057 3029
-xen xen_mc_extend_args 3069 3033
-xen xen_mc_flush 3066 3032
-xen xen_mc_flush_reason 3063 3031
-xen xen_mc_issue 3053 3027
-xen xen_mmu_alloc_ptpage 3088 3039
-xen xen_mmu_flush_tlb_multi 3101 3043
-xen xen_mmu_flush_tlb_one_user 3098 3042
-xen xen_mmu_pgd_pin 3094 3041
-xen xen_mmu_pgd_unpin 3097 3041
-xen xen_mmu_ptep_modify_prot_commit 3087 3038
-xen xen_mmu_ptep_modify_prot_start 3084 3038
-xen xen_mmu_release_ptpage 3091 3040
-xen xen_mmu_set_p4d 3081 3037
-xen xen_mmu_set_pmd 3075 3035
-xen xen_mmu_set_pte 3072 3034
-xen xen_mmu_set_pud 3078 3036
-xen xen_mmu_write_cr3 3104 3044
-- pelt_cfs_tp 4753 0
-- pelt_rt_tp 4756 0
-- pelt_dl_tp 4759 0
-- pelt_hw_tp 4760 0
-- pelt_irq_tp 4761 0
-- pelt_se_tp 4762 0
-- sched_cpu_capacity_tp 4765 0
-- sched_overutilized_tp 4766 0
-- sched_util_est_cfs_tp 4770 0
-- sched_util_est_se_tp 4771 0
-- sched_update_nr_running_tp 4772 0
-- sched_compute_energy_tp 4775 0`,
+BQnCBABFgECAACNCA6FACCAACCAA+FCAABKAAiGECBIBDAEtQBgyJBpMAAB4FAgMB4FAgCBIAgCBxOAgEB4FAgCB4FAgCBgFAgCB9KAgCB4FAgIBkGAgEBBA
+gEBgFAgEBgFAgCBgFAgCBgFAgCBgFAgCBgFAgCB4FAgCB1SAgEB7SAggEBhTAgYB/SAg4DB3TAgEB5TAgEBzSAgIBaAggEB4FAgEB4FAgCBkGAgCBgFAgEB7
+TAgEB9TAgEB9HAgEBIAggQBkFAgEBkFAgBBgFAgBBtTAgCBgBAgEB/TAgIBkGAgEBwEAgEBwEAQBgFAwBBgBAgCBgFAgIBgBAgEBgFAgIBgFAgCBtTAgCBgB
+AgEBgBAgIBgFAgIBtSAgEBgBAgQBjNAgIBlNAgUB7GAgMB7GAgEBjUAgEBgFAgEBgFAgCBgFAgCBgFAgCBkGAgCB4FAgEB4FBgCB4FBCB4FBCB4FBCB4FB6B
+B4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCB4FBCBkGAkDBhMAgEBsCAgcBsCAgCBkGAgCBBAgEBBAgEBgBAgEBgBA
+gIBBAgIBgBAgEBgBAgIBnUAgIBpUAgEBgBAggBBtUAgIBnGAgEBnGAgEBIAgEB+DAgEB+DAgEB+DAgEBnSAgEBrSAgMBmBAgYBkGAgEBkGAgEB+DAgEB+DAg
+EBkGAgEBkGAgEBjRAgEBnRAgoBBzUAgcBzUAgEBzUAgEB3UAgEBhKAgEB5UAgIBvMAgEBzMAgEBkGAgIBkGAgEB7UAgEB9UAgEB/UAgEBjVAgEBnVAgEBrVA
+gEB7OAgEB7OAgEB7OAgEBvQAgEBkGAgMB+BAgEB4FAgEBOAgEBtVAgEBhSAgEB4FAgCBnOAgCB1QAgIB+DAgQB+DAgEB7MAgEBrBAgCBvTAgCBrNAgEBBAgI
+BvVAgEBIAgEBzVAgEB3VAgEB7VAgEB/VAgEBhWAgEBkGAgEBjWAgEB/QAgEB4FAgcB+DAgEB+DAgEB+DAgEBtOAgEB1RAggCBgFAgCBnWAgCBgBAgEBiEAgI
+BiEAgCBpWAgCBtWAgEBgBAgEBvWAgIBhNAgEB4FAgQBxWAgCB1WAgCBhNAgEBgBAgQB5WAgIBoFAgEBwEAgBBoFAgBBgFAgCB4FAgCB4FAgCBgFAgCBkGAgC
+B+DAgEB+DAgEB+DAgEBQAgEB7WAgIBzCAgEBkGAgEB9WAgEBkGAgMB/WAgEBiEAgEBiEAgCBkGAgCBgFAgEBgFAgCBgFAgCBgFAgCBQAgCB7QAgIBhXAgkQB
+5QAgEBlXAgIBgFAgEBgFAgCBkGAgCB+DAgEB+DAgEBgFAgEBgFAgCBzCAgCB0EAgEBmBAgEBmBAgCBkGAgCB4FAgEBpXAgEBtXAgEBxXAgEB1XAgEB4FAgEB
+4FAgCBzTAgCBQAABxOAgIBgFAgCBBAgCB/NAgEB5XAgUBxOAgEBgFAgCBIAgCB7XAgEB/XAgEBhYAgEBiEAgEBIAgEB2EAgEB+DAgEB2EBgEB2EBCB2E+BCB
+QA8DBgFAgIB1KAgEB1KAgEBQAgEB/FAgYCAACIABBCAABNAAoFCAABNAAyGDAAAqGuFAEiBBoCBwGABwFgEBxjCgEB3jCgEB7jCgEBhiCgEB5BgEnCp4BgEB
+qBgEBVgEBVABVAB9jCABVABVABVABVAEEACBiFA8GiFQEEAEB+EAB+EgBFGAEB8BAAEAACAECBEACAIABCEEAEBsFABBQDAAAuF+FDFEAEBmCAAEAEEBIACA
+BIgCIABCEABAEABAECBEBQAIABCEOBgBBCABuGgCBuGgCBuGgCBuGgC3CmHgCByHgCDAAAqHwGAKAACDAAA0G0GAFGAIB6HABDAnCFAHABACAACCAAzqQEEB
+QBkDAAIgECAAsHHABAHABAHABAE0EBgoBB7nCABoDgE6K7mCgIB9mCgcBlnCgwBBoIgEBoIgEBpiCgEBpoCgEBroCgEBgIgEB5KgEBtoCgQBgIgEBgIgCBpo
+CgCBroCgEBwEgEBwEQBwEQBgIgBBvoCgCBiCgEBxoCgEB3mCg8HBsIgMBgIgEBoDgEBzoCgIB1oCgEBhoCgEB3oCgQB5oCgEBmFgEBwCgEBgIgEBwCgEBgIg
+EBgIgCB7oCgCBgIgEB9oCgEBgIgEB/oCgEBgIgEBgIgCBwCgCBwCgEBOgEBgIgEBgIgCBDgCBjpCgEBgIgEBppCgEBgIgEBgIgCBLgCBwCgEBgIgEBLgEBgI
+gEBoHgCBvFgCBwEgEBwEQBtpCwDBoDgEBoDgIB+BgIBuDgEBoHgCB3XgCBFgECAACCAAsIEIBYBBABDgEBmIgEBmIgCCAAMCAAMCAA4ICAAuIDAAA0I4HIHA
+BAKAACEiCBoIgLUAB93BgEBh4BgEBl4BgEBp4BgEBzyBgEBzyBgEBx4BgEB14BgEB94BgEBh5BgEBh5BgEBl5BgEBp5BgEBt5BgEBp5BgEBx5BgEB15BgE8L
+75BgEB/5BgEBh6BgEB75BgEBl6BgEBp6BgEB3zBgEBx6BgEB16BgEB96BgEBh7BgEBl7BgEBx5BgEBr7BgEBv7BgEKAACHABACAAqHECBAB4CAIABiIEEBQB
+wGABiIgEEEBQ/PEAgQiHgEEHBIBsHQABsHCgBBsHBEEVBIBuHQABuHBgBBuHBCBuHBCBuHIciMuHEgBBuHBQBuHBCBuHBCBuHEEFGAIjQ8HABwHAiQEAFGAI
+nQ+HAByHAmQEAEqBBoFB6JAB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEB6JgEAEgE3C6JgEB6JgEAC
+gEEbBIBiIAABiIAgBBiIIgBiMiIEQBiIBIBiICCBiIBEBiIECBiIBIBiIBCBiIBCBiIBCBiIICHABAIABCKAACHABAKAACIABoKIABqKIABsKIABuKIABwKI
+AByKECAIBMAIABCECAIBOAIABCECBI/RKAIABCECAIBQAIABCECAIBWAIABCECAIBcAIABCIABBCAABEKBgC3CwLAApYgEArYgUByGgCBwLgCHABAEQAwBBu
+FABwKgEBwKgCBuJgCB0LgEB4FgEB6JgEB4HgBFEAgCACABBADAAAkK0KgCECBgCAEANAA8LNCAgMA+LCAACCAA8BEtBBgqEBrEAAkRkMAgMBkLAgEBkLAgBB
+kLAgBBkLAgBBkMAgBBkMAgEBtEAgEBkMAgQBkMAgEBkMAgEBkMAgEBkMAgEBzEAgEBkMAgEB4LBgEBiKAgCBkMAgCBkMAgEB/DAgEB7DAgMCAAqCCAAoCCAA
+oCCAAoLNCAwMAoGCAACCAADECBggBBrBAKAACCAADHABAKAACCAAh+FCAABEEBgqBAlZAB5ZggVCAAiCCAAwCCAAuCCAABEkBBwFAhYABMgIBuCgEAjYgEBw
+JgEBgNgCBnYgCBlYgEBoIgQBrYgIBxYgEBsNgEBzXgEBwHgEBdgEBxPgEBzYgEB1XgECAAkCCAAqCCAA2GCAAgMHABACAA+DHABACAACHABADAAAgO8MgEIA
+BuBKAACIABBCAA0BIABoJG0BAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBCAABE2CBgsqFBhbABjbgg4DBsNgwgwCB
+vEgCBwOgCBwOgEBwOgEBsNgEBnRgEBnRgMBlbgMByJgwBBwOgEB1EgEBqIgQBsNgEBlagCBsNgCBsNgCBlagCBnRgEBqIgMB0KgEBwOgEBwOgEBwOgEBmFgQ
+BwOAB9agEBkOgQBwOgEBkOgEBkOgCBwOgCBxZgE3CwOgwYBvZgEB5ZgoDBmFggEBnbABpbgEBrbg8FB/agEHABAKAACESBwDB0MAB0MgCB0MgCB0MgCB0MgC
+B0MgCB0MgCBBgCB0MgoBDAAA2M0NUEEAQB0MAB0MgEEIAQyW6MAzW6MgC0W6MgC1W6MgCFEAQAEAACAFEAwBBBABBADAAAgN+NMEWBgQvWqNAwWqNgBxWqNg
+BBqNgBAGgBBiNgIBiNgC2WBgCBDggCBCggEAEgYDAAAkNiOgBDAAAmNkOgCEgBBoEvWoNAwWoNgCxWoNgCyWoNgCzWoNgC0WoNgC1WoNgC2WSgCB2NgoBB2N
+QB2NQB2NQB2NQB2NQBBwDBoNgECAA2BDAAA6NqOQEGBgCBqNABqNgEBBgEDAAAsNuOGEGBgSBQABEggIBBggBDAAAiOyOAFKBggEBiBABUABOABEABBADAAA
+mO2OggEEVBgiEBwPAABwPAgCsX2NAgCB2NAgEB2NAgEBwPBgEBwPBCBwPBCBwPBCBEA6PEGBQB4NAByPgEByPgCEOrTgkEB0PABgQgE5XBgEBBgEBCgEBCgI
+BEgICAAGEEBQB+NA6X+NgEDAAA+PiPQDAAAgQkPgCEIBgBBn8BABv8BgEnCr8BgEBj8BgEKAACDAAAmQqPggEDAAA0GsPDDAAABuPECAABE6EBgpBByLAByL
+gIByLgIBzCgIBwOgMByLgEBqLgIByLgIByPgIByPgCByPgCBqQgCxFCgCBpnDgEB6KgErMxpDgEBqQgCB7rCgCB0LgEBwOgEBwOgEBwOgEBpqCgEB8OgkCB8
+OgBB8OgBBhnDgCBjMggDBroDgEBsCgEB0LgEB0LgEBvCgEByLgQuFCgIByPgEByPgCByLgCgLwKgIBvCgEB4LgQB9pDgEByLgEB2QgIByPgEBhPgErPhuBgM
+BqQgEBqQgCBqQgCB2QgEB/sCgEB/sCgQBiLgQBqQgIB4LgCBtpDgCB/pDgMB2QgEBCgEB/nDgEtCiLgEB3hBgIBwOgEB0LgEBvZgEBzpDgEB6KgEBr+CgEBw
+OgEB7gCgEBhqDgEBjsCgEBlqDgsDnK6KgEByLgEBuPgICAAttFECBIqCDAECBInCBACAACFEAEB0QABiMAEIBQBGAACgEBoPgCBoPgBIABBCAABNCAqRAsLE
+GBgBBIAuCGgIpXuLgEIABCGGBEBABCBEEMAoBBBAtLuPgE3CuPgCBuPgCBqPgEBBgECAAwPFEAIBBABFACAAoIEEBI/PjNAgQ6PgCCAACEIAYBiOAiMOgCAI
+gCB2PgEEKAgBBDAB6QgEB6QgC/P+RgCgQ+RgEEGBIB8QABkRgCBkRgBCAACFGAoBBUABIAjPGAEGpF4BBmSABFgEACgENCA6PABCAAECAAEEIyCY3CuSABuS
+gE3WsQgE1ZsQgCGKBEBABCBEBGBIEaBwEBz4BA/J+MgMBmSgIBsMgEBngBgEBmSgEuF7fgEB1pCgEBjUgEB/DgEBuRgEsatpCgEBuRgMECBIBBACAAzxVECB
+QB0NAECBEsL8NAFCAEBuLAECBEACAIABCECAI5L6LAIABCEIBgBgL8EA0L2LgEBMgCBiOgCEGBoBhDkSABkOgEBkOgIEGBYBqTABBgEBBgECAACECBI/cCAE
+EBQjdCABEgEEEBgBkbIAybiPgMECBQjdEAGEBEBABCEQBgCkbGABoPgQBFgEuYJgErMkSgEBkSQBkSQBkSQNCAEABCAAECAAEEQBgCB/gBAB0TgExbmQgCB1
+DgCBEgEBMgEBjhBgIBwPgECAACEIBoBB4OAybkUgItdFgE3CiSgENCAoUABCAAECAAEEGkHQBoTABuPgC1aBgCCAAvkMECAgEtToSAIABCECBEB2PAIABCEE
+BQBoSABoSgEEGBY8F0SA7F0SgEBqTgEECAIBBADAAA+U6TBIABEIAB4SIABBCAAEIAB4OIABBCAAEFEBIBqUAByPAIABCEEAIBgTAB+SgCEIAYBySABwUgCB
+EgCBwUgEEGAQwekTAxeiTgC0eGgCEKAgBwemTAxekTgCB0UgCB4SgEB4SgEEGAYB+MAB+PgEB+PgEEEAMBgNAB0UgEEGAQB+VAB2UgEB2UgCFKAYB8UABkVA
+BGABEABCAEEAgBBmQAACgEEEAQB2TABgVgEEGAQBqQABiVgEB6VgCFOBgBBWABUABSABQABGABEABCAEIAwBBmVABmVgCBmVgCBCgEECBwBACAIABCEMtcgF
+kbkRAsalQgIB1BgEjZyRgCBxSgChehoCgwBCAACEEBYsMwRA3G0BgIEIBgBByBAB2WgEBsBgEB2BgEECBgBBCAEIBgBB0TA4d6WgEB6WgEB+SgEECBggBsTo
+KAEGBQoSwLA4d2VgE6X2VgCEGBogBiNEABkTggQBkTQCAA75DEOB4BB+UAB+UgEB+UgEB+UgEB+UgEB+UgEB+UgEEEBYBgVAByDgEEGnGwCBBAB8WgkBB8Wg
+CDAAAEmWDEGoG4BB4RA5cmEgIBgXgQEO+IgBBmWABmWgCBgWgC3CmWgEqVmWgCiJmWgCB8QgCECBEBkXAIABCECBEhhBCAIABCECBEhhBGAIABCECBEhhBKA
+IABCEEAIhhBGA8LgFgCIABCECAEtLkUAIABCECAEtLmUAIABCEG+FY7FmWA8FmWgE8L8QgEGKBEBABCBEBGBIEO/FwBhhBeABgXgErMCgE1ZkYgC7FqWgC8F
+qWgE9FqWgEEIoEgBByYABiXgEBiXgEBiXgEEEBQB0YAByWgEESBgCBwWABwWgEBwWgEB0WgEB0WgCB2YgCB2YgEB2YgEBqYgEE4BBgIByWAByWgEByWgEByW
+gEByWgEByWgEByWgEByWgEB0WgEByWgEByWgEB0WgEB0WgEByWgEByWgEByWgEByWgEByWgEByWgEByWgEByWgEByWgEByWgEByWgEByWgEByWgEByWgEByW
+gEEuBBgIBGABwFgIB0WgMB0WgEB0WgE3Y2TgEgDkYgIBkYQBkYQBkYQB0WwCle0WgEB0WgEB0WgEB2WgEB0WgEB0WgEB2XgEuFBgEBDgEBDgEB6YgEBEgICA
+ACCAA/6IEOBwBB8TABgZgIBgZgEB0YgEgDgYgCBgYgBBBgBCAACCAABEvBBwH/c8FAABgXAgMBgXAgEBgXAgEBgXAgEBgXAgEBiXAgEljBgXAgE3C6YAgEB6
+YBgCB6YBCB6YBCB6YBCoD6YBCB6YBCB6YBCB6YBCB6YBCBuFAwBBuFAggBBHAggBBBAgEBCAgEIABBCAABNCAmTAICAAx6IEIAE5G8XAB8XQB8XQB8XQFEBE
+BCApRwXAECBInCBACAACEA+JAKAAn6ICAACCAAl6ICAA8LCAAgMCAAtrKEeBgGBlVABrTgEB/FgIBwVgUBoVgCB2GgCBmagIBmagEB5iBgE3CmagEBxcgEBm
+HgCBiVgCB/FgIBqUgUCAACEUqFwDjZ0FAqc+ZgC8LqHgCB9UgEBkYgEpElYgEBgVgQBtFgE/J2UgMBnYgICAACDAAAiVqZEEEBgBBkaAB3FgECAACE0BrG4F
+2CqMA6fuCgEBqCgCBuCgCBqCgCBuCgCBqCgCBuCgCBqCgCBoagCBhYgEBhYgEBhYgEBhYgEBhYgEB+ZgEBHgEBHgEBHgEBHgEnK4UgEBlagEschMgEtciEgE
+BnagEAjagEKAACCAACEkBBoH2CkGABxYgCAnZgCBrFgMhmBzZgUnK+UgEApZgEBuRgE6f0CgEvlBwCgCqYzYgCB6ZgCB6ZgBrM+ZgB3C6agEAtZgEAxZgcB1
+ZgQCAACCAAxwSCAAh2DCAAj8GCAAh5IES2GoCjZwGABngCgEBpgCgEBrgCgEBnXgEBvgCgEBxgCgEBxgCgEB1gCgECAACEjEBwiBB0GAABsWAgCBmaAgCBma
+AgCBmWAgCBtEAgIBkVAgMB2EAgEBgWAgMBmaAgEBmaAgCBkVAgCBmaAgE3C+aAgCBtaAgCB+aBgEB+aBCB+aA+BBgWAgCByHAgEB6WAggBBvaAgEBlaAgQnG
+iEAgMBxaAgoBgGsWAgQBeAgEBmaAgEBzaAgEB1aAgEBoDAgE7FkZAgE8FkZAgEBkZAgEBkZAgE9FkZAgEBkZAgE+F+CAgEhGqbAgMiGqbAgEBqbAgEBqbAgE
+lGqbAgEmGqbAgEBqbAgEBqbAgEBqbAgEBqbAgEBqbAgEBqbAgEBqbAgEBqbAgE2HmEAgEB6ZAgcB3aAgEB/ZAggErD7aAgcB+aAgEB9aAgEBuXAgEBuaAgBB
+uaAgBBqOAgCBkIAgEB7EAgQCAACEIBghCBuIAjZ4GgCBpEgCB5ZgMCAACCAAz3LCAAplKEEvHQBlvBAsLlvBgECAACEQBgCB1kDAB1kDgIB0ZgIB6agEB6ag
+BB+XgBB+XQB2WwBCAACHAxHACAACEQyH4CvZ4NABkXgEBibgC8LiJgCBvRgEBhbgIB4WgEBvEgECAACCAAj3PCAA6FEsBBwSBzjCAvZ0Hg4BBBgEB5WgEBmb
+gEpEmXgEBmXgIBmXgIBmXgIBlMgIBmXgwDBmXgIB+WgIBmXgIBmXgIBmXgIBmXgIB5WgIB5WgEBBgEBuYgEtC2WgECAACCAA56GHABACAACCAA5jLDAAAiby
+bEEyBBgH8LoVA5cyJgEB0XgQBl+CgIBl+CgIB0XgIB0bgIB0bgCB0bgCB0bgCB0bgCB0bgCB0bgCvZiIgCwCyWgCsbyagEByagEByagEBBgEByagEByagEB0
+bgEB0bgCtCkXgCB1/BgICAACEMsIwIwO+XA7d8bgC3C8bgBBqIgBB4bggCB5gDgECAACCAA1vJDAAAid+bDCAA2FCAAz/GEqBBwE8L4VABibgEBibgEBibgE
+BibgEBmbgEBmbgCBibgCBibgEBibgEBibgEBibgEBibgEBibgEBibgEBibgEBmbgEBmbgCBmbgCBmbgCBmbgCCAACE+BBg2BBpiCAta3sCgoDB/pCgYAhtCg
+gEBoYggEBoYgIBsKgIBlDgEBsdgQBwZgEBjqCgEBwZg8BBocgCBniCgCBniCgcBniCgcBjtCgcBltCgEBltCgkBBmbgkBBocgE5JFgEBFgEBoYgEBntCgIBo
+YgEBjsCgIBptCg8B/VhMgwCBxJgQBrtCgMCAACEIBwBwO7ZABCgIByYgEA7sCgECAACEwCBoYBwcABwcgCBwcgCB9iBgC4b0cgQB0cgBB9PgBBxiBgIBlhDg
+EBtZgEB4XgEBrrCgE3CwcgkGrM0dgEBuKgEBodgQB1iBgEB/sBgEBhtBggBBwYgEBnhDgIB2YgEBphDgElVodgEBodgCBodgCB8UgEBodgEB2YgCB0KgCBrh
+DgEB9gBgEBhDgEBthDgEqVwcgEBvhDgE3LoWgEBubAB/gDgEBzhDgECAACEOBoCrMpEAAvEgEBxEgMB4dgEBzEgEB3EgExjBsdgECAACEUBoCnCBABgYgE6X
+8dgE3C8dgEBlJgEBwdgEBwdgCBiZgCB+XgEB8dgECAACCAAzwMEABACAACCAAvoGCAA4WCAAqLNCAodAodEGBYuCyYAByYgEhDqdgEESBwC6KseAjmBuWgEk
+UBgIB0YgEB0YgEB0YgEBmYgEBiYgEBDgECAA0QCAAGIABwdEIBgBBBAB8YgEB2cgEB2cgCCAAKIAB+cEqBBoTBt/BABt/BggBBt/BggBuF3HggBqc6dgEgL4
+GgCB0GgCsah9BgE3C+egMBibgEB6ZgEBiEgIBnBgEBiEgU7gBzBgEBlMgQB3Lg0BtcsIgEBv/BgEB9BgwBBx/BgQEyBB4FB+cA7dqbgCB0egCByagCB6cgCB
+6cgEolB6cgEBsbgEBsbgC6f6GgCvlB2GgC6X8agCBwVgEBwVgIBwVgIBwVgIB6cgIB6cgEB+cgEB+cgCB6cgCB6cgEB+cgEB+cgCB+cgCECBIqCDAEEBQnCB
+AsCDgECAACCAACIABBEIBoB3CgfABwZgEuCBgE6doagEIABBCAABNIAueABAmfAueA2ZCAAIEEBY8L2MAroByagEIABCECBEvZkLAEAAAIABCFEAEBgNABCA
+EGBQACAB2fgCBmagCCAAoaEKBoBjZ8RAgL8RgE6csNgE0L2YgC7cibgCEEBY8L4YABkbgEIABBCAABNCAwgBABCAABEGBgBttBoSA6dubgEuCIgIEIB4C7gB
+CABwMgQBBgU1ZwfgECAA32HEGB4B7gBGA/JkbgQ2vBCgIDAAA6gB2fEDAAAue4fEHABACAACIABBCAABNGAigBABAmhBAqbCAABEGBYBIAnCCgEBmgBgEEEB
+wBBmBAroBEgUECBIroBGAFEAQBiSABiSAEGAIB0fAB+fgCB+fQEEACBggBAjwBggBQEEACBigBAjwBigBQFGAIBGABEABCAEGBgBAKABDgIACgEKAA7wGCAA
+CEGBQBgiBAB0hBgEB0hBgCGIBEBABCBEBGEEAYBEABkiBgIEEAYBycABmiBgIFEAYAEAACACAA9vPCAASHABACAACECBIBBACAA1vPEIBoB8LmbAjZygBgEs
+MydgEBuZgIEYAoEBygBAB2dgEB4iBgEByCgEBDgU3C4iBgE8LyPgEB8cgQBJgEB6dgEB+gBgCBghBgBHABACAACHAkxBAKAACCAACIABMEEAQBqdAB6iBgEF
+IAQBkeAACABkeABkeAFEAIzdqjBABqjBAEIAoBAEABkJgIACgEkvBsjBgEEKAoBBujBABBgEBujBgEBujBgEBkVgECAAthZECAIByjBAEEAQBDAB4dgEHABA
+CAACFKAoBAOAAMAAIAAGAtCmeAFEAEBwjBAB+eAECAItL+jBAIABCFEAQsxB+eAAcAFEAIkvBoeABEAEQAgC3CmkBAAEgEwxB+JgIzdmkBgEACgE7xBofgEp
+SofgCqSmkBgCFEAgCACAoS4YAEOAoBBqkBABqkBgEBsfgEBsfgCBsfgCBsfgCB+jBgCFEAgCACAB8YAEGAgBBukBABukBgEBqfgEFEAgCACABgZAEMAwBByk
+BABykBgEB2egEB2egEB2egEB2egEFEAgCACABkZAEIBgIAOAAKggBAGggBACggBIAB4kBKAACEmBB4FByWAB8RgEBkgBgCBrYgCB0KgElsBgfgEBvKgEBwkB
+gEBwkBgCBkKgCBtMgEAvZgIB4gBgQBgfgEBzZgEB7RgEB7RgCB1ZgCAxZgEKAACCAAEEChUItZDAHABACAACECBoB8LiFAHABAEEAQBslBABslBgEFEAQACA
+B6fAFEAIBWABYAEEAgB5ZoSABylBgMCAAMEO5TgDBBA+vBwFgEvZ4gBgUB2lBgEB2lBgEuFBgEjdmSgECAACEgBBgEnP7yBAB7yBgEB/yBgEBjzBgEBnzBgE
+BxyBgEBrzBgEBvzBgEBzzBgEBxyBgEBxyBgEB3zBgE6K7zBgEB/zBgEBj0BgEBn0BgEKAACCAACCAAWHAiJAECAgCBmhBAEGAgBsMihBABmmBgI5rB4IgEEi
+EAgqBAEABmGggBBomBgIBomBgEBomBgEBomBgEBomBgEhSkZgEBqhBgEBqhBgCBBgCBomBgEB+XgEBklBgEBoTgCBiGgCBkhBgUB2OgIBmhBgEBomBgEBomB
+gEBomBgEBomBgEBmhBgEBomBgEBomBgEBomBgEBomBgEB2OgEBoTgCBomBgCBomBgEBomBgEBomBgEBomBgEBomBgEBomBgEBomBgEBomBgEBomBgEBomBgE
+BDgEBFgwGBJgwCBkDgE3ComBgkCBoTgEBLgEgLigBgEscNgEBoBgEBPgEBomBgEBomBgEwIklBgEBqhBgCBqhBgC6wB2DgEB+XgEB2FgEBRgQBomBgEBomBg
+EB+XgEBCgECAAIDAAAsmBolB0BDAAA4DqlBEEMB4BBshBAqMiegIBxrBgEB1rBgEB7rBgEBwmBgECAACCAAnoUCAA4HCAAvnRCAAvsFDAAA8mB4lBAEEBYB6
+hBA8L+TgIIAB0mBCAA0bCAABEUBwDApxBA3CBgU9R+ZgElS4ZgEArxBgEB4bgEoS4bgE7RgagEB8IgEB6bgEGaBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCB
+ggEBggIECBIBgZAEEB4CBBABsnBgoBDAAAqiBqmBFEcBgqBBwnBABunBgEB2GgIBBgQntBDggKBFggFBFggBBHggBBJgYBJggBmM0jBggBB8lBQB8lBQsMsI
+gDDAAAuiBumBoBDAAAmlBwmBoBDAAA2nBymBIDAAA4nB0mBGDAAAwZ2mBIEKBoC0d8nBAroB0iBgEsL0iBgEBBgErDiHgIDAAAmf6mBCEQBwGBDA0dgoBgEB
+goBgEntBFgEBHgwCB8mBgIBkkBgCBkkBQEWq3BgxBBUABiVgoBBioBgEBioBgEB4ZgEBgoBgE3CioBgIBSgEBGggVB0ZgkB22BYgECAACDAAAinBinBoBDAA
+AknBknBEEIBoH0dqoBABoLgEi2BBgM8LqVggDDAAAqJonBYHABADAAAsjBsnBOHABAHABAGMBEBABCBEBGBIBKEwCBgwBB+HAB4oBgQB4oBgEB4oBgEBBgEk
+b0nBgUBqagEBDgEBFgEB0nBgEB0nBgCB0nBgCB4oBgEBuagEB4oBgEB4oBgEB4oBgE6K0oBgEB4oBgEB2QgEB0nBgE9VufgY42BHAB0jBgkP3C4oBgI8L4Vg
+EoWufgQB4oBAB4oBgEB2oBgEB4oBgIB4oBgEBsoBgEBsoBgCB0nBgCB8kBgCB8kBQBufwBqWJABLgwBDAAAsmB2nBFCAAOCAAMDAAA0B8nBLDAAA4a+nBMDA
+AA6agoBGEEBQl4BBABioBgECAAQECBwgwCBBADAAAGooBhgFEGBgBBuWABqkBgEBupBgIEKBoBBwpBABwpBgEBwpBgEBwpBgEBwpBgEDAAAauoBFDAAAKwoB
+CDAAA+JyoBECAAkBDAAAwb2oBvBCAAlnRDAAAypB6oBCCAAn7ENAAmmBNAA+nBCAACCAAimBCAADHABAKAACCAAsmBHABAESB4CAHABiQgMBKgEtzBNgEmuB
+RgEuFVgEkbXgEplBqlBgEiMJgECAACEKAY05BBAB0pBgEB0pBgCjZ0pBgCB0pBgCCAAOFEAYAEA/JolBAGEAEBABCHABACAACEEBoDBLABDgECAACEEBgDxX
+UAtzB6XgsBCAACCAAaNCAqqBAICAACCAAsTCAAqTCAAwoBCAAkRECBInCBACAACEEBQBEAnCBgECAACHABAESBoEBTAB4rBgEB4rBgCrRRgCBooBgUByLgE5
+c+YgQ8LkZgQBmnBgCIABBCAABNGAoqBAsmBAoqBAoqBIABEIABBCAABNEAurBABA0mBCAASEUBoBB8qBAp6B8qBgBB8qBgBB8qBgBBqsBgBB8qBgCB6oBgBB
+QgBBKgEBIgECAA3wMEEBQB+mBABiqBgEKAACEEBQ86BinBA96B4oBgEKAACFMAIBBA+6BDABJABNABRABmnBACAAICAAGEGBQB6hBAB8sBgEB8sBgCKAACCA
+ACKAA1jDCAACEGi7BQByaAB8oBgCB2nBgCCAACEEAQAUAjZwpBgEFEAQBeAACAFGAIB6tBABmsBAB2pBAEMBoBBosBABgqBQBgqBQB2pBgDAEgEACgIEOBwB
+B+IAB6pBgEB3LgEkvBioBgEB6sBgEBksBgCArLgCCAACCAABE5BBoHAr/CAABrfAgMAt/CAgEBrkBAgEAx/CAgYBkuBAgImgB4tBAgEB4tBAgCBmtBAgCBmt
+BAgBBmtBAgBB53CAgBBwtBBABwtBBCBwtBCCBwtBBEBwtBBCBwtBBCBwtBBCBwtBACAjgDAQsLl/CAgeghBl/CAgCroBpvCAgEttBpvCAgEB4tBAgEBuZAgC
+BngDAgCCAAKECBIqCDAEEBQnCBAsCDgECAACCAACEEAI8LwbAjZstBgCFEAIBktBAACAECBIACAEEAIB0sBAmgB0sBgCFEAIACABysBAEEBQACA6K2mBgEKA
+ACFEAQB6pBABBACAAoPFGAQB2pBABYABupBAEgBBgGB4uBABqXgCBagCBDgIBKgEBHgIBJgEBPgUBTgEBkvBgEBopBgEBQgEAGgEB4pBgIB6pBgIBCgEKAAC
+CAAEEyDBwTB0rBABquBgBBkXgBBgXgCB+uBgCBpOgCBpOgEBvOgEBNgEBiVgEBupBgEBqvBgEA3NgEB2rBgCBmrBgCB+lBgEB+lBgEB+lBgEBotBgEBotBgC
+BotBgCBotBgCBqcgCBquBgCB2tBgBBtIQB2qBQBotBgEBkPgEBqvBgUBqvBgEB+pBgEBmqBgIBzOgIBmuBgEBwtBgCBwtBgBBmqBgBBmqBgIBmqBgIA5NgIB
+oqBgIBoqBgEBsqBgEBsqBgCBsqBgCBsqBgCA7NgCB1OgEBkVgEBmqBggDAjOgIBiuBgEB3OgEB5OgEB7OgEBupBgECAACDAAA4uBquBoBEaBgEBNABNgE98B
+VgEBbgEBfgEBjBgEBnBgEBnBgEBrBgEBvBgEB9BgEBjCgEBnCgEKAACCAACEiEBgsBByqBABisBgIBgvBgCB2vBgCByrBgEBnPgEBtPgEBvPgEBxPgEB1PgE
+B2vBgEB2vBgEB2vBgEBOgEBwPgEByuBgUB4qBgCB6pBgCB7PgEBjQgEBlQgEBpQgEBrQgEB4uBgEBuBgEByqBgEBvQgIB2KgEBzQgEB3QgEBqqBgEBqvBgIB
+rJgEBjPg8EB6pBg4EB0tBgEBqmBgEBqmBgEB0tBgEB5QgEB7QgEB/GgQBiuBgIB9QQBqvBwTBwcgEByvBgQBCgEBnCgEBshBgEByuBgEBhHgCBgPgCBsqBgE
+BgJgEBtCgEBtCgY/JiqBgYBkPgIBwcgQByuBgQB2cgIByqBgEB2cgIByqBgECAACGEBEBABCNEA4uBAUAwvBCAACNEA8uBABADCAAcCAAqBCAAGNIAkvBAGA
+8vBAkwBABCAAuBCAAENCAqvBAMCAACNCAuvBAqBCAACNCA4wBAuBCAACNEA8wBAyBAuBCAACNGA4tBA2BA4tBA6vBCAACEIBgBB6BABqBgEB+vBgEBjGgENC
+ABADCAAECAABEEBQBEA68BiCgEKAACCAAKNEAswBABA0tBCAAGCAAENEAuCAuCA8BCAACHABAHABACAACCAAGCAA4jBEKBwBkbFAsMgtBgEBgxBgIBouBgCB
+yEgCHABAHABACAACEEBQBoxBAsaBgECAA8fDAAAmtBsxBEDAAAGuxBAECAItLuwBAIABCGGBEBABCBECAAxnPEGBMgwB4xBAB4xBgCttB4xBgCNCA6xBAitB
+CAACE2CBgoCBzsBA3CizBgoDqc+xBgEB+xBgCB+xBgCB+xBgCB+xBgCB+xBgCB+xBgCB+xBgCB+xBgCB2yBgCBtYgCBxsBgEorBxsBgcBjtBgcBoxBg0CBox
+BgBBoxBgBBoxBgB8oB7sBgBBltBg4BtzBptBgcB+tBgEByKgIBBgwDBBgEBrtBgEB+tBgEB4pBgQBBAB9sBgEB9sBgQ+F2agQB+tBgMB8fgIBqTgQBwSgMBn
+sBgQB1rBgEBhtBggQBiVgIBttBgECAACEEBQtzBDABmzBgEHABACAACIABgvBIABgvBHABAEEAIB4xBABguBgBFEAIACA8P0zBAEOB4By8B2zBAACgEiMBgE
+BDgEByzBgEBwxBgEBwxBgECAAr8KCAAKFEBgBBguBAttBBADAAAiuB6yBEHABAFEAYB+uBAB4gBAFEAIB4qBAB4qBAEOA4By8Bm0BABm0BgEiMOgE4jCMgE5
+jCgxBgE6jCgyBgE7jCgyBgEFEA4BBSAACAEEAgBBmvBABkBgIFEAgBBQAACACAAlzUCAAQESBoEB8fAB8RgEBy0BgUBomBgEBmvBgE6fscgI10BomBgEBomB
+gEBgtBgEEGimBI2C+fABwzBgCvlBBgCDAAAscyzBAFEAQB0zBA/JkvBACAAICAAIEnBBgU8LutBAA1Zy0BAgCBy0BAgCBy0BAgCBy0BBgCBy0BBCBy0BBCBy
+0BBCBy0BBC1pBy0BA4BB+zBAgCB+zBAgBBy0BAgBBuwBAgCBihBAgEBuwBAgEBihBAgEBHAgEByjBAggICAACNAAywBCAACDAAAmhBi0BIDAAAwek0BgCEOB
+4BBm0BAB8yBgEBq1BgEBkzBgEBkzBgEBq1BgEBq1BgEEEBQybmzBABmzBgEEGBY7FswBA8FswBgEleswBgEECBYBCAEEBQwCsvBAnCBgECAACEGgnB4B1mB4
+wBABEgEBmbgICAACDAAAO20BCDAAAwb40BECAAr8CCAAn+HDAAAqhB+0BQEwDBwNvMm1BAllC80BgCklCw1BgCBw1BQB20BwDB20BgEsqB20BgEB20BgEtqB
+20BgEB20BgEB20BgEB20BgEBtKgEBw1BgQBlmBQB80BwDB80BgCB80BgCB80BgCB80BgCB20BgEnlC20BgEolC20BgEplC20BgEqlC20BgEB20BgEB20BgEy
+0B20BgEz0B20BgEB20BgEB20BgEB20BgEB20BgEygB20BgEzgB20BgE0gB20BgEhG20BgEiG20BgEB20BgEB20BgEB20BgE3qB20BgEB20BgE4qB20BgEB20
+BgEB20BgE5qB20BgEB20BgEB80BgEB20BgEB20BgEB20BgE6qB20BgEB20BgE7qB20BgEB20BgECAACCAA96WEIBwBBm1BABm1BgCByWgCB2wBgMEKBgDBCA
+BytBgYBqwBgEB0WgEBuxBgMEEBQ9bolBABywBgEECAQ2kBBADAAA+1Bu1BQIABEIABGIAB20BFEAQB2xBABgEAFEAQBwxBABoxBAEKB4BBDAB6agEAEgEACg
+I3Cy2BgIE8DBoeBkxBAB3oCgEB7oCgEB9oCgEBg3BgEB02BgEB02BgC/dqiBgCB02BgCBuJgCBLgIB2vBgIB0vBAB2vBAB0vBAB/oCABgkBgEB81BgCBqZgC
+B1TgEBtoCgExuBzbg0CBpcgEBiyBgCrDhpCgCBjpCgEB6jBgEta81BgQBg3BgE4jB8iBgEBuWgUBiyBgQBlpCgE5oB8xBgEBiiBgIB5xBgEB8xBgEB6jBgIk
+b81BgQBgkBgCB8xBgCBsWgIBnpCgsBBppCgEB8xBgEB6jBgIB6jBgQB6jBgQB8xBgQBgkBgIB81BgCBrpCgCtCsxBgEBoXgIB6jBgMBtpCgQB8xBgEB4HgIB
+4HgEB4HgEB6jBgEBkzBgQCAACCAAGCAAhsTIABkfIABifEEBQBs3BAttBDgEHABACAACECAIBy3BAIABCGQBEBABABABCBEBGBIBKGMBBBABCBEBGBIBKFEA
+EB0fABSAFEAEByfABSAESBwCBy3BABo0BgCAEgCACgCB6zBgCBuuBgEBuuBgIBuuBgIB+SgICAABHABAIAB42BESBoCBDABi3BgEBizBgEBm4BgIB63BgEB6
+3BgCBCgCBCgEBqyBgEHABACAACHABAKAACNEAs3BA4IAs3BCAACHABAKAACHABAHABAKAACCAAGCAASEKB4J3C24BAB8YgE0GBgUpXDgMrwBFgsDDAAA4Jg4
+BDDAAAgBi4BDDAAAIk4BDFEAIBDABHAHABACAACNCAm1BA0zBCAACNEA25BA0LAm3BCAACEoBBgFBJABPgEBTgEBXgEBfgEBlBgEBpBgEBtBgEBxBgEB1BgE
+B5BgEB9BgEBhCgEBlCgEBpCgEBvCgEBzCgEB9CgEBhDgEBlDgEKAACNEA44BAuuBABCAABE1BBgMBy3BAABy3BAgEB81BAgEB81BAgEBpvBAgEB05BBgCB05
+BBCB05BBCB05BBCB05BBCB05BBCB05BBCB05BBCBrvBAyBsM40BAgEBlvBAgEzdg6BAggEB84BAgEB9DAgEq9B0KAgEB84BAgEB84BAgCB84BAgCB61BAgEB
+61BAgEB61BAgECAAGNEAg5BAkVABCAAwVCAAENEAm5BAigBAMCAACNEAy2BAmgBAICAACNCA06BABCAABEQB4BzyB2VAwxBugBgEB9iCgEB26BgEBq6BgEBq
+6BgCB62BgCB26BgECAAGNMA25BA6VAygBA22BAu6BABA2aCAAWCAAENOA85BAgWA4gBA82BA06BA06BAaAk1BCAACNEAy2BA8gBAy2BCAACNGAq7BAiBAi3B
+Ai3BCAACNEAw3BAmBA22BCAACNCAy7BAqBCAACNEAq3BA0NAuNCAACNIA06BAwhBAyBAyBAgJCAACNCA46BA2BCAACNGAk4BA6BA63BA63BCAACNGAm8BA+B
+ABABCAAq4BCAAENEAm7BAiiBAkCCAACNGAq7BABAuXAFCAABEgCBoVs8BmFA3Cy8BgIhD27BgEsMqpBgEiMg8BgUBm8BgCB7gCgCB6zBgEBphCgEBu3BgEBu
+3BgIBrhCgIBrhCgwCBhiBgwCBm8BgUBm8BgCltBm8BgCBm8BgCBm8BgCBm8BgCB4zBgCBthCgEBkpBgEBzDgEByXgEBiiBgE8LypBgQBypBgCBgcgCBgcgQB
+u3BgQBvhCgICAAi4BCAAINCA68BA4XCAACNEA47BA8OA2OCAACCAAmDFEAEB08BAB28BAFEAQB63BABw3BAFEAIBBABFACAAk0BNCAs9BA+NCAACFIAIBogB
+ABDABo6BABi9BAEMBoDBjNAgLi1BggBrwBIgEsMs4BgExuB85BgIjZk9BgCCAACCAA30CEyBBgIB/GABlHgEBpHgEBtHgEBxHgEB1HgEB5HgEB9HgEBhIgEB
+lIgEB9HgEBpIgEBtIgEBzIgEB5IgEB9IgEBjJgEBnJgEBrJgEBvJgEBzJgEB3JgEB9JgEBhKgEBpKgEKAACCAACEoCBgZpsBtCArM89BgEB89BgEB44BgEB4
+4BgIB44BgIB44BgIB8qBgIB+4BgCBuXgCB89BgwCB89BgEB89BgEB89BgEB89BgEB89BgEB89BgEB3pBgEB48BgYB5pBgCB8qBgCB44BgEBodgIBodgsBB44
+BgsBwOwGgIB3pBgIB/hBgYB/hBgEB44BgEB44BgIB44BgIB44BgIBqdgIBitBgQA9pBgECAACCAAh4QCAA14KCAA1zTCAA9zTEOBoBzyBoZA8LkrBgEqF8jB
+gE/b4rBgE6fimBgCylBimBgCBk9BgCEMBgBwYq+BA6X+9BgEB+9BgCB+9BgCB+9BgCBm6BgCFEAgBBmrBABm8BAFIAgBB64BABytBABEAB6GACAAICAAo5BI
+AB44BEMBwBByrBABy9BgEBy9BgCBBgCB2ZgEBi5BgECAACEIBwJhF69BAB29BgCB29BgCBBgEDAAAwI49BDCAAq4BE0BBwGBlJAB0BgExtC0BgEBpJgEBtJg
+EBxJgEB0BgEB1JgEBuGgEB5JgEB9JgEB5JgEB9JgEBjKgEBnKgEB1JgEBrKgEBrKgEBrKgEBrKgEBvKgEBzKgEB5KgEB9KgEB9KgEB1JgEKAACCAACCAAwGC
+AAsGKAAhmPCAACHABAKAACCAADCAAEKAACKAA5hRCAACCAAjyTKAApkTCAACCAA7tSEuBBweBy7BABy7BgEBuiBgEBiJgEB9nBgEBkgCgEBm7BgEBw8BgCB8
+lBgCBm7BgEBktBgCBo6BgCBo6BgEBjoBgEB+sBgEBg/BgQBxKgEBm7BgEB+sBgEBnoBgQBg/BgEBo6BgEBxSgECAACEuBBokBtai+BA/c+sBgEBk7BgM3vCo
+gCgIBogCgEwOugBgEB8/BgCB8/BgCB8/BgCB8/BgCB+xBgEBogCgEksCsCgEBk7BgwMB2SgIBitBgIBigBgQBwgBgUxuBrSgMBgwBgEgLrSggBBksBgEBgRg
+UCAACHABACAACCAAp2KDAAAqgCu/BgBDAAAsgCw/BlBIABBCAABNMA+8BABA2gCA2/BA28BA0+BAugCCAABEEBQBIAB68BgEIAB0gCNGA+8BAicA+8BA+/BC
+AACNIA88BAmcAg+BAg9BA2WCAACNIAg9BAqcAmhCAk9BA6WCAACNGAqgCAuTABAihCCAABHABACAAGNEAygCA2cAaCAACNEAq+BA6cABCAABEEBQBpYABu+B
+gECAAGNGA0/BAidA2hCAiiCCAACNEAihCAmdA80BCAACNEAmhCA+SAqdCAACNEAqhCAudA6DCAACNIAuhCAydAu+BAu+BAuhCCAACNGAyhCAyhCA2dAyhCCA
+ACNGA2hCA6dA2hCABCAApzQCAAENKAgjCAgeAgjCAgjCAgjCAgjCCAACCAA4kBNKA8+BAgmBAmeA2YAg/BA6iCCAACNKAg/BAqeA6YAkmBAk/BA+iCCAACNI
+AqiCAueAqiCABAqjBCAABCAA1yQCAAGNIAohCA2eAyiCAy/BAy/BCAACNEA8jCABA6eCAABEYB4DB4gCA6X4/BgEB4/BgEjZ4/BgEB4/BgEzd6/BgEB6/BgE
+8L4wBgEBlWgQB6iCgEzyBnWgEkvBi+BgECAAGNMA4/BAifA+/BAifA+/BA8/BA2jCCAACNMAigCAmfAigCAmfAigCAigCA6jCCAACNEAmjCABA+jCCAAp6UC
+AAENGAsjCAEAgDAkkCCAACNGAsVAoVAsVAokCCAACNGA0kCAwVAsVABCAAsOCAAENGA6jCA4NAyVA6jCCAACNGAuHA2VA+jCAmhCCAACNGAikCA+VAgiCAik
+CCAACNKAmkCAkOA+VAiWA0hCAuhCCAACNGAqkCAmWAiWAmWCAACNEAukCAmWAqWCAACNIAykCAwOAqWAuWAylCCAACNIA2kCA0OAuWAyWAkiCCAACNKA6kCA
+4OAyWA2WAoiCAqiCCAACNMA+kCA8OA2WA6WA2WA6WA2lCCAACNGAilCAgPA+WABCAAqOCAAENKAolCAmPA6UABAqkCAgmCCAAunBCAAENGAoiCAqXAsjCAsi
+CCAACNIAylCAqXABAwkCAwkCCAAlsRCAAENEA4lCAwXA4lCCAACNKA8lCA0XA4XAgiBA0mCAqjCCAACNIAgmCA+PA4XAkiBAujCCAACNGA0JAiQAgYAkmCCA
+ACNIAomCAmQAkYA4JAomCCAACNGAsmCAqQAoYABCAA79OCAAENEAymCAuYAECAACEEBYB4nBAB6nCgINCABAwYCAAECAAEGGBEBCBEBINCA4YAsYCAACNEAq
+oCA8YAknCCAACNEAonCAgZAuOCAACNCAsnCAkZCAACNCA2oCA8YCAACNEA0nCAgZAWCAACNCA4nCAkZCAACNEA8nCA4ZABCAA31ECAAENGAioCAuZA68BAgm
+CCAACNEAmoCAuFAiaCAACNKAklCA2ZAqoCAomCAolCAqlCCAACNKAolCA6ZAuoCAupCAslCAulCCAACNCABAqaCAA4RCAAENEAunCAkaA8XCAACNCA8oCABC
+AABHABACAAGHABAKAACCAACNIAmbAwLAqpCAqqCAykCCAACDAAAojCupCDEZBgC6KwqCAA6dwlCAgEuFBAgIBhDAgEBnDAgEBbAgEovB6qBAgEBoqCBgCBoq
+CBCBoqCBCBoqCBCBoqCBCCAACEKBgB6K0qCAB0qCgEwO6lCgEBBgEBijCgECAAxoKCAABEsBBgEBCAB4KgEBzdgEB+pCgCB+pCgBBmTgBBvdQBgmCwBB9cgC
+A3dgKB5dgCBilCgEB7dgEBxdgEB4oCgEB9dgEB+pCgEB+pCgBBgmCgBB/dgCBjegEBlegEDAAA4qC8pCgIHABAIABCEGmcYB0dAB6qCgIB6qCgCEIBgBBorC
+AvF63BgEtzBBgEBorCgECAAn1TECBIBDAEcBoEjZwmCA2dwmCgCuFBgC6KqrCgE5Zk4BgEsawlCgMy8BirCgE3CuqCgC7d4nCgBANgBtaopCgQBylCgEgqCP
+gE/J6lCgECAACEIBgBrwBFAnPHgE6XunCgEBCgEEaBoDnPRApPVgEBZgEBdgEBhBgEBlBgE9OpBgEBunCgEB4nCgE+OpBgEjPtBgEmPxBgE8O1BgEKAACCAA
+CCAA90TFGAgBh6BUAhuCQAoZKACAA10TEbB4E0iCQAAzyBgnBAgE6yCkIAgE40CkmCAgE5c64BAgEB64BAgQB8qCAgQsM8mCAgEB6oCAgIg1C6nCAgEBkoCB
+gEBkoCBC6TimBA+DNCA+qCABCAAECAAENCAqsCAECAACNEAorCAwIAwmCCAACNEA0mCA0IAgiBCAACNGA4mCA4IA4mCAkiBCAACNEA6sCA8IA8mCCAACNIAy
+oCAYA2pCA2oCA4oCCAACNEAwpCAcAkLCAACNEAgsCAgBA6/BCAACNGAkpCAkBAkpCAksCCAACHABAKAACCAA9kCEEBQ6KutCA7d8pCgEEIrzCgDsMwoCA4uC
+06BgI3tCgDgEBXggBCAACHABAKAACCAACCAABCAAs/BCAAUHABAHABAKAACCAAGCAAEEOBoB6KquCABgmCgErwBPgEqYysCgEqc8sCgB3C6sCQABwCFGAIjn
+C0oCABFABLAHABAKAACCAACHABAKAACCAACCAA+lCECBwBkbBADAAA47B+tCCEGBYB4uCAB4iCgEBBgECAA0jCDAAAgvCkuC4BEKBgD3tC2EAv1C8mCggBB0
+EgEBBgEB40BgECAA5uGEMB4BoZ8BAyYHgIBLgEBPgEBTgEBXgENGAmrCABADAqsCCAAECAAKCAAGNIAurCAGAEA0vCAyrCCAACNEA+vCAunCA4vCCAACNCA8
+uCAynCCAACNCAmwCA2nCCAACGIBEBABCBEBGEEB4Bv1C8nCAkbqBgEEGBoCuYwqCA6XgwCgEBCgEEIBgBBBABiwCgEBotCgEBotCgECAAsFHABAKAA15ICAA
+CCAA4uCCAAsCCAAgeDAAAS6vCHCAA6nCCAAUCAA76ICAA76ICAAyyBCAAqwBCAA0yBEYB4DsMqsCABtrBgIAprBgEk1CnqBgEBouCgQArrBgEttByrCgE3Cq
+wCgEBqwCgCB8SgCBtNgEBxrBgECAABCAAEHABACAABCAAECAAoBE3BBgNBykCAAB8xCAgEB8xCAgEsE8kCAgErR8xCAgEBwxCBgEBwxCBCBwxCBCBwxCBCBw
+xCBCB8sBA4DB8sBAgEzyB8sBAgErGkmBAgEB4wCAgEBwxCAgCB4wCAgCB4wCAgCzzC4xCAgCB4xCAgEB4xCAgEBwxCAgEB4wCAgCB8xCAgCB8xCAgEBk9BAg
+E7yC8GAgINCA6wCABCAAECAAENCAgxCAktBCAACNCAkxCABCAAryECAAEHAquBADAAAoyCsxCwBHABACAABEhDBgY3tCiIAAuFCAggBrRtEAgEByyCAgEiMn
+DAgEBpCAgEB5DAgEB6sCAgEB6sCAgEBrEAgE5cw/BAgIBjEAgQBZAgcBvEAg8EBxEAgEBzEAgEBlEAgEB3EAgIB5EAgEBwwCAgEBwwCAgEB9EAgEB/EAgEBy
+tCAgEBhFAgIB7DAgEBlFAABpFAgEByxCAgEBivCAgCta0wCAgCB2/BAgCBytCAgCx2C3CAgIB4EAgEpPRAgEBrFAgEBtFAgEBvFAgEBhEAgEB6uCBgCB6uCB
+CB6uCBCB6uCBCB6uCBCB6uCBCB6uCBC3C49BA0BKAACECBEk1C2xCAIABCHABAKAACNCA+xCAOCAACNCAozCASCAACGNjoCEBBBABCBEBGBIGKBEBABCBEBG
+BIHABAEvDB4JBUAAB0vCBgCB0vCBCB0vCBCB0vCBCB0vCBCB0vCBCB0vCBCB0vCBCB0vCBCB0vCBCBuxCAuB8LwgCAgC6dsuCAgCslBg5BAgIBDAgQB0vCBg
+EB0vCBCB0vCBCB0vCBCB0vCBCB0vCBCB0vCBCB4/BA0DBqxCAggB7gB+yBAgEB4zBAgQBFAgMByuCAgEkZyuCAgCBkzCDgCB0vCBGB0vCBCB0vCBCB0vCBCB
+0vCBCB0vCBCB0vCBCB0vCBCB0vCBCB0vCBCB0vCBCBkzCAmBBEAgCBGAgCBGAgCBsyCAgCBsyCAgCBqxCAgEBqxCAgEBqxCAgEBqxCAgEBHAgEBLAgEBNAgE
+EpBBgG6KuzCAAtauyCAgE6duuCAgE8LygCAgI/5CDAgE1vBu/BAgE95CyzCAgUBivCAgEBivCAgEBivCAgEBivCAgEBivCAgEByzCAgEByzCAgEByzCAgEBy
+zCAgEByzCAgExuBeAgE2d2vCBgEB2vCBCCAACCAAtjWCAAKNEA8zCAmBA8xCCAACCAAx2DHABAEqBBoF6K+zCAtyC+zCgEBkGgEBkGgEBkGgEBLgEBRgEBeg
+EBagEBagElxCagEBVgE5kCegEx4CegEBZgEBegEBegEBegEBagEBbgE13CmwCgEKAACNEAizCAyBABCAADEmBBwE6Km0CAx3CVgEgL8rCgEBm0CgEBuwCgEB
+1BgCB7BgCBhCgEt7CmBgEu7CiBgEv7CmBgElxCiBgEx7CRgEy7CmBgEr4CsGgEp7CsGgE27CTgEBiBgErRjCgEKAACCAAINEAszCABAmGCAA6BCAAENEAkoC
+AiCAq0CCAACNEA2zCAmCA+BCAACCAA+BCAAcEYx2CgD6K+0CABkHgEp7CkHgEBOgEBHgEBNgEB6BgEB+BgEBgHgEBRgEBVgE27CEgEKAACNEAgyCAUABCAAy
+xCCAAENCAu1CABCAAKCAAENCA0vCAgBCAACNGA41CAkBAkqBAiqBCAACHABAKAACCAACGG67CEBABCBEHABAKAACCAACHABAKAACCAACCAA3gWCAAmCEABAH
+ABAGIBEBABCBEBGGIBEBABCBEBGEIB4BB2xCAB2xCgIB2xCgI3WEgIEEBQB8sBAttBBgECAAxsIHABAEEAQ6K+2CA8LikCgECAAjgWCAAmDCAA2ECAAvtVKA
+AvpECAACCAAq1CKAArpECAACCAAiBCAApzDHABACAACEMBgCBBArwBrlBgExuBqFgE68C6yCgE78C6yCgI3C+3CgICAACCAAr9VCAAp7DCAAmBGpLBEBBBAB
+CBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB
+8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGB
+yGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB4IB6IB8IB+IBgJB
+iJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLBoLBqLBsLBuLBwLB
+yLB0LB2LB4LB6LB8LB+LBgMBwOByOB0OB2OB4ONCAqxBAmxBCAACEKAoB52CkrCA8kB4zCgEBu4CgEBu4CgEBu4CgEKAACFEAIB8tCAB4tCANCA24CAqrCCA
+ACNEA03CAurCA44CCAACNCA43CAyrCCAACNIA83CA2rCAg5CAg5CAg5CCAACNEAkyBAgyBA44CCAACNGAoyBAkyBAo5CAo5CCAACNCAs5CAisCCAACNKAs4C
+AmsCAw5CA0zCAs4CAs4CCAACNCAw5CAqsCCAACNEA04CAusCA68BCAACNGA+8BAysCA85CAkxCCAACNEAyuCA2sCAg6CCAACCAA4pCCAAo1BIABBCAABNGAu
+6CAs1BAsrBAwYHABAHABAHABAFEAIBm5CABm5CAFEAEBu5CABu5CAFIAIBq5CABq5CABq5CABq5CAFIAIBs5CABs5CABs5CABs5CAEJAEB05CBAB05CBCB05
+CBCB05CdCFEAEB25CAACAE5DBoEiM45CAA6X45CAgCBy5CAgCAMAgEBy5CAgEBy5CAgEBy5CBgEBy5CBCBy5CBCBy5CBCBy5CBCBy5CBCBy5CBCBy5CBCmPy
+5CBCtGy5CBCBy5CBCBy5CBCBy5CBCwCy5CBCBy5CBCBy5CCCBy5CBEBy5CBCBy5CBCBy5CBCBy5CBCBy5CBCBy5CBCBy5CBCBy5CBCBy5CBCBy5CBCBy5CBC
+By5CBCBy5CBCBy5CBCpiCy5CBCBy5CBCBy5CBCBy5CBCBy5CBCBy5CBCBy5CaCAKA0BB45CAgCAIAgCAGAgEBy5CAgEBy5CAgEB45CAgExb+5CAgCBy5CAgC
+B45CAgEBi6CAgCBi6CAgBB45CAgBACAgCBy5CAgCBy5CAgEEXAIB05CFAB05COKB05CFcB05CCKB05CHEB05CEOB05CBIB05CCCB05CDEB05CDGB05CSGFEB
+ItL25CAACAEZBY8yC45CAAB45CAgEB45CBgEB45CBCB45CBCB45CBCB45CQCiM45CEgBB45CCIB45CEE40C45CDIuX45CfGEGAIBg6CABq6CgCBq6CgBFEBI
+B85CAACAEIBwN6KliBAsc20BgkGtc6kCgEsaTgECAACCAAt1GCAAtnQEwDBg0EB+mCAB0oCgCBo7CgCBy5CgCB0oCgCB22CgCsMw2CgCBw2CgIB4qCgIB4qC
+gEB6nBgEsc+0BgEtcilCgEBuQgEsaLgMBrxBgMBrxBABw2CABjBgIBjBgEnuBwwBgEBkOg0BBkOgEB5yBgEBidgEBidgEBiuBgEBm6BgIBy5CgEBykCgEBw2
+CgEB1nBgIBtoBgUBppBggCBnpBgUBztBgQBnqBgsBBjtBggNB3tBggNB5tBgIBjuBg4EBpvBgkEB1vBg0DBxvBgEBzxBgEl3B7yBgMrjCjxBgEB7vBgwBBu5
+CggPB/yBgEBhwBgEBpwBgkBB3wBgwCBkOgUBkOgEB5wBgECAACCAAvlDEIBwBsaFAsck1BgMtcolCgEBu/BgECAACHABAEIBYnlB4sBArwBFgEB07CgEjZqn
+CgCEQBgC6K+7CAB+7CgEiM+6CgEBtmBgEBxmBgEB3mBgEgL7mBgEB/mBgEKAACCAACCAAvtJDAAA27Cm7CDECAIBiuCAIABCECAI7nDCAIABCEIBY5iD08CA
+B08CgEmgBg7CgEiMg7CQEyCgZ4J6dy3CAqMo0CgIxuBiKgEuFiKgEB4OgEB4OgE6Ky8CgEiMy7CgEiyCy7CgCBq8CgCBqwCgEBlbgEB43CgEBy7CgCBy7CgC
+Bq8CgCBrbgCBrbgEBvbgEBzbgEBzbgEB3bgEB7bgEwY7bgExY7bgE9O/bgEBjcgEBncgEBrbgEBvbgEBvcgEB8pBgEBzcgEB3cgEBwrCgEB/cgEBjdgEB/bg
+EBvbgE1andgEBrdgECAA7oSEe2a4GuCDAnCJgE3C68CgEkvB+2CgEBDgEBVgEBZgYBVgEB68CgYB68CgEsM23CgEB23CgIBPgIBJgEB68CgEEABAIABBCAAB
+NIAk9CAi9CAi9CABADCAAKCAAKGGBEBABCBEIABBCAABNEAq8CAKAGEGBwBBBABBgEBqqCgECAAt8JCAAEEGBgBkb0sCAuCFgIB03CgENCA69CABCAAECAAE
+EEBQBw8CAiYmwCgEEGBMqC+7CAB+7CgCjZ+7CgCEEAgCBBABg8CgeDAAAEg9CFEEAQBBABBgECAAIFEAgCAIAAEAECBgCACADAAAg8Cq9CMCAAiMDAAAowCu
+9CEDAAAo+Cw9CKEABAEQBggBBBABHg4E3CJg4EBLgUB05Cg4EBDgIwOsnBgE6oBm+BgIDAAAB29CmBCAABEEBQ/Jq5CABlXgIDAAA25C89CmBDAAAu9C+9Cm
+BDAAA+8Cg+CmBHABAEyBBwWuFBAmMs7CgEBisCgEBDgQh3B2vCgEBi9CgYBi9CgEB0+BgEBk6CgsBBFgIv5BHgM1jBJgwBBi5CgoCBkrCgEBw/BgUBq6CgMB
+q6CgCBisCgCBk6CgQBFgIBm9CgMBi9CgEB2vCgEBi9CgYBi9CgECAACCAAGDAAAs9Cq+CGDAAAq9Cs+CMDAAAy/Cu+CSEGB4B0iCkUAB0/CgEBwrCgEEcBwG
+piCysBAnQDgEwOqoBgEwFy6CgIvFy6CgIBy6CgItay+CgI3Cq/CgCBw9CgCB46CgEnhCk/BgEB++BgQuFFgcsiCy+CgEEhCBgIBxBAAB1BAgEB5BAgEB5BAg
+EB5BAgEB5BAgEB5BAgEB9BAgEBhCAgEBhCAgEBnCAgEBrCAgEBrCAgEBq5CAgEBvCAgEBzCAgEBozCAgEvOozCAgEpPozCAgEB5BAgEx5C87CBgEB87CBCB8
+7CBCta0+CA8B6K0/CAgCB0/CAgEtzBTAgEByUAgEB06CAgMBfAgIBfAgEBs/CAgECAACCAAGDAAAC6+COEEBgBBmrCAB69CgMHABAEIBQBo8CABg/CgCBg/C
+gCBg/CgCDAAASi/CDDAAAk/Ck/COEWBguGBgVAB+/CgEBm/CgCBm7CgC/J26CgI3aotBgQBmtBggkBBs7CgE3C+/CgCB8vCgC6KiwCgggCCAACCAAMDAAAst
+Bs/CAEqBB4G6KqwCAkvBygDggBBs8CgE3CmgDgEBmgDgCnQYgCkbu7CgEBBgInPsUgEpPoUgEBHgEBLgE80CkUgE90CgUgE+0C8TgE/0C4TgEBPgEBTgE+O0
+TgEjPwTgEBo5CgECAAgVNEAw+CAaABCAAGCAAENEA4+CAgBAECAACNGA8/CAkBAIA6+CCAACNGAggDAoBAMAg/CCAACNCAsBAsBCAACNCAogDAwBCAACNCAy
+hDA0BCAACNEA2hDA4BAwgDCAACNEA0gDA8dA8BCAACNCA4gDABCAAhpJCAAENCAkiDAECAACNEAihDAg8CA6lCCAACNEAsiDAk8CA+lCCAACELBIB6hDAAB6
+hDEQB6hDEIB0hDAIBshDAgBKAACGKBEBABCBEBGBIGqCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBmBBoBBqBBqBBsBBuBBwBByBB0BB2B
+B4BB6BB8BB+BBgCBiCBkCGkCBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCG0DBEBAB
+CBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB
+8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDGgBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeEgBAwCB0hDAB0hDgCB0hDgCB0hDgCB0hDgCB0hDgCn4C0hDg
+CB2yCgCB0hDgIB0hDgCB0hDgCB0hDgCB0hDgCBuhDgCB6hDgEB6hDgCFEAIBwhDABwhDAEIAgBB4hDAjmByhDgEACgE3CyhDgEEQA4BB0hDAB0hDgEmkC0hD
+gEB0hDgEjZ6hDgEsyD6hDgCB0hDgC3C0hDgEFEAEB8hDAB8hDAE2BA4EB+hDAB+hDgCB4hDgCB4hDgEB+hDgEB+hDgCB4hDgCB+hDgEB+hDgCBgzCgCB+hDg
+IB+hDgCB+hDgCB+hDgCB4hDgCB+hDgEB+hDgCB4hDgCB+hDgEB+hDgCACgCB+hDgCB4hDgCB4hDgEB+hDgEB+hDgCBkiDgCEIAYB6hDABgiDgEBgiDgCBmiD
+gCFEAEBiiDABiiDAFEAEBkiDABkiDAEOAgBAEABmiDgCBmiDgCBmiDgCBmiDgCACgCBgiDgCEeAwCBoiDABoiDgCBoiDgCBoiDgCBiiDgCBiiDgEBoiDgEBo
+iDgCBoiDgCBoiDgCBiiDgCBiiDgE3CoiDgE1ZoiDgCBoiDgCFKAEBqiDABqiDABqiDABqiDABqiDAEGAMACABsiDgCBsiDgCEGAQuzDuiDABuiDgCpXoiDgC
+FEAEBwiDAjZwiDAEUAgCAQA2zDyiDgCByiDgC3zDyiDgCBsiDgCACgEBsiDgEBsiDgEBsiDgEBsiDgEEGAY6KuiDA6zD0iDgEBuiDgEEQAoBBwiDABwiDgEB
+2iDgEB2iDgCB2iDgCB2iDgCB2iDgCB8iDgCESAwBqF4iDA3b4iDgC3C4iDgCB4iDgC7yCyiDgCo0D4iDgEB4iDgCrjDyiDgCByiDgEFEAE6zD6iDAsyD6iDA
+EEAQB2iDAB8iDgEECAIza4iDAEKAgB3CgjDABgjDgCyM6iDgCB6iDgEB6iDgEEEAQBijDA20D8iDgEEIAQBkjDABkjDgC8vBqjDgC3CkjDgCEEAQAiBA5zDg
+jDgEEOAwB2hCijDABijDgEBijDgEm1DijDgEk1DojDgE3CojDgCqFojDgCFUAwBn1DqjDAAOAzYMABKABIABGABEABCABEApiCEAEKAgCASAAqBgC2zDsjDg
+C3CsjDgCACgCFEAEBujDABujDAFEAEBwjDABwjDAEIAQByjDAAEgC3CyjDgCACgCECAE21D0jDAECAEiM2jDAEEAI21D4jDA3C4jDgCEGAM6zD6jDAsyD6jD
+gC3C6jDgCEEAI3C8jDAB8jDgCFoBB4EAqCAAmCABkCAAgCAA+BAA4BAg2C2BAAyBApXwBABsBABqBAAoBABmBABSABMABKABIABGABEABCAKAACDAAA+hDmk
+DEEEAQB+jDABkkDgEEGAM2zDmkDABmkDgCn1DmkDgCEEAQBikDA2zDokDgEECAEp0DqkDAFCAEBCAEEAQn2DokDABukDgEEEAIBwkDAqFwkDgCFEAQpiCEAw
+CCAEIAgBBukDAB0kDgEAIgCACgCEEAIB2kDA2zD2kDgCECAEimD4kDAEKAgBl1D0kDAjZ6kDgE3C6kDgCgM0kDgCm1D0kDgEEQAwB2hC2kDAq1D2kDgEr1D2
+kDgEm1D2kDgEB8kDgEjZ8kDgC3C8kDgCqF8kDgCEIAYB4kDAB+kDgE4d+kDgC20D4kDgCEMAoBB6kDAw2DglDgE4dglDgCktB6kDgCgM6kDgE20D6kDgEEGA
+Yk2D8kDAw2DilDgE20D8kDgEEGAYzjD+kDAiMklDgE20D+kDgEFIAoBBIABGAutBEAk1CCAEEAwBiMolDAACgEEEAIimDqlDA2zDqlDgCEEAIp0DslDA2zDs
+lDgCFcAwB71DqBAt1DoBApiCmBABaABYAsnDWABkBAu1DqCAs1DUAw1DSAzYGAv1DEAx1DEABCAEIBgCiMwlDAtawlDgCo0DwlDgCACgEEEBIBylDA6jCylD
+gCEIBQ62D0lDAB0lDgCB0lDgCB0lDgCEIBI7sDgmDABqmDgBBqmDQB2lDQFEAE6X4lDAiM4lDAEGBMB6lDApX6lDgCACgCKAACE3BBoCltBslDAABslDBgBB
+slDBCBslDBCBslDBCBslDBCBslDBCBslDBCBslDBCBslDBCBslDBCBslDBCBslDBCBslDBCBslDBCBslDBCiMwEAE+yDuEAgCmgBklDAgCBklDAgCBhNAgCr
+DjNAgG2d66CAgE4tB/DAgEBvHAgEBlNAgEA/MAgEHABACAACEkBBgI2Ci5CA9Vi+CggBBsnDABi5CgEBi5CgEBsnDgEBi5CgEBi5CgEhkDsnDgEBsnDgEBsn
+DgEoWi+CggBBwjDABsnDgEBsnDgEBsnDgEzsCsnDgEuFBgECAACEQlrB4DBwnDABwnDgEBwnDgEBwnDgEBw0CgE4bsiDgEBq0CgI7gB+mCgQEGBwB4b8kCAB
+mnDgUihBgwCgCEGBwB4b+kCAu4DonDgU8LkgDgCGSBEBABCBEBGBIBKBMBOBQEEBQk1D6iDA9Z44BgEFEAgB6oBonCA/JmiDAEIBUBqjDABwnDgEBwnDgCBw
+nDgCIABBNCAioDAkdCAAlmUHABAKAACCAACHABACAACIAB6mDECBIqyDqmDAIABqnDIABooDFEAEBCABqoDACAAaCAAxlUCAAlhKCAA27BEaBoMBm2BAB0oD
+gEBhBgEBfgEBfgkBBfgkBBfgkBB0oDgkBBg2CgCBqtCgCBuoCgIBqoCgQB0jDgECAACDAAA87BgoDAEIBgIhiCwoDABwoDQBqlDQ/2BBgDDAAAivBkoDfGEB
+EBABCCAABCAAriPEMB4D8Lw2CAivC+BgEBs1CgYBwpDgUBwpDgEBwpDgEIABBNEA4jDA+kDA4jDIABBNEA6pDA8jDA8jDEQBoC8L62CAB2oDgCB2oDgCB2pC
+gEB+jDgEBBgEh2CDgEulBiqCgECAAKCAAIIABGCAArkUEEBItagpDABu1CgCHABADAAAoqDkpDZEIBoBBkoDABmpDgEBkoDgEtlByCgEFEAQsMolDA/J4kDA
+FEAgI9xBiDABiDACAAnpPDAAAo8CupDJCAAlpPDAAAMypDEDAAAB0pDACAAUIABBCAABNKA6oDA6oDA6oDA6oDA6oDA6oDCAABEGBgBo2DbApiCjLgEwClLg
+ICAABNEA8qDAqlDABCAA6IHABAKAACE2CB4KBHABRgEBVgEBZgEBdgEBZgEBhBgEBnBgEBrBgEBnBgEBvBgEBnBgEBhBgEBzBgEB3BgEB7BgEB3BgEB3BgEB
+/BgEBjCgEBnCgEBtCgEBxCgEB1CgEBhDgEBpDgEBtDgEBzDgEB3DgEB7DgEB/DgEBjEgEBuoBgEBpEgEBtEgEBzEgEB3EgEB7EgEBjFgEBnFgEBrFgEBk/Cg
+EBtFgEKAACNCAwqDABCAAwGCAAEEgCB4HrwBvFABFgEnK+lDgE7xDmJgE8xD4pDgC9xD4pDgC+xD4pDgCnyD0pDgC/xD4pDgEta4pDgCBwEgCn4C2qDgEkyD
+4pDgClyD4pDgCmyD4pDgC30DlFgC5JouCgE6K07CgEB04CgIwO4mDgQB4mDgEAtFgEB4mDgQB64CgEgLxFgEB+nDgEhF+nDQB+nDQB+nDQB4mDwCBzFgE20D
+0pDgEKAACNCABAICAAGCAAENEAmsDAEAknCCAACNCAqsDAICAACNGAorDAMAwmDAwmDCAACNEA0mDAQA0mDCAACNGAwrDAUABAeCAAuHCAAENIA2rDAaA+mD
+A+mDA0qDCAACNIA6rDAeA+nCAIAoBCAACNIA0qDAiBAmnDAmnDA8qDCAACNEA4qDAmBAqnDCAACNGA8qDAqBAunDAkrDCAACNGAynDAuBAynDAsrDCAACNGA
+2nDAyBAyoCAusDCAACNGA4tDA2BA6nDA6pDCAACNEA2sDA6BABCAAuLCAAENCA+rDAkoDCAACNGAmuDAkCAooDAoqBCAACNIAktDABADAHAHCAAuCCAABKAA
+rxLCAAsHCAAKNEAwtDA0CABCAABEyEBojBwO2pDAB2sDgEB2sDgCB2sDgCB2sDgCB2sDgCB2sDgCta2sDgCB2sDgCB2sDgCB2sDgCmzD2sDgCB2sDgCB2sDg
+CB2sDgCBnCgCBjEgEBy7CgEBJgQBlEgEBiMgEBgMgCB8qDgCB8qDQB8qDQB8qDQB8qDQB8qDQB8qDQB8qDQB8qDQB8qDQB8qDQB8qDQBysDwCBy7CgEBnEgQ
+BIgEB0uDgEuCpEgEB8oDgEBrEgEBtEgEBvEgEB2sDgEBnDgErwBxEgsJBzEgEBy7CgEB1EgQyaJgEhmB+5BgEBysDgEB2sDgEB0tDgCB3EgC6Ky+CgIB6DgI
+nK8oDgEB7EgEB9EgE30DnCgEhzD/EgEBhFgEBjFgEB0uCgEizD2sDgEB2sDgCB2sDgCv1CqmDgE+M2sDgE/M8dgEAvCgECAAGNEA+uDA8CAGCAACNIAivDAg
+DA+sDABABCAA8HCAAENGAiuDAcA2XAktDCAACNGAmuDAgBAktDA49CCAACNEAquDAuDAkiDCAACNGAisDAyDAyqCA2tBCAACNGAyuDABA6pDA0tDCAA//JCA
+AENGA+vDAEAgqDA6tDCAACNCABAkqDCAAiyCCAAENGA4tDAmEAguDAguDCAACNEAusDAgCAgCCAACNGAqvDABADADCAAp/JCAAp/JCAAGNIAouDA2EA6FA6q
+DAwuDCAACNCA0uDAwCCAACCAAwFCAA5uLHABAHABADAAAgvDiwDCFEAgB7gB2wCA/J0rDACAA4FCAAICAAqvDG6BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBc
+BeBgBBiBBkBBmBBoBBqBBsBBoQB2QB4QB6QBgRB+////HECBIBFAKAACNGAywDA0CAgFAgGCAACHABAEKBbBowDABowDQBowDQBBQBBgGDAAAqwD6wDMEMB4
+SwYgyDAghBgyDgE6KBgEB8sDggIBgjBgIyakuDgYDAAA6xD+wDgQFEAgB/JwsDA7gByxCAEOBoVBqsDA6XixDgE49DGgEB66BgsJBqsDgIBqsDgEACgEEGAw
+BBMAktBssDgQBsuDgEEWBwFmpB+sDAjsBmVgI5ck/CgEwO09CgQ3CowDgCjmBkwDgCuCCgEBoDgYBBgEBDgMBFgIDAAAitDoxDDDAAAqxDqxDDCAAKHABAHA
+BAEIBY4d0wDABmBgC30D2BgCq0D0wDgEKAACEEBQ30D6BAqMsqDgECAAECAAUCAA71LCAAgECAAQCAAzyKCAAzyKCAA2BCAAsHCAAUDAAAwHsyDCEQB4C7gB
+gzCAwOwuDgQB8sCgEBsxDgEBsxDgEBsxDgEBsxDgEnK2tDgECAACCAA8BCAA+MCAAoBCAAgNEEAABi0CA1yDBADAAAiN8yDAEEAABm0CABBADAAA2RgzDAFE
+AAAIAAEADAAA0yDkzDICAAvyDCAAvyDEMBgCwOsvDAtasyDgEiM0RgCrwBHgCyasFgEAqCgEKAACESBoCpPJABJgEBJgEBNgEBRgE0PXgEBdgEBhBgEjPyyB
+gEKAACCAACNCA60DABCAAMCAAENCA6zDAECAACNGA+zDAIAgGAgGCAACNEAo1DABAqxBCAAYCAAENEAo0DAEABCAA2OCAAENGAu0DAYAyJAyJCAACEGBwC/t
+CoBABqkBggB20DwzDgECAABNIA61DA+vDA8vDA61DA61DFEAQ/9DBAza2zDADAAAB60DCCAAn1IEEBYyagHAAGgEDAAACg1DAGGBEBABCBEEEAQwYkjCAp2D
+2TgEEEAIiMEAqFo0DgCEEBIhiC+0DAjRBgEDAAAg1Dq1DACAAEIABaFEAInCDA0S02DAEIBcACABEgEttB6wDgE6X00DgECAACEEBgBBEA6X40DgOEGBQhiC
+u1DABu1DgEjMBgEDAAA4b61DAEIBYzjD60DAB02DgEp6D81DgCB81DgCEUAgDzjD80DAB80DgEBi3DgEBi3DgEB+1DgEnhE+1DgCnY+1DgC3C+1DgCBCgCBC
+gMEEAQB+0DAB42DgEECAgCrdujDAECAQBkyDAEEAQBk1DABk1DgEEEAoBpX4aABurCgMEKAYB61DAB61DQhX01DQBo1DgDBo1DgEFOAgDAOAAMAAKAAIAAGA
+AEAACAEEAQBs1DABgbgEEEAQBu1DABu1DgEFEAQAEAACAEYBgGAIAByxDgwBna8xDgEpa43DgErM02DgEBmbgEhjDy1DgEACgEBy1DgIBy1DgEBy1DgEBy1D
+gEHABACAACNCAg4DABCAAqbCAAENCAg3DAwnDCAACNEAq4DA0nDAorDCAACNEAo3DA4nDAo3DCAACNEAy4DA8nDAs3DCAACNCA24DAgoDCAACNEA64DAYAs4
+DCAACNCA43DAcCAACNGAi5DABA6yDAk1DCAABHABACAAGNEAq5DAGAGCAACNIAwzDA4oDAo5CAo4DAw1DCAACNGAi3DA8oDABAw5DCAABHABACAAGNCA04DA
+w0DCAACNEAg2DA8BA44DCAACNEA84DAspDA63DCAACEGBYsMg1DA8L0yDgIB45DgCHABAGNBEBHBFBDBBBABCIABBCAABNGAw6DA6pDABA2sDCAABE0BBgIB
+s4DAu4Ds4DgEBs4DgEiMs4DgEBNgEsbs4DgEtas4DgEBPgEjRs4DgEBiEgEBRgEBTgEBijBgE5hBofgEBufgEBs4DgEB0cgEB0cgIBs4DgIBs4DgEpiCs4Dg
+EktBs4DgEotBs4DgEBs4DgEBs4DgEBs4DgECAA72MCAAQCAAv/IHABACAACEEBQBwnDAzd44DgEEEAIqF+4DAq2D+4DgCEEAI1Zg5DAuXg5DgCCAAqECAAqE
+EIBIiMo6DA3Cy6DgBtSy6DQqFk6DQHABACAA9+ICAA9+ICAA9+IGIBEBABCBEBGCAAKEGBgBkbq2DAiMy6DgI0tBDgEHABACAACGQBEBABCBEBGBIBKBMBON
+CA66DAsqBCAACHABAEQBoCBg8DAt7Co2DgEBo2DgEmhEDgEBFgEBJgEBg3DgEBEgINGAi7DA0qBAKAq2DCAACCAAINCAk3DA6qBCAACCAA/+ICAAkiBEWBgD
+sMw3DABirBgI1a8BgEBNgEBoBgE6jEPgEBw3DgE3C08DgIs6D+nDgEB23DgCB23DgCCAACFEAI6K08DA3tB+9CAFEAIqM+2DAwO83DACAAYNEA67DAsrBAqs
+DCAACCAAtlSCAAr9IHABAKAACCAACDAAAk9Do8DgECAA48DDAAAo9Ds8DhCEMBmMBCABCwgBpPCwgBvMCwgBBCwgBBCwgBCAAq/BFEAgEBkpDABkpDAEKBY8
+L4qDAjZ+7DgC3Ck8DgBp2Dk8DQsM04DQHAitCACAAEDAAA64D68DKCAAGDAAA6qD+8DAGMBEBABCBEBGBIBKCAAuzBHABACAACHABADAAA69Dq9DEGIBBBAB
+CBEBGEMBG3C89DABCQB89DQB89DQB89DQB89DQIABo+DEkBBwEB9BABhCgEnPlCgEpPpCgEBtCgElPtCgEBxCgEBpCgEB3CgEB7CgEBpCgEB/CgEBjDgEg8C
+nDgEBrDgEgLo2DgEBvDgEBzDgEKAACCAACCAA9zUCAAv5TCAAmVCAArpUCAAp4THABACAACIAB++DIABg/DEwCBoFoTEA3CCgCBu/DgCBu/DgEBi/DgEBi/D
+gCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/DgCBi/D
+gCBi/DgCBi/DgCBi/DgC9uBi/DgCBi/DgC+uBi/DgCBu+DgCBu+DgBBu+DgBBi/DgCBi/DgCBi/DgCBi/DgCBcgCIABBCAABNGAw+DABAo/DA45DCAAqBCAA
+lwTKAA1qJCAACCAAhwTCAAxqJCAAh3TCAAruTCAAtqJCAAtqJCAAtqJCAAj4TCAArqJEEBQroBQAsLQgEGGBEBCBEBGCAA0YNGAy/DA61BAm/BAqgECAACNE
+A2/DAkjDAmCCAACNCAghEAojDCAACNIA+/DA8gCAuCA2gEAihECAACNEA6gEAwjDA6gECAACNEAmgEAkhCABCAA91TCAAENEAsgEAqhCA09DCAACNEA2hEAu
+hCA0hECAACNKA0gEAikDAm9DAshEAoCA87DCAACNEA2+DAmkDA0sBCAACNGA8gEAqkDAs0DAuBCAACKAAn1TCAACNEAkhEAykDA0lCCAACNCABAm8DCAAumB
+CAAENCA0iEAECAACNEAyhEABAICAA6mBCAAENCAm8CAOCAACNCASASCAACFGAQBysCABBAB6dADAAA8/DiiEIECBQBEAEMBoBB04CABmiEgEBmiEgCB2hEgC
+BBgEBi1DgECAAjSHABAHABAHABAHABAHABAHABAHABAHABAHABAHABAEgBBgEBBABBgEBDgEBFgEBHgEBHgEBJgEBLgEBNgEBHgEBHgEBPgEBRgEBTgEBVgE
+BqnBgECAAWCAAOCAAMCAAQCAAOCAAOCAAj9aCAAiBCAAiBCAAiBCAAiBEEBQBwmDABomCgEEGBgBBCAB4jEgIBm6CgEEEBoBB4xDAB0/DgQHABAHABACAACH
+ABACAAICAAEECAQjmBmUAIABCEEBIBujEAB0hEgCEEBQ8LwtDA3oEBgEDAAAqtDwkECEGBgEBgxDABBggBBykEgECAAp6KEEBIB4jEAB4jEgCEuKBgaBBABo
+kEABokEQBokEQBokEQB4kEQBwlEgCB4kEgCB4kEgCBuTgCBokEgGBBQBBABokEABBQBBABokEABokEQB4kEQBuTgCBBgGBBgGB+gEAB6jEgCBBgCBgmDgcBG
+ABDggCBm7CgEBm7CgEBm7CgEBm7CgEBm7CgEBFgEBFgEBHgEB2yDgE4mDJgQBLgEBLgEBwlEgEBgiEgCBgiEQBgiEQBokEQB+gEQBqnCgEBs4BgEBs4BgEBN
+gEyoEUgEBokEgEBokEQBokEQBokEQBokEQB4kEgCB4kEgCB4kEgCB4kEgCB6jEgCB4kEgCB4kEgCBMgCBokEgEBokEQBokEQBokEQBokEQBokEQBokEQBokE
+QBokEQBokEQBokEQBokEQBokEQBokEQBokEQB4kEgBB4kEgCB4kEgCB6jEgCB4kEgCB4kEgCBokEgCBokEQBokEQBokEQBokEQBokEQBokEQBokEQBokEQBo
+kEQBokEQBokEQB4kEQBokEgCBokEQBokEQB4kEgBBokEgCBokEQBokEQBokEQBokEQBokEQBokEQBokEQB4kEQB4kEgCBokEgCBokEQBokEQBokEQBokEQBo
+kEQB4kEwBBokEgCBokEQB4kEwBB4kEgCB4kEgCBwlEgCB8lEgEB8lEgEB4kEgEB4kEgCBRgCBTgEBwlEgEB+gEgCB8lEgCB6jEgEB6jEgCBokEgCBokEQBok
+EQBokEQB4kEQB4kEgCB4kEgCBokEgCBokEQBokEQBokEQB4kEQB4kEgCB4kEgC5oEKgCB+gEgIBwlEgCBk9DgCB4kEgEB4gEgEBJgI+oECgEB6jEgEBokEgC
+BokEQBVwBBwlEgEBVgEBwlEgEB+gEgCBOgCDAAAqlE6kEACAAniTCAAhpWCAA/5KCAAvPCAA95KCAA95KKAA95KCAACCAA75KCAAlPEkBBgGB0lEABomEgCB
+FgCBNgEBTgEBTgEBXgErabgEBfgEBjBgEBnBgEBrBgEBvBgEBzBgEB5BgEB9BgEB6zCgEB+jDgENCA4mEABCAAECAAEKAA9ONEABABA2lECAA5OCAAENCA4m
+EABCAAKCAAENEA41DAKAqnECAACNCAwnEAOCAACNEA0nEASAwwDCAACNEA4nEAm6BAWCAACNCA8nEA45CCAACNKAgoEAeAu6BA85CA8lEAikECAACNGAkoEA
+iBAy6BAg6CCAACNGAinEAwsBA26BAk6CCAACNGABAkBAo6CAsiECAAvNCAAENEAyoEAqBAyiECAACEyCB4FB+9CAhqE+9CgEB+9CgE/pE+9CgEB+9CgEBwnE
+gEBwnEgCBwnEgCBwnEgCBwnEgCBwnEgCBwnEgCBwnEgCBymEgCBgnEgCBgnEQBgnEQBgnEQBwnEQBgnEgCBgnEQBgnEQB6nDgBB8/DgQBgnEgEBgnEQBgnEQ
+BgnEQBwnEQBwnEgCBwnEgCBwnEgCBwnEgCBwnEgCBwnEgCBwnEgCBymEgCBumEgCBgnEgEBgnEQBgnEQEGAQroBsjEA8L21DgE0d0mEgCE0CBgaBkCABEggD
+jqEBg8CkqEBgEyqEuCgEyoEwDgEBDgEBFgEBHgEB00DgEvqEmqCgUBJgEB0jEgEB01DgIB41DgEB6jEgCB4oEgCBioEgEB8kEQBsoEwBBsoEgCBFgEBFgEBJ
+gEByCgEBo7BgEBo7BgEBo7BgExqEo7BgEBmqCgEB41DgEBkoDgEB0jEgsBByCgI2tE6jEgEB6jEgCBLgC/tEmCgEBmCgEiuEsoEgEBCgEBNgICAAlNCAAx3K
+CAAx3KCAAx3KCAAx3KCAA/uWCAAnwaEKBoCjd61DAB2qCgE0d8oEgEBmnEgCB8nDgCECBI/pE0+CAEEBQhwECAyoEkEgEE+CBwJBDAB2sBgEB4+CgEB+7BgE
+B+7BgEB+7BgEBqoEgEBqoEgCBqkEgCBqkEgIBq1DgIBqkEgUBu2DgIBu2DgCBipEgCBipEgCBipEgCBqoEgCBqoEgCBqoEgCBqoEgCBomEgEBipEgEBipEgC
+BipEgCBipEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgCBqoEgC
+BqoEgCBupEgEBqoEgEHABACAACGOBEBABCBEBGBIBKBKGQAEBABCBEBGBKBOBUBWEUBoIBgtBABBgEBi/CgsBBi/CgEBHgEBHgUBLgUBHgMBspEgUBspEgCD
+AAAB2oELCAABKAAvjYDAAAB8oEFCAA90SDAAACgpEDGeBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcHABAGWBEBABCBEBGBIBKBMBOBQBSBUECBE4jBgqEAEMB
+gCBBAB6oEgcB6oEQB6oEQB6oEQBiqEQDAAAkqEspEOEEBMy0E0gDA30EmqEgEECBE4jBoqEAEEBsBBipEABisBgCECBoBy0EksBAEEBYB2lEAy0E8gDgIEQB
+oGBQABOgCBKggBBIgGBIgCBGgChnDEgWBCgWEUBoHBinEABqpEQBqpEQBqpEQBqpEQBqpEQ6uCBwBBDgEBCgEBgmEgkDCAAYCAAjiWHABAECBI6uCBACAAEE
+EBIB+qEAB2pEgCEMBQsoE6sCABgrEgEB4pEgCB4pEQB4pEQB4pEQEMBwB7gB8qDA8LszDgQB6pEgEB6pEQB6pEQB6pEQEkCBgeBsmEAB+sCgIB+sCgEB+sCg
+EB+sCgEB+sCgEBkrEgEBkrEgCB+qDgCBsmEgQB+sCgIBkrEgEBkrEgCBBgCBDgYB+qDgMBCgQBsmEgYBg+BgIBg+BgEBupEgEBupEgCBsqEgCBupEgCBukEg
+CnnE6gDgEB8EgYB8EggDBw4DggDB2zDgCB2zDgCBw4DgCBq4DgCB8qDgQDAAAGuqEDDAAAorEwqEGEOBoCByqEAByqEgCBwnEgCBDgEBw4DgEB4zDgQuoEgh
+DgEHABACAABCAAEEgBBgFBmvBABmvBgEBmvBgEBmvBgEBmvBgEBmvBgEBmvBgEBmvBgEBmvBgEBmvBgEBDgEB+4DgEB63DgEBHgUBLgEB0mEgEHABACAACHA
+BACAACHABACAACEEBoB8Lm5DAsMinEgQEYBgDBDABo5DgEBHgQByoEgEB4hDgEBisEgEBisEgCBqrEgCBqrEgCBqrEgCBqrEgCBqrEgCHAi4EACAACHABACA
+ACEGBgCBBAhqDDgI23CFgIDAAA+tB2rECDAAA6d4rECDAAA6nE6rECEABAEEAQnCg/CAoCg/CgEEEBQnCi/CAoCi/CgEFEAQAEAsMCAEGBYACABgsEgI8Lo6
+DgCIAB+sEFEAIxuBq2DABstEAEGAYnCs/CAoCs/CgEACgEFIAYACABm6DAsMsoEAB08DAFEAInZipEABsrEAEEAQB0tEAB4FgEFGAQACAByoEAB2tEAEEAEB
+6sEAB6sEgBFEAEBsqEAACAEEAEByqEAB+sEgBFEAEB8rEAACAFEAEB0tEAB0tEAFEAEB6sEAB6sEAFEACB6qEABwtEAErDA8BBoIAABytEDABytEBGBytEBC
+BytECCBytEBEBoIACBytECABytEBEBytEBCBytEBCBytEBCBytECCBytEBEBytEBCBytEBCBytEBCBytEBCBytEBCBytEBCBytEBCBytEBCBytECCBytEBEB
+ytEBCBytEBCBytEBCBytEBCBytEBCBytEBCBytEBCBytEBCBytEBCBytEBCBytECCBotEAUBssEAgBAMAgC8vB+sEAgCBitEAgCy8B+sEAgCAIAgCAGAgCB+
+sEAgCAEAgCACAgCBotEAgBBotEAgBBotEAgBB8qEAgBBotEAgBBotEAgBBotEAgBFEA8BACABCAHABACAACCAA32aCAAplIHABACAACEGBMBuTAB0sEgEBko
+EgCEGBQ86EwTAuCwoEgE+6EmoEgEEIBY86EyTAuCyoEgEB2tEgE+6EooEgCDAAA0uE4tEWIABBCAABNEAkvEAmpEA+uEIABBCAABNEAqvEAspEAgpEIABBCA
+ABNGAwvEAypEAmpEAquECAA+0BCAAsvECAAkrECAAwqECAAyuENCA2uEw1C0sENIA4uEB2sEtL2sEB4vEjnCgqENCA6uE9b2pEMABCMABGGOAEBCBhggggQB
+jggggQBlggggQBnggggQBpggggQBrggggQDAAAwvEivEGJAAyvEKAAouEKAAmuEIABgvEIABquEIABmwEECAEwO2rEAIABCKAAolEDAAAmvE2vEgBDAAA0vE
+4vEEExLBgwCBgLAAArbAAB/bAgEBhcAgEBjcAgEBnFAgEBywEAgEBywEAgCBywEAgCBkvEAgCBmvEAgBruEywEAgBB+vEAgCBlcAgBBncAghBB8GAgIBrcAg
+EBgLAgEBgLAAAtbAArM+wEAgE3CywEAgEB+vEAgCBnbIgBoTnFAgBBvcAgEBgLAgEBgLAAB8hBAAB6rEAgEimD6vEAgIBywEAgCBxcAgCB+wEAgEB8uEAgEB
+ywEAgCBywEAgCBzcAgEBirEAgEBzFAgEBjTAgEBrcAgEBgLAgE6K4gEAAB1cAgIB3cAgEB+wEAgEB+wEAgEB+wEAgEB6rEAgEB6rEAgIB6rEAgIB6rEAgIB6
+rEAgIB7bAgIBjMAgQB7cAgEB/cAgEB+vEAgEB+vEAgBBnFAgDBnFAgEBnFAgEBnFAgEBnFAgEBnFAgEBywEAgEBywEAgCiM+vEAgCBowEAgBBowEAQguB6vE
+AQrD3NAgCBhdAg8CBgsEAgEBgsEAgCBldAgCBndAgEBrdAgEBxdAgEB1dAgEB3dAgEB7dAgEBywEAgEBowEAgCBowEAQBowEAQB7NAQBowEAgQBowEAQBowE
+AQBowEAQB+vEAgBB+vEAgBB+vEAgBB6vEAgCB8uEAgCB+9DAgCB9NAgCB9NAgQB9NAgQBojCAgQBywEAgEBywEAgCBitEAgCB9dAgEB/dAgEBjeAgEBirEAg
+EBleAgEBneAgEBpeAgEBteAgEB6oEAgEBywEAgEBywEAgCBjcAgCB8GAgEB7NAgEBveAgQByrEAgEBywEAgIBhPAgEBywEAgEB+9DAgCBxeAgCBzeAgEB68D
+AggCB6vEAgUB+9DAgCBitEAgCB8uEAgCB6rEAgCBykEAgIqmD+DAgEB6rEAABqvEAgIBitEAQB9bQQBitEAgBBzQAgCBirEAgEBlbAgEB3eAgEB7eAgEB/eA
+gExuBo+BAgEBhfAggMB+iCAgQBnfAgEBrfAgEBvfAgEBywEAgEBkvEAgCBxfAgCBwhEAgEBywEAgIBzfAgEB1fAgEB3fAgEB5fAgEB7fAgEBitEAgE5rDitE
+AQB+wEBQB+wEBCB+wEBCB+wEBCB6rEA6CB/fAgIBjgBAgEBngBAgEBpgBAgEBrgBAgEBEAgYBjFAgQBjFAABjFAABtgBAABvgBAgEBxgBAgEB0rEAgEBzgBA
+gE40CohEAgEKAACEOB4Bs8B+vEA8Li+DgC0do5DgCB+vEgCB+vEgCtzB4/CgEB4/CgIHABAIABmwEIABCEEAABuxDAB4qEAFEAOBBAACADAAAmxEqwEOEEBQ
+BIAAEgBFEAIB2rEAB2rEAEZBoDB4rEAABwwEAgEBwwEAgCB4jDAgCACAgUB4tEBgEB4tEBCBoxEA+BB8uEAgCB0jDAgEBDAgEBJAgEHABACAACNGA2wEA4jD
+A0jDA0tEKAA4jDCAAEHABAHABAHABACAACKAAyiDEsCBoVovBwyDAzdmxEgCxuB2/BgCy3CZgEBpBgErwBvBgEB9BgEBxBgEBk/DgYBk/DgQBk/DgQBkyDgQ
+Bk/DgUBPgQBPgW6KiiEgW3CqyEggBjZmxEgEB+xEgCBTgCB5BgEB7BgEBuuEgMBuuEQBmxEwB/tCs8CgCrPyzCgEByyDgEByyDgMByyDgMB4xDgMBusEgQ03
+CusEgEBq/DgEBmxEgCB2kEgCBmtEgEB4xDgIEIBgBB29DAB4sEgEBgyEgIB3pBgCE3GBoYBnkBAABwMAgkCBwtEAABsxEAgCBmFAgCBmFAgMBtkBAgMBwMAg
+MBwMAABuLAABqxEAgEBswEAgCBiyEAgCBiyEAgCB0wEAgCB6wEAgBB6wEAQBqxEAQB3kBAgCAvkBAgEB7kBAgEBgwEAgEBqxEAgEBwMAgCBwMAABqxEAAB/F
+AgCBg1DAgEB9kBAgEBwMAgIBwMAABpjBAABswEAgQBqxEAgCBswEAgCBwMAgCBwMAABqxEAABwtEAgCBqxEAgCBqxEAgCB49DAgCBuyEAgCAzkBAgEBmFAgE
+BswEAgMBswEAgCBw7DAgCA1kBAgIBuyEAgUBwtEAgEBwtEAgCBwMAgCBwMAABuyEAABgwEAgEBswEAgEBswEAgCBuLAgCB3DAgEBhlBAgEB0wEAgEB0wEAgB
+BiyEAgBB4tEAgCBswEAgCB6wEAgCByuEAQBwMAQB6wEBAB6wEBCB6wEBCB6wEBCB6wEAKB0wEAQB0wEAgBBuyEAgBBrkBAgEBq/DAgEBqxEAgEBswEAgCBsw
+EAgCBo6DAgCBu/DAgCBqxEAgCBi4DAgCB23DAgEB+tEAgEBqxEAgEB6wEAgCB6wEAQB6wEBQB6wEBCB6wEGCBysEAcBysEAgEB/BAgEB7kBAgIB7kBAgEB7k
+BAgEB5FAgEB7kBAgEBjlBAgEBu0DAgEB6sEAgEB1DAgIB8kDAAKAACIAB8xEIABoyEIABqyEDAAAG0xETEQBsBBEABEgCBEgCBEgCBIgCBCQBGwJBGgCKAAC
+EIoiFIB+xEAB+xEgBB+xEgBB+xEgBHABAKAACCAABEqBB4FovBszDABFgEgL4qEgEBizEgE6KizEgEBiyEgE8rBiyEgCBiyEgCB6yEgCiMqyEgCBqyEgBBMg
+B3CmzEgWBu2BgEBCgEBHgEBLgEliFPgEBqtEgErwBTgEBiuEgECAAyxECAAOCAA61CCAAw9CHABACAABCAAECAABCAAeCAAYEKBwBjZylEA0LssEgEBwzEgC
+viF4uEgCuiF4uEgIHABAHABACAAEEGAI8LkhEABowEgCBowEQEKAYB65DAB65DgE8LmhEgEBwzEgC7mDqwEQCAAIECAIqpC43BAIABCEGBQpiCqhDABsyEgE
+B0yEgCFEAIB0uEAhmB0uEAEFAQACAAB2wEBgEIABCDAAAi0EyzEIEMBgBB40EA4ds0EgEBs0EgCBoEgCBs0EgEBs0EgCCAACECBIBuEAEYBoBB6zEAB6zEgC
+B6zEgCB2zEgCBq0EgCBq0EQBq0EQBq0EQB2zEQB48DgCB2zEgCBCgCEEAEB2xEAB2xEgBEEACiMu0EA7sDu0EQECABiMw0EAFIBEinFGABEAB6xEABCAEIB4
+BBKAB8xEgUB8xEgCBCgCEMB4CyoFMA0oFiSgUzoFiSgIB+xEgI1oFEgCBi0EgCFGA4CyoFOABEABCAECB4CBCAHArnEAHABAHABAHABAHABAEsBBoEArfArw
+BiPgEB61EgEyb61EgEnnDnLgEBvfgEByNgE3C60EgEB+0EgBB60EgBB60EgBBkFgBB20EgCB61EgCtCmwEgEB+0EgIB+0EgBBy0EgBBHgCB2wEABxfgIBzfg
+EE4BBwMnCwNAo6B1dgEBhNgEB81EgEB81EgE8L4iEgEwOmhEgEBw1EgCB0IgC1vB4hEgM65B81EgUB+wEgEBo0EgCiMo0EQupBo0EQ06Eo0EQ3C6zEQB69Dg
+CB9IgGBhJgQkpF7dgoCrwBhegEB4wEgEB4wEgI/JowEgIxuB6+DgIupFFgEBmmEAKAACEiEBoIBiQAB+0EAB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCBiQgCB+
+0EAB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB40EgCB+0
+EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCBixEgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0EgCB+0
+EgCBVgCB+0EgKB+0EgCB+0EgCB+0EgCB40EgCB40EgCB+0EgCB+0EgC6vE40EgC7vE40EgCBs1EgCBs1EQBs1EQBs1EQqxEqrDwCIABm2DIABo2DIABg0ECA
+AsEFEAIB6xEABuwEAECBIACAKAACECAI+lD66BAIABCCAAkFEEBU44B6yEABuTgCEmBBgEBs2EABs2EgCBs2EgCB41EgCB42EgCB+1DgEBs2EgUBs2EgCBs2
+EgCBs2EgCBs2EgCBs2EgCB42EgCBs2EgEBs2EgCBs2EgCB41EgCB42EgCB42EgEHABAKAACNGA61EA8/DA61EAqpECAACCAAo1EHABAGKAEBABCBEBGBIIAB
+CHABAIABCEIBgCulB23DAB24CgM3Cu3EgE/J6xEgEEOBgErMIAiM02EgC3Cw3EgCzyBwyDgE77BgqCgErwBFgE2vBCgQE6BBoHmuEu2EAgLkvEgEpPdgE3rD
+hBgEBlBgEBpBgEBxBgEBhBgEjP1BgEolE5BgElP5BgEB9BgEBhCgElxChCgEBlCgEBpCgEBvCgE0PzCgEB5CgEB9CgEmPhDgEwPlDgExPpDgEBtDgEBdgEBx
+DgEB1DgEB5DgEBtDgEKAACCAACFEAI7yCy0EAttB8xEAEIAgBB0zEAjZ0zEgEjnCCgErpF22EgEIABCIABBCAABNIA+2EABAgqDA23EA8zECAAIIABBCAABN
+EAm3EA6qCAoqDNCAo3EABCAAeCAAENGAu3EAEA+BAu3ECAACNIAy3EAIAiCAy3EAy3ECAACNEA23EAMAMCAACNGA63EAQAQABCAABHABACAAGNGA21EAm0DA
+YAq3CCAACNGAm4EAcA+4EAq5ECAACNIAq4EAgBAyzEAy1EAy1ECAACNEAu4EAkBAu4ECAACNKAy4EAoBAy4EAy4EAiFAq5ECAACNKA24EAsBA24EA24EA02E
+AutECAACNIA64EAwBA64EA64EABCAA0CCAAENEAm6EAo2CA2BCAACNGAk5EA6BABAi2ECAA2ICAAENIAq5EAgCAEAo2EAq5ECAACNGAu5EAy1DAkCAotECAA
+CNKAs2EAoCAmwDAw9DAw2EAq6ECAACNCA86EAsCCAACNEA65EAutCA65ECAACNGA+5EAytCA+CAkDCAACNEAi6EA2tCAgDCAACNGAm6EA6tCAgBAk3ECAACH
+ABAKAACHABAKAACHABACAAEHABAKAACCAACFEAwBtZBArNDADAAAu6E+6EwBDAAA25Eg7EGEeBgEBkuDABBgEBHgEtlBLgEttBq2EgEqM4zEgEBNgEmuEs6E
+gEBs6EgBBk6EgBB67EgC0d67EgC3Ci7EgCBq4EgCAGgCCAAYNEAm7EAouDABCAAGCAAENCAs7EAECAACCAAeHABAHABAHABAHABAHABAHABAIABg7EGHBEB/
+/////DBABgBIABCFEAIBo9EAB+uEAFEAIBq9EABgvEAFEAIBs9EABivEAFEAIBu9EABkvEAFEAIBw9EABmvEAFEAIBy9EABovEAFEAIB09EABqvEAFEAIB29
+EABsvEAFEAIB49EABuvEAFEAIB69EABwvEAFEAIB89EAByvEAFEAIB+9EAB0vEAFEAIBg+EAB2vEAFEAIBi+EAB4vEAFEAIBk+EAB6vEAFEAIBm+EAB8vEAF
+EAIBo+EAB+vEAFEAIBq+EABgwEAFEAIBs+EABiwEAFEAIBu+EABkwEAFEAIBw+EABmwEAFEAIBy+EABowEAFEAIB0+EABqwEAEuBB4FAuBAAsBgEAqBgEAoB
+gEAmBgEAkBgEAiBgEAgBgEAegEAcgEAagEAYgEAWgEAUgEASgEAQgEAOgEAMgEAKgEAIgEAGgEAEgEACgEEIBgBlvF4+EAnvF4+EgEB4+EgEB4+EgEDAAAk+
+E29EgBEGBgBsM45EAjZ49EgIljEurEgEEGBwEBy+EAB8mEgCB28EgGHA37EAKAACCAAkOCAAoJEEBYsMk6EAjZk+EgIEmBBwMBm6EArMq/EgI5hBm+EgEBo9
+EgCBq/EgCjPFgEBm+EgEBm+EgCxuBooEgCBHgEluFoxDggDBm6EgEBm+EgIk5E++EgC1vByrEgC3Kk5EggB+8Em6EgEB+5EgIp+Em+EgINEAo+EABAo+ECAA
+ECAAEDAAAKu+EIGIBEBABCBEBGIABCIABBNCAEABCAA6xDEgBBgKxuB8oEAupF8JgEk/EBABBgE3tCq1CgEB+/EggBB0xEgEB8oEgEBDgEosFmJgIB+sEggC
+B6+EgCB+/EgCrM+/EgEBQgEn4C6+EgECAA9mCCAAj4VDAAAq+Eg/EAHABAEEBEjZu+EA4du+EgBHABAHABACAABNGA2+EAupEAuyDAupEHABAHABAGqBBEBA
+BCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBEEBQya2xBA/tCBgECAAtuVHABAHA79EAKAACCAAzgKCAAzgKHABAE4FBgXBFABJgEBFgEBFgEBN
+gEBRgEBagEBVgEBJgEBZgEBFgEBdgEBdgEBdgEBjBgEBnBgEBtBgEBxBgEB5BgEB9BgEBjCgEBnCgEBrCgEBxCgEB1CgEB1CgEBJgEB7CgEBJgEBoKgEB/Cg
+EBjDgEBnDgEBnDgEBtDgEBxDgEB3DgEB/DgEBjEgEBpEgEBtEgEBnDgEBxEgEBFgEBFgEB1EgEB5EgEB1EgEB/EgEBjFgEBnFgEBrFgEBvFgEBzFgEB3FgEB
+7FgEB/FgEBjGgEBnGgEBtGgEBxGgEB3GgEB7GgEB/GgEBjHgEBnHgEBnHgEBrHgEBvHgEBzHgEB3HgEB7HgEB/HgEBlIgEBlIgEBpIgEBtIgEBxIgEB1IgEB
+5IgEB9IgEBVgEBjJgEBrJgEBxJgEB1JgEB7JgEB/JgEBnKgEBtKgEB1KgEB5KgEKAACNCAogFAqqECAACNCAyhFAuqECAACNEAuEAyzDAyqECAACNGAyLA2z
+DA2qEAyLCAACNEA+hFA6qEA4gFCAACNEA8gFA+qEAk8ECAACNGAghFAirEA+PAghFCAACNEAkhFAmrEABCAAoQCAAENIAqhFAsrEAoQAy8EAqhFCAACNEAuh
+FAwrEABCAA0QCAAENEA0hFA2rEA0hFCAACNEA4hFA6rEABCAABEcB4E+lDuMAxuB+rEgEupF+MgEsM89EABtQgIo6BxQgEBk9EgEupB8hFgEwOquEgCtCs9E
+gCB8hFgI04E+gFgCttB4iCgCBiuEgcCAAGNEAmjFAisEA4iFCAACNEAqjFAmsEABCAAyGCAAENEAy/EAqEAqiFCAACNGAuiFAuiFAuEA29ECAACNCABA0sEC
+AAiFCAAENGA4iFA6sEAygFAiiFCAACNEA8iFA+sEABCAAnrVCAAENKAijFAktEAijFAsiFAyiFA8gFCAACNIAmjFAotEAmjFAmjFAmjFCAACNGAqjFAstEAq
+jFAygFCAACNGAujFAwtEAujFABCAA0HCAAENGA0jFA2tEA0jFA0jFCAACNGA4jFA6tEA4jFABCAAgICAAENGA+jFAguEA+jFABCAABCAA0JCAAGNGAmkFAou
+EAmkFAo3DCAACNIAqkFAsuEAqkFABABCAA0ICAAENIAwkFAyuEAwkFAujFAwkFCAACNGA0kFA2uEAiFA8/ECAACNIA4kFA6uEAikFAiRAwlFCAACNEA8kFA+
+uEAmkFCAACNEAglFAivEABCAA8FCAAENGAmlFAovEA6uCAmlFCAACNIAqlFAsvEAmQA0kFAskFCAACNGAulFAwvEAwvEA+JCAACNEAylFA0vEA0vECAACNGA
+4vEA4vEA44DA+iFCAACNEA8vEA8vEAu5CCAACNEA8QAgwEA8QCAACNEAimFAkwEAgRCAACNEAmmFAowEA+eCAACNEAwnFAswEAifCAACNOAumFABAuCAwwEA
+u/EA4lFA4lFA+KCAA+KCAAENMA0mFAEA0CA2wEA0/EA+lFAkLCAACNGA4mFABA6wEAoLCAAwMCAAENKA+mFAg6DA2LAgxEAgxEA27ECAACNQAinFAk6DAiDA
+kxEAigFAsmFAkmFAkmFAyLCAACNIAmnFAoxEAmDAwmFA2LCAACNGAqnFAsxEAqDA6LCAACNGAunFAwxEAw6DAmMCAACNKAynFA0xEAyDA0mFA0mFAiMCAACN
+IA2nFA4xEAcAgnFAmMCAACNMA6nFA86DA8mFA8mFA8xEA8mFA6nFCAACNGA+nFAgyEAkBAonFCAACNEAioFAkyEAqlFCAACNEAmoFAoyEABCAAgJCAAENGAs
+oFAuyEAqmFAqlFCAACNEA4jFAyyEAyyECAACNEA6pFA2yEA8jFCAACNGA4oFA6yEA4oFA6nFCAACNCA8oFA8KCAACNEAgpFAizEAi8DCAACNEAkpFAmzEABC
+AAuJCAAENIAqpFAszEAqpFABAsoFCAABCAAhzICAAGNEA0zEA0zEABCAA9yICAAENGA4pFA6zEA6oFA6oFCAACNGA8pFA+zEABA8pFCAApiVCAAENCAk0EAk
+0ECAACNEAmqFABADCAA4KCAA8KCAAGNGAinFAw0EABA2nFCAAmVCAAENEA0qFA20EABCAABHABACAAGNGA8qFA+0EAGAsPCAACGEBEBABCGIBEBABCBEBGEF
+AIBosFgBABosFBgCFEAIACABCAFGAIBDABHABLAHABACAACHABACAACHABACAACEEAgBB2nFAB2nFgIGEAEBABCCAA0LCAA+NCAAkNDAAA8MgsFQDAAABisF
+CCAAiNCAAr1IEwCBghBxuBq2EAupFqXgEBooFABnOgIBnOgEB2sFgEB2sFQB2sFQB2sFQBstFwCBstFgEBstFgEBstFgEB4sEgEB4sEgsBB4sEgsBB4sEgsB
+B4sEgsBBkgBgsBBkgBgMBs6EgMBs6EgCBm6EgCBrOgQ8Lo6EgEwO24EgEBksFgCupBosFgCBqrFgCBooFgCh+DkqBgIBuKgIBsXgErDtOgkEBo5EgQBqsFgU
+B4sFgCnZstFgC/J4nFgEBgtFgICAACCAA7hVCAA6NCAA9nUCAAwMKAA/vICAACKAArqVCAACCAAoPKAA9+TCAACCAA7+TKAApvRCAACHA59EAKAACCAACKAA
+nzJCAACCAA2NKAAxpVCAACCAAxgVCAAryZHABACAACCAA72YCAAlyZCAA/qZHABACAACCAAr0SCAAx6JDAAAoqFuuFQHA4/EACAACHA5/EACAACHABACAACD
+AAAgiD8uFEE0B9/EwGsM+qFAB+vFgIB8rFgEp6DzBgE/1CwOgEBmsFgEB2vFgCuDkUgCB3BgEB7BgEB/BgEBjCgEBnCgEBrCgEBnCgEBrCgEBvCgEBvCgEB2
+vFgEBkUgEBzCgEB3CgEB7CgEB/CgEBjDgEBnDgEKAACCAACKAAz6VCAACKAAx6VCAACCAA0ZCAAuZCAA7+UCAA7xTCAA7xTCAAwpFKAAx8UCAACKAAx+UCAA
+CHAygFACAACCAArsRDAAAyQmwFDCAAyUCAAh8UCAA/6TCAAjsRNKAy6EAwMAwxFA+wFAoxFAoxFCAACNGA0wFA0MA0MAkVCAACNKA4wFAm2CA66EA4MA4MAo
+VCAACNIA8wFA+6EA8MA8MAsVCAACNEAmyFAi7EA8sFCAACNCAiuFAkTCAACNEAoxFAqkEAoTCAACNAAkyFCAACNKAwxFAy7EAy7EAwNAwNAgWCAACNEAyuFA
+0TA0TCAACNGA4xFA6kEA4TA4TCAACNCAq3CA8TCAACNEA+uFAgUAgyFCAACNIAkyFAmlEAkUA8mFAkyFCAACNCAoyFAgrBCAACEiCB4SmuEsyFABkzFgCp6B
+kzFgC06EmwFgCy8BZgCBdgEBCgEBhBgEBlBgEB0rBgEBpBgEBtBgEtaqwFgEzpFwQgEBsuFgsCBsyFgIBsyFgCBsyFgCBsyFgCBwzFgCB8yEgEB8yEgsBBs/
+EgsBBomBgUjMyuFgMByuFgC9pFsuFgC+pFsuFgI8LsgFgIBwzFgErDvBgEBxBgEBzBgECAACHABANEAyyFAqrBA0lECAACHABAKAACCAACHABACAACHABANG
+A+yFAouFAiVABCAAgzFCAAENEAwwFAmVAuuFCAACNCAszFAOCAACNCA20FASCAACNCA0zFA6uFCAACNEAgxFA4VAoYCAACCAAsBCAAeCAAiBFEAIxuBk+EAB
+k+EANCAk0FAmnECAACCAAv4WCAAhtJGcAEBCBEBGBIBKBMBOBQBSBUBWBYBaBcCAAkgBCAAqgBEGAgBB2iFABy0FgC2vB+1EgCIABCIABy0FIABu0FEEAIBy
+yFAByyFgCFEAIBEAACAFEAEB21FABBADAAAm1Fg1FCEEAEB8yFABo1FgBFEAEBOAACAFEAQB+wFAB+wFAFGAIBs2FAB8oDABBACAA4wBFEAQBkxFABs3EAFG
+AEBu1FABw0FABw0FAFGAEBy0FABy0FABy0FAEzBBoEAWAAAUAgEAOAgCB21FAgCBumBAgBBg2FEQBg2FBIBg2FBCBg2FBCBy1FAEAMAgCBDAgIBkgBAgEBuz
+BAgEBuzBAgIB0xFAgIAKAgEB+uFAgEAGAAB21FAgIB21FAgBAEAgBBgiFAgCB+uFAgCACAAE0DBwOxzBlBABpBgEqtFpBgEB4bgEstFtBgEolExBgEgN1BgE
+raRgElxC5BgEwtF9BgExtFhCgEB5BgElPlCgEztFsbgE0tFpCgExP8bgE3rDpBgEBpBgEBwegEBtCgEBRgEy8B1BgEBRgEBRgEBxCgEBRgEB3CgEBs2FgEB9
+CgEBhDgEBlDgEBRgEBRgEB2kEgEBsqFgEBnDgEBguFgEBpDgEq4EsqFgEr4EsqFgEB20FgEB20FgCB01FgCB8yFgCB+jEgCBs2FgEBs2FgCBmmBgCBs2FgCB
+s2FgCB+tFgEBvDgEBzDgEBbgEgLquFgE6Km2DgEkb0xFgQB4bgICAACEIAYB+xFAmgB41FgCroB6oEgCsL6oEgEFEAIBBABBACAAyfFEAIBgpEAB0jFAFEAo
+BBgjFABgjFACAAxsCNCAq3FA4pDCAACDAAAoWo2FCNGAspEA+pDAsgFAspECAACCAA/qJFIAI8oE8xBA9pE0xBABBABFACAAl4WHABACAACNEA+3FAsqDAu1
+FCAACNGA82FAwqDAshBA82FCAACNEA0qDA0qDAkfCAACNGAk3FA4qDAk3FA8rFCAACNCAo3FA8qDCAACNEAy4FAgrDAs3FCAACNKAw3FAkrDAw3FAw3FAgkB
+Ao4FCAACNKA03FAorDA03FA03FAy1FAssFCAACNGA43FAsrDAw4FA84FCAACNKA83FAwrDA2eA60FA83FA0sFCAACNEAo1FAg4FAg4FCAACNEAk4FA4rDAo4
+FCAACNGAo4FA8rDABAw1FCAAlpJCAAENCAu4FABCAAknBCAAENEA81FAEA04FCAACNCAg2FAssDCAACCAAq3ECAA03FESBgCmuEg5FAv7F45FgCu7FqnEgCB
++2FgEBTgEBXgEBbgE74EfgEBlBgEKAACCAAEHABACAACG0BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBNEAs5FAcA
+BCAABEdBoHB+DAABCAgkCB64FAgEBg5FAgBBg5FBQBg5FHCBy4FAOBwmFAgCBZAgU77BktDAgEBbAgEBy4FAgEBy4FAgC4jBy4FAgCKAACCAAINGA86FAmBA
+4sEAICAACNGAg7FAqBA8sEAQCAACNCAk7FAQCAACNCAo7FABCAASCAAEHAv9FACAAoBCAAEHABACAACHABACAACEIBgBBi/CA/mD23BgEBBgEBDgECAAqmBC
+AAqmBFEAEB6jFAB2jFAEGBIBm7FABi7FgBACgBDAAACg7FAGaBEBABCBEBGBIBKBMBOBQBSBUBWBYCAAwrBCAAiqBNCAo7FBqyDNIAq7F6Kq8FzGq8F3Co7F
+ttBw2FMABCNCA08FoSkxFNCA28FxyBuiEMABCCAAozFIAB06FCAAqoFNEAg9Fm7Ei3F20DEMABCMAB22FMAB42FMAB62FMAB82FMAB+2FMABg3FMABi3FMAB
+k3FGIBEBABCBEBGOAB09FAGWAEBgggIBgggQBggggBBggggCBggggEBggggIBggggQBgggggBBgggggCBgggggEBgggggIEWBsBB27FAB27FgCB27FgCB27F
+gCB27FgCB27FgCB27FgCB27FgCB27FgCB27FgCB27FgCEIAEBm9FABm9FQBm9FQBm9FQFEAEACAB08FAFEAgDBBAB+9FADAAA48F88FYE3BBoKAGAABu9FAg
+CB+8FAgCBBAgCBu9FAgKBu9FAQB68FAwBB+8FAgCAEAgEB8tFAgwBB6tFAgIBKAggBB29FAgWB+8FAgCB+8FAgCB+8FAgCB+8FAgCB+8FAgCBi+FAgEB87FA
+gEBo8FAgEBo8FAgBBo8FAgBBm6FAgBBg8FAgBBu8FAgC44B29FBQDAAA88Fg9FFHAkTAKAA40FCAAICAAEDAAAs8Fq9FDNCA06FiY4wFEUBoDBw8FABs8FgC
+Bs8FgEBs8FgEBs8FgEBBgEBw8FgcBw8FgCB48FgCB48FgBDAAAu8Fw9FHEIBghQBw8FABq+FgEg0BBgEBBgkgEDAAA4+F09FhgBEEBggUBIAkTEg0BDAAAm+
+F49FIHABACAACDAAAu9F+9FCDAAAw9Fg+FwCDAAAy9Fi+FgINAAm9FNGAg7F3tC00DoZK7yCk8FNEAu/FiY0xFwEs/FMABCNCAy/FiY4xFNEA0/FiY6xFjTy
+/FMABk5FKAA81FCAACGNBEBBBABCBEBGBIEQBgC6K4/FAB4+FgEB4+FgCBs3FgCrNs3FgEB46FgEBquDgIBquDgENCAw9FBGMABCMAByBMAB0BMAB2BMABYN
+EAu8FiYyyFhiCm/FMABCKAAq6FKAAkzFCAAwgFHABACAACCAAygFHABAHABAKAACCAACGoDBEBABABCBEBGBIBKBMBOBQBSBUBUBWBYBYBaBcBcBeBgBBiBB
+kBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CGMBEBABCBEBGBIBKHABAEMB4Cscy6EA
+tc2qFgEsaolDgEq1DBgMB61FgQBs9FgEEEBgBB63FAB63FgIGMBEBABCBEBGBIB+/////DGWAEBABCBEBGBIBKBMBOBQBSBUGhCBEBBBABCBEBGBIBKBMBOB
+QBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BBqCBsCGKBEBABCBEBGBIGQBEBABCBEBGBIBKBMBOGeBEBABCBEBGBIBKBMBOBQBSBU
+BWBYBaBcGUBEBABCBEBGBIBKBMBOBQBSCAAUCAAsBCAAwBCAAmBGKAEBABCBEBGBIGcBEB+fBggBBigBBkgBBmgBBkoBBmoBBooBBqoBBsoBBggCB+/CBggD
+BigDDAAA4gGihGGEIBgChiCkhGAiNghGgCB6gGgCrNCgEEGBM86EinCAhiCmhGgE+6E47FgCIABBCAABNEAyiGA08FAshGNCAuhGktByiGNCAq1FsE01FGOB
+EBABCBEBGBIBKBMGWBEBABCBEBGBIBKBMBOBQBSBUG0BBEBCBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggB
+BggggCBggggEBggggIBggggQBgggggBBgggggCEPAIBuhGBABuhGBCBuhGBCBuhGBCBuhGBCBuhGBCBuhG6BCFEAIiyCwhGAACAE0BBgiBvM4hGAB4hGgC8L
+4hGgCzd4hGgC4d2hGgCByhGgEByhGgEACgEBiiGgEBiiGgBB4hGgBByhGgCByhGgE6X4hGgE3kD4hGgCByhGgCByhGgEBBgEByhGgwOByhGgEByhGgEByhGg
+EByhGgEByhGgEByhGgEijEyhGgEDAAAuiG+hGgdCAA+vFHABACAACEoBAgEB2hGAB+iGgCB+iGgCB+iGgCB+iGgCB+iGgCB+iGgCB+iGgCB+iGgCB+iGgCB+
+iGgCB+iGgCB+iGgCB+iGgCB+iGgCB+iGgCB+iGgCB+iGgCB+iGgCB+iGgCIABCDAAAy9FqiGCCAABNCAuiGAmjGCAAUCAA2oDNCA0iGk1CkzFNCA8jGk1Cmz
+FNCA4iG1ZwjGNEAgkGk1CqzF3C6iGNEA8iGk1CszF3C8iGGcBEBABCBCBEBGBIBKBMBOBQBSBUBWBYGKBEBABCBEBGBIGiBAEBABCBEBGBIBKBMBOBQBSBUB
+WBYBaBcBeBgBDAAAkjGkjGQNCAmjGiMmjGNCAukG1ZojGDAAAoiGqjGIHABAKAACHABACAACHABACAACCAAKNCA6jGttBi/FNGA2gGxuBsyDoZ4B7yC6hGIA
+B8iGIABklGDAAA4jGikGCHABADAAA8jGmkGJFEBIqyDmjGABw/FAIABBCAABNCA0lGABCAABEoCBgOBFABLgUBZgcBIgEqoBdgEBqlGgEBqlGgCxjBqlGgCB
+qlGgCBqlGgC7qBqlGgCB2lGgCBqlGgEB4gGgCBykGgC8Lm+FgCBu3FgCBk5FgEBk5FgEBhBgEBw3FgEB2lGgEB4gGgEB+lFgEBqlGgMBqlGgCBqlGgCBqlGg
+Ch6B+oDgC/JigGgE3tCi7DgIBwyFggBBykGgQgLo9FgE6KylGgEBqgGgEGGBEBABCBEIABCEMosGoBBwlGAkbwlGgCBggGgCBDgEB23FgEB23FgEEZqtGoDp
++EylGAABylGAgCxuBqzDAgCBNAgErtGpCAgIB4jG6BgEB4jGG0DB2CAMBtCAgEBigGAgEBkkGAgEAlCAgECAACEQpsG4B/nDgkGAp+E2lGgCBegCBBgEBFgE
++8Ci8EgEBHgEBmgGgECAAIHABACAACCAAIEGBMAlBAAnBgCApBgCHABACAACEcBgEB7BAn+E2gGgEB2gGgEnCBgEB7BgE3KsgGgEi9CBgEp+EmmGgE3CmmGg
+CBymGgCBymGgE6KumGgEh6B6pDgEB+gGgECAACHABACAACCAAw2BENAErQ6kGIAB6kGDQB6kGBGuX6kGCCB6kGBEB6kGBCFEAEACAB8kGAECBEACAIABCEPA
+EBilGCAmuGilGBEBilGBCBilGBCBilGHCBilGIOBilGMQENAEBklGCABklGBEBklGBCBklGBCBklGPCBklGMeFEAEAEAACAECBEACAIABCEFBEuXslGIABsl
+GYQIABCFEAEBwlGABGAFEAEBylGABEAFEAEttB0lGA8bUAFEAEB2lGAB2lGAEPAIBmmGBABmmGDCBmmGDGBmmGBGBmmGBCBmmGBCBunGAuBFEAIBomGABgiG
+AEGBYAGABEgCACgGFGBIqyD6lGAlsGkiGABkiGAEEBQBCAB2CgEFEAYBGAttBCAHABACAACNEAsoGAqCAuiGCAACIABBCAABNEA4CAunGA2iGDAAAmnGwnGE
+DAAAioGynGGDAAAymG0nGKDAAA0mG2nGECAAw4BCAAwnGHABACAACNCAmpGtZojGDAAAknGioGIGOBEBABCBEBGBIBKBME2BBoG9OFA/nDknGgEBonGgEBon
+GgCBknGgCBonGgEBonGgCBknGgCBknGgE6KmpGgEsMmkGgEBonGgIBmoGgCtaCgCkkG+HgC3CqpGgCuYJgEBNgEBRgEx7CRgEy7CRgEBRgEBRgEBmkGgEBkn
+GgIBknGgEgL8gGgENCAmnGABCAAECAAEHABACAACNCAyoGAICAACNCA8pGAMCAACHABACAACEQB4BvaUA/nD8nGgEB8nGgEgwGgoGgEhwGgoGgCB8nGgCuYy
+lGgEB8nGgEEuBB4IBCABCgcB+nGgcBkqGgEB0gGgEB0lGgIB0lGgEB0lGgEBmoGgE0kC4pGgCBwoGgCB0lGgEB+nGgEB0gGgEB+nGgIB+nGgEBgoGgEB+nGg
+EB+nGgEBgoGgEBioGgEBioGgCBioGgCNEAsEp+EipGn+EqkGMAB4KNCAsqGsEq9FNCAuqGrRwkGECBQ+cqlGAHABAHABACAACGGBEBABCBEIABkqGGKBEBCB
+EBGBIBKMABsLNCAgrGoC4kGHABAHABADAAAolGgqGACAA26BNCAkqGsEo+FNCAsrGpXulGGIBEBABCBEBGGGBEBABCBEIABq6FGoHBEBABCBEBGBIBKBMBOB
+QBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkD
+BmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0F
+B2FB4FB6FB8FB+FBgGBiGBkGBmGBoGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHEGBM86EswCA7degE+6EilGgCEKBgC86EuwCA/yCqrGgEB
+qrGgCrN+jFgC+6EklGgYEGBQ86EwwCArNynGgE+6EmlGgEEIBY86EywCA9bKgEttB+lGgE+6EolGgEEGBM86E0wCABQgE+6EqlGgCEKBU86E2wCAByrGgEBy
+rGgCByrGgC+6EslGgCEKBgB86E4wCA/yC0rGgErN6nGgEBSgE+6EulGgCEIBY86E6wCAB8+FgEB6hGgE+6EwlGgEEIBY86E8wCAB8+FgEB6hGgE+6EylGgEE
+IBY86E+wCAB4+FgEB6hGgE+6E0lGgEEKBgB86EgxCAB4+FgEB4+FgEB6hGgE+6E2lGgEEMBoB86EixCAsEq/FgEktBqsGgEs2Gk/FgEt2GiiGgE+6E4lGgEE
+MBgB86EkxCAsEs/FgEBssGgEqcgsGgE4jDwoGgC+6E6lGQEKBY86EmxCA62GusGgEqcisGgE4jDyoGgC+6E8lGQEIBY86EoxCAsEw/FgEhSs/FgE+6E+lGgE
+EGBQ86EqxCAktBysGgE+6EgmGgEEMBoB86EsxCABosGgEsE0/FgEktB0sGgEghB0sGgE+6EimGgEEIBY86EuxCAznF6oGgEB2sGgE+6EkmGgEEKBgB86EwxC
+ABygGgEB0rGgE2jCyqGgE+6EmmGgEEIBY86EyxCAj3GygGgEk3G2rGgE+6EomGgCEGBQ86E0xCAktB8sGgE+6EqmGgEEMBgB86E2xCA2jC4qGgEj3G4gGgEk
+3G6rGgEiM6rGgC+6EsmGgCEIBY86E4xCAktBinGgEjM0sGgE+6EumGgCIABBCAABNEAotGAqnGAwCIABEIABBCAABNGAwtGAynGA6CAitGIABBCAABNEA2tG
+A4nGAupGIABBCAABNGA8tGA+nGAqCA+nGIABBCAABNEAiuGAkoGA0CIABBCAABNIAouGAqoGA6tGA6tGA6tGIABBCAABNIAuuGAwoGAsuGAmqGA+CIABBCAA
+BNGA0uGA2oGAshGA8jGIABBCAABNGA6uGA8oGAwhGA+jGIABBCAABNGAgvGAipGAwhGA0jGIABBCAABNIAmvGAopGA0hGA0hGA+jGIABBCAABNKAsvGAupGA
+qiGAqvGAkiGA0kGIABEIABBCAABNKA0vGA2pGAyiGAyvGAmvGA2rGIABBCAABNIA6vGA8pGA4vGAsvGA8rGIABBCAABNGAgwGAiqGA+iGA6iGIABEIABBCAA
+BNEAowGAqqGAmwGIABBCAABNKAuwGAwqGA6jGAsjGAswGAswGIABBCAABNGA0wGA2qGA2sGAywGIABBCAABNIA6wGA8qGAykGA0vGAyuGIABBCAABNIAgxGA
+irGA2kGA6vGA0kGIABBCAABNEAmxGAorGAilGIABBCAABNKAsxGAurGAklGAmwGAsrGAmwGIABBCAABNGAyxGA0rGAyrGAkxGNCA0xG1ZmxGGiBBEBABCBEB
+GBIBIBIBQBIBIBKBCBKBgBBqBB2CB+BCAAixFMABoSNCA8xGBqxFDAAA2vG4wGAEMBoB86E22CA/2GyxGgEsE+kGgEktB+xGgEghB+xGgE+6EsrGgEEIBY86
+E42CAB6vGgEh7E8wGgE+6EurGgCEIBY86E62CA54G8vGgEh7E+wGgE+6EwrGgCEIBQ86E82CA/2G4xGgErQgxGgC+6EyrGgCEIBQ86E+2CA1ZixGgErQixGg
+C+6E0rGgCIABBCAABNGAuyGAwsGA6lGA0lGIABBCAABNGA0yGA2sGAswGAuxGIABEIABBCAABNGA8yGA+sGAomGA2xGIABBCAABNGAizGAktGA8xGA8xGDAA
+AsyG+xGAMAB4sGNEAozGiYulGBiyGMABCHABACAAsjGHABANCAixGiY4TMABCNGAmxGwCutGBwyGB0zGMABCNEAytGBytGBytGMABCNGA+zGiYkmGB8zGB8z
+GMABCKAAg/FEGB4CBq9FApX09FgQme+yGgYCAAECAAECAAw9FMAB6UHABAHABAIABCKAAk+FIAByyGIAB4yGIAB2yGIAB4yGHABAIABCKAACECAImeBADAAA
+Kg0GCIABEHABACAAKCAAECAAcCAAwgGCAAiBCAAOCAAYCAAsBMAB8VNEA40GB2BiYkoGMABgWMABENGAmyGiYqoGBKBi2GMABCIABy0GECABiMy1GAEEACiM
+01GAB01GQECABmhE21GAFIACB41GABGABEABCAEPBgBgwBBAABk2GBgE6X61GAQACAQBy0GAgBBJAgCBs1GAgECAAMNEA22GABA8oGCAABEWz2DgEmpBsxGA
+sM0xGgIB42GgIktBGgEB02GgE4ds2GgEBDgEBJgEo6GSgEBIgE3C20GgQCAAGIABBCAABNEA81GAKAopGIABBCAABNGAo3GAQAupGAm3GMAB4XMAB6XMAB8X
+MAB+XMABgYMABiYNEA23GiY8pGB03GMABCMABEMABqYMABsZMABsYMABwYMABwYMAByYMAB0YMAB2YMAB4YMAB8YMAB+YMABgZMABiZNOA24GiY8qGjTm2Gw
+1Cu1Gj5G04GBw3GBw3GktB4yGMABCNOA64Gj5G03Gu7G03Gw1Cy1GiYgrGjTq2Gv7G03GktB8yGMABCEGBM86E09CArQ43GgE+6EqyGgCEMBY86E29CAp+Ey
+4GgErQy4GgC1Zy4GgCBy4GgC+6EsyGgCEOBc86E49CAp+E04GgErQ04GgC1Z04GgCB04GgCB04GgC+6EuyGgCEIBQ86E69CAp+E24GgEh7E+3GgC+6EwyGgC
+EMBY86E89CAp+E44GgErQ44GgCuXo1GgCh7Eg4GgC+6EyyGgCEKBU86E+9CAp+E64GgErQ64GgCh7Ei4GgC+6E0yGgCEMBQ86Eg+CAp+E84GgEBs1GgCBs1G
+QBs1GQ+6E2yGQEKBQ86Ei+CAp+E+4GgE87Gu1GgCBu1GQ+6E4yGQEKBU86Ek+CAp+Eg5GgEBw1GgCh7Eo4GgC+6E6yGgCEMBY86Em+CAp+Ei5GgE1Zi5GgCr
+Qi5GgC87Gy1GgC+6E8yGQDAAAo5Gs4GsDIABkXIABmXIABoXIABqXIABsXIABuXIABwXIAByXIAB0XIAB2XIAB4XIAB6XIAB8XIAB+XIABgYIABiYIABkYIA
+BmYIABoYIABqYIABsYIABuYIABBCAABNKAk7GAm1GA26GA26GA26GA26GIABBCAABNMAq7GAs1GA86GA86GA86GA86GA86GIABEIABBCAABNGAy7GA01GAk7
+GAs6GIABEIABBCAABNKA67GA81GAs7GAs7GA83GA06GIABBCAABNIAg8GAi2GAy7GAy7GA66GIABBCAABNKAm8GAo2GA47GAo4GAo4GAo4GIABEIABBCAABN
+IAu8GAw2GAg8GAw4GAw4GIABBCAABNIA08GA22GAm8GA24GAu7GIABBCAABNKA68GA82GAs8GAs8GAs8GA84GMABqdMABsdMABudMABwdMABydMABydOAB6Z
+BG+BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BMAB6JMAB8JNGAg7G8yCu9G8mFu9GBq8GMABCN
+CA09GBs3GMABk3GEKBgB86EuiDA+tG63GgEBy7GgEBy8GgE+6Ek3GgCIABBCAABNIA+9GAg4GAg4GA47GA48GMABueMABweHABAMAB0KNCAi9Gp+E69GMAB4
+eKAAq9GIABs9GECAItLBADAAAs9Gs9GCIABEIABIEtBBoE3Cw8GAABqyGAgEBqyGAgEBqyGAgE6Ky+GAgExEy9GAgEB08GBgCB08GBCB08GBCB08GBC1C2+G
+A6BB2+GAgEB2+GAgEBBAgEBw6GAgEpiCy9GAgEBy9GAgC9b2rFAgCB64GAgE3ayrFAgEBqiGAgEziCq+GAgECAAg7GEYB4DBs8GABs8GgEB08GgEB08GgEB0
+8GgEB08GgEB08GgEBIgEBs8GgEBs8GgE6yBs8GgEB+9FgEHABACAAICAAENKA08GBi/GBi/GB2yGBi/GB2yGMABCNIA48GB6+GzzCi/GBGBi+GMABCNEA88G
+3b++GigHKMABCNEAg9GzzCq/GigHOMABCMABEMABkMMABmMMABoMMABqMMABsMMABuMMABwMMAByMMAB0MMABogBMABqgBHABACAACNMAugHBu7FBugHmgBu
+gH4iDugH3CugHqzB27FMABCNMAygH0gHy7FktBygHmgBygH4iDygH3CygHqzB67FMABCMABmNCAABNGA8gHA+6GA+6GA2/GHABAHABAGIBEBABCBEBGHABAC
+AACNCAohHxuBwcMAB+VNCAshHjnCu7GHABACAAnmRCAAENCA0hH7gBihGMABw3FMABy3FHABAKAACCAACNCAgiHBmlBKAAqDCAAgECAAENEA4/Go5GihHp5G
+miHMABCNCAqiHrRk8GNCAsiHsEs1GNEAqhHrRo8GrNKMABCNIA0iHoCs8GiY60G9byvFs/G28GMABCOAB8jBBEEBQrR88GABy+GgEEMBoB86EynDArTuPgEB
+++GgEsX0gHgEtX0gHgE+6Eo8GgEIABBCAABNEAijHAk9GA0PIABEIABGIABIIABKIABMIABOIABQIABSIABUIABWIABBNEA0iHAy9GABCAADESB4BBPAmuBR
+gE2dTgEBVgEBwjHgE6XwjHgCBwjHgCBwjHgCBwjHgCKAACIABBNGA+iHA89GAIAqBIABBNMAijHAg+GAMA6jHA6jHAo+GAo+GIABBNGAmjHAk+GAQAmjHCAA
+MCAAKCAAaCAAKCAA2+GHABADAAA2iH0jHCNIA2jHB+gFsasyFqFuqGwC0+GMABCHABAKAACCAACNCACwC++GMABCNCAqlHBi/GMABCNGAokHx+Gm/G+hHokH
+tLslHMABCNGAskHx+Gq/GhiCskHktBwlHMABCNIAwkH3Qg1GmgBwkHiMwkH2jDwkHMABCNKAk1Gx+Gy/GmgB0kHiM0kHktB4lH2jD8hHMABCNGA+lH3Qo1Gt
+tBsrDiYk4GMABCNCA8kH6K8lHMABySNGAglHrR+/GnhEglHBiEMABCMAB4SNIAmlHrRkgHnhEmlHyiHoEBmlHMABCIABuzFDAAAukHslHEOABwoBBOA1S66G
+BHAqKACAA6/DEIBgBk1DuyCABuyCgEBuyCgEBkoEgEHABAE+BBgMBPABTgE3CymHgEvsF8kHgCrwBZgCBbgEy8ByhHgEB8kHgIuF8kHgCxjB6lHgCB85BgEB
+dgEBfgEBhBgE0S6lHgEwOoyGgCB25CgKsnCLgMBFgMBDgIgL6lHgKrM+mHgCB+mHgEB+mCgEB25CgEB+zGgoBB+zGgC/JqhHgCupF8wCgIB0/GABjBgUCAAg
+nCEKBU04E6lHAB6lHgCB6lHgCB6lHgCB6lHgCEGBQB4yCAB4yCgE8iHuoEgEHABAHABAEIBYroBo5FAsLo5FgE04EimHgE8Lq0GgCNGAomHAq5FAsnCAwnCC
+AACNCAu5FAwnCCAACEsBBwFnCVABXgEtau3GgEn3FwmHgIBonHgC/iHGgCgjHCgEBCgEgNbgEBfgErafgEBbgEyrDfgEBjBgEBnBgEnuFrBgEBvBgEBzBgEB
+zBgEB3BgEB3BgEgLm/GgEKAACCAACCAASCAA3iTCAAaCAAeDAAA0lH+mHAHABAKAACCAAiBCAAWCAAGNGAqnHAuoCAojCA6rCCAACNCA0oHAyoCCAACNEAyn
+HA2oCAqoHCAACNEA8oHA6oCAuoHCAACNEA6nHA+oCA86FCAACNEA+nHAipCAaCAACNEAopHAmpCAknHCAACNCAonHAqpCCAACFEAQBsnHABmmDAEEBUBunHA
+ACgCEQBgCBsnHAB2jHgEo2Dy9DgE3CwnHgEp0DwnHgC7xD+mEgCBCgCBwnHgKNCA2pHwCujHNCA4pHm7E6jHNCA4pH1Z0oHNEA8pHBwrBBupHMABCNEAgqHm
+iHimFqpCikHNGAkkHmiHkmFqpCkkH0yCw/FNEAmkHmiHmmF0yCy/FNEAgpHmiHomFqpCokHEGBY8L2iHAjZ6pHgC7cilHgCCAACKAA41GCAACGOBEBABCBEB
+GBIBgw/DBgQHABAEqBB4D86EqvDABsoHgEBsoHgE3WsoHgEktBsoHgEBsoHgEBsoHgEBsoHgEjRsoHgEBsoHgEugGsoHgEBsoHgE1ZwoHgEBwoHgCq/FwoHg
+CBwoHgCjQ+oHgCB+oHQB+oHQzgGwoHgB+6EgkHgCIABBCAABNEA6qHA8kHABCAAKCAABNEA6pHAilHAuzECAABNEA+pHAmlHA8oHNEAgqHq9B47FzyBkmGMA
+B2rBNCAqrHBg3GMAB6rBNCAurH87B2lHMABCMABENCA0rHB8lHMABCNCA4rH6d8tEMABosBMABqsBKAAo1FCAACHABACAACCAAshBHABAKAACIABoqHCAAEC
+AAECAA4XNIAooHzyBynG7yCusHmgBsoHBiiGMABomHNGAyrHuY2sH6X2sHiMqsHMABCNIA8sHmhEusHuY6sH6X6sHiMiiBMABCNIAgtHmhEysHuYmkH6XmkH
+iMaMABCNGA+rHuYitH6XitHB+rHMABCMAB2mHDAAA8sHksHDKAAu/FCAACGKBEBABCBEBGBIHABAGGBEBCBEBIHABACAAmzECAAICAAGNCA+tHBk+FNCAguH
+r+F8jFNEA8sHr+F+jFl7E2vDNIA4pHB+hF7yC8qHB8pH+sD+pHNIAgtHpRoqFsa27FqF4zGx+G+nHMABCNCAquHulHioHMABCKAAi/FEGBM86EmzDABssHgE
++6E8nHgCEIBY86EozDABqsHgEBqsHgE+6E+nHgEEIBY86EqzDABssHgEBssHgE+6EgoHgEEMBgB86EszDABysHgEBysHgC7jCwtHgCBusHgE+6EioHgEIABB
+CAABNEA8uHA+oHA4sHIABBCAABNGAivHAkpHA6sHA6sHIABEIABBCAABNKAqvHAspHAmtHAmtHAkuHAitHCAA0vGCAAgBNEAquH0gHuqG52CkiHNEAsuHq9B
+kgG0gHwqGNKAyvHzyByqGktByvHmgByvH4iDyvH3CyvHNEAwuHzyB0qG52CqiHKAAgrHGKAEBCBEBIBQBgBCAAwiHNKA4uH52CyiHktB8vH7yCgqHmgB4uH+
+O4uHNCAgwH52C0iHNCAgpGB8oGNCA+uHrRmqHIAB4vHNGA4tHzyBmrGB6vHjnCmwHNCAiuH1ZkvHMAB6wBMAB8wBNEAqvHmiHysFrRyqHNCAsvHvR0OMABiq
+HCAA8mEMABmqHNCA6wHpnHytHMABqxBMABsxBMABuxBMABwxBHABAFEAQkvBorHA/JwrHAE6CBwJuFBAqiHBgEr4CDgEBmxHgEBmxHgEB6wHgEB6wHgCB6wH
+gCB6wHgCBiwHgC3CiwHgCqciwHgCBmxHgEB6wHgEB6wHgCB6wHgCB6wHgCB6wHgCBgvHgEBmxHgEB+DgEB+DgGB+DgGB+DgGB+DgGB+DgGB+DgGB+DgGB6wH
+gGB6wHgCB6wHgCB6wHgCB6wHgCB6wHgCB6wHgCB6wHgCB6wHgCB6wHgCB6wHgCB6wHgC6KguHgCACgE3TFgIB6wHgEBqqGgECAACCAA/iCCAAKCAA9iCNCAy
+xHm7Eo9GOAByxHBGGAEBABCBEMABmyBMABoyBMABqyBNCA+xHxuB8nBCAA1xDNCAiyH2jCssBEKBwB/JusHA/amhHgIBDgEBiyHgEBiyHgEHAhpHACAACHAB
+ACAABHABANCAwyHrR4bDAAA8xHsxH4BCAA+xHMABkzBIAB2yHHABAMAB8yBNEA+yHhD4xH1Z4xHMABCMABwsHMAB2sHNKAgyHsoE6oG+OgyHBotHB8oG5lH0
+oGMABCMAB2zBMAB4zBMAB8fEKBgB86Em4DA5iDuzHgEjRuzHgEjTuzHgE+6E8sHgEIABBCAABNIA2zHA4tHA0zHA8lHA0zHIABEMABm0BNGA8zHiYimHjT6z
+H5iD6zHMABCNGAg0HiYmmHB+zH5iD+zHMABCCAAq/GNCAk0HBgzHMABCMABsoHMABgpBMABipBNCAwpHqzBu0HMABCECB4ck1CBADAAA00HwzHzDNCA6wHoS
+opHNCA60HmiH8wFIABmiGNEA4zH0dgxFqpCgvHNEAg1H0dixFqpCivHNGAkvH0dkxFqpCkvH0yCwqGNEAmvH0dmxF0yCyqGCAA2hHCAA2hHNEAq1HB8hHB8h
+HNEAs1HmiHuxFsEqoHIAByvHNCAw1HroB4vHNCA0xHxuB8iFDAAAszHu0HDKAAuuEGYAEBABCBEBGBIBKBMBOBQBSBUBWGCBEBCCAAGEGB4C/tCuhEABwwHg
+gB20D2zHgIEGBQB83GAza4zHAB63GgEHABAEEAABm2GAqyDwvHAEEAABo2GABgrBAEEAABq2GABirBAFGAAAGAAEAACAEKBoIo2DwqEABo0Hg8DBo0HgC33D
+BgCACgECAAMEEBI6Xs0HA1/D4mHgECAABNEA02HA2wHAm2HHABACAACNCA62Hya2nENOA21Hl3D4nEl1DuqH1/DmpHBmpHB21HtZEB+yHMABCCAABNEA81HA
+6wHAkxHHABAGCAEBgBEWBgWjZoyHABqzHgCBu3GgCBLgMBHgEBmkHgsBB62HgCBoiHgCBoiHgEBoiHgEozDNgEEGBYsMPAB60HgEBRgEGIBEBABCBEBGGeBE
+BABCBEBIBQBEBGBIBKBMBOBQBSBUBWEMB4BBi3HA3bBgEB2uHgEB2uHgEB2uHgE/J6xHgECAAwyGCAAEDAAA0yGw2HgCHABAECiIInCBACAACEMBwB86E08D
+AqFk0HgEtG2nHgC7/G83HgKioBg3HgE+6EqxHgBEMBwB86E28DAqFm0HgEB4nHgCB4nHgIioBi3HgI+6EsxHgBIABBCAABNGAm4HAoyHA+xHAk4HIABBCAAB
+NGAs4HAuyHAkyHAm4HCAA0sGCAAmhHCAAaCAAwBMABklBNCAy3HB24HMABCMABqyHNEAu2HBK6X20HMABCMABwlBNKA02H7/Gi5H8/Gi5H9/G2sH//G2sHo/
+Gi5HMABCMAB2lBMABq5BMABs5BNGA01H9bsmGjnCwzH3Cs5HMABCNIA41H9bwmGjnC0zH6Ks5H3Cw5HMABCNCA81HrN2aMABCNIAyzHqFs/GB04Hkb04HrN6
+aMABCNCA+5HBm0HMABumBNCAi6H4Gw+GNEAk6Hx+G8zHsEitHMABCMABENEAotHwCi0H7d85HMABCNCAstHwCm0HMABCNCAw1GwCq0HMABowBMABqwBNAA2t
+HMABCNGA6tHsE6tHrR00Hsck0GMABCMABsdMABudMABkLMAB2FNCA8tHB8tHMABCMAB24BMABqmGOABu7HBMABgoBGGBEBABCBEDAAAs7Hw6HggBCAAw1HEM
+BgB86EwgEA1Zs7HgE9hE06HgCnhE06HgCB81HgE+6Em1HgEEMBgB86EygEA1Zu7HgE9hE26HgCnhE26HgCguH+1HgE+6Eo1HgEEMBY86E0gEA1Zw7HgErM46
+HgCnhE46HgCh7E46HgC+6Eq1HgCIABBCAABNKAk8HAm2HA27HA+6HA+6HAy4BIABBCAABNMAq8HAs2HA87HAk7HAk7HABA62HCAABNEAo7HAg8HA+2HIABBC
+AABNKA08HA22HAm8HAu7HAu7HAu7HNCA28HrMskFEEBQ/Pq6HABq6HgEEgBBwEBCABCgIBs6HgIBs6HgEBs6HgEBs6HgEBs6HgEBs6HgEBs6HgEBs6HgEBs6
+HgEBs6HgEBs6HgEBs6HgEBs6HgEBs6HgEEmBBoF5c0pHABi9GgQBi9GgMroBu8HgMsLu8HgCBu8HgCBu8HgCBu8HgCBu8HgCBu8HgC0Gu8HgCBu8HgCBu8Hg
+CB+4HgCBsxHgEBi+FgEBi+FgEBNgEhmBgoGgEHABAHABAEMBoBoSyxHA4d08HgEmgB08HgCrwBFgC3C08HgEkvBg9HgEEIBgBBJApPNgEBRgE3nDRgEKAACC
+AACCAAINEAm8HAkgHACCAACNEAw9HAogHAGCAACNEA25HAsgHAKCAACHABAHABACAAECAAkBCAAgBCAA0nHCAA0pBCAAMCAA8+GNKA67HBk9HqFypBB8oBBk
+9HBKMABCNIA+7HqF2pBB+RyvHo9HBOMABCMABgrBNIAk8HgiC66H1vHmyHyvHu9H2vHWMABCMABmrBMABGNKAs8HwvH29HgiCi7HxvHYyvH29H2vHeMABCMA
+BurBNKAy8HwvH89HgiCo7HxvHmByvH89H2vHkBMABCNCA28HBgBMABCMABENIAm+HulBkB7d++HBm+HjmBu5HNEAw7H/vHoBrRm5HMABCNGAs+H/vHsB4Cs+
+HrRq5HMABCMABksBNCA4/HwEy+HMABCMABqsBNCA+/Hu7G4+HMABCNCAigI7sDy9HMABCNCA+5HrR+5HMAB81BNEAqgIx+Gi6HuFi6HMABCNCAugIrRm6HMA
+BCMAB0GECBIqoBk6HAFEAIuC00HABHANCA4gIABCAABEMBoBnCCArM6gIgEjZ87HgEB+8HgCAGgCttB6gIgECAAGEEBwBB+gIABqiFgEHABAEIBQ86E6lEAp
++E+/HgEBg/HgC+6Ew6HgCEIBQ86E8lEAp+EggIgEh7EggIgC+6Ey6HgCEGBM86E+lEAB6gIgE+6E06HgCEIBY86EgmEABs7HgEuCs7HgE+6E26HgEIABBCAA
+BNGAwhIAy7HAqgIA66BIABBCAABNIA2hIA47HAwgIAg7BAwgIIABmLIABoLIABqLIABBCAABNGAiiIAk8HAoBAk8HIABEHABACAAmBCAAEMAB4wBMABw+BNC
+AwiIulH2BMABg8HNEA0iIBKBmiIMABCMABINCA6iIhiCsiIMABCMABEMABGMABw8HMABy8HMAB08HMAB28HMAB48HNCAsjIBu/HMABCMAB+8HKAAs/HCAAsy
+GNCA2jIroBs+HG8BAEBABCBEBIBMBQBYBiBBsBB6BBiCByCB8CB+CBkDBmDB4FB8FBkGBuGB4GBmHBoIBwIByIB+IB+PBgQBsQBuQEGwjFgBwOivHA/Jk+Hg
+Eya20EgINIA2iIAi7HAg7HA2iIA+9HCAACNKA6iIA4nGAm7HAy3HA6iIAi+HCAACNKA+iIB8nGBq7HB23H+O+iIttBm+HMABCMABEMABGMABINQAojIttBw+
+HsoEi6G+OojItpHw+HupHk6G5lH85GBskIBskIMABCNIAsjI2yH47H3yH27H+OsjIttB0+HMABCMABSNOAyjIsoEs6G+OyjItpH6+HupHu6G5lHm6GBattB6
++HMABCNQA2jIB++HsoEw6G+O2jItpH++HupHy6G5lHq6GhzHettB++HMABCNQA6jIjzHi/HsoE06G+O6jItpHi/HupH26G5lHu6GhzHettBi/HMABCMABSMA
+BiBHABAIABBCAAEHABAIABDKAACCAAGKAA+yGCAACCAAizGNGA+hIB0uGq9BuWB2kIMABCNCAiiItzH6kIMABCNEAmiIsas/GtzH+kIMABCNEAqiIulHggIt
+zHilIMABCNEA8jIxXiBttBaMABCMAB+yBNEAikIxXoBBiBMABCMABkzBNEAylIxXuBB89HMABCEIBwCsM2hIA3C2lIgIpXswHgEtcowHgYHABACAAk6GCAAE
+NGA+lIx+G8gIktBinIttBinIMABCMABEMAB4zBNIAmmIqiHkhIu6C8kIktBqnIttBqnIMABCNGAqmIqiHohI7XunIByhIMABCNGAynIqiHshIiY65HpXSMAB
+CNIAymIwCwhIBymIiMqnIBYMABCNGA2mIqiH0hIktB6nIttB6nIMABCNIA6mIx+G4hIgb4kIhb+nImgB6mIMABCNIA+mIx+G8hIgbioIhb8kImgB+mIMABCM
+AB6hINIAknIwCiiIu6C6lIktBooI3CooIMABCNEAwkIwCmiI7dgoIMABCNEAsnIqiHqiIB0kIMABCMABgfNKAynIx+GwiIktB2oI7yC6iImgBynIBqoIMABC
+KAAs/HKAAk1HGYBEBABCBEBGBIBKBMBOBQBSBUBWKAA0RESBwB86E6tEAme+nIgEB+nIgC7sD+nIgCtG84HgCqFqlIgIguB+nIgCB+nIgC+6EwiIgCEOBoB8
+6E8tEAmegoIgE+0HgoIgC7sDgoIgC+fkpIgE/fkpIgE+6EyiIgEIABBCAABNMAspIAujIAmoIAqLAkjIAmoIAmoIIABBCAABNIAypIA0jIAsoIAwLAo1BCAA
+YCAAk3HCAAaMABo2BMABq2BNCA4oImuBs0BMABCMABiqCMABy2BMAB02BMABoqCMAB42BMAB62BMAB82BNEAqpIBk1BB40BMABCMABi3BNGAwpImewpIBs2B
+Bs2BMABCMABo3BNIA2pIrFinIqFinIme2pIpXyuHMABCMABu3BNGA8pIqFonIme8pIpX4uHMABCMAB03BMAB23BNIAkqIrFwnIqFwnImekqIpXoNMABCNIA+
+oIg/GoqImeoqIpX61B3CgrIMABCMABg4BMABi4BMABk4BMABm4BMABo4BMABq4BNGA4qIB4qImuBs2BBs2BMABCNCAisIB83BMABCNCAmsIl2H02BMABCNCA
+6pIl7E+5HMABCMABusCMAB8uBNGAysIx5BsrIg6Gq4BBsrIMABCNCA4oIg6Gu4BMABCNCA8oIu7G0rIMABCNEA4rIwE4rIB8sIMABCNIA8rIu7G8rIwE8rIB
+8rIv2HgtIMABCNIAgsIwEgsIx2HgsIv2HktIpX8wHMABCNGAqtIx+GinIBspIx2HksIMABCNEAwpIx+GmnImeosIMABCMAB8jBNEAusImeusI40CusIMABCN
+GAysIqFqzHmeysI40CysIMABCMABENGA4sIme4sI7sD4sIktBgoIMABCNCAiuIme8sIMABCMABENGAitImeitIrRgoI40CitIMABCNGAmtImemtIpXqQrRko
+IMABCNGAqtImeqtIpXuQqF2qIMABCNKAutImeutI+0HutIktBi5HqFm0HrG6zHMABCNGAytImeytIpX2QqFq0HMABCNIA2tIme2tIpX6QqFu0HiMq8HMABCN
+GA6tIme6tIpX+QsnFy0HMABCNIA+tIme+tIpXiRrR8oIiMy8HMABCNCAiuIrRgpIMABCNCAmuIpXqRMABCMABMNIAsuImesuIpXwRulHqpIiMg9HMABCNKAw
+uImewuIpX0RulHupIiMk9HB4rIMABCNGA6vIme0uIrRypIiMo9HMABCNGAgsIme4uIrR2pIq3HgsIMABCMAB4hBNEAkwIulH8pIrM2vIMABCNGAivI/nD26B
+pX+zHiMyGMABCNEAswIulHkqIBmvIMABCMAB6mBNCA0sIwCqqIMABCNEA2wIwCuqI/nD0wIMABCMABknBNEA+sIwC0qI/nD6wIMABCMABuqIEcBwDB0uIABB
+gEBwuIgMBwuIgEBwuIgEBwuIgEBwuIgEBwuIgEBiwIgE0SiwIgBBwuIgDBwuIgEB4vIgEBuqIgCDAAAyuI+vIDHABAKAACHABAHABAHABACAAOCAAECAAmlI
+CAAOCAASCAAm0ECAASCAASCAA8tICAA2wCNCA0vIpXSMABCNCA4vIpXYMABCMAB6+BMAB8+BNKAgwIo5GqxIp5GuyIBuyIBuyIBuyIMABCMABi/BMABk/BNE
+AowIByxI2vH4UMABCNEAswI14H2xI2vH+UMABCMABu/BMABw/BNIA0wIqFqvIB2yIBuBBsBMABCMAB2/BMAB4/BMAB6/BNIAoyIx+GmtI64HgzI74Hqf84Hq
+fMABCMABggCNEAkxI6KswImgBuyIMABCMABmgCMABogCMABqgCNCAuxI6KiCMABCMABwgCNCA0xI6KqCMABCMAB2gCMABq0CMAB+tIMAB8gCMABw0CMABghC
+NCAuzIqF6wIMABCNEAoyIqF+wIB+wIMABCMABqhCMABshCNCAg1Ip4HiDMABCMABk1CMABm1CMABo1CMABq1CMABs1CMABu1CMABw1CMABgiCNCAkzIvlBwx
+IMABCMABmiCNCAqzI6f4xIMABCMABsiCMABuiCNGAyzIB+xIzlB+xIxlB+xIMABCMAB0iCMAB2iCNGA6zIBoyIylBoyIwlBoyIMABCMAB8iCMABWMABgjCNE
+Ak0In6HyyIylByyIMABCMABmjCMABmBMABqjCNEAu0Ij6H6yIzlB6yIMABCNEAy0IwvH81I14H81IMABCMAB0jCNGA40IwvHi2I14Hi2IBi2IMABCMAB6jCN
+CA+0I4jB+0IEwBBgKBqyIAsMqyIgI5cokIgIBq2IgQBq2IgCBwyIgCBtBgEBqyIgEBqyIgIBqyIgIBlBgIBq2IgEBq2IgCBq2IgCBq2IgCBq2IgCBnBgEBdg
+EBxBgE6K82GgE/J6xIgQ3Ci3IgQBzBgEB1BgEGOBEBABCBEBGBIBKBMEMBoBBu2IAsTspIgEBspIgEB2zIgEBCgCB2zIgCGcBEBCBEBIBQBgBBgCBgEBgIBg
+QBgggCBgggEBgggIBgggQBiBECBQ9hCkqHAIABBCAABNCA+3IABCAABEIBoBkb8yIAuCIgIBDgEB82IgEHABACAACFEAQ6dizIAB6yIAEiBq8HoFACAB43Hg
+IB+3HgEBDgEBi2IgEB83IgEBk3IgCB+3HgC8gBkzIgEwCiyIgInxFHgEkbkzIgEBo4IgI3C83IgEtak3IgC2jC23GgCBy3HgQEgBBgQnxFFA2vB03HgE46Hm
+3IgE56Hm3IgCwOm3IgCBi0CgCBu0IggBBm3IgCBmzIgEBmzIgIBmzIgIBmzIgIB43HgIrD8zCgQ6oBKggB/J2yIgUCAACEuBB4Y8L+wIA1Zq3IgCkbq3IgCt
+aq3IgC3Ci4IgCBu4IgEBy0IgEBq3IgCBqzIgCBq3IgIBq3IgCBqzIgCBqkIgIB83HgUBqkIgQBDgUBFggIBqzIgEBYgIBHgIBizIgEwOq3IgI/J6yIgECAAC
+DAAAozIu3IgCCAAMCAAkBHABAHABACAAEHABACAACCAAWDAAABg4IACAAMEOBoB86Eg+EA7gBszIgEtdszIgEBm3IgEBk4IgC1Zk4IgC+6E2yIgCEIBY86Ei
++EA7gBuzIgEtduzIgE+6E4yIgEEIBY86Ek+EA7gBwzIgEtdwzIgE+6E6yIgEEIBY86Em+EA7gByzIgEtdyzIgE+6E8yIgEIABBCAABNIA25IA4zIAw4IAoBA
+k5HIABBCAABNEA85IA+zIAq5HIABEIABBCAABNGAk6IAm0IAy5HA45HCAA+uGNCAo6IzpDs8FNCAq6I7gBqCNCAs6I/J00INCAw2I7gB85HMABCMABENCAu5
+IB20IMABCNEA46Iq8HiC7gBm6HMABCNIA+2I1Z25I2vBk6HnvCkpCB66IMABCNGAi3I1Z65I2vBo6H7gBu6HMABCNGAk7I1Z+5I2vBs6H7gBy6HMABCIABq7
+HMAB4nCMAB60IMAB8nCNEAihIhiCq6IsagpHNCAipHx+Gq1IMABCNGA83IwCu1IiMkpIsampHMABCNCAg4IqFshIMABCNEAk4IqFwhIsaupHMABCNEA61IqF
+0hIiMwpIMABCNEA4hIwC+1IiM0pIMABCNCAi2IhiCw4IMABCNCAm2IB04IMABCNEAq2IhiC44IsaiqHMABCMABUNEA48IwCw2IiMmqIMABCMABENCAwiIhiC
+47IMABCMAByBNGA2iIsa0qHp/Gq+Bq/G84IMABCNCAo9IqF6iIMABCIABw3INEAw5IA23IAw3ICAACMABg3INEA25IwCs3I87B83IMABCNEAg4IwCw3IuCMM
+ABCNGAk4IwC03Ir7CMttB+3IMABCNGA68IwC43I7gBo4IBwzBMABCMABsyBGCAEBCHABAECBEBk9IAKAACHABAHAj/GACAAGCAAECAAINAA6+FMABCNCA8+I
+9qB++FMABCMAB00CMAB20CNCAk/Iq8H+GMABCMABENCAs7InvCUMABCNCAw7I7gBuHMABCNEA07I7gByHB07IMABCNGA47Iq8HwHnvCgBj+H0/IMABCMABwF
+MAByFMABINGAggJq8H6HnvCqBj+H+/IMABCMAB60BNEAo8Iq8HgI7gBmIMABCNGAqgJq8HkI7gBqI0yCg7IMABCNIAoI1Zo/I3CggJBogJAugJMABCNGAsI3
+CkgJ7/HsgJAygJMABCNIAwI1Zw/I3CogJ7/HwgJrN8yBMABCNCA0/IB86IMABCNGA+gJq8H4I6K4gJjmBiwDMABCNCA8/Ii3D66IMABCMABEMABGNCAqhJi3
+Di7IMABCNCAw9IrRm7IMABCNEAyhJi3Dq7I1ZsgJMABCNIAu7IB0uHttB47I1ZohJ7/HwhJMABCNEA6hJrRy7I1ZshJMABCNEA+hJrR27I/nDq1IMABCNGAi
+iJrR67I1Z0hJrM0hJMABCNKA+7IogIkvHttBo8IkbghJ7/HgiJAmiJMABCNKAi8IogIovHttBs8IkbkhJ7/HkiJrNw0BMABCNCAohJBw8IMAj/GCNEAyiJmt
+C+nI7sDigJMABCNCA2iJ/0HmgJMABCMABo8INCA8iJqiCoEMABCNCAi9IwC48IMABCMABEMABGNCAq/IBgnHMABCMABo5HMABq5HMABs5HMAByjDMAB0jDMA
+B2jDMAB4jDMAB6jDMAB8jDMAB+jDMABgkDMABikDMABkkDMABmkDMABokDMABqkDMABskDMABukDMABwkDMABykDMAB0kDMAB2kDMAB4kDMAB6kDMAB8kDMA
+B+kDMABglDMABilDMABklDMABmlDMABolDMABqlDMABslDMABulDMABwlDMABylDMAB0lDMAB2lDMAB4lDMAB6lDMAB8lDMAB+lDMABgmDMABimDMABkmDMA
+BmmDMABomDMABqmDMABsmDMABumDMABwmDMABymDMAB0mDMAB2mDMAB4mDMAB6mDMAB8mDMAB+mDMABgnDMABinDMABknDMABmnDMABonDMABqnDMABsnDMA
+BunDMABwnDMABynDMAB0nDMAB2nDMAB4nDMAB6nDMAB8nDMAB+nDMABgoDMABioDMABkoDMABmoDMABooDMABqoDMABsoDMABuoDMABwoDMAByoDMAB0oDMA
+B2oDMAB4oDMAB6oDMAB8oDMAB+oDMABgpDMABipDMABkpDMABmpDMABopDMABqpDMABspDMABupDMABwpDMABypDMAB0pDMAB2pDMAB4pDMAB6pDMAB8pDMA
+B+pDMABgqDMABiqDMABkqDMABmqDMABoqDMABqqDMABsqDMABuqDMABwqDMAByqDMAB0qDMAB2qDMAB4qDMAB6qDMAB8qDMAB+qDMABgrDMABirDMABkrDMA
+BmrDMABorDMABqrDMABsrDMABurDMABwrDMAByrDMAB0rDMAB2rDMAB4rDMAB6rDMAB8rDMAB+rDMABgsDMABisDMABksDMABmsDMABosDMABqsDMABssDMA
+BusDMABwsDMABysDMAB0sDMAB2sDMAB4sDMAB6sDMAB8sDMAB+sDMABgtDMABitDMABktDMABmtDMABotDMABqtDMABstDMAButDMABwtDMABytDMAB0tDMA
+B2tDMAB4tDMAB6tDMAB8tDMAB+tDMABguDMABiuDMABkuDMABmuDMABouDMABquDMABsuDMABuuDMABwuDMAByuDMAB0uDMAB2uDMAB4uDMAB6uDMAB8uDMA
+B+uDMABgvDMABivDMABkvDMABmvDMABovDMABqvDMABsvDMABuvDMABwvDMAByvDMAB0vDMAB2vDMAB4vDMAB6vDMAB8vDMAB+vDMABgwDMABiwDMABkwDMA
+BmwDMABowDMABqwDMABswDMABuwDMABwwDMABywDMAB0wDMAB2wDMAB4wDMAB6wDMAB8wDMAB+wDE6BB4jBBDAB2oIgwKB6vJgIBywJgCBywJgCBywJgCBou
+IgCBouIgUB4sJgUB4sJgEB+wJgEB6vJgEB6vJgCB0vIgCB4/HgMBywJgEBywJgCBywJgCBywJgCBywJgCBywJgCB6lIgCBomIg0BB6lIgEBomIg0BscoqIgE
+tcs6IgEBigJgEsa+0GgEEQBgHhY8vJA0dgwJgC+vB6wIgCB6lHgUB8vJgMB8vJgCs0D8vJgCB8kIgEDAAAC+vJDNEA2uJ3bgwJ3CgwJMABCMAB49CMAB+wBN
+EAowJ3CsxJx+GmrJMABCNIAo2I3CwxJx+GqrJsc6qIBw2IMABCEGBQ86Es2FA87B4rJgE+6EirJgEIABihCIABkhCIABmhCNIAytJ3tCmnHoZ8yD7yC4xJjZ
+2tJNEA6wJBmmIq9ByiINEA8wJ9oIomIw9F+vJNCAqmIB8rJMABCNCAixJ9oIumIMABCNCAsyJBy3IMABCNCA23I9oI23IMABCMABMNEAwxJrRusJ7/G0yJMA
+BCNAAgnIMABCMABEMABs1CNCAizJrGonINIA0wJB+xJB+xJpnH2yJjnCmtJMABCMAB2/CMAB4sJMAByiCNGAuzJtc68IB68IiM+lCMABCNEAixJBsyJByhBM
+ABCEABAIAB48BDAAA6yJ0yJBEqBB44BvZ8uJAB8uJgC/JmuJgC4oH0lJgI5kC0lJgEB+vJgEB+vJQB0lJwDB8uJgEhkB/IgEB3IgMB0xJgMBk2GgEBqsJgQB
+2yJgCB2yJgCB8uJgCB8uJgCB0lJgEBxIgEB7JgsZKAAo7IEuCyjBgQjjBq7IAj9HyzJgIByzJgCByzJgCByzJgCByzJgCByzJgCB6xJgCB4xJgEB4xJgEBug
+JgEBi7IgInCi7IgE1jBo7IgUBrJggBB4xJggBB+zJgEBwxJgEBwxJgEB+zJgEB4xJgEBi7IgEukBw6IgE7jB6yJgEB6uJgEBg6IgIr/G6yJgEB6yJgCB6xJg
+CB4xJgEB4xJgEB4xJgEB4xJgEB4xJgEB4xJgEB6yJgEB6yJgCB6uJgCB6uJgIE2EukBgsDBwsJAj9H0zJgCB0zJgCB0zJgCB0zJgCBg0JgEB0zJgEB0iJgQB
+0zJgQBivJgCB0zJgCB6xJgEBCgImDtJggInDxJggaB66Ig0B5qI8uJg4DB4uJgIBg0JgEA3JgEoD86IgEr/G6tJgExY6tJgEBg0JgEBgnJgEB0zJgEva6xJg
+EB6xJgIB6xJgEBg0JgEB6xJgEB6xJgEBivJgEB6xJgEB8yJgEn0B8yJgCB1GgCtzC4iCgEBg0JgEBjJgEBqzJgEBqzJQBg0JwDB8yJgEB8yJgCBlIgC1Z8yJ
+gY5kC8yJgCB8uJgCBq7IgIBq7IggBB6xJggBB6xJgEB6xJgEB+tJgEB6xJgEBg0JgEByxJgEB0iJgIBogJgQBwvJggBBu7IgEBwyJgQB0zJgEB0zJgCB0zJg
+CB0zJgCB0zJgCB5JgEB0zJgEB0zJgCBlIgCB6lJgYB0iJgMB8uJgQE4BpDgHB/JABjKgEBlJgEBnKgEB/JgEBtKgEBxKgEB1KgEB5KgEB9KgEBhLgEBlLgEB
+pLgEBvLgEBlJgEBlJgEBzLgEB/JgEBynJgEBynJgEBpLgEBpLgEBpLgEB5LgEB/JgEB9LgEBlJgEBynJgEEaBgU9qBu0GAr/GgzJgoDlD5IgEyjB7IgEBk0J
+gEhiB6lJgM/JwuJgEsMgvJgIuFm6IgIBgvJgEvFgvJgItnBk+HgIB3IgEEUBgKBizJAvpItNgEBvNgEBxNgE9hC0mIggCulBw0IgIBovJgMBovJgCBwxIgCA
+nNgcEKtnBoCovBu0IA6qIq6IgE8Li0IgEtao0JgUz7HkzJgEEQBoBnCgjCAs6DsvJgEB+zJgCB+zJgCB8iCgEBmzJgE3CmzJgCsTutIgCHABAECBwCB2rDAD
+AAAizJszJBHABAEUB4B6XszJABszJgCBmzJgCByzJgEn/HszJgCBmzJgCBmzJgEBmzJgEBszJgEBszJgCKAACGOBEBABCBEBGBIBKBMEIBc86Ey5FAtG0kJg
+EqFixJgI+6EouJgCEGBM86E05FAh7E4zJgE+6EquJgCEKBgB86E25FA7gBivJgEtdivJgEq8HivJgE+6EsuJgEEIBY86E45FA7gBkvJgEtdkvJgE+6EuuJgE
+EIBY86E65FA7gBmvJgEtdmvJgE+6EwuJgEEMBkB86E85FAtG+kJgEqFsxJgIhDg0JgCBg0JgC+6EyuJgCESBgC86E+5FABglJgEBuxJgIBi0JgCB4yJgCBgl
+JgEBuxJgIBi0JgC+6E0uJgCEOBoB86Eg6FAtGilJgEqFwxJgIhDk0JgCBk0JgCBk0JgC+6E2uJgCEKBgB86Ei6FAtGklJgEqFyxJgIhDm0JgC+6E4uJgCEKB
+gB86Ek6FAtGmlJgEqF0xJgIhDo0JgC+6E6uJgCEMBwB86Em6FABolJgEB2xJgIBolJgCB2xJgI+6E8uJgCEKBU86Eo6FABuzJgEqF4xJgCB4xJgC+6E+uJgC
+EMBY86Eq6FABwzJgEgwIwzJgCqF6xJgCBwzJgC+6EgvJgCEKBoB86Es6FAtGulJgEqF8xJgIj+HuzJgE+6EivJgEEKBoB86Eu6FAtGwlJgEqF+xJgIjkBwzJ
+gE+6EkvJgEEMBkB86Ew6FAtGylJgEqFgyJgIB00JgCB00JgC+6EmvJgCEIBc86Ey6FAtG0lJgEqFiyJgI+6EovJgCESBkB86E06FAqFkyJgErFkyJgCBkyJg
+CB40JgCB40JgCB40JgCB40JgC+6EqvJgCEYBwB86E26FABmyJgEBmyJgCBmyJgCtwI60JgCuwI60JgCBmyJgCBmyJgCBmyJgCvwI60JgCwwI60JgC+6EsvJg
+CEMBoB86E46FAx1Bg2JgEnzBg2JgEozBg2JgEk2GoBgE+6EuvJgCEGBM86E66FA1Z+0JgE+6EwvJgCIABBCAABNEAq2JAswJAiwJIAB8zDIABBCAABNGAy2J
+A0wJAseAyeIABBCAABNEA42JA6wJA4eIABBCAABNGA+2JAgxJA+eAkfIABYIABaIABcIABBCAABNKAq3JAsxJAszJAixJAixJA82JIABBCAABNGAw3JAyxJA
+oxJAq2JIABqBIABsBIABuBIABBCAABNEA83JA+xJAu9IIABBCAABNGAi4JAkyJA6xJA6xJIABBCAABNIAo4JAqyJAgyJAu0JAmmHIABBCAABNGAu4JAwyJAm
+yJAsmHIABBCAABNGA04JA2yJAsyJAs2JIABEIABGIABIIABKIABeIAB4CIABBCAABNIAm5JAozJA+yJAg4JAg4JIABBCAABNKAs5JAuzJAkzJAm4JAkzJAm4
+JIABEIABBCAABNIA05JA2zJAysJAosJA6EIABm3DIABBCAABNEA85JA+zJA8gJIABBCAABNEAi6JAk0JAygJIABEIABGIABIIABBCAABNEAu6JAw0JAwhJIA
+BQIABBCAABNGA26JA40JABA42JCAA8GIABgBIABQIABBCAABNGAi7JAk1JAyhJA85JIABBCAABNMAo7JAq1JAg1JAi6JAm7JAm7JAm7JEIBY86EggGABm5Jg
+Ek2Gk7JgE+6E20JgEEKBgB86EigGA1Z+6JgEBu1JgEvwHu1JgE+6E40JgEEKBgB86EkgGABq5JgEmyIw1JgEvwHw1JgE+6E60JgEEGBQ86EmgGAk2Gq7JgE+
+6E80JgEIABBCAABNGA27JA41JAivJAw7JIABBCAABNIA87JA+1JAs7JA67JA+1JIABBCAABNIAi8JAk2JAuvJAg8JAk2JIABitFIABktFEKBwBsMi3JA9b41
+CgIptBm8JgEjnCq2JgEtlBBgECAA32CEEBQjZs3JA/nDkuJgEEElqI4yBBBABgwJgoZDAAAEq7JlDHABAEI8pIY8Li1JA6Xu7JgCBsuJgCn6DBgECAAEEEBw
+yBg0B08JAksBBgIDAAA03J07JkDEGhkBY8Lq1JAB06JgEB06JgEEkBkuIwH8Ls1JAu4Ds4JgEB26JgEjkB26JgE+L26JgEB26JgEB46JgEr/Go7JgEBo7JQB
+o7JQ+5DkpJgDBkpJggBB43JggBB47JgIB47JgCB47JgCB26JgEB26JgECAAikJCAAikJHAjsIACAACNCAo9JA4jJCAACEKAgC8L61JAhiCm8JgChiBq9JgCj
+iBq9JgEiiBq9JgEEEAIwqIo8JAnCo8JgCEOBg0B2dYABi9JgoZBi9JgCBCgC4pIy5JgEqEgzDgEBq8JgIEEAQwqIq7JAnCq7JgEEUBoDtzBiqJABm9JgIBCg
+E4pI25JgIBiqJgEBs7JgIBs7JgEBs7JgEBs7JgEBs7JgEHABACAACFEAIBy3JAwqIy3JACAA/OEGBQ3C89JA20DoKgE4rIw9JAHABANGAi+JAykJA63JA88J
+CAACNGAo6JA2kJA+3JAg9JCAACNEAs6JA6kJAi4JCAACNGAo9JA+kJAm4JABCAASCAAENCAs4JAklJCAACNEAw4JAolJAw4JCAACNGA8+JAslJA04JA04JCA
+ACNGAg/JAwlJA44JAi7JCAACNGA+9JA84JA+9JA+9JCAACNEAo/JAg5JAi+JCAACNEAs/JA8lJAk5JCAACNEAw/JAo5JABCAAyBCAAENEAmmJAu5JAmmJCAA
+CNGA6/JAqmJAy5JABCAA+LCAAENEAy/JAwmJA45JCAACEEAIB6+JAB6+JgCFGAI+sD2+JAB2+JAACAEEAIqc++JAB++JgCFGAIktB6+JAB6+JAACAFuBAEBi
+/JABi/JABs/JABi/JABi/JAzhFi/JABi/JABi/JABi/JAt0Di/JABi/JABi/JABi/JABi/JABi/JABi/JABi/JABi/JABi/JABi/JABi/JABi/JABi/JAFEA
+CBu/JABu/JAEEAEj+Ew/JAB2MgBFIAEBu/JABo/JABo/JAACAEEAQBk/JABiMgEFGAQACABm/JApnH26FAEaBgCo6GigKA3CigKQ2oB4/JQ3b0/JgBASgCAO
+gEmgBu/JgEAMgCBo/JgCAKgE0E4/JgBAGgBACgCEIBQ60Iq/JAq2G2/JgE3Cw/JgCBqqGgCECBInCBACAACEEBQqCCAvpICgEEGBQsMGA3Ci8JgEB8/JgCHA
+BAEGBY0GBAg0Bs4JgEB4gKgECAAEHABAEEBQBBAB+gKgECAAEEEAgCxvB0wJAB67JgEEmDBgsBAXAAbggBAlBggGArBggBAtBggBBwuJggBBs8JgEBGgIBm8
+JgIBm8JgEBVgEB4mJgMBvBgEB6hJgEBs8JgMBkhKgIBkhKgCB6hJgCBLgMBxBgMBxBgEBs8JgEBVgIB6hJgMBkhKgMBu/JgCB+zIgCB1BgIhmB2sIgEBw0Jg
+EB2wJgEB8gJgEB+gJgsBBs8JgQBgnJgIB48CgQB87JgEB87JgIBy8JgIBs8JgE/8Es8JgIBwuJgIBg9JgEB09JgEB09JQB+xEwDBkhKggCBwgKgCBwgKgBBu
+6IgBBu6IgEKAACCAACCAAv+NDAAA48I0gKQHABAEKBYB+sJAB+sJgEBogKgEBogKQBg+JQEEBQroBDAvpIDgEEuBB4HA7BAo6GsgKggBBsgKQw0ImgKQB0hK
+gB3CpBgCB3BgEtZnCgIwC67JgEA9BgEAhCgEBPgE/di9JgEBk+JgCBzBgCAjCgIBpCgIBk8JgEBi9JgE/tCBgEBonJgE7gBgBgE80IlCgICAACEQBwD52BqB
+ABmBgE/tCGgIBo+JgIBo+JQBo+JQBkhKgBwHqmJgCEIBYjMiiJAB6hKgEB6hKgC/qHg+JgCEpBAgC3C8hKAAB8hKBgCB8hKBCB8hKBCB8hKBCB8hKBCB8hKB
+CB8hKBCB8hKBCB8hKBCB8hKBCB8hKBCB8hKBCBi8JAqBBBAgE/d8qIAgExbu+JAgIB+qCAgCB63CAgCB8hKAgCCAAQEqBAgMBmvJAB6wJgQBBgEBgiKgEBgi
+KgCi3IDgCg1Iu9JgEBw+JgCBuBgCBoBgIBFgMBgiKgEBgiKgCBIgCB60Ig4BBiBgIBGgIBGgMBGgMBGgMBi9JgMCAA4BCAAp5NCAABCAAn5NEMAgCBBABBgE
+BqiKgEBqiKgCBDgCBqiKgECAAgCCAAp9NEKAgCBiyJAB8iKgEB+9JgEB+9JgCBmjJgCEIAgCB+vJAB69JgEB69JgIByiKgICAA94NCAA94NHABACAACHABAI
+ABkhKIABBCAABNEAyjKAuBABCAAKEEk3IQkb4yJAuCIgEFEAE3CuiKA3byiKAEGBQ60IqiKAq2G2iKgEACgCEEBgCzyB6+IAttBqxCgEFEAgCzyB8+IApnHC
+AFEAIBqBABBACAAh4NFEAIBoDABygKAFEAQw9H4+JAtCw+JAEEAQBgiKABgiKgECAA4CCAA53NCAA2PCAAo8JCAAkzJCAAgQMABs2CMABu2CMABw2CMABy2C
+NEA+kKukBurJwqI2+JMABCNCAilK7gBq/JMABCNGAmlKsEk4Jp0B6+I1ZgkKMABCNEAqlKB6rJulHi/JMABCMABk3CNEAwlKx+Go/JByhKMABCNCA0lK6qI0
+rJMABCMABEMAB8rCNEA8lK6qI8rJuF8rJMABCNCAgsJuFgsJMABCMAB4rBMAB0/JMAB2/JMABsiEMABuiEMABwiEMAByiEMAB0iEMABmiENCA2mKukBmtJNE
+A4mKrRwgKBylKMABCNEA2lKrR0gKsvI2lKMABCMAB43BMAB0mCMABygKMAB4vBMAB2gKMAB4gKNCAsnK7dmmKMABCNCAqmKw1CqnKMABCNIAumKwqIspC7dm
+nKBumKjmB2hKMABCMABmhKMABohKMABqhKMABshKMABuhKMABwhKNCAkoKB+mKMABCMAB6jEMAB2mDMAB6hKNCA8mKrRmiKMABCMABgiKMAB09DNCAwLukBm
+vJMABCMABsoCMABuoCMABwoCNEA6nKrR4iKBgqDMABCNEA+nK7/GipKrR8iKMABCMAB6iKNEAkoKrRijKrM8oKMABCMABm6BNGAqoKrRojKuC4VjnCyjKMAB
+CNGAuoKrRsjKrMmpK26IuoKMABCMABqlEMABuoDNIA8pKukBswJrR0jK26I2oKBsLMABCNEAgqK1Z6oKxY4jKMABCNEAkqKrR8jKB2pKMABCNEAipKrRgkKt
+Z2KMABCNEAsqKrRkkKB49JMABCNEAwqKrRokKtZ+KMABCMAB0lENIAmxJukBmxJ07ImMrRukK37IwpKMABCNGA6qKukBqxJrRykK3C0pKMAptICNCA4pKrR+
+oEMABCMABIMABKNGAonKukB2xJrR+kK3CgqKMAmtICMAltIQMAB+pBNCAwnKukB+xJMABCMABknEMAB+ENCA2rKroBiHMABCNEA6rKroBmHwCylKMABCMABE
+NCAo4J1vBi4JMABsFNEA0yJrR8lK07I0NMABCNEAirKukB4yJsEm/JMABCMAB+lKNCAmmKlDwzJMABCOABwYBOAruB0rCBOAyuImYBES5I4BvZg4JA8L25Jg
+C/oByrKgCvlB+oKgCByrKgC/JinKgEB2sKgIB2sKgEB6lJgEGIBEBABCBEBGHABACAABHABACAABHABAGIBEBABCBEBGHABAHABACAACCAAGNEAqsK6qIwzJ
+r/GgrKMABCNEAusK6qI0zJiuIytKMABCMABqtCNCA6tKyjB60JNEA8tKukBs0JrR0nKMABwtCNGAguKukBw0JwqI4nKB6sKMABCMABuHMAB0nKNEAitKB40J
+07I4PMABCNEAsuKukB80Jr/GyBMABCNKAqtKBqtKq9Ig1JtzCm9Cr/G2BBiiKMABCNCAo9CBoBMABCNGAs9CtzCu9CrRwoKt9IytKMABCNEA+qKtzCy9C1Z2
+tKMABCMAByqEMAB2sDNGAkvKukB01JoC8oKnC8oKMABCNGAgpKukB41JoCgpK07I4QMABCNGAsvKukB81JrRkpK26ImuKMABCMABivCNGAsuKrRqpK37GsuK
+26IsuKMABCMAB8lDMAByEMABgFMAB8DMAB+DNEAgwKyjBg3JoCi3JMABCNEAkwKyjBk3JlDm3JMABCNGAowKyjBo3JlDq3J3CivKMABCMABEMABsLNIAwwKB
+qvKBqvKltBqvK3CqvKMABCNEA0wKrRsqKB2sKMABCNGA4wKw9IqDBouKBouKMABCNGA8wKw9IuDrR0qKBsuKMABCNCAmtKrR4qKMABCNCA2wKrR8qKMABCMA
+BEMABGMAB2KMA/tI0DMABirKMABgrKMABmrKCAAgdCAAuzBMABo+DNEA2wKqFiuKulHi1EMABCMABu+DMABw+DMAByrKMABmyEMAB2rKMAB4+DNEA8vKqFyu
+K/nDikKMABCMAB++DNEAiwKqF4uKB+lKMABCMABk/DNGAyxKBiBBiBBqyKMABCMABq/DMABs/DMABu/DMABw/DMABy/DNEAgyKk/IwBoZwBMABCNGAkyKqFw
+vKuDkyKl7EyBMABCNEAuzKrRmtKz7HoyKMABCMABkzCMABmzCNGAwyKrRutKuDwyKl7Ek1BMABCNEA0yKrRytKoZsPMABCMABEMABKMABkJMABygENEAm0Kr
+R+tKz7H2xKMABCNCAq0KBk7JNGAmzKrRkuKuDmzKoZ+PMABCMAB+tKMABkuKNCA00KhsI8ZMAB6GMABq0CNGA60KukBq7JrRyuKm9I0zKMABCNEA+0K5/I47
+J3C4zKMABCMABYMAB2uKNGAoxKulH+uK7F09H8F09HMAkeCNCAizKulHivKMABCNGAu1KrRmvKB89HB89HMABCNCAy1KBw1KNEA01KrRsvKBu0KMABCMAByi
+DMAB0iDMABiBMABiIMAByvKMABiIMABu5CMAB0vKMAB2vKNCAq2K+sIuYMABCIAB8zKIABw0ICAACNEAu1KrRswKz7Hu1KNCA22Kmeo7JMABCMABEMABu2CM
+ABw2CMABy2CNEAkzKrR6wK6qIi9JMABCNCAg2K3Cg2KNEA2zKzyBmyJulBWNCAk2KB2qKMABCNEA6qKkbg3KBg3KMABCNGAs2KB+qK1Zs2Kkbs2KMABCNEAw
+2KghJirK1Zw2KMABCMABmmEMABomENEA+3K1Z42K5kCg0KMABCNCAi4KwvC82KMABCMAByDMAB0DMAB8xKMABmlDNCAw0KB6rKMABCMAB2oGMAB0KNIAw3KB
+g5J7do4KiwHw3KjmB4yKMABCNGAq2KvhJk5J7ds4K4jBq2KMABCMABINEAg5KB0pDvhJq5JMABCNEA+3K2vBiqJulB86CMABCMABENGA62KzhJ+pDvhJ05Jr
+Mk4KMABCNGAw1KzhJiqDvhJ45JrMo4KMABCNGAy5KzhJmqDvhJ85JrMs4KMABCNEA25KzhJqqD7do5KMABCNGA65KzhJuqD7ds5KjmB8zKMABCNGA+5KzhJy
+qD7dw5KhiC44KMABCNIA84KzhJ2qD7d05KB84KjmBk0KMABCNKAg5KzhJ6qD7d45K9hJg5K26Ig5KjmBo0KMABCMABqBMABsBNCAu6KBw0KMABCNIAs5KvhJ
+86J7dk6KiwHs5KjnC00KNEA06KB20KBu5KMABCMABGNCA05K8PmgKMABCMABENEA+6K8PsgK4jB+6KNCAi7K8PugKMABEMABEMABGMABINEAs7KzyBu3IttB
+u1KNGAw1KzyBw3IttBw1K4d8wJNEAy1KzyBy3I4d+wJMABGMABGMABGMAByxDMABgnDNGA87K6qI8hK2hC04KB26KMABCMABy1KMABwsDMAB+xDNIA63K0gH
+k3Jj7Bg8Kk1D+3K5lH0xJMABCMAB4sDMABmyDMABIMAB+sDMABMMABitDMABwyDMABSMABotDMAB2yDMABYMAButDMABcMAB+yDMAB02KMAB22KMAB42KMAB
+62KMABktDMABi3KMABg3KMABm3KHABACAACEIBY86EwiHAB83KgE3Cs9KgE+6Em3KgCEIBY86EyiHAxjJ+3KgEh7E28KgE+6Eo3KgCIABBCAABNGAi+KAk4K
+Ak4KA09KIABq9DNCAg9K8Lg7EMABCNCAq+K8Lk7EMABCMABIMABKMABMMABOMABMMABOMABQNEA29KlmBy0D4jBs8KNCA49KlmB00DNCAg/KlmB20DMABCMA
+BIMABIMABINCAq/KlmBw+EMABCMABEMABGNCAs+KlmB4+EMABCMABEMABOMABIMABKMABMMABWNEAo/ElmBo/ErM8+KMABCNGAs/ElmBs/EjZ29KrM4/KMAB
+CNEAqgL8LgiK3CogLMABCNCAugL8LkiKMABCNCAwgL8LoiKMABCMABIMABKMABMNEA8gL8LozKtL4+KMABCEMBwDljEFABFgUwC46KgU8LHgEBygLgEBoDgE
+EEBoC1vBotKAwC66KggBHABAEGBoB6d6tKAhDggLgMljB++KgECAAECAAIGGBEBABCBEMAB86KNEAwhLBuhLBuhLGeAEBABCBEBGBIBKBMBOBQBSBUBWBYBa
+BcGeBEBABCBEBGBKBOBSBWBaBeBiBBmBBkCBmCBoCGsBBEBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BNCAygL3CqhLNCA6h
+L3zC82INGAs/K0gH68JpnHuhLjnC6hLMABiwEEGBM86E2mHAB8/KgE+6Es7KgCIABBCAABNGAmiLAo8KAgiLA+9KMAB27KMABioCNIAmhLiMmhL7yCk/KmgB
+mhLBmhLMABCNGAq+KzyBu9J4dq+KBqhLNIAm+KzyBw9J7yCq/KjZq+K5lHg4JNEAo+KBy0J8yCs0JNEAwhL+8C04J1tGoiLMABCMABEMABGMAB2kEMAB4kEN
+CAm9E2jCs9EMABCMABEMABGNEAqjL2jC09EqoB08EMABCMABsxDNIAk/KzyBu+JtpHqjLjZo/K5lH+4JHABAHABAHABACAAEEMBY86EwoHABsjLgEBsjLgCB
+sjLgCBsjLgC+6Em9KgCEOBc86EyoHAliJ2iLgExnJujLgCynJujLgCznJujLgC0nJujLgC+6Eo9KgCEYBwB86E0oHAliJ4iLgE1ZwjLgC5kCggLgCBwjLgCB
+wjLgCmpDwjLgCxnJwjLgCynJwjLgCznJwjLgC0nJwjLgC+6Eq9KgCIABBCAABNEAkkLAm+KAkyDIABEIABGIABIIABBCAABNGAwkLAy+KAqjLAwyDIABBCAA
+BNKA2kLA4+KAwjLAokLA2yDAeIABEIABGIABIIABKIABMIABOEGBQ86E6pHApR+kLgE+6Ew+KgEEIBY86E8pHABglLgEutGglLgE+6Ey+KgEIABm2GIABBCA
+ABNGAulLAw/KAolLAolLNKAwlLBqlLntH4/KBulLBulLzkHulLMABCHABAMABs6DMABm/KNEA6lLroBigLuCswDMABCNGA+lLroBmgLuCwwDBgiLMABCMABw
+/KNCA+kLv1C09KGOBEBABABCBCBCBEBEGSBEBABCBEBGBIBKBMBOBQEQB4B86EgrHABmkLgEotBikLgE0xBikLgE6XiiLgEh6BolEgEv9HomLgE+6E2/KgEE
+OBwB86EirHAopJokLgEktBkkLgE6XkiLgEh6BqlEgEv9HqmLgE+6E4/KgEESB4B86EkrHAopJqkLgEBwgLgE0xBmkLgE6XmiLgE3C2hLgEh6BslEgCv9HsmL
+gC+6E6/KgEESBwB86EmrHAopJskLgEBskLgC0xBokLgC6XoiLgEh6BulEgE3C4hLgCv9HumLgC+6E8/KgEEQB4B86EorHAopJukLgErpJ0gLgE0xBqkLgE6X
+qiLgEh6BwlEgEv9HwmLgE+6E+/KgEEOBoB86EqrHAopJwkLgEtpJwkLgC0xBskLgC6XsiLgEh6BylEgE+6EggLgCEWBwB86EsrHAopJykLgEBwlLgCBwlLgC
+B4iLgCtpJykLgCBykLgCBykLgCh6B0lEgCv9H0mLgC+6EigLgEEOBgB86EurHAopJ0kLgEtpJ0kLgCBylLgCh6B2lEgCv9H2mLgC+6EkgLgEEMBgB86EwrHA
+opJ2kLgEB2kLgCh6B4lEgCv9H4mLgE+6EmgLgEEMBoB86EyrHAopJ4kLgE0xB0kLgE6X0iLgEh6B6lEgE+6EogLgCEMBY86E0rHAopJ6kLgE0pJ6kLgC1pJ6
+kLgCh6B8lEgC+6EqgLgCIABBCAABNOAknLAmhLAu0IAoiLAy2GA8iLAimEAinLIABEIABBCAABNMAsnLAuhLA20IA62GAkjLAqmEAqnLIABEIABBCAABNQA0
+nLA2hLA+0IA2hLAi3GAsjLAymEA8iLAynLIABEIABGIABBCAABNOA+nLAgiLAo1IA4mEA2jLA8mEAmjLA8nLIABBCAABNOAkoLAmiLAu1IAmiLAy3GA8jLAi
+nEAioLIABEIABBCAABNKAsoLAuiLA21IAmnEAkkLAqnEIABBCAABNOAyoLA0iLA81IA2zGAsnLAsnLAwnEAwoLIABEIABBCAABNMA6oLA8iLAk2IA+zGA0nL
+A4nEA4oLIABBCAABNKAgpLAijLAq2IAu4GA4kLA+nEIABEIABBCAABNKAopLAqjLAy2IAs0GAioLAmoEIABENOAspL+6EujLxuB22IBw0GBmoLBmoLh6BqoE
+v9HqpLMABCEOBwB86EmuHABsnLgE93ConLgE7+E+4GgE6XolLgEq3HylLgE+6E8iLQIABBCAABNIA2pLA4jLAg3IAk5GAulLEIBgC86EuuHAtaonLgErN+hK
+gE+6EkjLgYEIBY86EwuHAtaqnLgEh7EqnLgE+6EmjLgEIABBCAABNGAgqLAikLAm8KAwnLIABEMAByqFMAB0qFNKAipLwCgkL7dmqL4dmqLmgBmqLlgBgnLM
+ABCHABAGQBEBABCBEBGBIBKBMBOGQBEBABCBEBGBIBKBMBOEIBQ86EovHAjNkqLgE3wHuoLgC+6E+jLgCEGBM86EqvHA3wHwoLgE+6EgkLgCEKBY86EsvHAj
+R0qLgEwOwpLgE3wHyoLgC+6EikLgCEKBY86EuvHAjR2qLgEulB6mLgE3wH0oLgC+6EkkLgCIABBCAABNEA+qLAglLAuiLIABEIABBCAABNGAmrLAolLA2iLA
+krLIABEIABBCAABNIAurLAwlLAmoLAwnLAsrLNGAgpLBylLmgBurL7sHqrLMABCMABwFNCA2rLmqBkrKMABCNEAqpLB0rL3CsrLMABCNCA8rL6K4rLNEAgsL
+miHioJrRimLHABAHABANKA2pLBsoLBsoLiMgrLBksLBksLMABCNIA+nLzyBonK7yCksLjZioL5lH4hKHABAKAACEEBgBB+iLAB+iLgIKAACHABAHABACAACC
+AAMCAAKCAAOCAAMCAAkwDCAAswDNCA2qLBGMABCNCA6qLBSMABCMAB85EMAB+5ENEAssLBkvFBYMABCMABk6EMABm6EMABo6EDAAA6tL2sLJEGBQ86E0yHA1
+vBgoLgE+6EqnLgEEQB4B86E2yHA1vBioLgEtdioLgEyb+tLgEB+tLgEB+tLgE3CytLgE+6EsnLgCEMBoB86E4yHA1vBkoLgE6sJguLgEtdkoLgEBguLgE+6E
+unLgEEIBQ86E6yHABmqLgE1Z2tLgC+6EwnLgCEKBY86E8yHArdooLgExbqqLgE7d42DgC+6EynLgCEQBwB86E+yHArdqoLgEtdqoLgEybisLgEBisLgE7d62
+DgEBqqLgC+6E0nLQEKBgB86EgzHArdsoLgE6sJksLgEtdsoLgE+6E2nLgEEGBQ86EizHArduoLgE+6E4nLgEEQB4B86EkzHAwvHotLgEyb8sLgEB+rLgEB+r
+LgEB+rLgEB+rLgE+6E6nLgEEKBY86EmzHAwvHqtLgEqF2qLgC6sJ+sLgC+6E8nLgEEIBQ86EozHABstLgEBstLgC+6E+nLgCIABBCAABNEA4uLA6oLAu6KIA
+BBCAABNGA+uLAgpLA06KA8uLIABEIABMIABOIABBCAABNGAqvLAspLAsrLA8uLIABBCAABNIAwvLAypLAy7KA0rLAi4DIABBCAABNIA2vLA4pLA47KAo4DA4
+rLIABBCAABNGA8vLA+pLA+7KAmgHIABBCAABNEAiwLAkqLAk8KIABEIABBCAABNIAqwLAsqLAkvLABA4uLKAAwDIABBCAABNIAywLA0qLAsvLAk2KAgvLIAB
+09EEUBg0E8LkpLABs8KgEB0wLgEB0wLgE1ZowLgEB4sLgC+sJ4sLQB4sLQB6CgBBBgkBDAAAsrLyvLgSDAAAE0vLDCAAGMABw5CMABy5CMAB05CMAB25CNCA
+mxLogJgwLMABCMAB4qLNCAsxLuYQMABCNGAwxL1vBm9K9bk9K8sJuxLMABCNCAuwL1vBq9KMABCMABENEA6xL1vBw9K1Z0wLMABCNCA+xL1vB09KMABCNEA8
+wL1vB49KybgyLMABCOABsBAKAAsuLNEAkxLyb0iH7dopDMABCNGAoxLyb4iHBmwL7dspDMABCNIAsxLyb8iHzuJqwL7dwpDB2uLMABCMABk/ENGAowLBmuL7
+d2pDxbQMABCNCAswLBwgLMABCNEA6xLulH2R7dy7DMABCNGAkzLkQ6R1uJovL7d27DMABCNEAozLkQ+R7d67DMABCMABsnBMAB8sLMAByhEMABgtLNIA0zLy
+dy+J6sJivL3CyzLBmzLMABCNCA6vL1vBgqDMABCNGA8zL1vB+/K1uJgwL7du8DMABCNCA4xLBoqDMABCMAB+pKNCAgzL1vBogLMABCMABENIAs0L1vBugLB6
+vL0+GkyL7dqrDMABCNGAoyL1vBygL6sJ+vL9L+vLMABCNEA00L1vB2gLB2wLMABCNCAmwLyd2/JMABCOAB8/JBEEBQBwzLABwzLgEECBgDBBADAAAE8zLGCA
+AENCAg0LBuIMABCMABspLMAB6fNCAo0LmhHg3FMABCMAByzEMABwgKMABygKMAB4zEHABANIA20L4vJkJmhHu3FBysLBYMABCEuBBoH3C+1LABy1LgEB+1Lg
+EBmiLgEBuxLggBBuxLgEB+1LgEBuxLgEBy1LgEBs+KgCBuxLgCB+1LgEB4zLgE95C4zLgE+kC4zLgEBuxLgEB+1LgEB+1LgEBuxLgEBuxLgEBuxLgEgGgxLg
+EB+1LgEIAB+yLGKBEBABCBEBGBIGEBEBABCEMB4Dkb0iLA1vBuiLgQtdFggBiMEgErMi1LgCttBqwLgCNEAEABA4xLCAAECAAEHABACAACEIBY86Eq7HAybu
+0LgEB81LgE+6EgwLQEMBoB86Es7HAjxJ4wLgEmxJ+1LgEybw0LgE6sJw0LgE+6EiwLgEIABBCAABNGA82LA+wLAqyLA21LIABBCAABNGAi3LAkxLAWAwyLIA
+BEIABGCAAuBNEAkBjxJe6sJ4yLNCAm2LBaNCA8yLByzLNEAq2LtxJ0zL3tB26FNEAs2LtxJqF3tB46FNCA03LBiBNCAw2LuxJkBHABACAACCAA6BMABskFNG
+A62LtxJ4F3C62L4uJy5FMABCNEA01LtxJo0LrsJkLMABCMAB2kFNEA61LtxJiGByLMABCNEAo3LtxJmGB2LMABCMABglFMABilFMABi7ENCAy3L1vBmCNIA0
+3LB4CB03LB8LB8LMABCNIA43LuxJsC3C43LBgMBgMMABCNEAi5L1vBwCgyJkMMABCNCAm5L1vB0CNEAi4L7xJmDBqMMABCNGAm4LtxJw1Lk1CyBBwBMABCNC
+Aw5LB+CMABCMAB0tBMABgCMABoCMABsCMABsCNCAs1LtxJ2HMABCMABwCMAByCMAB2CMAB4CMAB6CMAB+CMAB+CNEAq5LtxJoIulH4NMABCNEAu5LtxJsI3t
+Bm8FMABCMABqDMABqDNCAs4LpFwoLMABCMABgDMABiDMABy0LMAByDMABm2BMABkCNEAs7L1vB6EBuOMABCNIAq6L1vB+EBq6L9oIyOhpIyOMABCMABg+EMA
+Bi+EMABgDMABuENEA26Lva0J3tBi/FMABCNEA66Lva4J3tBy9FMABCMAByENEA4hLva+JBo4LMABCNEAq8LB6jEBi6LMABCCAABHABANCAy8L+tJEMABCNEA
+w7L+tJIxuBgqJMABCNEA07Lq9BstKB43KMABCMABENGAw6L1zJ+3KpnHy8LjnC+8LMABCMABENEA05L1zJk4KulB0mBMABCNIA+4L1zJo4K7yCi6LjZi5L5l
+H4yKMABCNGAo8LwvHo8LqyDwQBwQMABCMAByxBNEAu8LwvHu8LqyD2QMABCNCA49Lrd65LMABCMAB8xBOAB+HAHABACAACHABAEGAE2dw8LABw8LQ0dq8LQF
+EBErMk8LAACAEKBY86EgjIAguBs4LgEB89LgEn4C89LgC+6E23LgCEQBoB86EijIAqiHu4LgEuFu4LgEo0J+9LgEn4C+9LgCuzB+9LgCBo8LgC+6E43LgCEQ
+BoB86EkjIAuFw4LgE1Zg+LgEo0Jg+LgCn4Cg+LgCuzBg+LgCq0Jq8LgC+6E63LgCESBoB86EmjIAguBy4LgEuFy4LgEo0Ji+LgEn4Ci+LgCBs8LgC2d68LgC
+l0J68LQ+6E83LQEKBgB86EojIA05Cq8LgEuF04LgE1Zk+LgE+6E+3LgCEMBoB86EqjIA2gBs8LgE05Cs8LgEuF24LgE1Zm+LgE+6Eg4LgCEWBgC86EsjIAqi
+H44LgEguB44LgE2gBu8LgEBu8LgEBu8LgEBo+LgEBo+LgCBg9LgCBg9LQ+6Ei4LQEIBY86EujIAguB64LgEo0Jq+LgE+6Ek4LgCIABBCAABNEA++LAg5LAcI
+ABEIABBCAABNEAm/LAo5LABCAAkBIABBCAABNIAu/LAw5LAsBAmBAq9LIABEIABOIABQIABSIABUIABWIABBCAABNGAggMAi6LAYA49LIABEIABBCAABNMAo
+gMAq6LAmCAmCAgCAgCAg+LIABuBNGA67Lxbw8LsvJ67LBquDMABCHABAHBBAHABAIABBNEA4gMAk8BABCAABHABACAAICAAOCAAOMAB26LMAByjFMAB0jFMA
+B2jFMAB4jFNCAuhMsnCUMABCNCAsgMsnCYMABCNCA2hMBUMABCNCAYsnCgBMABCNEA4gMBqwL8yCqwLMABCNIA8gMBuwLqbuwLB+/L1vJ+/LMABCNEAsB01J
+kBjmBmBMABCNIAghBsb0yH4jBghB3CkhMBigMMABCNCAsBjmBuBMABCHABAHABACAACCAAGNIAqgMgnCC3CsiMB0hMB0hMMABCNKAugMgnCGBwiM3CwiM4jB
+mxLxbi/LMABCNKA8hMBMBKl2J0iMBkCBk9LMABCNOA2gMqbyxL/yCgiMtLihM4jBwzHtbyxLBihMBihMMABCNEAs9LqFkiM83Is/LMABCCAA4mLNEAqiMqb8
+xL3CijMMABCNIAuiMqbgyL3CmjMsb+zHBuiMMABCNOAyiMqbkyL01J2CjmB4CBKwCw9LBgoEByiMMABCCAA6CNMA4iMqbqyL3CwjMtL6hMBo0Hrb6hMtbqyL
+MABCNQA8iMBuyLB0jMtbuyLB0jMi2J8iMj2J8iMBuyLB8iMMABCMABqRNKAijMqb0yL3C6jMtLkiM32Jy0HrbkiMMABCNKAmjMqb4yL3C+jMtLoiMwlDijBr
+boiMMABCNKAqjMqb8yLtLsiM3CikMsnC2D01JUMABCNGAujMB+BjZmkMwlDqjBMABCNGAyjMj3JiCjZyjMBq4LMABCNEA2jMqpCmCjZ2jMMABCNGAglM01J+
+DsnCmE4jB2jBMABCNMA+jM52JwzL3C2kMtbwzLi2J+jMB+jM/yC+jMMABCNIAikMqb0zL3C6kMi2JikMrbkjMMABCNEAslMqH4gCsnCyEMABCMABq7EEMBoB
+86EoqIA1ZklMgEmyI0/LgEuC0/LgEilC0/LgE+6E++LgEEIBY86EqqIAuC2/LgEilC2/LgE+6Eg/LgEIABBCAABNKA6lMA8/LAqlMA4lMA00LAohCIABBCAA
+BNGAgmMAigMA60LAuhCIABEMABy/LMABu8ENEAilM1ZilMilC2hCMAB4/LMABECAA4nFMABwmGMABymGMAB0mGMAB2mGNEAokMxpIylMypIKMABCECAEsyDy
+lMAEGAQp2DqkJAB0lMgCn2DulMgCEGAMq2D2lMAqF2lMgCB2lMgCFGBQo2DGApiCEAwCCAGqNBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBB
+oBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB
+4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBgGBiGBkGBmGB
+oGBqGBsGBuGBwGByGB0GB2GB4GB6GB8GB+GBgHBiHBkHBmHBoHBqHBsHBuHBwHByHB0HB2HB4HB6HB8HB+HBgIBiIBkIBmIBoIBqIBsIBuIBwIByIB0IB2IB
+4IB6IB8IB+IBgJBiJBkJBmJBoJBqJBsJBuJBwJByJB0JB2JB4JB6JB8JB+JBgKBiKBkKBmKBoKBqKBsKBuKBwKByKB0KB2KB4KB6KB8KB+KBgLBiLBkLBmLB
+oLBqLBsLBuLBwLByLB0LB2LB4LB6LB8LB+LBgMBiMBkMBmMBoMBqMBsMBuMBwMByMB0MB2MB4MB6MB8MB+MBgNBiNBkNBmNBoNKAAg8IGmCBEBABCBEBGBIB
+KBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBBmQBoQBwQB6QBoRB8QBoggigEBoggQB+////HGmBBEBABCBEBGBIBKBMBOBQBSBkQBmQB
+oQBqQBswCBsQBwQBwgggCB+////HHABAKAACNEABAMA0xECAAECAAEIABBCAABNGA0mMA24IABA28ICAAaIABBCAABNCAioMA+8IIABBCAABNEAooMABAqkK
+CAAkBIABBCAABNEAqnMAGAgzIIABeEUBwD9hEuoMABegEBWgE0PQgE0gEIgEBCgE48DwmMgE0kHwmMgC88DDgCB03IgYKAACDAAAg2IynMCFCAI0d8kKAEGB
+YACAB0mMgEB0mMgECAACHABAFCAIBEAFCAI49DBACAAGEEBQAGAAEgECAAUNEAmoM8gKO49DGMABCNEAqoMByjM33Ds+IMABCMAB0dMABm5EMAB6dHABAMAB
+qjMNEA+pMBunMB4oMMABCDAAAqpM8oMUCAA63ENAA63EMABCHABAMAB6qGHABACAACNIAioM6d41FB41FBC3C41FMABCNIAwpM6d0qMthK0qMuhKS3C0qMMA
+BCNKAqoMB0pMB0pMB4qMB0qM3C4qMMABCGIAEBABCBEBGGSAEBEBIBQBgBBgggEBgggIBgggQBggggBBggggCHABAHABAEEBQB2pMA2zD8pMgEGGBEBABCBE
+EOBoDADAo2DHgEjmBEgEBkmMgIBkmMgIkb+3LgI/J0lMgMHABAFEAI7yCBABwlMACAAECAA3wCEKBU86EqwIAtzBuqMgEB4pMgC3wHwpMgC+6EglMgCEMBgB
+86EswIAtzBwqMgEqcwqMgCtaupMgCBypMgE+6EilMgCEQBoB86EuwIAByqMgEByqMgCBwpMgCqFyqMgEB0pMgCkwI0pMgC+6EklMgCEOBgB86EwwIAtzB0qM
+gEqc0qMgCtaypMgCziK2pMgEtL0qMgC+6EmlMgCEOBgB86EywIAtzB2qMgEqc2qMgCta0pMgC1Z2qMgEB+nMgC+6EolMQIABBCAABNEAisMAkmMA0rJIABEI
+ABGIABBCAABNGAssMAumMAm5KAmsMIABEIABGIABIIABKIABMIABBCAABNKA8sMA+mMA25KA2sMA0mMA+oMIABEIABBCAABNIAktMAmnMA+5KA+sMA+rMIAB
+EIABBCAABNIAstMAunMAm6KAmsMAupMIABEIABGIABIIABKIABMIABOIABQIABSCAA6CMABswFNEAiuMqiH6nMq7IivFMABCNEAgtMqiH+nMq7ImvFMABCMA
+BgpFNIAmtMmiHuqKsa87KqF+zLx+GkoMMABCMAB0vDNGA0oMpR0qKqpC0oM0yCgkLNCA0uM3au7KNEAw7KwCuoMtzBouJMABCEEAIta2sMA3C2sMgCEGBIk1
+D4sMA3C4sMgCBBgCDAAAE4tMAIABBCAABNEA+tMAo5EAgtMEGBYgL2mMAmuBBgE1aGgECAAMMABWNEAsvM3am8K1ZmuMMABCNEAq8Kx+GopMssDquMMABCMA
+BulFNEA2vMpR4rKqpC4pMCAAsmLCAAymLMABwBNGA4uMqiC0uLqoB8vMjnCgqMMAB8hFMABk7EKAAo1LEsBBwF6KgwMAB+rMgE3C4vMgEBVgEBbgEBfgEBjB
+gEBjBgEBpBgEBtBgEBxBgEraxBgEB1BgE9O5BgEBJgEB9BgEBlCgEBrCgEBvCgEBirMgE/tCgrMgEB6oMgIHABAHABAKAACHABAIABBCAABNEAuvMA21LA2q
+MHABACAAUNCA0vMA0wMCAACNCA4vMABCAASCAAENCAkxMAECAACNEAiwMAq2LAICAACNCAmwMABCAAYCAAENCAyxMAECAACNCA2xMA42LCAACNEA6xMAiBA8
+tKCAACNGAuvMAmBA2uMA2tMCAACNCAw9KA8xMCAACNEAgxMABADCAA8BCAAiCCAAGNGAoxMABAusMAwsMCAAmCCAAENGAuxMAEA0sMA0sMCAACMAB69EMABs
+sMMAB2/ENKA4xMsoEyoL+O4xM7yCgtMupH0oL5lHsoLMABCHABAIAB+xMIABCE8ChHwf24GiyMAr1BzBgCrMrBgCBrBgCkmB6yMgC8rBiyMgCBiyMgC1uB2p
+MgEBsyLgIB4wMgQhDgxMgEBiyMgEBtCgEBiyMg4IBiuMgEBgwMgIhhF8hLgE33DvCgIBvCgEohFxCgEBgvMgEBuvMgE6fg7LgCylBg7LgCwlBg7LgC0lBg7L
+gCvlB86LgCzlB86LgCxlB86LgC1lB86LgC0EmzMgEiNiyMgEBuvMgCBg7LgCBg7LgCB6yMgCBkxMgCBgjMgCBzCgIBzCgEBiuMgEBiyMgIiMiyMgCArCgCB2
+0Fg4BBxBgEEGBY3C6xMA7d6xMgEB6xMgEKAAghIEeBwDsMouMA6Km1IgIw2DoyMgEBwvMgColBmxMgCxuB4vMgE7d2vMgC6fm7LgCvlBi7LgCyuB4vMgCBqx
+MgCBpBgCBgzMgUiM2yMgCBwvMQEEAgEBoiIA+6EBgBDAAAozMsyM+DFEAgEAEAB2tMAECBgEACAKAAi4JG0GBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBg
+BBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBw
+DByDB0DB2DB4DB6DB8DB+DBgEBiEBkEBmEBoEBqEBsEBuEBwEByEB0EB2EB4EB6EB8EB+EBgFBiFBkFBmFBoFBqFBsFBuFBwFByFB0FB2FB4FB6FB8FB+FBg
+GBiGBkGBmGBoGBqGBsGBuGBwGB///DECBYARANEA4yMAm4JA4yMCAACNEAi0MAq4JA8yMCAACNEAm0MA0mKAsrMCAACEEAYmgB8zMA/J0uMgEEEAABu0LAls
+GmpGAFEAYpREAACAEKBgCBiyMABiyMgEBiyMgEBiyMgE6pGBgEDAAAkyMszMEGGBEBABCBEFEAIBo0MAgqD+hLAEKBoBBgiLABgiLgEACgEBgiLgEBw8LgEE
+EBQmgB0zMAqyDyxMgEGGAEBABCBEEEA4Bg2G4zMArN44HgEESAoB6f48LAvlB08LgC7doxMgC+lK8yMgCB6zMgCB+wMgCB8wMgCBoxMgCB+0MgCEEAoCB8BA
+BSgEEEAIqqK+BAB+zMgCEIAoBqqKgCAB+wMgEB40MgEB0rMgEEGAoCBi0MA7dwxMgCoZYgCEEAwBqFwxMAtzHSgEEEAI3bm0MA3Cm0MgCECAEl3Co0MAECAI
+6Kq1MAEEAwDBygBABgsMgwBFYAwDBWABUABSABQABOABMABKAmPIABqCABGAqMEAsbCADAAAoCw0MFCAAnBCAAkCCAAlBCAAyCCAA2oICAAqCNCAk2MsnBkg
+LNCAm2M+lDu6JNCAi1M+lDw6JNEAk1M+lDy6JguBk1MNCAs2MluFooLHABACAA5BCAAEIABu1MIABCKAAgfHABAHABAEcBgE8L8jMABgzMgCta41MgCjmBIg
+C6f2+LgCvlBy+LgCB2+LgCBy+LgC7dmzMgC0d82MgEnKgxMgEBirLgE/JoxMgEvZmiMgIHABAHABACAAGCAA8DCAA4CCAASNCAs3MBqlKNCAu3M6Km5IHABA
+KAACCAABEkBBoJrwBRAwO+iMgEB0kMgCBwyMgCB83LgIBo3MgMBo3MgC8vBJgClxC4zMgC3Cw2MgCBo3MgCBukMgCB2yMgQBwyMgEB84KgIBFgE5rBm6LgEA
+PgECAABESBoC/nDw2MAwOijMgCguBGgCB0yMgE8L4kMgIBsyMgEB25KgIBw2MgE3Cs3MgCCAABHABAGIBEBABCBEBGEGBoBBglMAmc6sKgEtcuhMgMEOBoEB
+w5KAB+yMgEBq4LgI3C+2MgM6yB+2MgCtcwhMgCBiuJgEFGAoEkvBoyMABEABCACAAWHABANEAs4Mr1B48LljE8BMABCIABBCAABNEAu3MABA6qMCAABEEBwB
+kb0mFAttBkyMgYEOBoF2MgiGA+tGKggCBKgEB03MgEx6G03MgC+pGy0MgCBymFgECAAswMMABumFEUBgH/dokMAs8BokMgCBi1MgCBi1MQs5DHwDoCwkMggC
+ya8pJgEBJgEB4lMgEBm5LgQEEBQmgBg4MA1aoyFgEIAB8tJHABAEEBgEBwxLABwxLggBCAAECAAKNGA+2M/yCg5M3Cg5M7sHwzMMABCNEAg2M0gHw0LulBgj
+CCAABHABAKAACCAACNEA85Mx+G0zMnhK24MMABCNEA64MluF8rLpXMHABAGKBEBABCBEBGBICAABHABAHABAE8DBw6HsMm1MA6Kk3MgIBDgEBDgUBu2MgUBq
+nMgCB+5MgCBq6MgEBirLgEB45LgEB08JgQB+5MgQBq6MgEBq6MgEB83MgEB83MgEBZgEBZgEBszMgEBm5MgCBm5MgCBm5MgCBbgCBbg85BBm5Mg85B1uJm5M
+gCBm5MgCBu2MgCBm5MgCB+5MgCB8+IgCB+5MgEBw7HgC3C+5MgQB6yMgCBm6MgEBm1MgEh6BirLgIyvHirLgEBirLgEBo9IgEBdgEBm1MgE4bm1MgIB09IgI
+BksMgEBksMgEs6Dm5MgEBm5MgCrwBm9JgCBZgEBZgEBGgEBm1MgEBm1MgIBm1MgIBm5MgIBm5MgCBm1MgCBfgIBhBgEBu2MgEHABAEKstKoBjkEi/IAtpH+9
+IgEttBHgEBo4MgE1Zq5MgEHABAHABAHABACAACHABAIABBCAABNEAi3MAy/IAi1MHA+uKAHABACAASDAAAw+Ii6MvOCAAQCAAKCAAKNCAw7MjkEigJHABAKA
+A4+EHABACAACGQBEBCBEBIBQBgBBgCBgEBgIGqBBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBCAAKMABy1MNCA86MjkE0gJNIA43M0gHi
+3Lj7B84Mk1D83M5lHyxLMABgxFMAB2sFMABGNIAg4M0gHq3Lj7Bk5MjZk4M5lH6xLMABCMABgtFNEAs7M52CmvMktBw8MMABCMAB2sFMAB4sFMABysFNKAw4
+MzyB63L5lHqyLB0/LmgB04M3Cu8MMABCNEAg9MBoB45Dy8MNEAk5M0wK6/L7yC4/ENEAk9M0wK8/L7yC6/EMABgyFNEAi8MzyBm4Ltay+KMABCMABgBNEA85
+M0gHs4L1gJ8mCMABCMABguFMABuyFMABm6BMAByyFMAB0zFMAB8zFMAB8zFMAB8zFNMAi+MjkE0iJB89MpnH89MBw1MiMs8M0yCm8MMABCMABgzFMABiiCNC
+Aq+MjkEs4MMABCMABozFNEAq9MjkEijJmuBy6MMABCNEAs8MtpHiiJBgiJMABCMAByzFMAB00FMAB2zFNIAy6M0gH85Lj7B4+Mk1D26MBs0LMABCNEA89Mjk
+E0jJB8+MMABCMABg1FMABKMABMMAB6vFMABojCMAB+vFMABuDMABwDMABwjCMAB0DNKAu7M0gH46L5lHo1L0wKyiMmgBy7M3Cs/MMABCNEA+/M2wKmEnhEw/
+MMABCMAB+DNCA++M0gHi7LMABCMAB6CMABk1FMAB6wFMABokCMABsEMABskCMABwEMABwkCNEAy/MjkEqlJ7yCygNMABCMAB6ENGAy8MjkEwlJ6X8gN+gB4/
+MMABCMAB+EMABgFMABg2FMABilCMABk3FNIAg9M0gHq8Lj7BmhNjZk9M5lH62LMABCNEAqgNjkEimJBozMMABCMABoFMABm/BMABMMAB02FMAB22FMAB42FM
+AB62FMAB82FMAByyFMAB0yFMAB2yFMAB4yFMAB6yFMABq4LMAB+yFNEAyiN02D8mJ1ZshNMABCNCAoiNBoiNMABCMABo8MMABsHMABs8MMABu8MMABw8MNCA
+kjN7yCynJMABCNCAojNBslKMAB88MMAB68MMABsHNGAqiNjkEioJBy9MqkK0IMABCMABi9MMABo9MMABoIMAB4HMAB6HMAB8HNCAi+MjkEyoJMABCNEAkkNj
+kE2oJxzKm+MMABCMAB29MMAB6IMABIMAB89MMABi+MMABwINGAujNpRi1IjRykNBykNMABCNEAyjN45Dq1LB2/LMABCMAB25FMAB2BIABBCAABNEA+jNAm/M
+Am/MHABAHABACAACCAAGHABAHABAHABACAACHABAKAACCAACCAAOCAABCAABCAASNIA+kNo2DaBIB2lNBGMABCNEAomNjMIB6lNMABCNCAmlNo2DiBMABCNI
+AmBBimN8xDimNrwBWlsBygNMABCNCA0mNo2DqBMABCMABENEAuBo2DwBjmB8gNMABCMABENCAgnNB0BMABCMABENEAyBB4mN93F4mNMABCNCAqnN7nD2BMAB
+CNGAomNo2DkC4dgnNBuCMABCMABmBMABoBNEA2CBwmNBwmNMABCNEA0mNB8hNB8hNMABCMABEMABGMABIMABKMABMMABOMABQMABSMABUMABWNEAqmN70KmD
+45DkoNMABCMABENEA6kN70KsD45DqoNMABCNGA8oN70KwD45DuoN+hH0mNMABCMABOMABGMAB+sCMABiNMAB25FMAB45FMAB2/FMAB4/FNGAwpNoCojNnCoj
+N3CqoNMABCNEA0pNwCsjN3CuoNMABCMABmjNMABojNMABqjNMABsjNNCAgqNrwB6oNMABCHABAHABAEMBgBxjB6pNAhwG6pNgCB6pNgCBqmNgCo2DBgCj1Is
+hNgECAAEHABAEQBgCtmHGABgqNgQBulNgCBBgCBulNgEBgqNgCBulNgCBulNgCCAAEHABAE+Bu6C4HsnCwzLAB0qJgEBhBgEBgiKgE0zIPgC23DupNgCBupN
+gC4jBmqNgCBmqNgCBgmNgC3zC2/KgEB2/KgEATgEBsqLgIBsoNgEBsoNgEBsoNgEBypNgEBypNgBBypNgBBypNgBrMRgBs6D0lNgCljByqNgCAVgEAXgIBZg
+MoPbgMBsoNgIBdgEB2kNgEESB4FBoqNABoqNgCBoqNgCBIgEBIggBBzBggBBzBgEBwlNgE8L03MgIHAyoCAHABAHABAGEBEBABCIABBNEAEAgrJAyiKIAB6p
+NGGBEBABCBEFEAQBimNABmrJAFEAQy8B8lNABs6MAFEAY/cg4MABi+LAEEAYBo0LA40C+nHgEEEAQ0dirNABBgECAASE8BBgQAFAs6B+qMggBsTs9MgsBBuq
+NgEBuqNgC3CyrNgCB2lNgEksBw0LgEzoCorJgE03C2lNgEBsBgEB0rJgQBmrNgEiMyqNgCByqNgBBHgBBy4MgEBosMgEB0mNgUBsrJgEBsrJgEn4CmrNgEBm
+rNgC68H0mNgCBmmNgE25DmmNgI3tC+gLgIgpCq8LggBhpCq8LgEBumNgECAACGEBEBABCEGAgC8L44MAB0mNgErM4rNgICAA8rJNCA+rNAICAACNCAisNAgs
+JCAACNEAmsNAQA4rNCAACCAAosJHABACAACNIAwsNAymNAusJA6oNA8nNCAACNIA0sNA2mNA2hLA+oNAgoNCAACNGA4sNA6mNA6hLAqsNCAACNIA8sNA+mNA
+41LAusNA+oNCAACNEAgtNAinNA81LCAACNEAktNAmnNAmiLCAACNGAotNAqnNAk2LAqiLCAACNEAstNAunNAqtJCAACNIAwtNAynNAutJAglKAitNCAACNKA
+usNsnCw2L6KsqNxuB+pNktCstLBmBMABCNCAysN68Bu+LEGBQ86EwyJAhiC0sNgErN8mMgEEGBY86EyyJAhiC2sNgEh7EsrNgEEEBIk3D0sNAiM0sNgCIABB
+CAABNIAkuNAmoNAmoNA+sNAkoNEIBoB+tGFABJgE1aNgEBgpNgENEAitNABAugNCAAECAAENGAotNAEAsuNA0gNCAACNEA0qNAIAwhNCAACEMBwFs5DzGAB8
++JggCsMqpNgEgL4oNgE/JgpNgE8LknNgIGCAEBCGCAEBCTGAIB//////DAB//////DABA///fGCAEBCEGBYjCwtNAmMwtNgE1dwtNgEECBArNy4JAGMBEBAB
+CBEBGBIBKKAAooKECBQBgqHAEGBQlsGspNA6jCguNgE3CguNgCGIAEBCBEBIBQGWBEBABCBEBGBIBKBMBOBQBSBUIABBCAABHABAIABg7IEOBwCBnFAs5DpF
+gE5JkyMgEsN6rNgE7gBkvMgEBw+MgQB6pNgEEQBwNo2D+jKAqoErFg8DB2tNgE/qH+tNgCB+tNgBBCgBBCgoBB8rNgoBE0DB44YB4tNAB4tNgCya4gKgCrwB
+jBgEBsnNgEroB1DgEn/G2uNgEB+rNgCB+rNQB+rNQBzCgBB3DgE52B3CgE59D5DgE79D7DggIv8D4tNggQw8D4tNgCB4tNgCB4tNgCB2uNgCB+rNgCB+rNQB
++rNQB+rNQp8D+rNQB+rNQB+rNQB+rNQB9DwCB/DgE0sKLgEBhEg0QAxDggiIBzDgkrCBlDgMBjEg4BBjEgEB4tNgEB4tNgCB4tNgCB4tNgCB4tNgCB4tNgCB
+4tNgCB0tNgEB4tNgEB4tNgCB4tNgCB4tNgCozDGgCB4tNgIB0tNgEB0tNgEB0tNgEBlEgEBnEg4DBpEggFBpEggEEcBorBiYnCAmyI4uNg0UB6tNgCB6tNgC
+B6tNgCBlCgCBgsNgEBgsNQBgsNQB6tNgBB4uNgC/dpCgE1CrCgEB4uNgEGqBBEBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQBggggBBggg
+gCBggggEBggggIBggggQBgggggBBgggggCBgggggEBiggggEBgggggEGEBEBCBEEEAQ30Di/JAq0DguNgEHABAEOBohBBguNABguNgEj7BgtNgEqckuNgEBk
+uNgCBkuNgCs5Iy0FgCCAACHABAKAACCAAKCAADEmBB4DiMi/JA+sD0uNgCAnBgCBXgIBuuNgIBuuNgEBsuNgEBsuNgEB0uNgEB0uNgCBwuNgCBwuNgCtawuN
+gCBwuNgCuFpBgCj8KwuNgEB0uNgC0mBZgCB2sNgCKAACEGBQttB6qNA6X0uNgE4d0uNgCKAACGKBEBABCBEBGBIEIBY/tCi8JAzyB8rMgE3b4vNgEta6uNgC
+CAASEIBoBk1CsgNABgsMgEBgsMgE/JsrNgEKAAg7JCAACEGBQ2qHkzMAzagvNABqtNgEEEBQjmBs2MABstNgEEEBQqyDkvNA/nDkvNgEGMBEBABCBEBGBIBQ
+GGBEBABCBEEEAQBwlKABuvNgEEEAIBwvNABwvNgCEEAIiMaAB4tNgCEJAQ30D2gKAAq0D0vNAgErMICgCxjBywNeEEEAQB4xNAB4xNgEFQAQ3oE2wNAAKAA4
+BAAIABGA02DEA3iECAk8K4vNACAAqBHABAHABAEEBIBkwNABkwNgCDAAAyBgxNLCAAGCAAKHABAHABACAACHABACAACHABAFEAE3+K0wNAq0D0wNAEEBIByr
+BAACgCGGBEBABCBEEjBBgCwY6wNAAn+D6wNAgC08DixNAgCBixNAgBBkxNAgBBgvNBgBo9DgvNBCBgvNBCBgvNBCBgvNBCBgvNBCBgvNBCBgvNBCt9DgvNBC
+o/KCAQBoxNAgCrNBAgCDAAAG6xNFEIBwDw9IwiKAjpH+wNgEB6pHgCByuHgSEEBIhpIgxNABgxNgCEEBk2EBixNAo2DBgCDAAAEiyN4SEEBkrCjZmxNA0nIB
+gCDAAAoxNmyN4SFEAk2EBIABEAEGAYBinNABinNgEBqyNgECAAvTCAAgBDAAA0nKwyNgCDAAA8gKyyNgCCAAkBCAA2EDAAAgB4yNiICAA0BDAAAuD8yNCDAA
+A6zN+yNgKDAAA2xKgzNgBIABsqNEGB4FiYCAhjD6yNg0CktB6yNgEEGBYiYBAttB65JgEk1C2jNgECAAGIABBCAABNKAuzNABAy0NAy0NA6mNA2uNCAABEQB
+wIrwB83KAx6G20NgsD3Cq0NgEhpHwiGgEBwwNgEByzNgEvsKIgEBBgEIABBCAABNKA+0NAIA80NA80NAknNAgvNCAAzzBCAAzzBHABACAACEEBIk5KulKAtt
+BwlNgEDAAABk0NQCAAEEGBM86Ek6JABqzNgE+6E6uNgCIABumJEQB4L/tCihKA1zJaggBl1D4sNgoEm1Dg+KgEk1DuzNgEBuzNgCB2cgC3CuzNgEHABAEMBo
+D2hCqkMA/tCmhKgIk1DyzNggB3CyzNgCBBgCwCuvNgECAAECAAgFCAA0GCAA0ECAAoFNEA80NyamgGB+zNNAAktHMABCMABksMNEAk1NoZypKyamnKNEAm1N
+/tCihKpX8gKNCAu2N/tCyhKNKAs0NiMuGgRkrKg8KyoKyasnKB8kNNKA0yN+sDs1N6Xs1NiMwGya2gGpXiGMABCNEAkvBByvBya6gGMABCNGA01NBeBeBcMA
+BCNCA+2NBgBMABCNCAkBta60NMABCNEAoBkmBi1N3C+0NMABCNCAszNyauhGMAB0rGNKAm1NwCm1NBm1NBm1NBm1NBm1NMABCEIBY86Eo8JA7tH+7FgEtaw3
+NgE+6E+wNgEIABBCAABNGA43NA6xNAk8FA23NEIBQ86Ew8JArM21NgE+gB21NgC+6EmxNgCEKBU86Ey8JA+gB41NgErM41NgCB+zNgC+6EoxNQEKBU86E08J
+AB42NgEB61NgCB42NgC+6EqxNgCEWB4B86E28JAB81NgEB81NgC8yC81NgCwlD81NgCB41NgCB41NgEmlH41NgE+jD81NgEB81NgC+6EsxNgCEKBU86E48JA
+B+1NgEB+1NgC+gB+1NgC+6EuxNgCEOBc86E68JAopJg2NgEBg2NgCBg2NgCBg2NgCk1C+2NgC+6EwxNgCEKBU86E88JAopJi2NgEgiLi2NgCrpFg3NgC+6Ey
+xNgCEKBY86E+8JAqoBi4NgEtLi3NgEwYq0NgC+6E0xNQEIBY86Eg9JA3wHm2NgErMi2NgE+6E2xNgEEKBgB86Ei9JA3wHo2NgErMk2NgE+gBk2NgE+6E4xNg
+EEKBgB86Ek9JA3wHq2NgErMm2NgE+gBm2NgE+6E6xNgEEGBM86Em9JAqyDw2NgE+6E8xNgCEKBU86Eo9JAqoBm3CgEBs3NgCBs3NgC+6E+xNgCEKBU86Eq9J
+A3wHw2NgEiM4tHgCB02NgC+6EgyNgCEKBU86Es9JAB40NgE9oIo4NgChpIo4NgC+6EiyNgCIABBCAABNGA84NA+yNAu4NAu4NIABBCAABNIAi5NAkzNA04NA
+04NAk1NIABBCAABNIAo5NAqzNAi4NAi5NAi4NIABBCAABNUAu5NAwzNAq3NAq3NAq3NAq3NAm3NAm3NAm3NAq3NAq3NIABWIABBCAABNEA25NA4zNAk4GIAB
+BCAABNIA85NA+zNAmnLA25NA24NIABBCAABNGAi6NAk0NAsnLA84NIABBCAABNIAo6NAq0NAi6NAi5NAq2NIABBCAABNGAu6NAw0NAo6NAg6NIABEIABBCAA
+BNIA26NA40NAw6NAo6NAo6NIABEIABGIABIIABBCAABNEAi7NAk1NAi5NIABEIABGIABBCAABNIAs7NAu1NAg6CAm6NAm6NIABEIABBCAABNIA07NA21NAu7
+NA4wHA05NIABEIABGIABBCAABNIA+7NAg2NAg4NAw7NAw7NNIAg8N+6Ei2NxuBqpLB67Nk1C66NMABCEUBoB86E6gKA3wHg6NgE3C+6NgCg6C+6NgCh6C+6N
+gCm6C+6NgCj6C+6NgCp6C+6NgCkZ+6NgC+6Ew1NgCEKBgB86E8gKA3wHi6NgEjRk8NgEh7Eg7NgE+6Ey1NgCEIBQ86E+gKA3wHk6NgE3Wi7NgC+6E01NgCIA
+BqCIABsCIABuCIABwCIABBCAABNIA28NA42NAgqLA08NAw7NIABBCAABNGA88NA+2NAmqLAwpLGsBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkB
+BmBBoBBmBEGBMiM27NAB27NgCt6B27NgCEGBMk3D47NAiM47NgC4d47NgCKAACCAACCAA84NIAB67NGKBEBABCBEBGBIEMBYttBk8NABk8NgCBk8NgCBk8Ng
+CBk8NgCBk8NgCKAACHABAKAAgqKEQBoBttB43NAmgB67NgEB67NgBBy7NgBhNFgCBymNgEBy7NgE3Cy7NgCEQB4BttB63NA0kL63NgE1kL63NgEB63NgEBNg
+EBPgE+kL07NgE3C07NgCHAl9EAEEBIiM47NAta47NgCKAACEMBgCxuB8mNAB87NgEx/E87NgChNEgCk5Ey9NgEB87NgCKAACECBIxuBgnNACAAGCAAEHABAG
+6BBEBCBEBIBQBgBBgCBgEBgIBgQBABABCBEBKBMBQByBByCByEByIByQB0BB0CB0EB0IB0QB8BB8CB8ECAAeCAAECAAm7NHABAKAACEKBU86EujKAo0Dy9Ng
+Ex1H08NgCimDy9NgC+6Ek4NgCEOBc86EwjKAimD09NgEx1H28NgCzjH09NgCB09NgC3pJ09NgC+6Em4NgCESBkB86EyjKAo0D29NgEx1H48NgCimD29NgC3p
+J29NgCB29NgCp0D48NgCB29NgC+6Eo4NgCEWBsB86E0jKAp0D49NgEx1H68NgC1Z49NgCzjHw+NgCBw+NgCB49NgCBw+NgCBw+NgCBw+NgC+6Eq4NgCEQBgB
+86E2jKAp0D69NgEx1H88NgC1Z69NgCzjHy+NgCvmLy+NgCB69NgC+6Es4NgCEQBgB86E4jKAB89NgEx1H+8NgCsmL89NgCzjH89NgCqmL89NgC3pJ89NgC+6
+Eu4NgCEMBgB86E6jKA9hCBgEBg9NgEBg9NgCBk5NgC+6Ew4NgECAAQEQBwB86E+jKA9hCCgE5mLk9NgE6mLk9NgC7mLo5NgChlLBgEimDi+NgE+6E04NgCCA
+AoBEKBY86EikKAoSijIgE5mLo9NgE6mLo9NgC+6E44NgCEGBM86EkkKA7mJq9NgE+6E64NgCIABBCAABNIA0/NA25NAugJA4pGAw9NIABBCAABNKA6/NA85N
+A0gJA0+NA0+NA0+NIABBCAABNQAggOAi6NA6gJAkqGAg6NA6+NAq9KA89NA89NIABEIABGIABIIABBCAABNMAsgOAu6NAm/NA+/NA+/NAm/NABCAAkCIABBC
+AABNKA0gOA26NAu/NAmgOAmgOAu/NIABBCAABNMA6gOA86NA0hJA0hJA0/NA0/NA0/NIABBCAABNEAghOAi7NA6BIABBCAABNGAmhOAo7NAgCA8BIABBCAAB
+NGAshOAu7NABAilICAAwDIABuyJCAA+DCAAyvKNCAu/Nw9D0uKMABCMABENCA2gO6X4/NNCA4gOya6yKGuCBEBABCBEBGBIBKBMBOBQBSBUBUBWBYBaBcBeB
+gBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4BB6BB8BB+BBgCBiCBkCBmCBoCBqCGOBEBABCBEBGBIBKBMGIAEBABCBEBIGmBAEBCBEBIBQBgBBgCBgEBgI
+BgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQGCBEBAEtCBoHiMghOAAtaghOAgC23DytJAgCBghOAgEBghOAgCB6gOAgCB6gOAgE89D6gOAg
+EBghOAgEBghOAgCB6gOAgC6KiyNAgEimDghOAgIo3DghOBgCB6gOAgCt2D6gOAgEBghOAgEBghOAgCB6gOAgCB6gOAgEq0DghOAgEgzDghOAgChzD6gOAgCB
+ghOAgEBghOAgCkzD6gOAgCB6gOAgEBghOAgEjzDghOAgCBghOAgCBghOAgCB6gOAgCB6gOAgEB6gOAgEB6gOAgE99DghOAgEBghOAgCmzDghOAgCEgBB4CiM
+ihOAtaihOgC8xDihOgC9xDihOgC+xDihOgC/xDihOgC6KkyNgCimDihOgImyDihOgC/pL8gOgCt2D8gOgEq0DihOgEkyDihOgClyDihOgCBihOgCnyD8gOgC
+EMBgB30D+gOA50DkhOgEtakhOgC6K+gOgCw2DkhOgEBkhOgCECBEtLmhOAKAAo7KKAAwxKEIBwD/tC4sGA2zD8/KgsBipD2vKgEByzKgEHABAEEBoC/tCquK
+Aj+K49MggBCAAICAAOCAAONGA8hOpnH8hOoZq3K6X0iONGA+hOpnHkBk/IuT6X2iOMABCNOAiiOoZw2Kk/Iw3Ko0DkhOg1DkhO7yCijOrjDghOh1DghOMABC
+NEAmiOoZ02Kk/I03KMABCNIAqiOoZ42Kk/I43KmcqpF8LklNMABCNEA0jO/tCquK0d2/LNCAwiO/tC6uKNEAmgOzyB2+MB6hMNGA0iOo2D43KoZi3Kk/Ii4K
+MABCNIA4iOo2D83Kk+K8+MoZm3Kk/Im4KMABCMABINCAkkOo2Di4KNGAgjOhb+gOgbgkO6X4jOMABCNIA+/N0gHo/M7yCkkOBigO5lH45MMABCNIAigO0gHs
+/M7yCmhOhrLmgO5lH85MMABCNEAykOByBB0+NMABCMABEMABGNKA6kOkrLu9Khb8+Ngb8+N6X2iOB8gOMABCOAB4jOBGCBEBAFCAIBDAEaB4BBkkOABkkOgB
+BkkOgBBukOgBBukOQBukOQBukOQB4hOQsoF4hOgBroF4hOgBARgB3C6jOgQB2hOgCCAACFCAI77BDAEcBwCBgkOAmuEgkOgCiMgkOgC06EgkOgCm5EgkOgC8
+vBgkOgCBgkOgCBs0JgCBgkOgIB+hOgCBgkOgCBs0JgCrMgkOgIBmkOgCCAACEkCBgGmgBkkOAr5EkkOgCm5EkkOgCh8BkkOgC06EkkOgCBkkOgCi5EkkOgCh
+5EkkOgC8vBkkOgC2kLkkOgCimDkkOgCt6EkkOgC87BonIgCy8BkkOgKBkkOgCttBkkOgC0kLkkOgCk5EkkOgCmuEkkOgCBkkOgCBkkOgCBw0JgCBw0JgIBkk
+OgIBkkOgC1kLkkOgCAMgCnZ+jOgEBkkOgEBkkOgCAGgCBkkOgEx5E4kOgCisF+jOgCGEBEBABCEEAIBkiOABkiOgCEEAgBB20JAB20JgIFEAgBAEAACAGaBE
+BABCBEBGBIBKBMBOBQBSBUBWBYEIBQ62DwkOA6jCwkOgCBwkOgCm3FCgCHABAHABAEYB44BBgVAgNDgEBHgEBLgEmhEPgEBTgEqkKXgEq3F+yMgEBigOgEgL
+w9NgE6K6lOgEBZgENCA8kOAg1KCAACNGAglOA03KAgJAqwGCAACNIAklOA43KAkJAsgOAqgOCAACNEAolOAwgOAyxKCAACNEAymOA0gOA2xKCAACNGAwlOA4
+gOA4gOA6xKCAACDAAA80K0lOgCHABAKAACGCAEBggggQHABAEKBwBBm1KA9gLglOgO/sDklOgC4dolOgCktBinOgCCAAiVCAAKCAA8BNEAmmOw9I62KBmmOM
+ABCNCAqmOw9I+2KMABCHABAKAACEEBIk3DumOAtL0mOgCCAAECAABNGA4mOA04MAmkOAgiONEA6mOtmHm4Mr+F89LNCAioOq9B04MNOAkoOmiHmkMB+nO30D
+25KBy5KB+nOB8lOB8lOMABCNGAinOwzDinOtzDioO3CinOMABCNGAmnOBomOwzDmnOtzDmoOMABCNGAm5Mh6Bi5M68Bm5M3CioONIAsnOszHqxMh6Bk5M68B
+o5M7d6kOECBQ15KsjIAECBQ15KujIAKAAwZECBQ15KyjIAECBY15KBADAAAunO4nODECBQ15K4jIAECBgB15KsgIAKAACECBE15KBADAAA+nOioOBEEBIqFg
+oOArFgoOgCGEAEBCBEGCBEBCEEBIq0DsnOABsnOgCEEBgB/cm2NAgL0jOgMEEBYmCukOAgL2jOgIFEAgB/JgkOABipNAEMBoCo2D29KAya06KgEB6jOgEqyD
+6jOgEACgE3CwnOgQEGBwE87BCA1vBg2NgkBB6kOggBEIBgB33Dk7KAkR0nOgE3Q0nOgEk1D2oOgEECBQ15K2kIAFEAItTghIABwoOAEGBQACAB8oOgEliJ8o
+OgCCAAsBCAAICAAyBNGAkpOAskOA89NAskOCAACCAAsBCAAwBNEA0mOAEABCAAwBCAAECAA8BCAAgCNIA2pOhb+kOB4oOB8kO3C0oOMABCNCAgrOnnBaMABC
+NCA2+NnnBeMABCNGAiqOnnBiB8uLqiIBkpOMABCMAB6kOMAB8kONIAqqO2vBoBzuLkB3CirOBylOMABCNEAuqO2vBsB3CmrOMABCNGAyqO2vBwBB6lO3CqrO
+MABCNCA8rO20D0pOMABCMABulOMABwlONEAmmOBkmOBgqOMABCNCAqmOlrLqmOMABCNEAmrOrRoCBwWMABCNCAmrOrRsCMABCNCA2oOrRwCMABCMABENGA0r
+OrR2CwY2qOghB2qOMABCNIAgnOrR6C4d6qOBgnOB6qOMABCMABENCA8mOqFkrOMABCNEAi6MwCgnOssDisOMABCNEA8qOwCknOBm6MMABCNCAq6MkrKorOMA
+BCNEAu6M3au6MqcusOMABCNCA4tO3a6nOMABCMABo/BNCA46M3a46MMABCMAB0jIMAB2tGMABguGNCA6DtzB4DMABCNKAmtOtzB8Dkb+DB2DBuoO+sDksOMA
+BCNEAiEtzBgEkbiEMABCNCA8DroB6DMABCMABENIA0tOroBgEkbiEowL8oO+sDysOMABCMABENEAipOBipOowLipOMABCNEAkvOBmpOowLmpOMABCMABENEA
+spOBitOowLspOMABCMABENGAwvOB0MmCypOByMMABCNKAstOlsGstO4dstOmgBstOohLstOphLstOMABCNKAwtOhbwtO4dwtOgbwtOmgBwtO3CwtOMABCNKA
+0tOhb0tOmgB0tOgb0tO4d0tO3C0tOMABCNKA4tOttB4tO6X4tO3C4tOlsG4tOohL4tOMABCNCAkwOlsGkaMABCNKAowOlsGoattBqqOiMsf4dkuO6XkuOMAB
+CMABwOMABKNCAwwOtLyqOMABCMABgvHMABivHNKAwuOhbwuO6XwuOBwuOx+GwuO3CwuOMABCNCA8wOh+Dm9KECBI15Ks8EAEGBgBsM6rOAB2nCgIq0D8uOgE
+EGBoD/tCy8KA33D8lLggBBBgQCAAEEEBI7/KgwOAghBgwOgCCAAKNCAqxOnnBCMABCNCAglOnnBGMABCNGAswOnnBKwYswOghBswOMABCNEAwwOyayiLtZ4r
+OMABCNEA2iL8gK8oCB8tOMABCMABoONGA6wOoZolLk/IqiBya8iLMABCMAB4bMAByONGAixO/tCs9KBkjLBkjLMABCMAB+bMABgcMAB6bNCA0uOyaujLMABC
+NCA2yOpxLspCMABCNCA0xOpxLwpCMABCNIAyuOzyB8tN7yC2vO6X2uO5lHsoNFCAIo2D+mLAEEBQAgqCAACgENCA+wOo2D4kLMABCNIAiyO8gKqqCo2DmnLj
+mBqtOqyDqtOMABCNEAmyO33DirCpX89KMABCNEAwzO33DmrC0dyvMMABCNCA0zO33DwoLMABCNGAyyOya0kLk+D8rC33D0oLMABCNEA2yO8gK+qCo2D6nLMA
+BCEIBYsawhNAiM49KgEqF8xOgCB8xOgCEEBgB2tGCAq2D+xOgMFCAIwC8tOAEEBQAkrCAACgEHABAFCAIzyBovNAEIBgBAqrCAAIgE3boyOgEACgEHABAFCA
+I52CknOAEGBYAwrCAAOgEACgEHABAECBI15KkgFAECBIttBBACAAGECBI15KqgFAECBIBgnCAECBY15KiMAEGBYwC6uOA0yC6uOgE3C00OgEGGAEBABCBECA
+AGCAAMCAAUCAAeCAAuBCAAoBMABkvOMAB8pHNCA21OnnBQMABCNCAyvOnnBUMABCNGA40OnnBYB2vO3Cw1OMABCNCAi2OnnBaMABCNCA+vOnnBeMABCNGAk1
+OnnBiB9qBs2L3C81OMABCNCAu2OnnBkBMABCNCAmpOnnBoBMABCNGAw1OnnBsBwCuwOktBu0OMABCMABqDMABwDMAB+hHMABiiHNGA81O8gKkuCwC6wO52C2
+pOMAxyLCMABkiHMABkiHNCA+pOpX+BMABCNCAu3O/gKwxOMABwiHMAB0iHNIAu2O8gK2uCwCsxO3bw1OzyByyNMABCMAB2iHMAB2iHNCA6yNpXsCMABCMABo
+EMABijHMABmjHNEAg3O8gKovCwC+xOMA2yLCMABojHMABojHNGAmyO2tGgDq2D6mOBw0OMABCFCAIyaupLAEEBQAyvCAACgENEAw3O8gK4vCyaypLMABCFCA
+I/tC+jLAEEBQA6vCAACgENEA43O8gKgwC/tCikLMABCFCAIjmBkzOAFCAIqyDmzOAEIBgBAkwCAAmGgEAEgEACgEEEBQqCDA8L2xOgEECBInCBACAACEEBYB
+BABGgECAAIEIBYsMs0OA1Z23OgIiM83OgBs6D83OQEIBgEw3BBAB0vNgYBq0OgE8LiyOgEDAAAw0Ow4ODHABAEEBgG2jGGABBggCCAAEIABBCAABNEAk2OAk
+0OABCAASFEAgGBMABBACAAUEOBgIAEABMggDBs0OgEB85OgEB85OgCB85OgCsNs2OgCEEBQroBo7NA5L6yOgEFEAgIj0LgBAsxBEAEeBgco2D0uLAB4qBg8D
+B4qBgoBqoEBgoBBy0OgEACgQBFggE0hB43NgEjZw1OgUBy2OgCBs4OgC/qHs4OgCBs4OgC5sDkzOgCBJgCCAAGEIBwBALAANgIy8Bw4OgMjmBg0OgECAABCA
+AEDAAAsuO05OIFEAIByBABEAEEAQhXg1OAACgEFEAQw9H67NAACAFEAYBk1OABwBANEAm1Oo2DivLjmBm1ONCAkvLoZuvLNCAg5Oo2D8sLMAB8DMAB8xCNIA
+o6Oo2DsvLjmBw1OqyDw1O3Cm5ONEAg5Oo2DuvLjmBy1OMABkEMABkyCGKBEBABCBEBGBIECBEBu6OAFEAE4uECAv1Lw6OAEEBEACAttB81KgCEKBoB/Jo2OA
+qiHBgIv1L65OgI3C65OgCttBmsOgCDAAAB66OCCAAEEMBgJo2DowLAtzBCg8Dy0K83OgEB83OgE+pG83OgE8LipOgEEKBoIo2DqwLABi6Og8DBi6OgCBi6Og
+Crbo1NgENIA45Oo2DmwLjmBq2OqyDq2O3Cg6OEIB4Io2DuwLA8LopOg8DtzB6oOgEsMk3OgENCAs8OBqmLMABCNGAw8O51LumLpiCqpNiM25LMABCMABINEA
+0mLyaytLBuxCMABCNEA07O33DiuLB4wLMABCEMBoIo2DixLA8Ls1Og8DroB66OgCsL66OgC6X66OgCn6Dq2OgCGEAEBCBEGIAEBABCBEBGGGAEB//////DBg
+gggggCBQEWBggM9Zs9NA7gBu/LgM/nD+6OgQltBi2NgEntBg8OgE2c01OgcBm4OggBBk9Ogg9BBk9OgggCBk9OgEttBy2Og8/BEEBgIo2DsxLA5ZBg8DCAAE
+EEBImgBo7OABo7OgCEKBgEBg4OABg4OgIBs/NgI/J43OgEBmoBgMCAACGEAEBCBCMABwZMABwCNKAw7Oo2Dw7OwCw7OohLw7OphLw7OqhLw7OMABCMABENKA
+27Oo2D27OwC27OqyD27O3C27OB27OMABCMABEMABu0HNCAiuLgLo4OMABCMABmaMABmDMABICAAslCEQBYjwCy9OAvM89OgB3C89OQg8Bo9OQBo9OgCBo9Og
+CBo9OgCBo9OgCGGAEBABCBEECBEBs9OAFCAIttB64OAFCAI0kL84OAEWBwCAEAACgEmuEy9OgElsLy9OgCmsLy9OgCnsL+tKgCosL+tKgIpsLy9OgIqsLy9O
+gC6Xy9OgCA0ZgCFCAIByZAESB4BAIAAGgEmgB29OgEB29OgCB29OgCB29OgCy8B29OgCA4ZgEACgEEUBoCB49OAB49OgCBkuKgCB49OgImuE49OgCiM49OgC
+06E49OgCB49OgCBkuKgCA6ZgKFGAQrNmuKAB69OABmuKAFCAIBo5OAFCAIBq5OAEyCBgH/yCg+OAAGgCmuEg+OgIlsLg+OgCmsLg+OgCnsLsuKgCosLsuKgI
+psLg+OgIqsLg+OgCBg+OgCBg+OgCBg+OgCBg+OgCrMg+OgCBg+OgCBg+OgCBg+OgCBg+OgCBg+OgCBg+OgCBg+OgCBg+OgCBg+OgCBg+OgCBg+OgCBg+OgCB
+g+OgCBg+OgCBg+OgCBg+OgCBg+OgCBg+OgC8kFg+OgCB69OgCB69OgEAiagEAEgEACgEBg+OgEBg+OgCB69OgCEGBMBi+OA8rBi+OgCBi+OgCEEBI+Ok+OAB
+k+OgCFCAI40Iy5OAFCAIB05OAEOBoBAsaAAEgEACgEqcw+OgE5zIw+OgC10Iw+OgC7zDw+OgCFEAIAuaA20Dm+OAEUBoCACAmuEu+OgE06Eu+OgClsLu+OgC
+nsL6uKgCpsLs8OgImsLu+OgCosL6uKgCqsLu+OgI2kLu+OgCHABAEuB30DoHttB+5OAzhGlIgEBouOgEBouOgEB2/OgEB+5OgE4uEqBgEB49OgMB49OgC+pG
+49OgCwOkrOgCta49OgC/Jm6OgEBpIgIBrIgEBtIgEBvIgEB6uLgEn0D49OgEB49OgC6KywMgCyqL+7OgcByrJgEEQB4BluF6xNA77BsyMgEBsyMgEx3LsyMg
+E0kLg6OgEy8B69OgEB69OgC13Lg8OgCKAA28KEIBgBurL8aAluF4pKgEttBi6OgE0kLi6OgEEYBgEBnDAB4hOgEB2/OgEB2/OgCBotNgCBpDgEBotNgEBpDg
+EB2/OgEB2/OgCBrDgCBm8OgEHABAHABAHABAEkBBgGB9EABhFgEBlFgEBpFgEBtCgEBvFgEB9EgEB1FgEB9EgEB9EgEB7FgE6KkwOgEgL83OgIsMm7OgEjmB
+o+OgI3Co+OgCgNgpJgCpPgpJgEHABAHABAESBgHhb2qKA8yC03KgkCBs/OgEBhDgCBhDgKBo9KgKBizJgKBu+OgEBw/OgCHABAHABAFGAQBq9OABs7LABu9K
+AIABCEGBY0oFCABu9OgIy6FmgPgCHABAEYB4B0oFGAzoFGgIroF09OgIB09OgBsoF09OgBB09OgBmuEggPgBBqgPgBBqgPQy6FqgPQimD6/OgChmBq+OgCEQ
+BgCBy/OABy/OgEBy/OgEBy/OgEBy/OgEBy/OgEBy/OgEBy/OgEEIBgB3jH0/OA4jH0/OgEB0/OgEB0/OgEEGBMB8/OA0d8/OgCg0B8/OgCHABAHABAHABAHA
+BAEGBMBmgPABmgPgCBmgPgCHABAEEBIqpCqgPAmiHqgPgCHABAEyDB4YBkrKAAnCgEApCgIBq8OgIBq8OgIBq8OgIo2Eq8OgIwOgtOgI8L2uOgCB0/OgCtac
+gCBYgMm5EEgcB0/OgEB0/OgCB0/OgCB9BgCBrCgQBWgYBtCggBBvCgEBvCgEBxCgEByhPgEBs+OgEB0/OgCB0/OgCBzCgEB0/OgEBq4OgEB1CgEB0gKgEB48
+OgE/7LSgCB3CgGBSgEB3CgIBlCgEB0/OgCB0/OgCB0/OgCBytOgCrDIgUBUgIB+tOgQBhCggBBo/OgQBq4OgEB4qOgEiM9CgIBjCgEBjCwBBjCwBBjDgFnKX
+gEttB67OgEh6BigPgEHABAHA69EAEKBoB77Bs0MAqborKgEB2/OgEBg8OgEB6/OgEFGAQrNu7HA93L8/OA+3Lu7HAESBgC77Bw0MAACgEB+zNgIluF+zNgEg
+4Lk8OgE/yCsgPgEi4LsgPQBsgPQB6/OgDEUBoCroBs3NAsoE43NgEBm8OgEB89OgEBm8OgEB89OgEB+gPgE+O+gPgC5lHy3NgCz9L8/OgEEQB4B77B00MA40
+Iw0OgEi5Lw0OgEqcmgPgE5zImgPgC10ImgPgCsS+7OgEz9L+/OgEEEAIzoF6+OA0oF6+OgCEEAQzoFBA0oFBgECAAsCESBwBmuEygPA06EygPgBsoFi/OgBr
+oFygPgBBGgBBEgE05L80MgI2kLqgPgEBw+OgCCAAyBHABAEXBwB/J+8OAAB4gPAgIB4gPAgBB4gPAgBB4gPAgBBmiPAgB15LmiPAgC13LmiPBgCBmiPBCyaw
+zLA+DBdAgEE+BB4V77Bk1MABk1MgEBygPgEBygPgCBygPgCB4+OgCB9EgChqD5EgEB7DggBBygPggEBygPgCBs1KgCBw9OgMB0vOgIBygPgCrM0iPgC/tCw9
+OgEB0vOgIwO+tOgCBqrJgCBqrJgEB2qJgEBqrJgEBqrJgE+6FkpJgEB6rJgEBuvOgEB7EgQ7gBgiOgEBk1MgsBB8hOgENEA4iPAm1MA0gPCAACEXBwFhbgtK
+AAjuE2hPAgkCBuiPAgCB8hPAgCBmiPAgBBmiPAQB2hPAQBmhPAgCAHAgCB4gPBgIB4gPfCCAACHABACAAEFEAQB2/OAB6/KAECBIBikOAHABAEEBQ8LowOAB
+mkOgECAAGCAAGCAAGDAAAg2MsiPAEEBUktBqgLAziJuiPgIEMBgBBw+OArMgiPgIBgiPQy6FgiPQ0dyhPgB1aBgCCAAiCEPBgBxuB2sOAAupF2tKAgEB2sOA
+AB4jPAgEh6BkiPCgEiMkiPCE3CkiPCEEGBD58LmiPAmuEmiPQ3CmiPQGGBEBABCBEFEAQBy+OABy+OAFEAQB0+OAB0+OAEaAwBBgiPA7duiPgC+7LuiPQBui
+PQBuiPQBuiPQ3CuiPQmuEoiPQzoFqDgBmpF+iPgInpF+iPgCBgiPgCBwCgCCAA6CCAA+CCAA8CCAA6CCAA0DCAAoDHABAKAACCAACHABAKAACCAACGMBEBAB
+CBEBGBIBKHABAKAACEgBBoCB8iPABgjPgEBgjPgCBkjPgCBkjPgCB0iPgCBgjPgEBgjPgCB0iPgCB+jPgEBgjPgCBgjPgCBgjPgCBmhPgCBmhPQBmhPQKAAC
+NCAkjPA23MCAACNGAslPA63MAojPAojPCAACNEAwlPA+3MA6jPCAACNEA0lPAi4MAWCAACNEA4lPAm4MABCAAYCAAENIA+lPAs4MA6jPA4kPABCAAaCAAENI
+A8hPAy4MAgkPA25OABCAA50NCAAEEOBoBB4kPA3jH4kPgEB8lPgEB8lPgCB8lPgCB8lPgCB8lPgCEOB4BBHABLgE3tFPgEBTgEBXgE8LbgEBbgENEAolPABA
+q4NCAABEaBgI77Bg5MAqnF8kPgEB8kPQB8kPQB8kPQB8kPQB0mKgCBu4NgEBkmPgEB8lOgE7gB+lOgsBrDIgQ87BGgUCAAGNEA2mPAGAy4NCAACNGA0lPAKA
+0uKA6uKCAACNEA4lPAOA4lPCAACNEAinPASA8lPCAACNCAmnPAWCAACEOBgUwYmlPAwqImlPgCghBmlPgC6XmlPgCBmlPgCghEqyOgEttBBgEDAAAyyKmmPT
+EUBoWBEAttBwhPggK0kLwhPgEw+LqlPgEx+LqlPgC3CqlPgCluFq5NgEv+L85MgE77B85MgEsMoiPgEEQBgCBs4LABs4LgEBs4LgEBs4LgEB0yLgEB0yLgEB
+0yLgEB0yLgEEEBImgBulPA+sDulPgCCAAGEEBQrMDAluFy5NgEKAAr3HCAACHABAHABAHABACAABCAAghMCAAKCAAKCAAwICAAMGEAEBABCE8DB4jHBijBAB
+q6NggDBijBg0DBq6NggDBijBg0DBq6NggDBirBg0DB4qBgMBijBgcBq6NggDBmjBg0DBg2KgoBBuJgkMByGgkBBijBgUBq6NggDBijBg0DBq6NggDBijBg0D
+Bq6NggDBijBg0DBq6NggDBmJg0DBuGgwDBijBggBBq6NggDB0Jg0DBiBgoBBijBgkLBuIggDBo0BgQB0+Og0CBgnPg0CBomPgEBm0BgEBk0Bg8CBu5BgMBom
+PABu5BgEBomPAByiPgEByiPgEBkJgEBkJgGBiJgGBsGgEB8IgkBBqGgUBwJgcByIgcB4IgcBiGgkBByiPgYByiPgEByiPgEByiPgEByiPgEByiPgEByiPgEB
+yiPgEBagEBagINCAsnP30Dw3LECBgtCs5DDAE2BBgHB63OA2dmsMgEB63OgEB+qMgE5JirOgQBwnPgEBwnPgCBwnPgCBwnPgC51DwnPgCtNwnPgCB4kPgCB0
+zBgEBg4HgEt6K4iPgEB63OgEB23OgEB63OgEB23OgE/JgjPgEB2jPgIB63OgEB63OgEB63OgEBgjPgEB2jPgI8LkhPgCDAAACynPLNCA6oPzkH4zBMABCEOB
+wKo2Di9LAB2mPg8DB2mPgEB+qOgEizC6oOgEB4jPgI8L21OgINGAgpPnvLijPBijPB8mPMABCNKAmjPnvLmjPBmjPvlMgnPqV+nP3C8mPMABCNCAioP52C87
+OEEBQyam6LAs8By0OgEEUBwtB5ck2OAuCujPgQhqDBgEBmoPggM1/DujPgEjrHujPgEBonPgE49Dq3LgEB4qOgsJBujPgEDAAAEooPwBGGAEBCBQBgBFEAE3
+bsoPAtaooPAEEBIimDqoPAl3DCgCIAB0pPEGBQBCAmgBqpPgE4dqpPgCIABCECBIB8gJAFEAIBwzKABCAEcBgK3CqpPABqpPQBqpPQBqpPQtsL+oPQssL+oP
+gBB87NgBACgEBypPgEB8nPgCBglPgCBypPgCBikPgCBBgEDAAAI8oPRHABAHABAEOBoJo2Ds+LABBg8DsMilPgEzmD0rNgIBm3OgEmqD6pPgC80LkoPgCCAA
+BCAAGCAAOEEBIBmpPAl3DegCEWBYBspPAssCmnPgCBypPgBBypPgBBypPgBBypPgBwrLypPgB3CypPgBBypPgBBypPgBBypPgBHABACAAEHABADAAA8kP0pP
+IHABACAACEEBgIo2Dk/LA8gJBg8DCAAENCAkrPxuBg0ONEAgqPoZu+LBuoMGGBEBABCBEFEAI4d6pPAjR6pPAEGBgB3WoqPAzkDqhDgCACgKGKAEB+PBgQBg
+gBBggCBggEEIBQg1LmSAy8BspPgEhiCspPgCttBy5IgCEKBgJo2D2/LA50L0lPg8Dj0LkSgE80LupPgMqoEBgEDAAABuqPACAAGFCAIpiCy4NAEEBQA4iDAA
+CgEECBY15K+iBAEGBYwYgsMA0yCgsMgE3CwrPgECAAENCAisPnnBCMABCNCAosMnnBGMABCNGAkrPnnBKwYssM3C8rPMABCMABgmPNEAqrP8gKyjDpiCq5NM
+ABCMABoZMABmZMABkZMABiZGCAEBCEGBQ2qH6uOAB47BA7zD4rPgEEGAIBysPABkrPgCksLkrPgBEEBcACAttBgjDgEEGBwBBCA1kLmnPgQ0kLmnPgEEGBwC
+/tC24LApiCg6NggBiMsqMgENGAisPg8Kq/LBqpPyas3HMAB+2BMAB4pBMAB4pBMABi3BMABk3BNCA0tP+9DusPMABCNEA4tPmzD0rP+9DysPMABCNEAqsJ2z
+DirMmzD4rPMABCGOBEBCBEBGBIBKBMBUG4BBEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BEEB4Ho2DoiMA7qH
+yKg8DCAA0gNNCAouP77B2gNMABCGIBEBABCBEBGEEBIwO25OArMCgCEEBgC2tGCAttB8nPggBEYBgQo2D2iMA/J8oPg8DBqnBgI8Lq7OgE23CBgQBDgEBusP
+gEBusPgCB4DgC30Dw9LggBBFgEBCgYCAA45LCAAitBCAAIEEBogBsT2gPA2Ci6OggQCAACNCA6sPsTqiPMABCNEA+sPBuiPBuiPMABCMABINEAovPhbMgb0i
+PMABCNCAurPsT4iPMABCMABENEA0rPnqM+iPoqM+iPMABCMABEMABGNGA6vPhbenqMmjPoqMmjPMABCMABENGAisPhbkBnqMsjPoqMsjPMABCNCAkwPsToBM
+ABCMABENEAssP1ZmuPsTuBMABCMABENEAysP1ZsuPsT8jPMABCNEA0wP1ZwuPsT4BMABCMABEMAB4BMAB+BMABgCNCAgxPsTirPMABCMABgBNCAqCsTqCMAB
+CNAAuCMABCGCAEBCHABAKAAy8KHABAHABAGGBEBABCBEHABAKAA+/MCAACCAAGCAAhxGCAAUCAAQCAAo9KCAAvsHCAA8PCAAaCAAeNEAsxPya28HBsrBMABC
+MABs7BNCA6uPq0D0wPMABCMABm8BNEA4xPB0iCyai9HMABCNEAizPyam9H4tByUMABCNIAgyPktC+yNiMuBqyDmtP6X+uPMABCNCAqzPktCizNMABCNCAoyP
+ktCmzNMABCMABgtPNCAuyPBmvNMABCMABqtPNCA0yP9oIg5OMABCMABkwJMABmwJMABowJMAB4vJNCAgzPB82IMABCNEAkzPh+D4yBtzHkzPMABCNEAozPh+
+D8yBpnHuyBMABCMAB2jBNGAuzPh+D+gMoZ8oM2hCgjOMABCMAB+9HNGA0zPya2lMoZipMh+DkhMMABCMAB6wBNGA6zPo2D+oMoZopMh+DqhMMABCMABmzBNE
+Ag0Po2DkpMBswPMABCMABoyBNCAs1PBuvPMABCNIAq0Pw9FszP3wLszP/yCszPtsMyvPMABCNCAu0PBi/CMABCNKAy0P3wL0zP/yC0zPBwyPtsMy1OBgxPMA
+BCNMA81PB+6OjmB+6OnkC8vPB0xP3C61P+tC+xPMABCNEA60PjmBi7OtpHoqOMABCNGA+0PB0mCrGq7OB2mCMABCNGAi1PjmBq7OrGu7O3Cm2PMABCNGAm1P
+luFooOw9F4kPBm1PMABCNGAq1P8Ps1KBq1KBgEMABCNEAu1PtZkUBw0PMABCNCAy1P8P01KMABCNCA82P8P41KMABCNGA61P8P81KBwUw9F80PMABCNEA+1P
+8Pg2KB2EMABCNCAi2PtZ4UMABCNCAs3PtZ8UMABCNEAq2PBgVBkFMABCNGAu2PBoFotMmFzsM8yPMABCNEAy2P77BmqNBmqNMABCNEA22PByFluF4pOMABCN
+GAg4PztM2F77BuqNBuqNMABCNIA+2P77ByqN5zI+2P5iDuhLB+2PMABCMABMNCAk3PnKsyPMABCNEAo3P77B8qNnKwyPMABCMABIMABmyPMABMNEA44Pi0Hu
+9JgtMwGMABCMABqyPMABsyPNCA63Pw9F82PMABCNEAk5P77ByrNluFgrOMABCNEAo5P1tM2rNi0H+9JMABCNGAm4P77B2/JluForOi0H4+JMABCNEAw5P77B
++rNuFghLMABCNEA05P77B+/Jw9FgoPMABCNEA45P77BigK1tMmsNMABCMAB0LNGA44P77BssNmuE44P8vBm1PMABCNGA84P9iFyhLluF+rOw9FuoPMABCNIA
+g5P9iF2hL40IwlL10IwlLmgB45PMABCNEAk5P77B4sNluFmsOMABCNEAo5P9iF+hLi2Ho5PMABCNGAs5P9iFiiLqcs5P5zIs5PMABCMABENCAy5P9iFoiLMA
+BCMABENIA45P9iFuiLutGygL6X45P3C45PMABCNGA85P9iFyiLutG2gL6X85PMABCNEAg6P9iF2iLB2iLMABCNEAk6P9iF6iLyjHk6PMABCNGAo6P9iF+iL5
+iD4kL3tMo6PMABCMABENEAu6PBkjLBkjLMABCNKAy6P9iFojLmuEy6PiMy6P06Ey6PBy6PMABCNIA26PmuE26PiM26P06E26P9uM26PMABCNEA66P9iFwjLg
+nFwjLMABCNGA+6P9iFyuNgnFyuN1tMyuNMABCNGAi7Pq9B6sOtZi8OB0qPMABCNGAm7P68BitOtZu2PivMo6PMABCNGAq7Pq9BitOtZy2PivMs6PMABCMABy
+0BNEA28PBu5PBy6PMABCNGA07PnvM08PovM26Pw9FmrPMABCNGA47Pw9F66PnvMmxOovMqrPMABCMABg3INGA+7P6K+8PqyDm3P6X84PMABCNGAi8PrRg3P6
+Ki9PqyDwxOMABCNIAm8PoZ+8PtZmL6Xo7P3Co7PMABCNIAq8PoZi9PtZqL6X8rP3Cs7PMABCNEA09P68BquOq9BmuOMABCMABuDNIA08PqY2mDB2LBs9PB08
+PMABCNEA48PqY6mDpnH48PMABCNEA88PqY+mDB88PMABCNCAm+PqYinDMABCNCAk9PqYmnDMABCNGAo9PqYqnDBm7PBo9PMABCMABUNEAu9PqYwnD9vMu9PM
+ABCMABSMABQNKA29PqY4nDutG6M9hE04PiMs8P7d29PMABCNGA69PqY8nDutG+MB69PMABCMABmBNEAg+PqYioDkwMg+PMABCMABkBMABiBNCAu/PutGsNMA
+BCNCAs+PutGwNMABCNEA2/PByoDw9FiuPMABCNEA0+PswM2oDjgH8+PMABCNCA4+PrGklPMABCNEAigQrR65Pq9B0wOMABCNKAg/Po5Gg/Pp5GkgQv4HkgQw
+4HkgQx4HkgQMABCNIAk/PrRi6PpXoiImek/PrGwlPMABCMABmxHMABoxHMABqxHNGAu/PrRs6P64HmgQ74HwsIMABCNGAy/PrG+lPB+lP3CqgQMABCMAB0xH
+NEA4/PrR26P2oB4/PMABCMABuqFNEAkhQrR86Pw9FwvPMABCNCAohQw9F0vPMABCMABkyHMABmyHNEAqgQrRo7Px5H29PMABCNEAugQ9oI61OhpI6mPMABCN
+GAygQ9oI+1OhpI+mP3CygQMABCMABENIA4gQzyB88O7yC2+P6X49Ptaw3EMABCNGA8gQzyBg9Ota03EBk+PMABCNIAghQ7yC++P6Xg+Pta23E5jC++PMABCN
+EAkhQta63ElxMs+PMABCNCAohQBm/PMABCMABywGMABywGNEA2iQzkH8nPw9FixPMABCNEA6iQ9oIg3OhpIgoPMABCNGA4hQ9oIk3OhpIkoPzsMm+PMABCMA
+BgwGNEA+hQrGq3OzsMs+PMABCMABy5INEAkiQwCi9P7/GojQMABCNCAoiQzyBs+OMABCNEAsiQzyBw+O/nDsiQMABCMABIMABKNGA0iQx+Gy9PBolOme0iQM
+ABCNCA+jQzyB8+OMABCNGA8iQzyBg/OpnH0jQjnCgkQMABCNEAgjQzyBk/OpnH4jQMABCNGAkjQ52C+2PBokQBokQMABCNGAojQ52Ci3PBs/OBs/OMABCNIA
+sjQzyBw/O9xMwkQ+xMwkQ3CwkQMABCMABiiKMABWMABYNCA8kQgyM6/OMABCNEA6jQgyM+/OhyM4qNMABCMABmBMABoBMAB6BMAB4BNEAmkQB65N0iC65NMA
+BCNIAqkQq9Bi2IiM4TqyDw/P6XohQMABCNEAukQgbq2O6KulQMABCNEAykQgbu2O9oIqtIMABCNEA8lQq9Bu2Ow9Fo0PMABCNGA6kQq9By2OtpH4iQB4hQMA
+BCNKA+kQq9B22O6K+lQqyDkgQ6X8hQ3C+kQMABCNKAilQszHgvOq9B62O6KimQtpHimPp6DqiQMABCNEAmlQszHkvO68Bi3OMABCMAB44CNGAymQszHqvO68
+Bo3OBsmQMABCNGAwlQszHuvO68Bs3O5yMwmQMABCMABENGA8mQ68By3O5yM2mQBmpOMABCNIA6lQszH4vO68B23O5yM6mQ9yMqpOMABCNEAknQ68B63O6K+m
+QMABCNGAimQszHgwO68B+3O6KinQMABCMAB05CNEAomQ68Bk4O6KonQMABCNKAynQ68Bo4O6KsnQqyDyhQ6XqjQ3CsmQMABCNMAwmQszHuwO68Bs4O6KwnQq
+yD2hQ6XujQ3CwmQMABCMAB4hJNCA2mQ2hCo2OMABCNGAgoQszH4wO68B24OhqC6mQMABCNGA+mQszH8wO68B64OoZ6hOMABCNEAinQq9B64O/nDinQMABCNG
+AmnQ68Bi5Oq9B+4O/JukQMABCMAB46CNIAsnQBk5OBo5OBk5OBo5OMABCNIAwnQh6Bo5O68Bs5O7d+kQxuBglQMABCNEA0nQh6Bs5O68Bw5OMABCNGA4nQh6
+Bw5O68B05O7dmlQMABCNGA8nQh6B05O68B45OB8oQMABCMABMNGAioQuzM+5Oh6B65OwzM+5OMABCNEAspQszHkyOq9B+5OMABCMABSNGAsoQq9Bk6O6Km5O
+Bk6IMABCNKAwoQq9Bo6Oh6Bo6O08Bq5OB2XBo9PMABCNCA6pQB8jQMABCMAB8hCNCA6oQq9By6OMABCNGA+oQ2hCw4O/nD8nQB2pQMABCMABsCNGAkpQ2hC2
+4O6fiyPvlB+xPMABCNEAopQ2hC64O7d2mQMABCNKAspQtzM+4OuzMo7OvzM+4OwzMo7O3CkqQMABCNGAwpQuzMs7OvzMi5OwzMs7OMABCNGA0pQh6Bm5O68B
+w7O1zM0qQMABCMABiDNEAgrQszH4zO68B27OMABCNIA+pQh6Bw5O68B67O7dsnQxuB2qQMABCNEAiqQh6B05O68B+7OMABCNGAmqQh6B45O68Bi8O7d0nQMA
+BCMABINKAsqQ68Bo8O7dsqQ6Ks7OhpI4wP9oI4/OMABCNMAwqQ68Bs8O7dwqQ6Kq7OBkjQtZwrPivMi6PMABCNEA0qQBm6OBm6OMABCNIA4qQByvKBk8OykH
+8rQBkjQMABCNIA8qQtmHo8OBkmQykHgsQ60MojQMABCNEAgrQBy6OBy6OMABCNEAkrQ3hCi7O3CkrQMABCNKAorQtyCosQ2hC66OiMosQ3CssQttBwmQMABC
+MAB6+CNEAurQmiH2oOtmH68OMABCNCAyrQtmHswKMABCNEA2rQtmHi9O80M+mQMABCMABENEA8rQ1tH6pQ80M8sPMABCNCAmtQ80MonQMABCMABs/IMABu/I
+NCAosQtmH09OMABCMABw/INEAusQr+FwjOBwjOMABCNEAysQr+F0jOB+9OMABCNCA8tQorK+bMABCMABENCA8sQorKg8NMABCNEAgtQorKk8NzyB+zNMABCM
+ABINEAmtQsEqhQltB8rQMABCNEAqtQmhHiwKysJ2hFMABCMABoqKMAB+gDNIAytQBytQiMytQtaytQtmHsyKMABCNIA2tQrGi0PsakoPtzH2tQBuuQMABCNK
+A6tQ9oImjPhpIm0PgqDopI+pKopI9pKopIMABCNIA+tQ9hEktKgqDqpI+pKqpI9pKqpIMABCNCAiuQuFgpQMABCNEAmuQqiHkpQ7d+uQMABCNGAquQ8yC20P
+wlD20PzyBo1NMABCNEAuuQ8yC60PwlD60PMABCMABENCA0uQBg1PMABCHABAKAACCAACEMB4MiM0+LAuXgxKgHB2yMgBjmB8wKggCp6BguQggEBguQgCKAAC
+EKBwBiMGABqqQgEBkuQgE/JyqQgE2Cw7PgIKAACCAAECAAECAAKNIAsvQtZGgbumChbumCBumCMABCMABENKAyvQtZKgb+6Chb+6CB+6CB6sQMABCMAB2nKN
+CA+wQtZSMABCNCAWtZWMABCNGAaBWBivQ3pJ4kQMABCNCAkwQiMoBMABCMABEGsBBEBCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBiBBkBBmBBoBBqBBsBEmC
+B4IvZ68PAtC8rQgEntBswQgIBswQgC3hMswQgCjPysQgCroBi1NgCBkxQgE4bi1NgE05Ci1NgEBi1NgEhkDivQgE9kDivQgEBw+PgE0pBssQgE4ZysQgIBwx
+QgEB28OgEBq+PgE/pGivQgQBkxQgEBivQgEBwxQgEBswQgEBswQgCBysQgCBwxQgE4oDqgQgEB68PgEBswQgCBswQgCBsxPgEB0rQgEB8tKgEBsmKgECAA6y
+ONCA0sP3boxQNKAovQBguKqF+tQ1ZywQBywQ3C2xQMABCMABiuKMABiuKMABguKMABguKMABkuKMABmuKNGAixQ3bixQ0gHmtPBixQEYy2DgH/c++PAs6Dy9
+PgMBiyPgEBiyPgUBktQgU78CktQgIq9B8iPgI/J0sQgE4dkuQgIBkuQgE3CoyQgEiNuwPgEHA7wBAIABo4OIABiyQIABsxQCAAGHABAEGBM86Eu3MA24GyxQ
+gE+6EksQgCIABqwKIABswKEKBU86E03MA+gB+wQgEqV+wQgCiJ+wQgC+6EqsQgCEMBoB86E23MAB+yQgEB+yQgEB+yQgEB+yQgE+6EssQgEIAB68GIABBCAA
+BNKAozQAqtQAmzQAmzQAmzQAmzQNEAkyQjmBs4PBqiEHAzHAIAB8kQIABqyQCAAEHABAEKBoBBmyQABmyQgEBmyQgEBmyQgEBmyQgEHABACAACEOBoB86Ey4
+MA62G6zQgE29B6zQgEzd6zQgEv/BmwQgEp2DkzQgC+6EotQQEMBoB86E04MA29B8zQgEv/BowQgEzd8zQgEB8zQgE+6EqtQgEEKBgB86E24MA29B+zQgEv/B
+qwQgEzd+zQgE+6EstQgEEKBY86E44MA29Bg0QgEv/BswQgEBo9OgC+6EutQgCEOBoB86E64MAzyBivPgE29Bi0QgEv/BuwQgEhpIq9OgC9oIq9OgC+6EwtQg
+CIABBCAABNEAq0QAsuQAi6OIABEIABBCAABNIAy0QA0uQAo6PAw0QAw0QIABEIABBCAABNGA60QA8uQAw6PA40QIABBCAABNGAg1QAivQA26PAm+OIABBCAA
+BNGAm1QAovQAkwPAs+OCAAgsNCAA2BCAA2BNIA+yQ3bg1QBEBC3Cg1QMABCNIAy1QwxBo7PBw1Q05Mw1QjQGMABCNIAw0Qq9BomPoP4xQwYwxQghBwxQMABC
+NEA8xQxyBy7OzsMixQMABCMABqzFMABszFNEA2xQinJgoP45D6nPMABCMAByzFNGA4qQwxB+7Pzdm2QzsMwxQNGAi8OwxBg8Pzdo2QzsMyxQNKAk8OwxBi8P
+zdq2QB4DzyBqxPzsM0xQMABCMAB6mJMAB8mJMABymJNGA0vPnnHwvPB02QB02QMABCMAB4mJNKAwyQB6xP5lHqsP0wK05PmgB0yQ3Cu2QMABCNIA4yQ0wK45
+PxyB48OwxK6yQ6X4yQMABCNEA4yQinJipP02D8oPMABCNIAi2QwxB+8P0yCizQghBizQBqzQMABCNGAgzQinJqpP02DkpPBgzQMABCNIAq2QinJupPjZozQi
+sCoCByzQMABCNGAu2QzyByyPr6MgFxyBs9OMABCNIA43QwxBu9Pzd23QzsC23QisCwCMABCNKAu3QwxBy9PwYivQghB63Q23D2nJisC0CMABCNIAy3QwxB29
+PwYmvQghB+3QisC4CMABCMABENIA+9OwxB89Pzdk4QB2FzsMuzQMABCNEAsyQwxBg+Pzdo4QMABCNIAo3QulBm6I7dg4QiwHo3QjnCwyQMABCNEAy4QBo+PB
+o+PMABCMABENEAw+OzsMg0Qp2Dq4QMABCNIA23QwxBy+PxyB0+Ozd64QzsMk0QMABCNKA63QwxB2+PxyB4+Ozd+4QzsMo0QB64PMABCNGA+3QwxB6+PB+0QB
++0QMABCNGAq1QwxB++PBi1QBi1QMABCNCAm4QwxBi/PMABCNGAq4QwxBm/Py7Mq1Qz7Mq1QMABCMABEMABOMABMNGA04QwxBw/PwY01QghB01QMABCMABSNE
+A64QwxB2/PBggPMABCMABYMABw9KNEAo6QwxB+/PxyBggPMABCMABEE2BB4mIBFABizQgE3C6pMABs6QgE6Xg6QgEBg6QgCBBgC4dg6QgEBg6QgCBg6QgCBD
+gCk4DDgCB21QgCvZo5QgCBmpQgEBg6QgE/hHg6QgCBg6QgC6Ko6QgEsMo1QgE3tC4vOgItsBs6QggBBg6QgEByxQgEy7Fg6QgEz7Fg6QgCkbHgCEGBImiHs4
+QAB64QgCB64QQECBE8Pk6QACAA/vBDAAABw5QggBCAA9vBGIBEBABCBEBGESBgCo5BkrEAB+9KgE5rBs9PgE8kBkrJgEp2D05QgCB66QgCB00QgEBs4QgEBC
+gEEKBgB86E0/MAqFk3QgEtG2qQgCioBg6QgI+6Eq0QgBEUB4B86E2/MAkb65QgEn5B65QgCp2D65QgCB+6QgE3nJ+6QgEB+6QgEB65QgEBi3QgC+6Es0QQEW
+BoC86E4/MAqF85QgEkwI+4QgC00Bg7QgCBg7QgEBg7QgEBg7QgE6fg3QgEBg7QgEioBk6QgE+6Eu0QgBEGBM86E6/MAqF+5QgE+6Ew0QgCEGBM86E8/MAqFg
+6QgE+6Ey0QgCEGBM86E+/MAqFi6QgE+6E00QgCEGBM86EggNAqFk6QgE+6E20QgCEQBgB86EigNAp2Dm6QgE8vBm6QgC/0Hm6QgCBm6QgCBm6QgCh7Eu3QgC
++6E40QQIABmlHIABBCAABNQA07QA21QA6rEAu6QAy7QAy7QAy7QAu6QA23QIABBCAABNGA67QA81QAy1QA43QIABs5KIABu5KIABw5KIABy5KIABBCAABNOA
+o8QAq2QAi7QAi2FAg2FAi7QAi7QAq4QCAAuBNEA85Qg/Gm7Q3C+7QMABCNCAy4QBGMABCNEA08Q79MKv2Hu8QMABCMABmsIMAB8qFNEAs6QrR02Q88M68QMA
+BCNIA67Q3b67Q4d64QmgB64QB67QMABCNIA+7QzyBi4P4d+4QmgB+4Qh+M+7QMABCMABENGA66Qhbi6QBq3QjZ66QMABCNGA+6Qhbw3Qgbu3Q6Xm5QMABCMA
+BEMABKMABINCA65QxyBwjPMABCNEA+5QwxByjQxyB0jPMABCNGAg+QxyB4jPwxB2jQB68QMABCMABkENCAm+QwxB8jQMABCNEAk9QwxBgkQ3C89QMABCNIA+
+yQwxBkkQzds+Qj7M+LzsM25QMABCNIAs9QoSizQwxBokQzdw+QzsM65QMABCMAB+pJMABkiLNGA6+QBkkPB06Q+9Ly6QMABCMABsrKNGA06Q3b69Q4d66QjZ
+46QMABCNGAk/Q2+MukPxyB8kPBi/QMABCNEAo/Q2+MykP7+Mm/QMABCNGAs/Q2+M2kPssC2hNB++QMABCNEAw/Q2+M6kPBu/QMABCNGA0/Q2+M+kPg/My/QB
+y/QMABCNCA4/QBilPMABCEMBoB86EykNAxyB0lPgE62G6/QgEsxB2+KgE3C6/QgE+6Eo5QgEEIBY86E0kNAxyB2lPgE62G8/QgE+6Eq5QgEIAB4LIAB6LMAB
+ujLMABwjLMAByjLNGAqgRq9B8wPv7Mk8Qw7Mk8QNGAqgRwxBimQwYqgRghBqgRNEAo/QwxBkmQxyBmmPMABCHABAIABBNEAumPAumPA0gRIABBNEA6gRAymP
+A4gREGBM86EylNAr6I2/QgE+6Eo6QgCEKBU86E0lNAr6I4/QgEB4/QgCp2D4/QgC+6Eq6QgCEMBgB86E2lNAr6I6/QgEz/M6/QgCp2D6/QgC+2L+gRgE+6Es
+6QgEEIBY86E4lNAp2D8/QgE+2LghRgE+6Eu6QgEEGBQ86E6lNABihRgE+6Ew6QgEEWBwC86E8lNABmvPgEBo7QgEr6IggRgEB2+QgE+2LkhRgEBkhRgEzuJ0
+/QgEBkhRgE8vBggRgE+6Ey6QgCESBgC86E+lNA5/MovPgEr6IigRgE6/Mq7QgEB4+QgEB4+QgE7zDigRgE9/M4+QgE+6E06QgEESB4B86EgmNABkgRgEp2Dk
+gRgCBohRgCBohRgEBohRgEBohRgEsxBkgRgE+6E26QgCEIBY86EimNA62GqhRgEBmgRgE+6E46QgCEeBgD86EkmNAr6IogRgEkgNshRgE3/MshRgEt5MshRg
+Eu5MshRgEBshRgEBshRgEBghRgEBghRgCBshRgCBshRgE8vBogRgEogNogRgC+6E66QgCESB4B86EmmNAr6IqgRgEmgNuhRgE68HuhRgEBuhRgEBuhRgE8vB
+qgRgEogNqgRgC+6E86QgCEKBY86EomNAr6IsgRgEp2DsgRgC+2LwhRgC+6E+6QgEEMBY86EqmNAr6IugRgEBugRgCBugRgCk2GugRgC+6Eg7QgCIABm/KIAB
+BCAABNIA8hRA+7QA2gRA2gRA2gRIABBCAABNKAiiRAk8QA8gRA8gRA8gRAq9QIABBCAABNGAoiRAq8QAihRAw9QIABEIABGIABoyKIABqyKIABsyKIABBCAA
+BNQA4iRA68QA4wPA2wPAogRA2iRAmhRA2iRAyhRIABBCAABNOA+iRAg9QA+wPA4hRA4hRAugRAugRAugRIABBCAABNQAkjRAm9QA+hRA+hRAijRAijRAijRA
+ijRA+hRIAB+OIABBCAABNOAsjRAu9QAmiRAqjRAqjRABAmiRAmiRCAA8CIABBCAABNQA0jRA29QAuiRAyjRAyjRAyjRAyjRAuiRAuiRIABBCAABNIA6jRA89
+QA0iRA0iRAi/QIAB2zKIABBCAABNKAikRAk+QA8iRA8iRA8iRA8iRHABACAAyDCAAwDCAAGNIAskRl4Bi7P+2L0/Qp2DmjRigN07PMABCMAxVs0JNGAsjR43
+BgRp2DsjRigNsjRMABCNIA0kRo5B+0Ep2DwjR8kB+/Q78M4nLMABCNEA4kRo5Bi1EBQMABCNEA+kR43BsRthNUMABCNEAilRq3B88PthNYMABCNKA4kRB8/Q
+43B22QthNc6uC4BBohRMABCNGAolRBozP5hCqzP8vBkkRMABCHABAHABAIABBCAABNGAwkRAo2PABA4/QCAABKAAg0BEEBQtzBsyQA8L2yQgEEEBQjduyQA8
+L4yQgEHABAIAB0lREEAgBB+gRAB+gRgIFEAgBBq+OAACAEaBwX8LmzQAB6lRgC3CmmRgCBmmRgEBmmRgEACgEB28QgQuDMgI9zMKgIBmmRgIB6lRgEBohRgC
+B82PgCHABAGKBEBABCBEBGBIHABACAACCAA59DCAAWCAAWCAABNEA0lRAs3PA8gRCAAUCAAUCAA+/PMAB6QMAB6QMAB+9BNIAmiQ3hCg2P6KinR6XijR3Cmn
+RMABCNGAqiQ6KmnR6XmjR3CqnRMABCMABEMAB01HMABooLMABkhRMABqrLMABsHNCA8nR0W+hRMABCMAB+/CMABggDNCA24PtmHq4PMABCMABo6JMAB8rLMA
+BsgDMABw6JNEAqnR0dykPtzBm5PMABCMABmsLNEAwnRr+Fy+OttB4iRMABCMAB46JNIA2nRq9Bu5PBy0LmgBu8QuFu5PMABCNIA25PtmHm5PwiNwCB6nRB6n
+RMABCNEA+nRolB25PBmjRMABCNCA+5PqiH+5PMABCNGAglR68Bi6PtpHkmR6XklRMABCNQAqoR+tG6pPszHoyPm7Em6Pq9Bi6P6KqpRqyDwjR6XolR3CqoRM
+ABCNMAuoR+tG+pPm7Eq6Pq9Bm6P6KupRtpH2jR6XslRMABCNGAyoRq9Bq6PBgEB6jRMABCNGA2oRszH0yP68By6PBoiPMABCNEA6oR68B26P2jNsiPMABCNG
+A+pR68B66Pq9B26PtlBolPMABCMAB8oKNIAkpRszHizPh6B86P68Bg7PBkqRMABCNMAopRszHmzPtzMg7PuzMk7PvzMg7PwzMk7P3CgqRMABCMAB4hBMAB6h
+BNGAwpRuzMs7Ph6Bo7P68Bs7PMABCNKA0pRszHyzPh6Bs7P68Bw7P7dinRB8mRMABCMABsiDNIA6pRszH4zPh6By7PzyB+lQ7donRMABCNKA+pRszH8zPh6B
+27P68B67P7dsnRxuBunRMABCNEAiqR68B+7P7yCkiPMABCNIA8oRzyBqmQ7dmqR4dmnRmgBmnRMABCMABgpGMAB2UMABgpGNEAqnRinJ09PwlDu9PMABCNOA
+0qRzyB4mQwxBwxQ0yC0nRmgBsrRBsrRxyByxPB8lRMABCNMA4qRzyB8mQwxB0xQ0yC4nRmgBwrRBgxPtkN4rQMABCNMA8qRB4+QB2+QBgsRBgsR3CgGvkNkx
+PMABCNCAmkPq9B48PMABCMABkhKMAB28JNGAorRzyBsnQ8LorRtc61QMABCNGAyvQ52Cm/QktBwsRB4jRMABCNEAwrR52Cq/QB2vQMABCNKA4sRzyB4nQqb4
+sRmgB4sR4iD4sR3C4sRMABCMAB88JNKA6rRq9By9Pzd+sRlrC6oRvkNiyPB0GMABCNQA+rRq9B29PzditRlrC+oRvkNmyPglN4GzsMsoRnnH+lQBkGMABCNO
+AisRq9B69PzdmtRvkNqyPglN8GzsMwoR52C8/QilNoGMABCNMAkzPnnHmmQzsM0oRq9B+9PzdqtRBqgRBqtRMABCNIAozPzsM4oRp2DqsRpX0GzdutRMABCN
+KAytRq9Bm+P52CogRzdytRlrCupRB2pRMABCNEAysRoSoiR87M4zPMABCNCA2sRiMutRMABCNEA6sRq9By+PiMytRMABCMABimDMABimBNKAitRszHg3P2hC
+08P6uC4nPBksRw0D6tRMABCMABiONIAuuRq9Bg/Pv7MoqRw7MoqRBwqRMABCNEAq0Pq9Bk/PzdwuRMABCMABwQNCA2uR52CshRMABCMABwONIAusRwxB00Qz
+d8uRghB8uRBgpRMABCNKA8tRxyB60PwxB40QzdgvRBkpRzsMqqRMABCNEAmvRxyB+0PntBguRMABCNEA6sRtmHw/PthNo9PMABCMABENGAuvRByIthNu9PBu
+vRMABCNKAmvRq9BmgQzdyvRlrCurRplN2rRqzByvRMABCNGAyuRwxBu1Qzd2vR9xB2rQMABCNEA8vRq9BugQltBstRMABCNEAisRq9BygQltBwtRMABCNGAk
+wRq9B2gQiiN0tRjiN0tRMABCNCAqsR52C8iRMABCMABENCAwsRwxBk2QMABCMABWNEAuvRq9BmhQltBkuRMABCMAB6kRMAB8kRNCA8wRktB8qRMABCNMA+wR
+zyB+rQktB+wRmgB+wR+xM+wRjgH+wR4d+wRMABCNMAixRzyBisQktBixRmgBixR+xMixRjgHixR4iDixRMABCNEAoxR52C8jRzyBmsQMABCMABkoCNEAowRl
+4BkoQp2DgxRMABCMABktLOABg9JBNCAqxPq9BoiQMABCGEBEBABCMABqrRMABwrRMAByrRMABkiFNCAkyRB+wRMABCEYBwC86E+2NABmyRgEuXquRgEBquRQ
+6XguRwD/hHguRgE98EqsRgE+sDixRgElsGqsRgEBguRgE+2LmyRgE+6E0rRgEEKBgB86Eg3NA98EssRgE+sDkxRgElsGssRgE+6E2rRgEEMBgB86Ei3NAuXu
+uRgEjnNuuRQ6XkuRwD/hHkuRgE+6E4rRgEEGBQ86Ek3NA98EwsRgE+6E6rRgEEGBQ86Em3NA98EysRgE+6E8rRgEIABBCAABNWA2yRA4sRA0yRA4uRA4uRAu
+uRAuuRA4sRAwxRA4sRAuuRA+tRIABBCAABNIA8yRA+sRA+sRA2xRA+sRIABBCAABNKAizRAktRAkvRAkvRA6uRA6uRIABuiKIABwiKIAB+vRIABCKAA+YIAB
+EEEAQj0LytRAjCuzRgEFEAQACA8lDEAIABCEEAQnCDABwyRgEEMu7FgCB2zRAB8gQgEAPgEBqzRgQB4uRgCB2zRgCCAACFEAQB2uRAAGAEHAEt8MwzRQABwz
+RPgBhFwzRBeFEAI9wB+zRAACAEEAQj0LkuRAACgEFEAQACABQAEEAgBAKAACgIFEAgBACAtCyuRAESB4B86Eg5NAinNo0RgElsGquRgEBiwRgEknNiwRgE+2
+Lo0RgEkbkzRgEBswRgC+6E2tRQEQB4B86Ei5NAinNq0RgElsGsuRgE8nNkwRgEknNkwRgE+2Lq0RgEkbmzRgE+6E4tRgCEIBY86Ek5NAinNs0RgElsGuuRgE
++6E6tRgEEKBgB86Em5NAinNu0RgElsGwuRgE3wHsyRgE+6E8tRgCEIBY86Eo5NA62Gw0RgEp2Dk0RgE+6E+tRgCEGBQ86Eq5NA62Gy0RgE+6EguRgEEMBoB8
+6Es5NA62G00RgEp2Do0RgE+2L00RgEBwzRgE+6EiuRgCEMBgB86Eu5NA62G20RgEp2Dq0RgEkoNyzRgCByzRgC+6EkuRgCEKBY86Ew5NA62G40RgEp2Ds0Rg
+EkoN0zRgC+6EmuRgCEQBoB86Ey5NA62G60RgEB2zRgEB2zRgCB2zRgCB2zRgCB2zRgC+6EouRgCEQB4B86E05NAwY80RgEghB80RgEB80RgE3/M80RgEB80R
+gEkoN4zRgE+6EquRgCEMBgB86E25NABy0RgEwqIy0RgCB6zRgC6XwyRgE+6EsuRgEIABBCAABNMAm1RAovRAk1RAmvRAqiQAuwRAg0RIABBCAABNOAs1RAuv
+RAq1RAsvRAkxRAkxRA0wRAm0RIABBCAABNGAy1RA0vRAw1RAyvRIABBCAABNIA41RA6vRA21RA4vRABCAAuCIABBCAABNGAg2RAiwRAwqRAy1RIABBCAABNE
+Am2RAowRA2qRIABBCAABNKAs2RAuwRA8qRA+1RA0xRAm1RIABBCAABNKAy2RA0wRAirRAk2RAs1RAs1RIABBCAABNIA42RA6wRAorRAq2RAy1RIABBCAABNM
+A+2RAgxRAurRA41RA41RA41RA41RIABBCAABNOAk3RAmxRAi3RAi3RAi3RAi3RAi3RA+1RIABBCAABNGAq3RAsxRAoqRAk2RHABAKAACEMBoB86Em8NAhlJu
+3RgEilJu3RgEkgNu3RgEmgNu3RgE+6E8wRgEEIBY86Eo8NAvoNw3RgEBw3RgE+6E+wRgEEOBwB86Eq8NABy3RgEBy3RgEBy3RgEBy3RgEiwH2zRgE+6EgxRQ
+EQBwB86Es8NAlpN03RgEmpN03RgEnpN03RgEopN03RgEiwH4zRgE3Ww2RgC+6EixRgCEKBgB86Eu8NAp2Dy2RgE8kB23RgEhDy2RgE+6EkxRgCEMBY86Ew8N
+Ar6I02RgEnhEivQgCp2D02RgCh7E02RgC+6EmxRgCEQBgB86Ey8NAr6I22RgEnhEkvQgCp2D22RgCBu3RgCBu3RgCB22RgC+6EoxRgCEGBM86E08NAr6I42R
+gE+6EqxRgCEKBU86E28NAr6I62RgEp2D62RgCigNovQgC+6EsxRgCIAB8kBIAB+kBIABglBIABu/DIABBCAABNKAu4RAwyRA0kBAs4RAs4RAw0RIABBCAABN
+MA04RA2yRA6kBAy4RAy4RA20RAu3RIABBCAABNIA64RA8yRA03RAi0RA03RIABBCAABNIAg5RAizRA2vQA63RA63RIABEIABBCAABNGAo5RAqzRA+vQAi4RI
+ABEIABGIAB+2LIABBCAABNIA05RA2zRAu4RAu4RA8wQIABECAAqCNGA65RkbusRoCusRtzBykKMABCNGAysRkbysRwY85RvpI85RMABCNGA2sRtzB6kKwYg6
+RvpIg6RMABCMABINEAo6Rkb8sRtzBglKMABCMABEMABklKGMBEBABCBEBGBIBKCAAqoQNIAEBq1RsxBCx3Bo8QjnC20RNIAm4RwY06RntB06Ru0Ho6RltByz
+QNMAo4RsE2tRwY26RntB26Ru0Hq6RltB0zQqLquRNIA05RwY46RntB05Ru0Hs6RltB2zQMABCMABIMABINIAy4R52C2tRwYg7RghBg7RqL0uRMABCNEA6tRs
+EkuRktBk7REKBY86E+/NAsEmuRgEBk5RgE+Oq3RgC+6E00RQEMBY86EggOAsEouRgE1qNm5RgE+Os3RgCstJs3RQ+6E20RQIABBCAABNIAw7RAy1RAuuRAq7
+RAy3RIABEIABBCAABNKA47RA61RA2uRAy7RA63RA63RMAB6rKMAB8rKMABmzJNKA66RsE+uRktB+7R7yCi2RmgB66Ru0Hy7RMABCMABEMABosKNEA8uRsEmv
+R5iDm8RMABCNIAq1Q52CgvR5iDq8R3C+7RiYyuRMABCNGAu1Q52CkvR5iDu8R3Ci8RMABCMABysKMAB0sKNEA21QnnHy1QoSoxRMABCMAB6sKMAB8sKMAB+s
+KMABgtKNEAi2QnnH+1QxyB8iQMABCNGAi8R52C8vRwYs4RmgBm9RMABCNGAm8R52CgwRltBo2Q8mFq9RMABCMABENGAs8R52CmwRktBw9RoSiyRMABCNIAw8
+R52CqwRktB09RltBy2Q8mF80RMABCMAByNNIA89R52CwwR5iD69R6X69RBg8LMABCNOAg+RBgxRBo9L52C0wRB+9RB+9RB+9RBi6RMABCNEA+8RykN4wRB4w
+RMABCNGAgkQ52C8wRktBm+R9RszRMABCNGA8yR52CgxRktBq+R9RwzRMABCNGAokQ52CkxRktBu+R7R4zRMABCNGAkzR52CoxRktBy+R7R8zRMABCNMA4+Rz
+rN4xR0rNg+L52CsxRB2+RB2+R4rN66RMABCNEA8+RsE6xRzoN29RMABCNGAw8RktB++RltB++R6wHwhOMABCMABk/LNCA28R3Cg+RMABCNGAk+RwYo/RmgBi
+7R3Cw6QMABCHABAEUBoC86EmkOAktBu/RgE00Bu/RgE3Cu/RgE4nFu/RgEBu/RgEBu/RgEBu/RgEBu/RgE+6E84RgEEKBgB86EokOAizC++LgEwYw/RgEghB
+w/RgE+6E+4RgEEMBoB86EqkOAizCg/LgE52CoyRgEnzBy/RgEozBy/RgE+6Eg5RgEEIBY86EskOAsE0yRgEizCi/LgE+6Ei5RgEIABBCAABNGA8/RA+5RA6/
+RAu/KIABBCAABNIAigSAk6RAu/LAggSAggSIABBCAABNGAogSAq6RA0/LA8yRIABBCAABNEAugSAw6RAszRHABACAAkBCAAENGAw/RBs/QqoB0gSttB46RNE
+A68R52C6+LB2/LMABCNGA8gSsE6zR3Ci8QBs+RMABCNEA6/RsE+zR52C0zRMABCMAB42LNGAggSktBkhSu6CkhS3CkhSMABCNKAkgSBo/L52C+zRktBohSmg
+BohS3CohSMABCNKA++RwYshS6XshS+xMshS4iDshS3CshSMABCMABguLNEAugSwYyhSmgBs9RMABCNGAygSwY2hSmgBw9R1hM69RMABCNMA6hSzyB68QktB6
+hSmgB6hSqzBi9Q4iD6hSBy8RMABCMABENIA8gSsEg1RwYgiSmgB69RktN48RMABCMABgHNGA80RsEm1RktBmiSsCsyKMABCMABmHNMAsiSsEs1RzyBs9QktB
+siSmgBsiS4iDsiS3CsiSMABCNOAwiSsEw1R0gHw9QktBwiSmgBwiS4iDwiS3CwiSqzB49QMABCMABiiLMABkiLNCA4iSpXsiLMABCMABsvLNMA+iSktB+iSm
+gB+iS+xM+iS3C+iS3b+iS4iD+iSMABCNSAijSzyBi+QktBijSmgBijS+xMijS3CijSqzBq+Q4iDijSBq6RktN69RMABCNCA4gSi1BmjSMABCMAB6vLMABuzK
+NEAghS3CujSBujSMABCNIAuiSwYyjSmgBs/R+xMyjSBuiSMABCNOAyiS+sN2hMzrN42R52Cs2RsC8zKwY2jSghB2jSB2jSMABCNKAshSktB6jSB6jS+9L6jS
+3C6jSB6jSMABCNIA02RktB+jS9tN+jS+9L+jS3C+jSMABCNGA0hSwYikSmgB8/R3C+iSMABCEIBY86E+oOAk2GijSgEltBmkSgE+6E09RgEIABBCAABNGAuk
+SAw+RAojSAskSEUBgC86EmpOABukSgEx5BukSgEBukSgEBukSgEBukSgEBukSgE7d2xQgEk2GqjSgC+6E89RgCEIBQ86EopOA7d4xQgEk2GsjSgC+6E+9RgC
+EKBgB86EqpOAktBykSgE7RykSgEp2DujSgE+6Eg+RgCIABBCAABNSA6kSA8+RA4kSA4kSA4kSA4kSA4kSA4kSAgyQA0jSIABBCAABNGAglSAi/RAmyQA6jSI
+ABBCAABNIAmlSAo/RAklSAklSAgkSIABENIAqlSxyBirQ52C+3R5iDolS3C4yBMABCNEAk4RsEs4R5iDslSMABCEQB4B86EoqOAktBwlSgE6XwlSgE/hHwlS
+gEBwlSgEBwlSgEx5BskSgE+6E++RgCEKBgB86EqqOAwYylSgEghBylSgEBmlSgE+6Eg/RgCEKBgB86EsqOAB0lSgEB0lSgEB0lSgE+6Ei/RgEIAB2OIABBCA
+ABNIA+lSAggSA8lSA8lSAwlSIABBCAABNIAkmSAmgSAimSAimSAimSMABqVNGAqgSltBk/QjZ6lSkbilSMABCNEAsmShNsgSjZ+lSMABCMAB+/RNGAymSByo
+RwYwmSghBwmSMABCNIAwlSivN2oRwY0mSghB0mSltBy/QMABCNEA6mSB6oR/hHyiSMABCNCA+mSlvN+oRMABCHABACAACMAB68LMAB+7LNEAsjS52C+5RzTq
+8RMABCMABmXMABwGMABy3KNGAo6R+sNylM52Co6RzuJynSMABCNQAs6R+sN2lMoCs6R52Cs6RwY2nSghB2nSB2nSttM0iRB6jSMABCNMAw6R+sN6lMoCw6R5
+2Cw6RwY6nSghB6nSB8qRMABCNOA06R+sN+lMoC06R52C06RwY+nSghB+nSwvN+nSBuHMABCNMA46R+sNimMoC46R52C46RwYioSghBioSwvNioSMABCNCA86
+RB0HMABCNMAmnS+sNqmMsEq7RwYqoSmgBkkSktNijS1hMukSMABCNOAqnS+sNumM52Ck7RsEu7RwYuoSghBuoSktNmjS1hMykSMABCNKAunS+sNymM52Co7R
+wYyoSghByoS4iDyoSMABCNCAynS4vNkIMABCMABUNIA4nS+sN8mM52Cy7RktB8oSB4nSMABCMABENIAkpS0rNsoM52C47RoC47RnC47RMABCNGAopSBkC+sN
+mnMsEm8RMABCNCAspSjwNoCMAovNCNGAqoSwYupSBolS3CupSMABCNEA0pSoSk+Rp2DmpSMABCNIAo+RzsMglSp2DqpSByoS78M6sMMABCNGA8pSp2DupS8k
+BklSBkQMABCNIAw+R8kBolSp2DypSB6oSqwNoQMABCNCAkqS/2B80BMABCMABUOAn4CkpSBHABACAACMABgpHMABeEIBgBAFAu7F6WgIB6WgE8LsvJgEHABA
+EEAQj0LyqRAq2D2qSgEFEAQACABmXANKA2pSpRg4Q6K2qS6XuqSrN4hM3Co6NMABCNCAgrSBglSMABCNEAkrSpRo4Q8PmlSMABCNEAqlS6XgnS3CwmSMABCN
+EAulSpRw4QB0mSMABCNMAylSpR04Q8wN4mSkbqqSktBurSzkH8wBBirSMABCNKAkpSg/GuqS6wHu+QBsnSBuqS3CmrSMABCNIAyqSsE2+RwY2rSlwNwnShxN
+yqSMABCHABANEA+rSxyB2xQwHwiPMABCMABqeNGA+qSByvQltCinR4oHuvQMABCMABq6IMAB+sMNEAkyQwxBiyRzdqsSMABCKAAmrSCAACNEAkqSBusSBurS
+MABCMAB6gSNCAqqSsxN0sSMABCNEAgpS52Cy/RBuqSMABCMABqeMABseNEAgsSgb6/Rhb6/RMABCNEA6hSzsMyoSp2D8sSMABCNKAmzQzsM2oSp2DosS52Ci
+gSktBstSBwpSMABCNKAiiSzsM6oSp2DktSBywR6kNwtSr6IssSMABCMABudMABwdNIAqrSwY4tSmgB4tSlqB4tS3C4tSMABCNMAurSwY8tSmgB8tS7d8sSB8
+sSBgxM3C8tSMABCNIA8sSsEghS8yC0jLwlD0jL3C8sSMABCNGA2rS7dktS3CktSkqBoxMMABCHABAEIBQ86EizOA0dmtSgEBosSgC+6E4nSgCEGBQ86EkzOA
+sEwoSgE+6E6nSgEEMBoB86EmzOA62GuuSgEByoSgEsEyoSgE3pJqtSgE+6E8nSgCEOBwB86EozOAB0oSgE62GwuSgEoyN0oSgEsE0oSgE3pJstSgE+6E+nSg
+CEGBQ86EqzOA62GyuSgE+6EgoSgEEKBgB86EszOA62G0uSgEoyN4oSgEsE4oSgE+6EioSgEEKBgB86EuzOABysSgEB2uSgEBquSgE+6EkoSgCIABBCAABNGA
++uSAgpSA4tSA6sSIABEIABs+KIABu+KIABBCAABNKAqvSAspSAovSAspSAspSAkuSIABBCAABNMAwvSAypSAypSAuvSAypSAypSAquSIABs/LIABBCAABNIA
+4vSA6pSA2vSA6pSA6pSIABBCAABNIA+vSAgqSA4tSA8vSAwvSNGAgwS0disQB6vSAgwSMABCCAABEaBoDBkwSABCgEAFgEByrSgEB+rSgEB+sSgEB+vQgEBH
+gEBoqSgEBgrSgEB81RgIBmrSgEBk9RgCIABBNEAqwSAGAkvSFEAIB8kSABk2QACAAGNGAqvSxyBo2Q52CkjSkbqvSMABCNIAuvSsEyjSntBywSltB+rL3Wmk
+SMABCNOAyvSsE2jSBk8RntB2wSltBisLkqB+gO3WqkS3CyvSMABCNOA2vS8yCyrSB2sBB0sBkvB6wS7di+Qk2G2vSBgoSMABCNIA6vSwxB22Rhb42Qgb42Q7
+dm+QMABCHABAEIBY86E81OAktBkxSgE9RkxSgE+6EyqSgEIABBCAABNGAsxSAurSAqxSAqxSIABENIAwxS52CkkSwYuxSghBuxSBgvSMABCMAByhLMAB0hLM
+AB2hLNCAitS52CukSMABCMAByyMMAB0yMMAB2yMMAB4nMNCA+3QsEklSMABCESBwB86Eg3OAsEolSgE62GoySgEsgBsuSgEBkxSgCBkxSgC3WkxSgCBkxSgC
++6E2rSgCEKBY86Ei3OAsEqlSgEBmxSgE3WmxSgC+6E4rSgCEOBgB86Ek3OA62GsySgEm0NoxSgEl0NoxSgCsgBwuSgC3WoxSgC+6E6rSgCEMBgB86Em3OAsE
+ulSgEBqxSgEl0NqxSgCh7EqxSgC+6E8rSgCEQBoB86Eo3OAsEwlSgE62GwySgEgwIuwSgEBsxSgC9xBsxSgC/0HsxSgC+6E+rSgCEUB4B86Eq3OAsEylSgEB
+yySgEzdyySgEktByySgEB2uSgEgwIwwSgChiCuxSgC/0HuxSgC+6EgsSgCIABBCAABNQA6ySA8sSA4lSAqnSA8uSA0xSA0xSA0xSA0xSIABBCAABNIAgzSAi
+tSA+lSA6xSA6xSIABBCAABNMAmzSAotSA2nSAgySAgySAovSAgySIABBCAABNKAszSAutSAqmSAmySAmySAmySIABBCAABNOAyzSA0tSAwmSAwzSAwuRAsyS
+AsySAsySIABBCAABNSA4zSA6tSA2mSA2zSA2zSA2zSA6vSA2uRAyySAyySEOBwvBrMDA4bwpPg4EBDgkDBwpPg4EBDgkDBwpPg4EB2uSgkDEOBgiB90NuzSA
+uFmpPgErrBqpPgErMBgE4bypPg4EBBgkDBypPg4EDAAAuxS4ySmBCAAx5CHABACAACNGAgzSrR+tS62Gk0S3CgzSMABCNEAiuSx+GiuSBkzSMABCNIAu0Sh1
+NkvSBozS62Gs0S3CozSMABCNGAszSBO62Gw0S3CszSMABCEKBgB86Es5OAhlJ00SgEilJ00SgEB00SgE+6EiuSgEIAB2ONGA0zSszHy9Q68BwlRgqCwuQMAB
+0kBMABwPHABACAACEUB4B86E65OAB20SgEB20SgCBi1SgCwYi1SgEghBi1SgEB20SgEB20SgCB20SgC+6EwuSgCEQBwB86E85OABk1SgE11N40SgEwYk1SgE
+ghBk1SgEz1N40SgE01N40SgC+6EyuSgCIABBCAABNOAs1SAuvSA+0SA+0SA+0SAKA+0SAuxSIABBCAABNIAy1SA0vSAk1SAQAk1SMABo2MMAB4jJMABs2MNE
+AqzSB01S3Cs1SMABCNGAuzSzyB8wRpnHw1SjnCw1SIAByzSIABCEIB4BBijSAB+wSgEB+wSgIB+wSgICAA4mREMurHgGzkHVABiySggCBiySgEBfgEBhBgEB
+dgEHABAHABAKAACHABAKAACEGBgBrMw0SAgLDgEsMuxSgEHABACAACECBIgLBACAAnhDEYBgEBBAB4xSgEBwxSgIB4xSgIB4xSgIBo4QgIBw2SgEBm2SgCBk
+zSgCB41SgCBk3RgCB8xRgMCAACEGAY/tC8xSArM81SgIB02SgCECAIq9B2nRAFIAgBBSABMABEABCACAAaCAAYEKt0DUBm2SA7d0zSgCBm2SgCBm2SgCBm2S
+gCKAACCAACCAAg0KMABioLMAB23MMABmkMMABokMNEA22S0gH6yRtam5QMABCMABEMABwkMNIA01ShgH+2SzzC+3Si2H+gGm/I8zSMABCMAB2kMMAB4kMMAB
+6kMNIA+1ShgHo3SzzCo4S3Co3S7d20SMABCNGAi2ShgHs3SzzCs4Si2HshGMABCNIA0zRtzBinRzzCw4S3Cw3S7d+0SMABCNGA4zRzzC04S3C03S7di1SMAB
+CNEA43S2hCqnRzyB8zRMABCNEA83Sj0Kg0RnP02QMABCMAB0lMNGAi4S3b64ShmBm1SguBk1SMABCNGAm4SzyBq0RhmBq1SguBo1SMABCMAB+lMMABgmMMAB
+imMNKAw4ShgHw4SzzCw5ShmB01SguBy1SjgHw4SMABCNGA04S2hCmoRhmB41SguB21SMABCMABsmMMABumMMABwmMNIA+4ShgH+4SzzC+5S7ds2S3C25SMAB
+CMAB2mMNEAk5SzyBo1R7dy2SMABCMABgwCMAB+mMMABgnMMABinMMABknMMABmnMMABonMNIAs4ShgH25SzzC26S7d25S3C25SMABCMABunMNIA85S3b85S7
+d85S4d82SmgB82SMABCNIAg6SzyBk2R7dg6S4dg3SmgBg3SMABCMAB4nMNGA84S3b+6S4nFm3SBm6SMABCNGAg5SzyBu2R4nFq3Sy4Nq6SMABCMABioMNEAm
+5StzDw7S4nFw3SMABCNEAq5S2hCmqR4nF03SMABCNKA46SszH2kR68B0sR4nF43SBw7S0gH82RMABCIAByoCNEA+6SinJiuR02D8tRMABCNEAi7SBm3RBm3R
+MABCMAB45HNEAo7SinJsuRjZ8xRMABCNGAs7SzyBw3R0yCs4SjZgyRMABCNMAm6SBw7SBkyRBw7SBkyRmgBu4S3Co8SMABCNMAu4S84N43RB04S94N43RB04
+SmgBy4S3Cs8SMABCMABspMMABupMNKA24SB87SB87S5lHwyRjZ64SzsC84SMABCMAB0pMMAB2pMMAB4pMMAB6pMMAB8pMMAB+pMNKAm5S3bw9S6wHswRgxNw
+9S0yCs5S3CwBMABCMABENIAs5S3b29S6wHywRgxN29S3C2BMABCMABENKAy5SzyB84R6wH4wRgxN89S0yCszR3C8BMABCMABENIA45SzyBi5R02D8vR5lHyz
+R3CiCMABCNGA85SzyBm5RinJmwR02DgwRMABCMABIMABGNKAk6S0gHu5R02DowR5lH+zRiMq9S3CuCMABCMABirMNIAq6S3bo+S7yCw+SjZu6S0yCw6SMABC
+MABorMNIAw6S3bu+S7yC07SjZ06S0yC26SMABCMABurMNGA26S3b0+S7yC8+SjZ66SMABCMAB0rMNGA86S3b6+S7yCg8SjZg7SMABCNIAg7SzyBq6R7yCm/S
+jZk7S0yC60RMABCNIAk7SzyBu6R7yCw5SjZo7S0yC+0RMABCMABENIAq7SzyB06R7yCu8SjZu7S0yCk1RMABCNIAu7SzyB46R7yC85SjZy7S0yCo1RMABCMA
+BENIA6+SB6+SzyB+6R5lHuIjZ47SMABCMABysMMAB0sMNGAmK3b6/S4dmKhnJ6/SMABCMAB89HMAB+9HMABg+HNIAs8SzyBw7R4ds8ShnJs/S20DgpQMABCN
+KAw8SzyB07R4dw8ShnJw/SBw8SBw8SMABCNGA08SzyB47R4d08S36N08SMABCMABg9CMAB+7INCAihTm7EwgSMABCMABo9CNGAm8RuYm8R3CigTjsB+jRMAB
+CNKAq8Rq9B+xR3hCkwR6KmhT3CmgTjsBikRMABCNEAu8R3CqgTrG2mSMABCHABANEA2hTA8xRA47SCAACMABslNMAB+zLMABg0LMABi0LMABugMNEAkiTtmH
+qyRm7Em8SMABCMAB0gMMABGNEAsiTj0KUjnCu8SMABCMABy0LMABgzLEkB6uCwEBigTABigTgEBigTgEBmiTgEBmiTgCBmiTgCBmiTgCBigTgCBmgTgEBmgT
+gEBmgTgEBigTgEBigTgEBigTgEBigTgEBigTgEBigTgE3hGBgEDAAAogTwhTDHABAEGBQ/PuhTAgQwhTgE6pG2hTgCE6BBgIByhTAByhTgCBshTgCByhTgEB
+yhTgCByhTgCB8hTgCBivJgBBshTgBBshTgEBshTgEBshTgEBCgEBCgIBCgIBCgIByhTgIByhTgCByhTgCByhTgCBshTgCByhTgEByhTgCBshTgCByhTgEByh
+TgCByhTgCB05EgCBw9MgCKAA8jSHABAEYBoEsagnQAtzBDgMByvSgEscq8RgEtcusSgE0d6gTgEjPojSgEk1C6gTgMB0iTgEB0iTgCB2vSgC/lDquSgME4B+
+KwKB29SABBgIB6zRgE3hCgyRgEAHgQBLgMB+9SgEB+9SgIB+9SgIB+iTgIB+9SgEB+9SgIB+9SgIB+9SgIB+9SgIBBgIsmBwnQgEBNgEAJgEB+9SgIBglRgI
+B6hTgE4uB+hTgCB8gTgCB+hTgEB+hTgCB49SgCB49SgECAACHAo9NAEIBoBB89SABg0RgIB+9SgEBkiTgEFGAYBgwSAB29SAtoIuySAFEAQBg+SABg+SACAA
+ICAAICAAUCAAaCAAaCAAmBCAAkBNEA+jTq9Bw0R3jH4/SMABCNCA8/Sq9B00RMABCMABIMABKNEA6hT3b8jTigHWMABCNIA+hThgHgkTzzCokTigHajgHojT
+MABCNEAiiTzzCskTigHeMABCMABEMABmxMNIA0jT3b0jT3CskT/nDskTtpHkBMABCNKA4jThgH4jTzzC2mP3CwkT/nDwkTtpHoBMABCNEA8jT6uCqBtpHsBM
+ABCMAB0xMMAB2xMNIAkkThgHkkTtzDklT7yCiiTBkkTMABCNEA+iT3bglTigH0BMABCMABgyMNIAkjThgHukTzzCulTigH6BjgHukTMABCMABmyMNEAqjTzz
+C0lTigHgCMABCMABsyMMABGMABwyMNEA+kT6uC0/QigHqCMABCNEA4jT3b6lTigHsCMABCMAB6yMNEA+jTzzComTigHyCMABCMABgzMMABGMABkzMNIAylTh
+gHylTzzCymT6uCogR3CylTMABCNKA2lThgH2lTzzC0oP3C2lT6uCsgRwlN4kTMABCNIA6lT2hC21R3C6lT6uCwgRwlN8kTMABCNEA+lT3b+lT6uC0gRMABCN
+IAimT2hC01R6uC4gRwlNklTw0D6mTMABCMABENGAunT6uC+gRBgnTBgnTMABCNEAynTq9Bk4R6uCihRMABCNIA2nTszHuwRwlNylTq9Bo4R6uCmhRMABCMAB
+o0MNEA8nTsE66SqyD2mTMABCMAB+5CNGAg2Q3b8mTzzC6pP3C8mTMABCMAB6wGMAB8wGMAB+wGNEAsoTorKq2QzyBqjSMABCMABu6CNGAyoTx+GqiT7yCsoT
+s3C0kTMABCNCA0jS6KwoTMABCNGA4jS3b0nT6KyqP3C0nTMABCNGA4nTorK82QB8oTB4nTMABCNGA8nTl3C8nTklKu5OorKg3QMABCNEAgoTjnCgpTorKk3Q
+MABCNCAslT2hC23RMABCMAB8kLMAByTNEAsoT0wKqsSBkpTMABCMABk6LNCA4pT0wKwsSMABCMABEMABs2MMABu2MNEA8oTB09S3C8oTMABCNEAgpT3b49S3
+CgpTMABCNEAkpTq2G4yL3CkpTMABCNGAmnT68Bk7RtpHmnTBopTMABYNAAqtSMABCMABygSMABw4CMAB0/LMABqxGMABipIMABsoIMABs/BMABguGMABkuGM
+ABmuGNEAqrTBiuSBiuSMABCMAB2BMAB4BEqBuGoH2hCm6RAvpI28RgItzBm6RgIq9Bk8RgI3CkrTgErMkrTgC0dkrTgCBkrTgCBkrTgCBkrTgCBsqTgCxjBk
+rTgCBsqTgC1CHgEBJgE6KqtPgwBBywSgEBkrTgEhgHsqTgCBo0RgCB6nTgCKAAm5OEQBgCBu0RAtzMo8RgEuzMs8RgEBu0RgEvzMo8RgEwzMs8RgEBwVgE3C
+orTgEEImhOwB/tCs6RAtlBo1RgI6KyrTgI0dqrTgECAACDAAAE2qTCCAAKCAAKNGA8qT68B48RtpH6oTugO8qTNGA+rT68B68Rq9B28RvwHonRMABCNEAisT
+68B+8RtlBsnRMABCMABKMAB84MMAB+4MMABg5MNKAurTBurT8yCsuPBurTwlDsuP3CmsTMABCNCAyrThsIYMABCMABq5MMABs5MNKA6rT0hO6rThpI4uP1hO
+6rT9oI4uP3C6rTMABCNKA+rTuzM69RszH81Rh6B29RwzM69RthO+WMABCMAB25MMAB45MNGAmsT8yCkvP1hOmsTwlDkvPMABCNIAqsTszHo2Rh6Bi+R68Bm+
+RBqtTMABCMABi6MMABk6MNEAysThgHysT6KwvPMABCNIA2sTszH02Rh6Bu+R68By+RthO2XMABCMABu6MMABKNGA+sTszH82Rh6B2+R68B6+RMABCMAB26MM
+AB46MNGAmtThgHmtT6KkwP7d0qTMABCMAB+lFMABg7MMABi7MNIAwtThgHwtT6KuwP7d+qTxuBouTMABCMAB2jCNGA6pStzBo9R6K2uT/yCsXMABCNGA+pSh
+gH6tTtzD4wP/yCwXMABCNGAiqSBk0S/yC0X3C2uTMABCNIAiuTszHg4RB09RzyBmqS7dwrTMABCNIAmuTszHk4R2hC49Rk3NmuTjgHmuTMABCNIAquT68Bmg
+S7d4rTj0K0nFjnCypTMABCNKAuuTszHs4Rh6BmgS68BqgS7d8rTB2rTMABCNEAugSBugSBugSNIA0uThgH0uT6K0vT3CsvT2hCw+RMABCNCA4uT2hC0+RMAB
+CNKA8uT68B4gS3hC6+R6K8vT3C0vT2hC4+RMABCNKAgvTzzC+xP3C4vTuF8+RvpIggStzBy+RMABCNGAkvT6KkwT3C8vT2hCg/RMABCNGAovTyiOu1S3CgwT
+uFk/RMABCNKAsvThgHsvT6KqyP3CkwT2hCo/RtzBo/RMABCNGAwvTyiO21S3CowT2hCs/RMABCNEA0wTyiO61S3CswTMABCNEA4wTyiO+1S3C4vTMABCNEA8
+wTyiOi2SiM8vTMABCNGAgxTyiOm2S3CgwT68B8hSMABCNCAgiSyiOq2SMABCMABypDNCAqwTyiOw2SMABCNCA0xTyiO02SMABCNCA4xT2hCkgSMABCMABENG
+A4wTszH26Rq9BwiS/nD4wTMABCMABEMAB26GNCA+zPzzCgyTMABCMAttFENEAk0PzzCmyT3CmxTMABCNGAwyT1zJ8gDmeqxTBqxTMABCNGAkwT3bmyTpnHmy
+TjnC69MMABCMABm/MNIAqwT3b0xTpnHsyTjnC4yT0gH4tSMABCHABAHABACAAEMABQMAB0/MNIAiyT0gHmuS3b6yTpnH6yTjnCmzTMABCMABwpCMABupCMAB
+0xIEKBYBqxTABsxTgEBwyTgEB6yTgB/8B+sTQNMA2vTtZ2yR6KuzTBuyT4duvTolBsxTkkOmzTMABkgNMABEMABogNMABIMABsgNNEA6yTzyB+uStZizRMAB
+CECAgEB6xTAIABCIABCEIBgC0gHovSAjmB4wTgEulB+0SgEBolSgUEOBwTB89IAsoEDgIBkuTgEBmzTgErpFmzTgCBmzTgCBFgEHABACAACDAAAIszTJGIBE
+BABCBEBGEMAwB06M8rTAB8rTgEB8rTgEB8rTgEB8rTgEB8rTgEIABCCAASCAAENQAuyT+hH4zTBsoMBsoMBsoMBgvTBo/MBogNiMKMABCNKA8zT+hH8zTjlO
+woMklOwoMllOwoMBgoIMABCMAB0hNMAB2hNMABu6HNGAm0TzbojT0b+0TBy4NMABCMAB+hNMABgiNNKAu0T+hHu0TjlOaklOallOavlO64NMABCNGAy0T+hH
+y0T4lKcvlO+4NMABCGIBEBABCBEBGCAA0mSNEAEAiwTA2mSCAACNCA2/I68B6mSMABCNEAo2TzyBmxSq9B6mSMABCMABENCAu2TuFknSMABCNEAWttB0wT68
+BonSMABCNEAsnSq9BonS68BsnSMABCMABiHNEA82TBynSBynSMABCNEAg3T68B2nS9hE2nSMABCNEAk3T6d6nSq9B2nSMABCNCAo3T68B+nSNGAgoSuFgoS6
+K+mS2vBooSMABCNCAu3T6dkoSMABCMAk/BKNEAqoSh6BqoS6KunSMABCNEAuoSuF0nS6KsnSMABCMABENGA0oSuF6nS6KynSBivTMABCNGAk0T68B+nSuF+n
+S6K2nSMABCNGA8oS68B8oSq9B4oS6KgoSMABCNCAgpSq9B8oSMABCMABENCAmpSBipSMABCMABwBMAByBNCAq4Tq9BqpSMABCNEA84T68BypS/yCmpSMABCN
+EA2pSuF2pS6K64TMABCNEA6pStmHqpS6K4oSMABCNCA+pSuF+pSMABCNCAiqStmHypSMABCNEAmqSuFmqS6KkpSMABCMABsCMAB+rGNCAy4TuFkoSMABCMAB
+qDNGA+5TuF0qSttBg0TB8DMABCMABgyFMAB6BMAB8BMAB+BNCAgrS68BgrSMABkDMABsyFNCAy2T68BmrSMABIMABsDMABuDMABwDMAByDMABq0TMABs0TNC
+AuxTq9ByrSMABCMABizFNGAm7Tq9B4rS3C46T/nD46TMABCMABozFMABqzFNCAw3Tq9BgsMMABCNEA03TszHqkSq9BksMMABCNIA27TszHukSq9BosSh6Bos
+M7d+3TMABCNGA67Tq9BssS7di4TyuBk4TMABCMAB+xDMABy4DMABiyDMABsKNEAo4T2hCyqSq9B4sSMABCNEAk7Tq9B8sS3Ck7TMABCMABEMABGMABw0FMAB
+0yDNEAotStmH8sSolB08TMABCNKAstStmHgtSB48Tg2Ci2CmuBi2CttB82TMABCNKAwtSq9BwtSjoO88Tg2Cm2CmuBm2CttBg3TMABCMAB+0CMABg1CMAByi
+CMABm1FMABo1FMABq1FMABs1FNGAkuMBo7Lq9BiuSliJs7TMABCMABy1FNGAw8TtmH8tSq9BouSzsM+4TMABCMABo3TMABq3TNIA48TszH2mS68B0uSoZ03R
+thO4nBMABCNEA88Tq9B0uM4d85TMABCNCAo6Tq9B4uSNIAi9TszHgnS68B+uSBygSiMi9TNGA+5T68BgvStpHi7TzyMi6TMAB6qNMAB8qNMAB+qNNGAs9TBk
++TBk+T3Cs9TMABCNGAw9T3bo+TzyB05S3Co+TMABCNIA09T0G2jTzyB45S3bs+T3Cs+TMABCNCA++Tj0K85SMABCNEAg6SwC64TBm2TMABCNEAk6SwC+4T3b
+4+TMABCMABEMAB2tDMAB4tDNCAw/T0GskTMABCMAB+tDNGAw+T3bo/TBo/T3Co/TMABCNCA0+T3bs/TMABCNEA+/T3bw/TzyB86SMABCNCAigU3b0/TMABCM
+ABu+INGAi/TwY6/TghB6/T3C6/TMABCMAB4iNNEAqlTBqlTB8nMMABCHABAEsBBgQ6Xq/TA80Mq/TgC/nDk/TgCBq/TgEBq/TgCBk/TgCBq/TgEBq/TgC4uB
+k/TgCBk/TgEBq/TgEBq/TgCBk/TgCBk/TgEBk/TgEy9Nk/TgEBk/TgEyhCq/TgEBq/TgCBk/TgCBBgEw1Cg6TgkGDAAAm/Tw/TxBHABAKAACGEBEBCBECAAK
+CAAGCAAQNCAm9T3hC8vSMABCNCAohU3hCgwSNCAqhUsa2lRNIA8+Ti0HMB6pRBk9T3C+gUMABCMAB+tNNIAi/Ti0HS7yCUBq9T3CkhUMABCMABkuNNKAo/Th
+gHygU2hCyhU3CqhUk/IWm/Iw9TMABCMABquNNEAu/TB4hUB4hUMABCMABwuNNEAm+TBwwSBwwSMABCNKA4/TBihUBiiUBihUBiiU3C6hUMABCMAB6uNNGA+/
+TBohU3CgiUBgiUMABCMABgvNMABivNNIAinR3C0iUsainRsc+7S3oI0nTMABCNKAqgUtyC0iUB0iUB0iU3C4iUB88TMABCNKA4hUtyC4iU2hC0xSlrO4iU3C
+8iUmrOg9TMABCNEAijU3hC6xSB49TMABCNIAgiUBggB71C0f2hCyxS0hCgiUMABCNGAkiU+0MgyS/0MgySBs/TMABCNEAujU89NkyS3hCmySMABCMABgwNNE
+AugB+0MqySBuiUMABCNEAmgB2hCuyStrO6/TMABCNIA2iUB2gBB2gBBqgB3CgDMABCNCAgkU3hC6gBNCA6yS2hCuySMABywNMAB0wNNEAijU2hC+yS3CijUM
+ABCNCAmjUmiHkzSMABMMABmbMABqDNCAszS3hCszSMABCMABwDNIAyzS89N20SiM6lS6K0kUttB8+TMABCNIA2zSiM+lS3C4jU6K4kUttBg/TMABCNCA6zSr
++F+6RMABCNGAmlUuFgiB71C0hB3hCgiBMABCNGAqlU3hCkiB71C4hBBkiBMABCMABsBNEAqiB3hCo0S68Bm2SMABCMAB2hEMAB4hEMABwEMAByEMABuiEMAB
+wiEMAB0BMAB2BNCA2lU3hC+iBMABCNCAilU3hCijBMABCMABsCMABkFMABmFMABggUMABigUNIAmhUqpC4gUroBioS1Zo6T0yCk8SMABCNGAqhUroBmoS1Zs
+6T0yC0iUMABCNGAuhUqpCghUroBqoS5lHs8SMABCNEAyhUroBuoS0yC8iUMABCMABEMABKMABIMABKNGAkiUqpCwhUroBkiU5lH88SMABCNEAoiUroBoiU0y
+CsjUMABCMABEMABKMABIMABKNQA+nUmiHgkSB4nUB4mUB4mUB4mU7yC+hUmgB2jUBgkUMABCNEAioUmiHkkSzkH4nUMABCNGAgnU0dokSttBmiUmgB+jUMAB
+CNGAqoUmiHskSBkoU8mF8mUMABCNIAuoUmiHwkSttOooUqpC8mUBgoUMABCNGAyoUmiH0kSttOsoU8mFgnUMABCNIA2oUmiH4kSttOwoU8mFknUvtOooUMAB
+CMABYNGA2nU0gH6jTrwB2uRB2nUMABCMAB69MNGA8nUmiHklS68B45SB8oUMABCNIAgoUmiHolS2hCy3StzBy3S3tOgpUMABCNGAkoUmiHslSzyBokT3tOkp
+UMABCNGAooUmiHwlS2hC63S3tOopUMABCNGAypUmiH0lSj0KspUB2iOMABCNGA2pUmiH4lSj0KwpUA2pUMABCNGA6pUmiH8lSj0K0pUrNg8MMABCNKA+pUmi
+HgmSgb4pUmgB2lU3CwpU3tO4pUMABCMAB8+MMAB0nJMABizDMABq3FNEAkpUzyBolT/yCkwRMABCHABACAACNEAyqU9zM+jDBogTMABCNCA2qU9zMikDMABC
+NEA6qU9zMmkDBkkDMABCNIAymUq9Bw7S9zMqkDtpH2nU6X2mUMABCNKAskD9zMukD6K8qUqyDilU6X6mU3C8pUMABCNIAgqU9zMykD6KgrUtpHolU6X+mUMA
+BCNEA0kDqyDqlU6XinUMABCNCAurUqrM4kDMABCNEAqnU6KsrU6XqnUMABCMABsNNEAopU3byqU6KyrUMABCMABq4NMABs4NMABu4NNGA8qUtzD8rU6K8rUm
+3N0rUMABCMAB04NMAB24NMAB44NNIAgoUtzDmsUsMkpU6XkoUm3N+rUMABCMAB+4NMABg5NMABi5NNKAqoUtzDwsU6KwsUqyD4mU6XuoUm3NosUMABCNGAuo
+UszHy1SvRw9StZqCMABCNKAuqU3b4rU6K4sUqyD+mU6X2oU3C4rUMABCMABw5NMABy5NMAB05NNMAisUtzDitU6KitUqyDonU6XgpU3CisUm3N6sUMABCNGA
+msUszHk2S68Bi+StZ8CMABCMABomENGAmpU68Bo+SsMqqU6XqpUMABCNKAqpUszHu2S68Bs+S6KwtUqyD4nU6XupUMABCNMA0sUszHy2S68Bw+S6K0tUBiiT
+BypU3CipUMABCMABomEHABANGA0+SAo+SA6rUA+rUCAACNIAgtUnlBoY3hC+8SttBooU2hC88SMABCMABqTNCAksUq9B++SMABCNEAyqUq9Bi/Sq3HyqUMAB
+CMAB2gNNKAwtUuFo/M6Kq+SBq+SBs7PBysUMABCNEA0tU68B2+Sw1C0+SMABCNIA4tU68B6+SmgBwuUw1C4uU6Ky+SMABCMAB+kDNIA+tU0gHiqTjnC+tUBy
+rS40C+uTMABCNIAiuUzyBmqTwYirUghBirUBiuUMABCNEAmuUB+uUBktUMABCMABINKAogTtmH4/SwiNipDqjNsuUrjNsuUBuBMABCMABENIAyuUq9BqgToj
+Nu7OBqjUuFqgTMABCMABojNMABqjNNIA0rUzyB+qT7yC4sUmgB4rU5lHulTMABCMAB+kNNKAgvUq9B4gTzyBkrT3nDolNmuBklN6yNgwUMABCMABklNNIAgs
+UzyBqrT7yCktU6XksU0yC6lTMABCNGAotUzyBurT7yCqwU6XosUMABCNEA0wUzyByrT+hHssUMABCNKAssUwlD6qUjZwsU5lHmmT8yC4qU3nJwsUNKAusUwl
+D8qU3nJysU5lHomT8yC6qUjZysUMABCMABGNEAgxU+KstMjZykUMABCNGA+vUiMkyS+KwtMjZ2kUMABCNGAiwUpRuhTjwCmxU0GupGMABCMABylDMABwlDNE
+AqwUzyBusTxyBo3SMABCMAB68BMABonDMABmpENIA6xUtzMsiTuzMwiTvzMsiTwzMwiTMABCMABkpEMABmpEMABqkHMABunDMABgnNNEAoyU68B+iTvwHuhT
+MABCNCAsyUBsqSMABCMAB+pEMABYNEA0yUjxO0qS68BqjTMABCNEAyxUjxO4qS68BujTMABCMABQMABwuGMABgfMABywJMAB+nNMABgoNMAB4qGNCAkyU68B
+mjTMABkoDMABmlDHABAEKB4B86Eo4QA6K+ySgEolBk9JgQzdwzUgE+6E+sUgEEMBgC86Eq4QA6KgzSgEolBm9JgQrMyzUgE3CyzUgE+6EgtUgEEMBgC86Es4
+QA6KizSgEolBo9JgQBo9JgEusFozUgE+6EitUgCEMBgC86Eu4QA6KkzSgEolBq9JgQBq9JgEBq9JgE+6EktUgEEQBwC86Ew4QA6KmzSgEv6DyxUgQolBs9Jg
+Ew6DszUgE2xOs9JgEBs9JgE+6EmtUgEEMB4B86Ey4QA6KozSgE2xOu9JgQBuzUgEBuzUgC+6EotUgCEMBgC86E04QA6KqzSgEolBw9JgQ4rC4yUgE2xOw9Jg
+E+6EqtUgEEWBwC86E24QA6KszSgEntBwxUgQmxFqwUgE4rC6yUgC5rC6yUgC9rC6yUgC6rC6yUgCk2G6yUgC2xOy9JgC+6EstUgEEGBQ86E44QAltByxUgE+
+6EutUgEEIBwB86E64QA6KwzSgE2xO29JgQ+6EwtUgEEGBoB86E84QA6KyzSgE+6EytUgQEaBoD86E+4QA6K0zSgE0rC4xUgQ1rC4xUgE4rCizUgE5rCizUgC
+6rCizUgC8rCizUgC9rCizUgC2rC4xUgE3rC4xUgE2xO69JgE+6E0tUgEEQBoC86Eg5QA6K2zSgEBo0UgQ01N6xUgEBkzUgEk2GkzUgC2xO89JgC+6E2tUgEE
+SBgC86Ei5QAt5Mq0UgEu5Mq0UgEBq0UgEBq0UgEh6Dq0UgErJq0UgEBq0UgE+6E4tUgEEUBgD86Ek5QApsB6zSgEBs0UgQBs0UgEBs0UgEgvCs0UgEBs0UgE
+hvCs0UgE2xOg+JgE+6E6tUgEEiBBwE86Em5QApsB8zSgEvsFu0UgQBu0UgEBu0UgEBu0UgEBu0UgEgvCu0UgEwyOu0UgEBi0UgEBi0UgC3hMu0UgCBgyUgEu
+4Du0UgEBgyUgE2xOi+JgE+6E8tUgEEOBoC86Eo5QA6K+zSgEolBk+JgQrMw0UgEn+Bw0UgE2xOk+JgE+6E+tUgEEUBgD86Eq5QA6Kg0SgEolBm+JgQrMy0Ug
+En+By0UgEglBy0UgE0rCkyUgEBy0UgE2xOm+JgE+6EguUgEEOBwB86Es5QAxuBgxUgEolBo+JgErM00UgE7d2zUgEn+B00UgE+6EiuUgEIABBCAABNGA80UA
++uUA06SAy6TIABEIABBCAABNGAk1UAmvUA2lTA+zUIABEIABGIABBCAABNIAu1UAwvUAgmTAu7SAg1UIABBCAABNIA01UA2vUAmmTA03SA03SIABBCAABNGA
+61UA8vUAy7SA63SIABBCAABNIAg2UAiwUAg4SAy1UAy1UIABBCAABNGAm2UAowUA4mTAm8SIABEIABBCAABNGAu2UAwwUAu4SABCAAgDIABGIABIIABKIABM
+IABBCAABNEA+2UAgxUAu0UIABBCAABNEAk3UAmxUAk5SIABBCAABNEAq3UAsxUA+2SIABBCAABNGAw3UAyxUAw9SAk3SIABBCAABNKA23UA4xUA25SAmBA03
+UAw2UIABumCIABBCAABNIA+3UAgyUA+5SA83UA83UIABBCAABNaAk4UAmyUAk6SAi4UAi4UAi4UAi4UAi4UAi4UAi4UAi4UAi4UA01UAi4UIABBCAABNEAq4
+UAsyUA8oTIABBCAABNIAw4UAyyUAipTAw+SAu4UIABEIABMIABOIABQIABSIABUMABgrNNEAg5Uq9BypT3C63UMABCMABixGMABkxGNEAo5Uq9B6pTksCo7S
+MABoxGNEAs5Uq9B+pTBm4UMABCNEAy1Uq9BiqTBw7SMABCMABg4NMABONGA61Uq9BqqTksC47SroBu0UMABCHABACAACIABBNGA84UA68TA48MAEIABBNEAg
+5UA+8TAICAAECAAKMAB6mONIAi2U06Ms1T9kOs1TmgBm2U3Cg6UMABCMABgnONIAk4U3bu5UButTs7By6U3Cm6UMABCMABmnONGA05U0wKy9T7yCw9MtzCcM
+ABCNMAy2U06M81Tj5NswT9kO81Tl5NswTmgB22U3Cw6UMABCMABENKA42U06Mi2TB89T4dywTmgB82U3C26UMABCNKA82U06Mm2T5lH2wT9kOm2TB2wTmgBg
+3UMABCNMAg3U06Mq2T5lH6wT9kOq2T40O6wTmgBk3U3C+6UMABCNEAq6U0wKo+TtzCyBMABCNGAo3U06My2TtzC2BzyCsBMABCMAB8kEMAB+kENKAw3U0wK0
++T9kO62T5lHqxTmgB03U3Cu7UMABCMABENMA23U0wK6+T9kOg3T5lHwxTmgB63U3C07UzyC4BMABCMABWNCAo8U2wKwgIMABCNEAm7U0wKugI2wK0gIMABCN
+EAk4U0wKo/T2wK4gIMABCMAB24EMABkpOMABmpONIA07U3b07U4d04UvmH04U3Cs8UMABCMABspOMABupONEA87U3b08U9vO87UMABCNEAg8UzyBk4T9vOg8
+UMABCMABiOMAB6pOMAB67NMABw9OMABg3UNEA09UtmH6tTjnC23UMABCMABqwENGAq7UhgHs9UzzC09UulH4wJMABCMABsqOMABuqOMABwqONGA07UhgH+8U
+zzC+9UBgxJMABCMAB2qONIA67UhgHk9UzzCk+UBwhP3Ck9UMABCNEAo9U2hC6sT81O0hPMABCNEAi8U7yCq7U6Xw+UMABCMABkrONGAw7U68B0uT7yCw7Uug
+Oy9UMABCMABu0BNGA27U2hCqtT7yC27UugO49UMABCMABEMABwhOHABAHABAHABAEY5wC4Dv/G+8UAw/G+8UgEx/G+8UgEy/G+8UgEz/G+8UgE0/G+8UgE1/
+G+8UgE2/G4gOgE3/G+8UgE4/G+8UgE6yB+8UgE5/G6qIgEHABACAAGCAAKCAAOCAAICAAMCAAmhONEAs9UxuBu/U8oFMMABCNEAw9U3by/U7yCOMABCNEA09
+UtzD+/U7yCSMABCNEA49UxuB6/Uj7BUMABCMAB6sONGA+9U3bggVBm8U7yCYMABCMABgtONEAk+U3bmgV7yCcMABCMABmtONGAq+UtzD0gVv2Oy8U7yCkBMA
+BCMABstONEAw+UtzD6gV7yCoBMABCMABytONEAggVlgJi4SrRwBMABCNEAkgVlgJm4SrRyBMABCNEAogV2hC6vT7yCq4SMABCNEAsgV68BoyTB4BMABCNCA2
+hVmiHw+BMABCNCAy+UAi2TCAACMAB+zNNEA6gVr+F83SB83SNCA+3S/2O+3SMABCMABw5DNCAg/UpRw2TMABCNGAmhVr+Fo4SttBu8UBQMABCNIAqhVr+Fs4
+SjmBqiVqyDqiVBo+UMABCMABy0NMAB00NNKAogV3byhVpnHqiV5yCyiVB48U33DyhVMABCMABqvONEA4hVr+F64S5jDg/UMABCNGAygVhgH8hV2hC8iV3C0i
+VMABCMAB0vOMAB2vOEG1hCoE9tB8kSA+tB8kSggBjZyuUggBNCAsjVszHksTMABCNCAosTszHosTMABCNEAuiVzyBy+TBywBMABCNMAy/UB2+TBy/UB2+TBy
+/UmgBy/UBqjVMABCNMA2/U84N6+Tn5N2/U94N6+To5N2/UmgB2/U43OujVMABCNMA6iV84N++Tn5N6/U94N++To5N6/UmgBu5T43OyjVMABCNEAkkVmiHmgT
+j0Ki/TIABBNIAijVA60TA0/UAk0CAijVHABAHABACAAt2DCAABHABACAAONCA2kVBy0CNGAkgVwxBuqUhnCkgVBEMABCNEA2jVq9Bu1T6X2gVMABCMABm5DM
+ABMNIA+jVzyBigUwY+gVghB+gV9vOmhVMABCMABEMABq7EHABACAACNCAy6SrNCMABCIABwjVEyB19FwFhY2gVAwO+wUgCBwgVgCB0yUgIBirUgEB6nTgEAH
+gEBg2TgEAJgE+OBgEttB4/UgEBolVgEBolVgCtuBCgC6futUgCvlBqtUgC6XwhVgEuF8oSgEBmyUgEBqyUgE6KuiVgM7d+hVgE3CgkVgBBgkVQBi/UQIABBC
+AABNGA2kVA6gUA0iVA0hVFEAI3lHw5NAB0oTAFEAIB6rSABw5SAHABACAACIAB4lVCAAk/TNOAklV/nDglVttBqgVBklVh6B82Tv2D+1Tq9B82T20DmkVMAB
+CNCAumVguB6uIHABAHABACAACCAAGMAB0CNCA6mVBivINMA2lVBkvI/nD4kVq9Bu3Th6Bu3T6Kw2T20D4kVMABENEAgnVguBsvIBkvIMABCMABWNEAmnVi5O
+uvIguByvIMABCMABONEAmmVguB4vIk1CwvIMABCMABihVMABynPMABuwKNGAwmVguBiwIq9Bo4TjnCylVMABCMABUNEA8nVguBowIBoBMABCNEAsBguBswIB
+6mVMABCNIA+mVB+nV2hC62T3C2nV/nD0mVMABCMABg4NNEAknVw5B84TzyBojUMABCMAB4oCMABoxKNKAsnVBsnV3CkoV/nDinVhgHsnVtzDsoVMABCNEAmm
+V3CooVBooVMABCEEBM4bolVAttBqnVgCEEBMzyB6jUA3b2nVgEHABACAACEUB4DADAB8jVgMBBgIBGgE7/LklVgGBCgCBHgEB0jVgEx2Ks1SgIk1CIgECAAC
+FEAYB61UA/JwjVAEoBBwGBg2UA2vBupUgQBupUgMBikVgM8Lm2UgI0dsxUgCB21UgCBEgIx2Ky1SgEhmBs0TgEzyBmkUgEl3BgnVgE/d8jVgEBynVgEvZw0U
+gC/JyjVgCk5E6oVgIBknVgCBsnVgCBqlVgBCAACCAASNIAooVBooV4bCBooVwlD0sPMABCNKAsoVz6OsoV/yCsoV3bsoVBGB0lVMABCMABwyKNEAyoVm6OOx
+jByoVMABCMABmxKNCA+pVBaMABCNCA8oV86OeMABCNGAmqVzyBklUBk7TykO0zKMABCMAB+qNMABoGMABmzKMABq/NMABq6NNCA0qVm6OqBMABCNEA4qVm6O
+uB86O0BMABCNEA+mVm6OyB86O4BMABCNCAinVm6O2BMABCNEAkrVm6O6BB6lVMABCMABENEAsnVrRslVjGorVMABCNIAoqV6KorVjsBkuT40CwlV3CoqVMAB
+CNIAwmU6KsrVjsBouT40C0lV3CsqVMABCDAAAgrVwqVcNGAyqV/tLyqV/nDm2O3CyqVMABCMAB4HMABogENEA6qVwlD49TBw2OMABCMAB80KMABghOMABmyN
+FEA4DoyJw4UAjxJi2JAEYB4GulHCAB6nVg8BB6nVgE4sKysUgEngJkqVgMxbmrVgEBqrVgCBqrVgB/J2mVgBBmnVgIBq5UgIBuoVgCNEAorV/tLorVulHw/J
+MABCNIAsrV/tLsrV3CsrV9oI2/JhpI0/JMABCNEAmqVxbwrV3CwrVMABCMABy8NNEA8sVmiH+oTzyB6nUMABCMABqhEMAB61KMAB+hOMAB0mVMAB0rOMAB4m
+VMABi2JNCA25UBw5UMABCEKBwBovB2tUA4sK4tUgEjZisVgM3CktVgEtassVgCNEAusVjZmtV3CusVMABCNCA45CzyB2oUMABCNCA85C3b2sVMABCNCA+oU3
+b6sVMABCMABgKMAB8hKMAByiENGAktVtZq6CulBiwNk1DqlPMABCNEAuuVtZu6Ck1DulPMABCMABq3KMABujONCA2uVtZ26CMABCNEA6uVtZ66C/nDorVMAB
+CHABAIABusVHABACAABHABAHABACAACCAAKNKA+sV+wBOl6D+sVhiC+sV4bCmhH0yPMABCNGAsuVsEwiVtZOulBIMABCEYBwC86Es0RAolB0vVgEnzB0vVgE
+ozB0vVgEqzB0vVgE5iD0vVgE4iD0vVgEB0vVgExuBgsVgE3CovVgC/0HwuVgC+6EipVgCEQB4B86Eu0RAolB2vVgEqzB2vVgE5iD2vVgEBw1TgEB6pVgExuB
+isVgE+6EkpVgCEUBgC86Ew0RAolB4vVgEqzB4vVgE5iD4vVgE4nFqtVgEBytVgEn9O8pVgExuBksVgE+O0uVgC+6EmpVgCESB4B86Ey0RAolB6vVgEqzB6vV
+gE5iD6vVgE4iD6vVgExuBmsVgE3CuvVgC/0H2uVgC+6EopVgCEQBwB86E00RAolB8vVgEqzB8vVgE5iD8vVgEn9OgqVgExuBosVgE+O4uVgC+6EqpVgCEMBo
+B86E20RAolB+vVgEB+vVgEB+vVgExuBqsVgE+6EspVgCEMBoB86E40RAolBgwVgE4iDgwVgEBgwVgExuBssVgE+6EupVgCIABBCAABNKAowVAqqVA6gUAipU
+AmwVAivVIABEIABBCAABNKAwwVAyqVAihUAqpUAo2TAyqVIABEIABBCAABNMA4wVA6qVAqhUAypUAouVA87NA6qVIABBCAABNIA+wVAgrVAwhUA4pUA4vVIA
+BEIABGIABIIABKIABBCAABNIAsxVAurVA+hUAmqUAurVIABBCAABNIAyxVA0rVAkiUAwxVAwxVIABEIABGNIAywVulBwzN7dqxViwHywVB6rVMABCHABANEA
+4wV68B0iU3CwxVNKA6wVtzMyiUuzM2iUvzMyiUwzM2iU3CyxVHABANCAkyVjmBm3UHABANEAixVzyBmtUBs8HMABCEMBgB86Ei3RA29BqyVgEv/B2uVgEiM0
+xVgCtZq0TgC+6E4rVgEEaB4C86Ek3RABwvTgE29BsyVgEv/B4uVgEBu7CgEgL4zTgEqFgyVgE3CgyVgCiM2xVgCm2NouVgEn2NouVgEh7EoxVgE+6E6rVgCE
+WBoC86Em3RAo+O8uTgE29BuyVgEv/B6uVgEp+Ow7CgEgL6zTgE3CiyVgEiM4xVgCBuyVgCBuyVgE+6E8rVgEEUBwB86Eo3RA29BwyVgEBsxVgEBsxVgCBsxV
+gCv/B8uVgCgL8zTgC3CkyVgEiM6xVgC+6E+rVQESBoB86Eq3RAB2sVgEB2sVgEBmyVgEBmyVgCB8xVgCB8xVQB2uVQ+6EgsVQIABBCAABNIA6yVA8sVAsjUA
+0xVA40TIABBCAABNIAgzVAitVAyjUAiwTA6xVIABEIABGIABIIABBCAABNGAszVAutVA+jUA4vTIABEIABGIABIIABKIABMIABBCAABNIA8zVA+tVA+vVAow
+TAowTMAB41BNEA6yV0gH+uUo+OixTMABCNIA+yV0gHivUpnH2zVo+OmxT2hEmxTMABCMABINEA6xV3b8zVpnH8zVMABCNIAozV0gHsvUjnCozVy+O8wT40Co
+0UMABCMABulBNGAuzV0gHyvUo+O2xTB2xTMABCNGAyzVq9BqlUu6C6xTs/O6xTMABCNEA80V0gH6vUo+O+xTMABCNEAixVBg+CBg+CMABCMABinFKAA8qJCA
+ACMABonFNMAq1VBqwUktBq1VBE+xMm0ViMm0VBq1VMABCCAA63TNKAmxVszHq+T68BomU5yMs1VkqM0vV6XqxVMABCNKAw0VszHu+T68BsmU5yMw1VkqM2vV
+6XuxVMABCMABkvFNGAm4TszH0+T68BymU5yM21VMABCMABgvFNEA80Vh6B0mUq9B0mUMABCMAB+3BMAB47BNGAk1Vq9B8mUtpHyqUBi5HMABCNIAo1Vsc2vU
+1oOwqCtpHwwV6XmyVMABCNGA84TmgE6vUqyDywV6XqyVMABCNIAw1VszHu/Tq9BonUBshT1oOmBMABCNIA01Vh6BsnU7dwhTBqB1oOqBMABCNGA41VszH2/T
+68B0nU7dmzVMABCNEA81V1oOs5TlgP4hTMABCNIAg2VszH+/Tq9B4nU1oOorCBg2VMABCNEA05T7dyzV3CyyVMABCNEAo2V1oOwrClgPkiTMABCNEAs2Vsc6
+wU1oO0rCMABCNEAg6T1oO4rC3C+yVMABCNEAk6TjZ02V3CizVMABCNEA+3V1oOo6TjZ42VMABCCAAirUHABANCAm4V15G2iPMABCNGA61VBk3VB0Rj3Nk3VM
+ABCNEAo3Vr1BwyV68BkpUMABCNKAi2V2hC+mU2gP8R4uB0yVB00VBs3VMABCEKBgB86Es9RAxuBg1VgEolBu2VgEntBw3VgE+6EiyVgCEOBwB86Eu9RAxuBi
+1VgEolBw2VgE6Xy0VgE4dy0VgE4nFw2VgE+6EkyVgEEUB4B86Ew9RAxuBk1VgEolBy2VgEktBy2VgE4d00VgE4nFy2VgEiM+2VgE3C+2VgBktCk1VgB+6Emy
+VgCEYBoC86Ey9RAxuBm1VgEolB02VgE0yC02VgEB02VgEktB02VgE4d20VgE4nF02VgEiMg3VgE3Cg3VgBktCm1VgB+6EoyVgCEUBoC86E09RAxuBo1VgEol
+B22VgE0yC40VgE4nF22VgEvmL42VgE3Cw4VgErwB+yVgEptB84VgE+6EqyVgEEWBoC86E29RAxuBq1VgEolByiLgEB60VgE0yC60VgEjZ40VgEB40VgE47B6
+3VgEBy4VgCBi1VgC+6EsyVQEUBgC86E49RAxuBs1VgEolB0iLgEjhP80VgE0yC80VgE47B83VgEmhPk1VgCrpF83VgCh7E20VgE+6EuyVgEIABikBIABkkBI
+ABBCAABNIAs5VAuzVA+pUAm1VAk3VIABEIABGIABIIABKIABBCAABNGA65VA8zVAsqUAozEIABEIABBCAABNKAi6VAk0VA0qUA63VA05VAwzEIABBCAABNIA
+o6VAq0VA4VAo0VAm6VIABBCAABNKAu6VAw0VAssUAmsUAg6VAm2VIABBCAABNIA06VA20VAysUAu5VAo2VNGAw5V40C40V7nD+qR2kB+qRIABi4VMAB0nONE
+A86VoqC6iUhR8hUMABCNEAg7VtmHmrUiM65VMABCNMA+5VtmHqrUiM+5VpnH+5VtaMktBm1V2hCwpUMABCHABACAACMABmwOMABmrONEAg5VsEuuVBu7VMAB
+CMABuwONEAw6V40CM9hP41VMABCMAB0wONKA67VsE6uV3TizVBizVttBizVBizVMABCMABy5OMAB2mOMAB+wOMABgxONKAm8VzyBm3UBm8VmgBm8V4iDm8V3
+Cm8VMABCMAB2sOMABmsOMABosOMAB64HMABqwKMABk6KMAB0lFMABq6KDAAAm7V27VgQHABACAACNGA4tU68B4tUwC62VlsGi3VMABkpCNEA8tU68B8tU3C4
+8VMABCMABIMABw4OMABy4OMAB04OMAB24ONGAu8VwCs3VmiH25TBu8VMABCMABuxKMABo7KMAB2yONIAy5VzyB84U7yC49VjZ25V4dszUMAB2qBMABkMNEAk
++VwC83Vq9B2uUMABCMABgwENGA8uUtmHwuUwCi4V7dy6VMABCNCAu+VikEqYMABCNIAy+VwCq4V7d66Vn6H+yUj6H8yUMABCMAB0yCMAB00EMABovOMABeMA
+B40OMABuvOMABkBMAB+0ONGAg7VzyBk6U4dg7V1tHg+VMABi1OMABstCMABw6OMABy6OMAB06OMAB26OMAB46OMABggDMAB4rCMABq3HMABg7ONKA4+VmiHg
+8TsautUqFwlVwC25V7iP4+VMABCMABm7OMAB+0OMA80Cg2OMAB25VNEAk/VolB8wUj0Ko7UMAB+oHMAB+2JMABGMABs1OEYBoH0iCi1TA3CmgWgEBs1TgEBw
++VgMBw+VgCB4yOgCBu7VgEB6gVgIBsgVgMBsgVgUBsgVgU/J+6VgUHABAMAB4sCHABAMABs+KMABsnJMABuxOMAB81OMABuxOMABiqFMABkqFMABg3EMABy2
+EMAB84HMABs2ENIAkyUtmH4xUh6BkyO7d69VxuB89VMABCMABiyOGqDBEBCBEBGBIBKBMBQBSBUBWBYBaBcBeBgBBiBBkBBoBBqBBsBBuBBwBByBB0BB2BB4
+BB6BB8BB+BBgCBiCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBggIBggggCBgggggaHABAKAACEMBgB86E0mSABo+VgEB68P
+gEo6GGgEmgBu9VgC+6Eq7VgCEMBgB86E2mSA0mPq+VgE1mP88PgEmgBw9VgErpFy9VgC+6Es7VgCIABBCAABNEAmiWAo8VABCAAMIABGHABACAACCAA0tRHA
+BANGAuhWzyBy9UBuiWB4sIMABCNGAyhW68BuzU7mPyiW8mP8sIMABCNGA2hW2hCyxU7yC0/VB0+VMABCMABi/FMABwoOEKBwB/9N+9VAB0gWgIB8+VgEnCDg
+EnKm9VgEHABACAACHABACAACNGA+gWAw9VAsxGAm/VCAACNGAihW31J09VutGwxGBq/VNKAkhWBuiWBIBs/VBkhWBuiWMABCNMAohWpnPyiW7yC69VonPw/V
+snPohWtnPyiWBIMABCMABKNIAuhWpnP4iWqnPSrnP2/VtnP4iWMABCNKAyhWpnP8iWByhWBk+VrnP6/VtnP8iWMABCNEA2hWjmBwtJtnPgjWMABCNEAqkWsa
+4oTswMmtJHABAEMlmBgCBojWABgqVgE8LsxVgEBo/VgEBo/VgIBg7VgIESBgIBytJABi7VggC6nPq/VgE7nPq/VgIBq/VgIBqjWgIBqjWgCBikWgCBBggBDA
+AAEsjWACAAEMABinPNIAoiWByjWB0yG0vMqkW4jBk7NMABCNIAsiWmoP2jWnoP4yG0vMukW4jBumQMABCNKAwiWmoP6jWzvM8yG0vMykW4jBymQsaupTMABC
+NGA+jWBQB+jWqHwgMNIAgkWroPSzvMizG0vMgkWqHygMMABCMABGNGA8iWjmB2uJBmkW4vMmkWMABCEaBgIByuJABugVggCBulWgEBulWgEBi8VgEBi8VgEB
+i8VgEBirVgEBirVgEB8uVgEBo/VgEzcqgWgEsa+pTgICAA6yONCAkjW8vMsiWMABCNKAojWBykW8vMwiW9vMykWBGB2lWMABCNGAsjWjmBmvJ6X0hW9vM2kW
+MABCMAB2BKAAyxJHABAHABAKAACCAACCAAGCAAMCAAMNGAikWqqKszJBIBGMABCNGAmkWqqKwzJmpPInpPuvJMABCNGA0lWqqK0lW9oIyvJhpIyvJMABCNEA
+4lWqqK4zJ7sK0vJMABCNKA8lWqqK8zJB6jWtqK6iWBm+VmhHoqQMABCNKAgmWqqKg0JspPgnWtqK+iWuqK4mWmhHsqQMABCNCA6kWBknWMABCNIAomWwpPon
+WwqKomW7d2jWoZmwJMABCNCAynWpXiBMABCESB4Ckbq0VABu0VgM8L00VgQ2C+yVgCB2iWgCB2iWgC6fuvVgCBwmWgCBwmWgCMABu0FMABq1NNIAslW/e2nW
+B2nWB2nWBu0UMABCNKAwlW/e6nW8pP6nWBgiWziJ4jWBy0UMABCNKA0lWo5GgmWp5GgmWv4HgmWw4HgmWx4HgmWMABCMABi+OMABk+OHABACAACCAAm1RCAA
+DHABAKAACHABACAACMABqkGMABqmQMAB06FMAB8oGMABwyLMABooGMABg6NMABi6NMAB0nGMABmiGNKAqoW68Bm6U6KqpWqyDwjW6XolW3CqoWMABCMABu7F
+NIAwoWszHuyU68Bs6UBglP6XulWMABCMAByjGMABwjGMABm8IMABg7FMAB+6FMAB86FMAB66FMAB47FNIAkpWrGwvVByjVtzHkpW91M8pWMABCGCBEBAKAA+
+kFMABgkWMABg3GMABokWMAB+2GMABgnQMABinQMABinQMABmnQMAB2mQMAB+3GMAB83GMAB63GMABk3GMABw6HMAB00OMABsnIMABo3GMABm3GMABi3GMAB+
+2GMAB62GMAB+pIMAB42GMAB+oIMABy2GMAB42GMABy2GMABw2GMABu2GMABs2GMABq2GMABsaMABq2GNEA0sWluFw+UgtMs6GMABCNEAyrWluF0+Uw9Fk7VM
+ABCMABs2GMABq2GMABk2GMABq2GMABk2GMABi2GMABg2GMAB+1GNEAmsWstM8qHBg7GMABCMAB81GMAB61GMAB41GMAB21GMAB01GMAB+1GMABy1GMABw1GM
+AB21GMAB0nWNCAkuWnKmoWMABCNCAitWnKiuVMABCMAB6nWMAB8nWMABw1GMABu1GMABs1GMABq1GMABo1GMABi2GNEA8uW77Bm1QgtM08GMABCMABo1GMAB
+6gHMABm1GMABk1GMABi1GMABg1GMAB+0GMAB80GMAB+0GMAB60GMAB80GMAB40GMAB20GMAB00GMABy0GMABw0GMABy0GMABu0GMABs0GMABq0GMABo0GMAB
+m0GMABk0GMABi0GMABg0GMABwoIMAB+zGMAB8zGMAB6zGMAB4qPMABy2GNIA4vWB4vW6K4wWqyDgrW6X2sWMABCNIA8vWrR6qWkuP8vW6K8wWqyDqlVMABCN
+IAgwWoZ4wWBg/G6XivW3CivWMABCNIAkwWoZ8wWnuPk/G6X2/V3CmvWMABCMAB6zGNIAqwWroPs6JzvMs/G0vMixW1vMqwWMABCNEAuwWroPw6JpnHuwWMAB
+CNEAywWroP06J4vMywWMABCNCA8xWroP46JMABCNCA6wWroP86JMABCNGA+wWBg7J8vM8uW9vM+wWMABCNEAixWwuPk7JpnHixWMABCNEAmxWwuPo7J9vMmx
+WMABCNCAwyWwuPs7JMABCNCAuxWwuPw7JMABCNKAyxWB07JutG2gH9hEwsWiMowW7dyxWMABCNGA2xW2uP47JutG6gHkwM2xWMABCNEA6xW2uP87JpnH6xWM
+ABCNEA+xW2uPg8JkwM+xWMABCNCAozW2uPk8JMABCNCAmyW2uPo8JMABCMABi0GMABg0GMAB+zGMAB8zGMAB6zGMAB4zGMAB2zGMAB0zGMAB4kOMAB6kOMAB
+8kOMAByzGMABwzGMABilOMABuzGMAB69LMABszGMABqzGMABslOMABulOMABozGMABmzGMABkzGMABmzGMAB6yGMAB4yGMABmzGMABkzGMAB6yGMABqjNMAB
+qjNMAB4yGMAB2yGMAB0yGMAByiNMAByyGMABisPMABwyGMABuyGMABsyGMAByyGMAB0yGMABqyGMABoyGMABmyGMABkyGMABiyGMAB6zQMABiyGNGAs1WzyB
+wxV+xMw2W3Cw2WMABCMAB0yGMAB2yGMAB+xGMAB8xGMABgzGMABizGMAB0zGMAByzGMAB6xGMAB4xGMAB2xGMAB0xGMAByxGMABwxGMABuxGMABsxGMABqxG
+MABgqJMAB2wGMAB0wGMABmqJMABywGMABwwGMAByxGMABwxGMAByxGMABuxGMABsxGMAB4wGMAB0wGMABywGMABwwGMABuwGMABswGMABirJMAB8mBMABowG
+MABmwGMABkwGMABiwGMABswGMABgwGMAB+vGMABuwGMAByxGMABmvGMABkvGMAB4xGMABkvGMABivGMABgvGMAB0uGMAB2uGMAB0uGMABivGMABgvGMAB0wG
+NKAi5Wq9B6qVh6B6qV08B8pV4hN4PBq0WMABCMAB6uGMAB4uGMABuyIMABilPNEAu5Wq9BmrVzsM81WMABCMAB0wGMABgvGMAB+uGMAB8uGMAB6uGMAB4uGM
+AB2uGMAButJMAB0uGMAByuGMABwuGMAByuGNEAq6WyvHo4W80Mq7VMABCNCA07W80Mu7VMABCMAB6tPMAB8tPMABuuGMAB8tPMABg6BMABquGMABouGMABqu
+GMABmuGMABkuGMABquGMABiuGMABguGMABm4QMAB8uJMAB+tGMAB8tGMAB6tGMAB4tGMAB2tGMAB0tGMABytGMABwtGMABytGMAButGNGAq9WBwUjZk8WkuP
+4UMABCMABg3WEGBOBotSABotSgDBk6WgDDAAAk6Ws8WCHA49EAHABAHABAHABACAACCAAjFHABAHABAHABAESBkB86E8iTABi8WgEBi8WgCBi8WgC/0Hg9Wg
+CBi8WgCBi8WgCBi8WgC+6Ey3WgCIABBCAABNKAs+WAu4WAQAk7WAk7WAm+WCAAOCAAMCAAQNCAu9WoSs7WIAB29WHABAHABAEKBcB69WABw7WgBBu7WgBBy7
+SgCBy9WgIECBEBw7WAEIBQB4tSAB07WgBBCgBspFigRgCEEBIBm9WA2zPPgEEOBwBBu9WAo1Du9WQ06MgoWwD9kOgoWgE77ByxUgE+lDsjUgEB62SgEIABBN
+GA6+WAq5WAkxVAu3HGGBEBABCBEERB4B/J25WAA90PBAgIxuBooWAgE40Cu5WAgEo1D29WAgEBCIQp1D++WAwB8vBm+WAgCCAAIEEBQ90PCA40Cy5WgEDAAA
+Cs+WAGaAEBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQEhBBQBo8WAA9mDo8WAgC10I++WAgCB++WAQB++WAQmhH++WAQB++WBQB++WBCB++WBCB++
+WBCB++WBCB++WBCB++WAGB++WAQ30I++WAQ+6EysQAQEEBgB/Ji6WABCgIHABACAACCAAGEaB4B3Cy/WAktBy8WgCh2PBgCBy/WgE4nF6+WgChb+4SgComMq
++WgEBq/WQBk/WQ8vB2/WgBtsLg/WgBB49WgBm5E89WgECAAMEEBwEuYEAo+O0qSgcEqBBof77B2tSABDgkMBHgEBkgXgEB48WgEBq/WgCB68WgBBIgBBm7Wg
+Em2Pw/WgCBw/WQBw/WQBw/WQBw/WQBw/WQBg/WwBBg/WgCB48WgCBi+WgCl2FJgE0+LCgEEuBBwEzoF+8SA4rL68WgIBk+WgCh2PMgCjqFu+WgE02Py+WgBB
+y+WQBq8WQB89HgCBy+WgEmlLk+WgCBi/WgCBi/WgCBfgCBy+WgBBy+WQB68WQBPgCBkyVgMBkyVgE0+LbgEBjBgIBnBgECAACHABACAACCAArtFEjBBU/mJm
+9WAA31Jm9WAgB0dk9WAgBBk9WAgCBy/WEgCBy/WEIBy/WBIBy/WBCBy/WBCBy/WBCBy/WBCBy/WBCBy/WBCBy/WBCBm9WACpuE8BAgBBm9WAgBFEAIAs+HAl
+1Ds+HAEVBUBggXEAvMggXEIm2PggXAIBq9WAQtaq9WAgBBq9WAgBl2PggXAgB06EggXAQpuEgCAQACAgBEEBUBu9SABy/WgIEEBCBkgXABkgXQEEAgBzoFy9
+SA0oFy9SgIFEAgBACAl1DCAEPBoB8vBqgXEAvMqgXEIB0kUAI2sM09WAwBj4PqgXAgBjqFqgXAQACAQEIBI/mJ29WA31J29WgBmgB29WgBpuEsCgBEJBQh2P
+oBAAjqFu/WAgE92Pu/WAQBu/WBQEfAC6mMq/WBABq/WBCBq/WBCBq/WBCBq/WBCBq/WBCBq/WBCBq/WBCBq/WBCBq/WBCBq/WBCBq/WBCp3Pq/WBCBq/WBCB
+q/WBCFEACtTCA6/Ls/WAHABACAACHABACAACCAASEIBY4mMugXAh2P+BgC3C4/WgI+mM4/WgBCAAgBHABACAACKAAkhNCAACHABACAACCAAyBCAAkBNGAihX
+oZggXqyDq8W6Xg+WNEAkhX77B40UBmgXMABCNEAohXq9BgzVBkzVMABCNIAshXq9BkzV68BozVBugXB+wWMABCNCAUq9BozVMAg0MCHABACAAk3VCAAECAAs
+xWHABANEA+hXttB+iWmgB64VMABCMABENEAkiXh5PmhXBwBMABCNEAoiXn5P0Bh5P6xWMABCNCAsiXBkjXMABCMABo9WMABq9WNIA0iXuD8Fx2C0jX84PeBm
+yWMABCNGA4iXuDgG2OiBBqyWMABCNIA8iXB+hXB+hXB+hXBuyWMABCNGAgjXh5PiiXBiiXByyWMABCNCAkjXzdmiXMABCNEAojXmgBqiXvyDg4WMABCNIAsj
+XuD0GmgB+yWB2BvyD+yOMABCMABo3GNIAyjXBykX2hCykXB8iXh5PkzWMABCNIA2jXB4iXB0hXB8BBozWMABCNIA6jX+8CkjXBi/W3tM8iXBszWMABCNEA+j
+X6K8hXBwzWMABCNGAikXtyCilXByjXo6P0zWMABCNGAmkXBkjXBwjXo6P4zWMABCNGAqkX06E6jX9hF0jXo6P8zWMABCNGAukXttB2/WmgBshXB2CMABCNIA
+ykXB0jXB0jX92P8jXo6Pk0WMABCMABENKA4kX06P6jX16P6jX92PikXB4lXo6Pq0WMABCNKA8kX06P+jX16P+jX92PmkX08B21Vo6Pu0WMABCNOAglX06Pik
+X16PikXBqkXBqkX46PgmXo6Py0W9uMoiXMABCNGAklXBkmXBmkXh5P20WMABCNKAolX+6PomX/6PqkXh5P60Wg5PqkX+2L2hXMABCNGAslX+6PsmXh5P+0Wz
+sM6hXMABCNIAwlX+6PwmX/6PykXh5Pi1WzsM+hXMABCNMA0lX+6P0mX/6P2kXh5Pm1Wg5P2kX+2LiiXq3H0lXMABCNGA4lXh5P6kX+6Pm7V/6Pq1WMABCMAB
+EMABGNKAgmXh5PilX+6Pu7V/6Py1Wq3HgmXBgmXMABCNCAknXh5PmlXMABCMAB6INIAwnX06PslX16PslX92P0lXBiJMABCNKA0nX06PwlX16PwlX76P4lXs
+7PmJBkJMABCNKA4nX06P0lX16P0lX76P8lXy3CimXBmJMABCNEA2mXB4lX45P4lXMABCNIA6mXB8lXB8lXB8lX76PkmXMABCNIA+mX07PgmX17PgmX27PgmX
+92PomXMABCMAB6hXEI9pEYy8BDABDgE/nD8nXgE0sK8nXgCHABACAACEEBuDBo3SAB+uQgBHABAEaBggB77Bk2SAktBHgkM2hCo3VgEBs1WgIBs1WgQBi7Ug
+QBi7UgEBJgE8Ly1WgEBkxSgEBopWggBBFgUBw6VgIEGBIwO+zWAmgBwnXgC6KBgCDAAAIynXAEEo8PQB6jXAB4oXgECAAGCAAMKAAylXCAACNGA+nX9iF0wS
+ktBuySj+E+nXHABACAACHABACAACNEAooXj0KwlVrRwjXMABCMABs+PMABu+PMABw+PMABy+PMAB80PMAB+0PMABg1PMABi1PMAB8+PMAB++PMABg/PMABi/
+PMABk/PMABm/PMABo/PMABy1PMAB01PMAB21PMAB41PMAB61PMAB81PMAB2/PMAB4/PMAB6/PMAB8/PMABm2PMABo2PMABq2PMABs2PMABmgQNEAurXlsGwl
+XjnCwlXMAB8pQMABqJNSAuqX/yCurXB6wWBsC2hCg6V3CuqXtpHsoX6KijXBoCu6CwpXMABCDAAAsoXyqXCNEA0qXuFylXqiHylXMABCMABwlXHABAKAACCA
+ACKAACNGA4pXoZC6X+nX3C4/EMABCKAAsqRNEAwoXuFCqiHCMABCKAA61VCAACNCAwrXqrMwsXMABCMABomXMABumXNKA4rXt2MgnXgb05Shbo/WmgBwsXy2
+Mo/WMABCMABENCA2sXt2MmnXMABCMABENCAmrXt2MsnXMABCNGAosXt2MwnXjmBk6SBgtXMABCNCAssXq2MstXMABCNCA2tXt2M4nXMABCNCA8nXq2M0tXMA
+BCHABAKAACCAACNGA+sXt2M2lB6wHCB+tXMABCKAAotXEMB4E6iHulRAButWgQButWgQButWgQBouXgQBBgEDAAA8xUmtXCEmBBwLsnCq3VAnnCopXgEuvCg
+pXgIBbgIuFylUgEwOg3VgE5kCwqXgIBdgEBVgEmqIfg8BBs7WgYB2yWgEAXgIBupXgQBqpXgEBqpXgEBmsXgEBotXgEtC4oXgEHABAEKloCoBrwBLAgoC6wW
+gEtaFgEnCsuTgEgpCo/VgEHABAKAACGGBEBABCBEHABAKAACCAACCAAKEEBwB3jHu5PAr+Pu5PgMEMB4DiwHswUABomUAy/Dm+WgEB+tXgE7/KCgEvpICgYF
+EAgBByuWAByuWAHAw+PACAACCAAIDAAABouXGCAABHABAMAB6tMNCAwuX3zC4kVMABCMABguMNKA+kVktC0vVB6uXBonU8kBkrXB4mUMABCEMB4TiMbABiqX
+gE3tCqlVgE1oC48WggB3C+vXgQy8Bs3OgEEOBgGAHA1Z0vXggBBJgCBLgGksB+4VgMs4KNgE3tCslVgEGiBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgB
+GSAEBCBEBIBQBgBBgCBgEBOBCHABAEEAgC8Lo9WAB02IgEDAAAqvXmvXDDAAA4kKovXDCAAIIABkwXHABAGIBEBABCBEBGEsBBwFBHABLgEBPgEBwkKgEB4k
+KgEBTgEBXgEBbgEBfgEBjBgEBpBgEB0kKgEB0kKgEBtBgEBxBgEB1BgEB5BgEB0kKgEB9BgEB9BgEBhCgEBhCgENEA0vXA25VABCAABEYBgJBi+VArwBGgEB
+2sXg4CB2sXgEB/BgEB4wXgEB4wXgEBuoXgEB+BgEB+BgEBgiTgEsM4rXgMCAAGNCAixXAoxTCAACNEAgwXAwlKA4wXCAACNGAstXAm6VAoxTAsmVCAACNGAw
+tXAq6VAwmVAgxXCAACNGAswXAu6VAolKA0mVCAACNGA2xXAy6VA0xTAgBCAACNGA6xXA26VA4xTA4xTCAACNEA+xXAqpUABCAAsBCAAENGAkyXAumKA6sXAy
+BCAACNCAmyTAymKCAACNCAuuXA2mKCAACNEAwyXAuyTAowXCAACNEAyyTAw7VAyyTCAACNCA4yXAy7VCAACHABACAACEKBgB86E23TAxuBqvXgEBsuXgE6X4
+uXgE+6EssXgEEQBwB86E43TAxuBsvXgE7hQuuXgEB0yXgE2oBgyXgCBkqXgBB+wXgF+6EusXgCESBwB86E63TAxuBuvXgE7hQwuXgE9hQ2yXgErpF+xXgC2o
+BiyXgC+hQmqXgB/hQgxXgF+6EwsXgCEUBgC86E83TAxuBwvXgE7hQyuXgE9hQ4yXgE3jH4yXgC2oBkyXgC+hQoqXgBtG+iXgE/hQixXgJ+6EysXgCEOBoB86
+E+3TAxuByvXgE7hQ0uXgE9hQ6yXgErpFiyXgC+hQqqXgC+6E0sXgEEOB4B86Eg4TAxuB0vXgE7hQ2uXgE9hQ8yXgE+hQsqXgCtGijXgE+6E2sXgIEGBY86Ei
+4TAtGkjXgE+6E4sXgIEIBc86Ek4TABoyXgEtGmjXgC+6E6sXgIEOB4B86Em4TAxuB6vXgE7hQ8uXgEB8uXgE+hQyqXgEtGojXgE+6E8sXgIEQBwB86Eo4TAx
+uB8vXgE7hQ+uXgE9hQkzXgEB8vXgCB+uXgC+hQ0qXgE+6E+sXgEESB4B86Eq4TAxuB+vXgE7hQgvXgE9hQmzXgEqiQ+vXgCriQgvXgCBmzXgE+hQ2qXgC+6E
+gtXgEIABBCAABNEA6zXA8tXA2jFIABEIABwmKIABumKIABwmKIAB2mKIAB4mKIAB6mKIAB8mKIAB+mKIABknKIABqnKIABsnKIABunKIABwnKIABynKIAB4n
+KIAB+nKIABkoKIABqoKIABwoKEOB4DBBAm9IkoTgEBkrWgQByhXgEB20XgIBi1XgEB+gXgECAACNCAo1XwHq5WMABCMABEMAmlE0zMMAB2zMGMAEBCBEBIBQ
+BOBkuCHABACAACNMAy0XsnC0+VukB21TBCj7B6vXmgB21X8kBgxXMABCNGA+xXsnC4+V3zC+qVs7Bu1XMABCNCAg2Xi0H+1TMABCNCAk2XukBi2TMABs0MNG
+AqyXByqKsM+wXB61XMABCMABIMABKNEAw2XukBu2TrpFguUMABCMABUNEA22Xi0H02T6sJu0XMABCNGA8yXi0H42TrpFquUBs2XMABCMABaNCA+2TttBgFMA
+BCHABAHABACAAEMAB08BHABAHAxlEAHABAMABwgPNGAk1XwvHu2X14Hu2X2oBu2XMABCKAAi3XHABAIABBNEAg0XABAgyXCAAGIABBNEAk4XAEAmyXCAAKCA
+AGNIAq4XBKlsBsyXBEBCMABCNEAu4XBo4T3zCwtVHABAEMB4FBuDAksBuhWg8BljQyuWgEBk4XgEB+3WgEB00XgQHAtnCAHABACAAECAAEHABAEcB4C86E09
+TAB62XgEB62XgC6sJ22XgCB22XgEB22XgE4hE22XgEB22XgE/F22XgE5hB62XgEt8M62XgCB22XgCB22XgE+6EqyXgEESBwB86E29TA9kQ82XgE+kQ82XgC6
+sJ42XgCB82XgEB82XgCB42XgCB42XgE+6EsyXgEEWB4B86E49TA9kQ+2XgEB62XgEB62XgEB83XgEB+2XgCB+2XgCB+2XgCB83XgCB83XgC+6EuyXgCEWBoC
+86E69TA9kQg3XgE+kQg3XgC6sJ82XgC/kQ82XgEBg3XgEB82XgEB82XgEB82XgEB82XgE+6EwyXgEIABBCAABNOAq5XAszXAQAk5XABAi3XAi3XAi3XCAAQI
+ABGIABBCAABNQA05XA2zXAaAu5XAIAw3XAw3XAs3XAs3XIABEIABGIABBCAABNOA+5XAg0XAmBA23XAqoXA63XA44XA44XIABBCAABNSAk6XAm0XAqBA+5XA
+YAg4XA83XA83XA83XA83XEaB4D86E8+TA6Ky5VgEBg4XgQB+3XgEB+3XgEBg4XgEBg4XgEBg4XgEB+3XgEB+3XgEBg4XgEBg4XgE+6EyzXgEEIBwB86E++TA
+6K05VgEBm6XgQ+6E0zXgEESBwC86Eg/TA6K25VgEutGk6XgQBk5XgE53Po6XgEB85XgEB85XgCzsC85XgC+6E2zXgCEMB0B86Ei/TA6K45VgE3W+5XgQtmQm
+5XgCruI+5XgC+6E4zXgCIABBCAABNGAy6XA00XAm6VAqDIABBCAABNGA46XA60XAs6VA26XIABBCAABNQA+6XAg1XAy6VA46XA45XA86XAw6XAw6XAw6XIAB
+BCAABNKAk7XAm1XA46VA26XA+5XA26XMAB4CCAABHABANIAm6XjmB2tXp6Bk3XB2tXxuBEMABCNMAq6XxuBI6f6tXBy3XBy3XBy3XBy3XMABCNKAu6XxuBMt
+tBmrT4ds5X6Xs5X6fqoTMABCNIAy6XxuBQsoEuoTBw5XBw5XMABCHABAHABAHABAHABAHABAHABAEOBoB86E+gUA3bi7XgEtZq2XgEn4Ik6XgE54Ik6XgC3C
+k6XgC+6E01XgCEOBoB86EghUAtZs2XgEo6G87XgEB87XgCB87XgCh7E65XgE+6E21XgEEMBoB86EihUAtZu2XgEi0Hu2XgE60Ik6XgE3bm7XgE+6E41XgCEU
+BgC86EkhUAtZw2XgEi0Hw2XgE60Im6XgEo6G46XgE3C86XgE7gBBgEBo7XgEBq6XgC+6E61XgCCAAu7NEOBoB86EohUAtZ02XgEi0H02XgEttBg7XgEo6G86
+XgEvnQu6XgC+6E+1XgCEKBgB86EqhUAtZ22XgEi0H22XgEB22XgE+6Eg2XgEEIBY86EshUAtZ42XgEBw7XgE+6Ei2XgCEQB4B86EuhUAtZ62XgEi0H62XgE6
+0Im7XgEo6Gi7XgE/tC62XgEvnQ06XgE+6Ek2XgCESB4B86EwhUAtZ82XgEi0H82XgE60Iy6XgEq2G07XgEBs8XgCv5Iy6XgCw5Iy6XgE+6Em2XgEESB4B86E
+yhUAtZ+2XgEi0H+2XgE60Iq7XgEo6Gm7XgE3Cq7XgEB+4XgEvnQ46XgC+6Eo2XgCESBwB86E0hUAtZg3XgEi0Hg3XgE60Is7XgEo6Go7XgE/nD47XgC4b47X
+gCvnQ66XgC+6Eq2XgCEQBwB86E2hUAtZi3XgEi0Hi3XgE60Iu7XgEo6Gq7XgE/nD67XgCvnQ86XgC+6Es2XgCEmBBgD86E4hUAtZk3XgEi0Hk3XgE60Iw7Xg
+Eo6Gs7XgE3Cs7XQ2oBs7XQ+sD66XgDktB66XgEmgB+6XgEB+6XgCw0Im7XgC0Em7XgB00I+6XgBB66XgC20I66XgErpF87XgEvnQ+6XgC+6Eu2XgCEOBoB86
+E6hUAtZm3XgE60Iy7XgEq2Gk7XgE3nQg7XgCBm3XgC+6Ew2XgEEIBY86E8hUABo3XgEjZ48XgE+6Ey2XgCEMBoB86E+hUAtZq3XgEwxKg7XgEBg7XgEBg7Xg
+E+6E02XgEEKBY86EgiUAtZs3XgEjZk8XgEB88XgC+6E22XgCIABBCAABNMAw9XAy3XAq8XAy3XAs7XAs7XAs7XIABBCAABNMA29XA43XA43XAo9XAo9XAo9X
+Am7XIABBCAABNGA89XA+3XA47NA28XIABEIABBCAABNEAk+XAm4XAg8NIABBCAABNGAq+XAs4XAm8NAm8NIABy9QIABGIABBCAABNQA0+XA24XA24XA24XAs
+8XAu9XAm+XAs8XAs8XIABUIABBCAABNIA8+XA+4XA48NA29XA29XIABkBIABBCAABNIAk/XAm5XAmdAg9NA+9XIABBCAABNMAq/XAs5XAs5XA49XAq9XAm9X
+As5XIABshNIABBCAABNKAy/XA05XA05XAq9XAq9XAq9XIABBCAABNIA4/XA65XA65XAy+XAq/XNMAq9X3bs/XB29XB29X3C29XB65XBy7XMABCHABACAACEO
+B4BthFk6XAuhF8+XgEBi5PgEBo9XgEqhFk6XgE0hFo9XgEzhF0/XgECAACHA64IAHAnuIANKAqgY7nDs6X2kBs6X6Xi8XBqyK40Cq6XMABCNMAi8X45DmyWl
+tBm6C36Nm8XBggYBo6CBk2WMABCNEAygY45DqyWrMSMABCNEAw/X45DozQkpQw/XMABCNIAu8X45DyyWltBy6C36Ny8XwYw2WMABCNKAy8X45D2yWltB65W3
+6N28XkpQwgYwY02WMABCNCAghY45D0zQMABCMABENGAq9X45D6zQB6gYB6gYMABCNGAshY45DkzWB+gYjZk9XMABCNKAwhY45DozWxpQihYi7B6zWwYq9XjZ
+o9XMABCNMA0hY45DszWxpQmhYh7Bi0W5+KmhY4dmhYjZs9XMABCNKA4hY45DwzWxpQqhYg7Bq0Ws7B2hYjZw9XMABCNKA8hY45D0zWxpQuhY+6B00Ws7B6hY
+jZ09XMABCNCA49X45Dy0QMABCNEAkiY45D8zWB89XMABCNEAoiY45Dg0W6Xg+XMABCNIAk+XoS82X4dk+X3jHk+X45Dk0WMABCNEAo+X3jHo+X45Do0WMABC
+MABINGAu+XktB48X3jHu+X45Du0WMABCNGAy+XktB68X3jHy+X45Dy0WMABCNKA+iY45D20WxpQwiYB41Ws7B8iYjZ2+XMABCNGAijYtlB6mWBy+Nv1Cy6XM
+ABCNCAo/XtlB+mWMABCNIAqjYtlBinWiqQ6+N3Cw6Xv1C66XMABCNEAw/XtlBmnW3C06XMABCNGAwjYwlD09X8yCy9X+hHwjYMABCMABENEAyiY9hEw9XpX4
+mCMABCHABANGAuhYhb2gYgb4jYjZuhYMABCNEAyhYw1C8jYjZyhYMABCEKBgB86E8oUAB4jYgEtL+hYgEx5BgjYgE+6Ey9XgCIABBCAABNIAskYAu+XA+jYA
+kiYAmjYIABEIABGNGAykYjCkkYtLqiYx5BsjYMABCNGA2kYuqQokYtLuiYx5BwjYMABCMABEHABANEAghYp+E4jYn+Eg/XMABCEKBU86E4pUAB0kYgE06M8j
+YgC3pJ8jYgC+6Eu+XgCEKBU86E6pUA4qQ2kYgE3nD+jYgCqyD+jYgC+6Ew+XgCIABBCAABNIAqlYAs/XA8kYAkkYAkkYIABEGEBEBABCHABAKAACHABACAAC
+CAAGESBwB86EwqUABslYgEBslYgCu4DyjYgCByjYgEBMgEmM8hYgC3pJ0kYgC+6Em/XgCIABBCAABNIAgmYAigYAKAIA6kYIABECAA9RNEAglYxuBuhSttBo
+gYHABACAACMABklRNEAolYxuB2hSBolYMABCNGA0hS0nI0hSn+E0hSB0iYMABCNGAwlYB6hSta4hSB4iYMABCMABUNIAwiYxuBm0VoZyjS7yC2mYmgB0iYHA
+BAKAACCAADCAAEHABAHABACAACNCAmmY0rQCMABCNGAglYpXGpnHinYjnCunYMABCNCAumYBumYMABCHABAMAB4iSNCA2mYtL0kYDAAA6lY4mYgEMABu3QGI
+BEBABCBEBGCAA5eHABAHABAHABAHABAHABAHABAHABACAAHHABACAAGCAAEHABAEGBM86E0tUA3wH6mYgE+6EqiYgCEIBY86E2tUA3wH8mYgEB+oYgE+6Esi
+YgEEKBgB86E4tUA3wH+mYgEk4DgpYgEzsCgpYgE+6EuiYgEEIBQ86E6tUA3wHgnYgEBgnYgC+6EwiYgCEIBQ86E8tUA3wHinYgEBgoYgC+6EyiYgCEKBU86E
++tUA3wHknYgE8mF6oYgCB6oYgC+6E0iYgCEOBoB86EguUA3wHmnYgEvsQmnYgCk4DopYgCzsCopYgEBopYgE+6E2iYgEIABBCAABNEAwpYAyjYAcIABEIABG
+IABIIABKIABMIABOIABQIABBCAABNGAkqYAmkYAwBAiqYIABEIABGIABIIABBCAABNIAwqYAykYA8BAuqYAuqYIABBCAABNGA2qYA4kYAiCAiCIABEIABBCA
+ABNGA+qYAglYAqCA4pYIABEIABBCAABNGAmrYAolYAyCAsCIABEIABBCAABNEAurYAwlYA2CIABENMAsqYBkpCiiM22T8mFkrYttB0lYtZ0lYzsM6mYMABCN
+KAwqYrtQopCiiM62T8mForYttB4lYzsM+mYMABCMABENMA2qYBupCBspCBurYBurYttB+lYzsMknYMABCMABulYMABwlYMABylYHABACAACNCAqsYpXCMABC
+NEAymSp+EorYm7EwmYMABCMABqiSNGAkqYj0KynXpnHmsYjnCysYHABACAACCAABHABAEGBM86E0xUA3wH6qYgE+6EqmYgCEKBU86E2xUA3wH8qYgEk4D6rY
+gCzsC6rYgC+6EsmYgCEIBQ86E4xUA3wH+qYgEtL0sYgC+6EumYgCIABi+TIABk+TIABm+TIABo+TIABq+TIABs+TIABu+TIABw+TIABy+TIABBCAABNIA6tY
+A8nYA0tYA0sYA0sYIABwzKNEA4sYBmByuBkBMABCMAB+3LMABwsRMABi4LMABg+QNCAktYsnBq4WMAB60LMAB8+QMAB++QMAB+rNMAB+iHMABitRNCA4uYrw
+B06TMABCNGA2tYsnB84WpnHuuYjnC6uYMABCNGAurYsnBg5WzyB+pXulBu4NMABCNIA4qYsnBk5WzyBiqX7yC67ThiC8qYMABCNMA8qYsnBo5WzyBmqXs5Iy
+hYhiCgrY20DivX4dmvYMABCMABiBMABq5LNEAwvYsnBw5WhpIk8TMABCNIAsrYsnB05WBq8T1zJq8TjZsrYMABCNIA4vYsnB45W/uQu8T1zJu8TjZwrYMABC
+NKA0rYsnB85W/uQy8T1zJy8TjZ0rYpiF+rYMABCNKAgwYsnBg6W/uQ28T1zJ28TjZ4rYBisYMABCMABEMABONGAowYsnBo6WzkHyuYjgHyuYMABCNEAswYsn
+Bs6WzkH2uYMABCMABENGAywYsnBy6W3GsvYzkH8uYMABCNGAwvYzkHgvYsnB26WBwvYMABCMAB26LMAB46LMAB66LNCAgxYsnBi7LMABCMAByqYMABqCHAgo
+BAMAB4qYNCAsxYBmwYMABCNCAwxYBqwYMABCNIAuwYBwKqCuwYvpIuwYBuwYMABCNCAywY4vQ0KMABCMABINGA4wYsnB+7W7yC0+TjZ4wYMABCNGAiyYBgLw
+YgyYjZ8wYMABCMABgzCMAB+lNMAB0iRMABo7HMABy2DNGAqxYpXo1X7yCm1QtzCy4DMABCMABgwNMABgnHMABumNMABowNHABAMABwsYMAB4gIMABuGNEA4u
+Y07BilX02D8kXMABCMABEMABGMABk8NMAB8/RMAByvSMAB8yGMAB2vSMABktYNCA4zYByzYMABCMABi5DNCA67VxuBohWHABACAACMABivSHABACAACEOBwB
+86Eg5UABiyYgEBiyYgEBiyYgEBiyYgEBmyYgE+6E2tYgCEUBgC86Ei5UABkyYgEBkyYgEBkyYgEBkyYgE0dq0YgEixQoyYgEBoyYgCBoyYgC+6E4tYgCEQBc
+86Ek5UAixQqyYgEoxQqyYgCiMyyYgC7jCyyYgBBqyYgBs8BqyYgC+6E6tYgCEYBgC86Em5UAixQsyYgEoxQsyYgCiM0yYgC7jC0yYgBrxQsyYgBwYu0YgCgh
+Bu0YgEktBu0YgEltBu0YgE/nDu0YgE+6E8tYgEIABBCAABNMA20YA4uYAUAuyYAuyYAuyYAuyYIABBCAABNQA80YA+uYAaAmiWA0yYA0yYA0yYA0yYA60YIA
+BBCAABNEAi1YAkvYAaIABEIABGIABBCAABNOAs1YAuvYAkBAq1YAq1YAq1YAq1YAq1YIABEHAs4CAMAB0BMAB2BEIBQ86Es6UAvlBw0YgEopJyzYgC+6EivY
+gCEGBM86Eu6UAopJ0zYgE+6EkvYgCEKBgB86Ew6UAByzYgEByzYgE6XyxYgE+6EmvYgEEKBgB86Ey6UA5xQ0zYgE6X0xYgEB0xYgE+6EovYgEEMBgB86E06U
+AopJ6zYgEgiL6zYgC5xQ2zYgC3C40YgE+6EqvYgCIABBCAABNGAk2YAmwYA+0YAujWIABEIABBCAABNEAs2YAuwYA2jWIABBCAABNIAy2YA0wYAw2YA2xYAq
+yYIABBCAABNIA42YA6wYA22YAwyYAwyYIABm6KNCA82YutG22YMABysSMABqtRMABstRMAButRHABAHABAHABAMAB6hRHABACAACNGAs2YACA8kWA8kWCAAC
+NIAw2YxuBglWBG9bCBCMABCNCA63YB8zYMABCNGA+3Yr6I42YrlDwtGr1BkmHMABCHABAEKBU86E68UA3wHg2YgEmhE23YgCtL23YgC+6EwxYgCEMBY86E88
+UA3wHi2YgEmhE43YgCBi2YgCBg3YgC+6EyxYgCEKBU86E+8UA3wHk2YgEmhE63YgCjZi3YgC+6E0xYgCEKBU86Eg9UA3wHm2YgEBm2YgCBm2YgC+6E2xYgCE
+IBQ86Ei9UA3wHo2YgEjgHm3YgC+6E4xYgCEGBM86Ek9UA3wHq2YgE+6E6xYgCEKBU86Em9UA3wHs2YgE8yCi4YgCwlDi4YgC+6E8xYgCIABBCAABNIA24YA4
+yYAySAo4YAo4YIABEIABGIABBCAABNKAg5YAizYA8SAy4YAgzYA63YIABEIABBCAABNIAo5YAqzYAkTA64YAi4YIABEIABGIABIIABBCAABNIA05YA2zYAwT
+Au5YAu5YIABBCAABNGA65YA8zYA2TA81YIABEIABYIABBCAABNEAk6YAm0YAgUIABEIABGIAB2BHABAHBBADAAA65Yq5YiBHABAEQB4B86Eq/UA9kQw4YgEx
+uB+nWgE/yCu6YgEkb20YgE3wHw4YgE6Xs2YgE+6Eg0YgEIABBCAABNMA66YA80YAkoWA06YA80YA06YAy2YHABANCAw2Dq9BwrXMABCNCAi7YB02DMABCHAB
+ACAACGEBEBABCNCAs7Y5zQEMABCNIAk3YurQ+kW7yCq7YjZo3YqoBGMABCHABACAACEMBY86EugVAgiL05YgEB05YgCr1Bq7YgCBq7YgC+6Ek1YgCIABBCAA
+BNEA+7YAg2YAIIABEIABGIABIIABKIABMIABOHABACAACCAABHABAHABACAACMAB23SMAB43SMAB63SMAB83SKAAMHABACAACHABAKAACGGBEBABCBECAAEC
+AAOMAB0WMAB2WMABy4SGKBEBABCBEBGBICAAsVCAAwVCAA0VCAAwVEQBgR86E2iVAB87YgEB87YgCkmB47YgC3W87YgEB87YgCBiWgC+6Es3YggIEMBgB86E
+4iVAh1Q+7YgEi1Q+7YgCkmB67YgC3W+7YgE+6Eu3YgCESB4B86E6iVAh1Qg8YgEi1Qg8YgC0sK+8YgCkmB87YgEB87YgEB87YgEjZo8YgE+6Ew3YgBEcB4E8
+6E8iVAh1Qi8YgEi1Qi8YgC0sKg9YgCBunXgCkmB+7YgKBi8YgEBq8YgCBq8YgBB+7YgBBw8YgEBw8YQttBg/SQ+6Ey3YgoBE0BBoE86E+iVAh1Qk8YgEi1Qk
+8YgC0sKi9YgCq1QwnXgCkmBg8YgKr1Qk8YgEs1Qs8YgCt1Qs8YgBu1Qg8YgBv1Qy8YgEw1Qy8YQBg8YwDBy8YgEiMy8YQBy8YQBy8YQv3Ck8YQB4uYgCBg8Y
+gIBwnXgEBs8YgIBy8YgBBy8YQBk8YQ+6E03YgCE8BBgF86EgjVAh1Qm8YgEi1Qm8YgC0sKk9YgCq1QynXgCkmBi8YgKr1Qm8YgEs1Qu8YgCt1Qu8YgBu1Qi8
+YgBv1Q08YgEw1Q08YQy1Qi8YwDz1Q08YgEiM08YQ01Q08YQ11Q08YQ51Qu8YQBu8YgBBm8YgBBm8YgCButUgC31Qi8YgQ41QynXgE61Q08YgIB08YQqlH08Y
+Q71Q08YQ81Qm8YQ+6E23YgCEsBB4C86EijVAh1Qo8YgEi1Qo8YgC0sKm9YgCq1Q0nXgCkmBk8YgKr1Qo8YgEs1Qw8YgCt1Qw8YgBu1Qk8YgBv1Q28YgEw1Q2
+8YQB28YQB28YQB28YQB28YQBo8YwBBo8YgCBo8YgCBy8YgCB28YgB+6E43YQEcBwC86EkjVAh1Qq8YgEi1Qq8YgCkmBm8YgC0vK48YgEBq8YgCBm8YgC31Qm
+8YgEy1Qm8YgEBq8YgEBmuYgC/mJ48YgI3C48YQ+6E63YQIABBCAABNKA0+YA24YAmBAw8YAw8YAgtYIABBCAABNGA6+YA84YAsBA28YIABBCAABNIAg/YAi5
+YAyBAqBA8BIABBCAABNKAm/YAo5YA4BAwBAyyBAqBIABBCAABNMAs/YAu5YA+BA2BA+CAk9YAyBIABBCAABNMAy/YA05YAkCA8BAkDAq9YA6BIABBCAABNIA
+4/YA65YAqCAiCA6BIABBCAABNOA+/YAg6YAoDAwDAyCAo+YA0iLA0CNCAggZBwDMABCHABAHABACAACCAAGCAABHABACAABHABAEGBM86EqlVABu/YgE+6Eg
+6YgCEQBoB86EslVAh3Qw/YgEBw/YgC7d0gZgCBogZgEBogZgC3Ww/YgC+6Ei6YgCEMBgB86EulVAh3Qy/YgEj3Qy/YgC7d2gZgCpwG68YgE+6Ek6YQEKBY86
+EwlVAh3Q0/YgEj3Q0/YgCutGOgC+6Em6YgEEOBgB86EylVAh3Q2/YgEj3Q2/YgCutGQgCjpHugZgEBugZgC+6Eo6YgCEQBoB86E0lVAh3Q4/YgEj3Q4/YgCB
+OgCmgB4/YgEB6+YgCB6+YgC+6Eq6YgCIABBCAABNEAkhZAm7YAcIABEIABBCAABNGAshZAu7YAiBAmgZIABBCAABNGAyhZA07YAoBA09YIABBCAABNEA4hZA
+67YAsBIABEIABGIABBCAABNGAiiZAk8YA2BAyBIABEGmEAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeBgBBgBBiBBkBBmBBoBBqBBsBBuBBwBByBB0BB2BB4
+BB6BB8BB+BBgCBiCBkCBkCBmCBoCBqCBsCBuCBwCByCB0CB2CB4CB6CB8CB+CBgDBiDBkDBmDBoDBqDBsDBuDBwDByDB0DB2DB4DB6DB8DB+DBgENEAglUlu
+Fk0XxuBkrYNCAkhZxuBmrYMABEGJBEBBBABEBOHABACAACHABAHAogFAEIBY86EunVAroJq5YgE3pJyhZgE+6Ek8YgCEIBQ86EwnVA+jD0hZgE3pJ0hZgC+6
+Em8YgCEIBQ86EynVAmM2hZgE3pJ2hZgC+6Eo8YgCEIBQ86E0nVAmMwiZgE3pJ4hZgC+6Eq8YgCEIBY86E2nVA4dwgZgE3pJ6hZgE+6Es8YgCEKBgB86E4nVA
+1vB6rNgEybw+YgEu4Dw+YgE+6Eu8YgEIABBCAABNGAojZAq9YA65YAiiZIABEIABGIABIIABwwSIABywSIABkoSIABBCAABNGA6jZA89YAqhZA0iZIABEIAB
+BCAABNEAikZAk+YA6sNIABEIABGKAA8JKAA4JEQBY86EipVABmjZgEBsjZgCktBsjZgB3CsjZgBmgBsjZgB2yQoiZgB+6E49YgCEOBU86EkpVA16QojZgE26
+QujZgCktBujZgB3CujZgBmgBujZgB+6E69YgBEQBY86EmpVA16QqjZgE26QwjZgCktBwjZgB3CwjZgBmgBwjZgB2yQsiZgB+6E89YgCEKBQ86EopVA16QsjZ
+gEByjZgCh7E2jZgB+6E+9YgBIABBCAABNIA4kZA6+YABADAyjZCAAQCAAUIABIIABKIABBCAABNIAmlZAo/YAMAgkZAgkZKAA6KESB8B86EgqVA16QkkZgEk
+tBqkZgC3CqkZgBB0kZgBmgB0kZQ06EgkZwB7yC6KgC+6E2+YgREQB8B86EiqVA16QmkZgE3CskZgCktBskZgBg7Q2kZgB06EikZgC7yC8KgC+6E4+YgRESB8
+B86EkqVA16QokZgEktBukZgC3CukZgBg7Q4kZgBmgB4kZQ06EkkZwB7yC+KgC+6E6+YgRESBY86EmqVA16QqkZgEktBwkZgC3CwkZgBu6N6kZgBg7Q6kZQq2
+G0kZQ06EmkZgB+6E8+YgCIABBCAABNQA2lZA4/YAcA6jZA0kZAslZAgkZAwkZABCAAQIABBCAABNOA+lZAggZAkBAikZA8kZA0lZAokZA4kZIABBCAABNSAk
+mZAmgZAqBAokZAilZA6lZAukZA+kZAMA+kZIABBCAABNQAqmZAsgZAwBAukZAolZAgmZA0kZAklZAklZEKBY86EirVAzdmlZgEBokZgCtL+kZgC+6E4/YgEE
+KBU86EkrVAzdolZgEp7QqkZgCBqkZgC+6E6/YgCIABBCAABNIA0mZA2gZAulZAumZAmlZIABEIABBCAABNIA8mZA+gZA2lZA2mZA2mZHABAHABACAACEMBY8
+6E6rVABglZgEta+lZgCB+lZgC59L+lZgC+6EwgZgCEIBY86E8rVA7yQilZgE9hEknZgE+6EygZgEEMBY86E+rVAy7QklZgEtaimZgCBimZgCBmfgC+6E0gZg
+CEOBoB86EgsVA7yQmlZgE+jDonZgEBmlZgE76CmlZgC33CmlZgC+6E2gZgCEMBgB86EisVA7yQolZgE+jD+mZgCBqnZgC33ColZgE+6E4gZgCIABBCAABNEA
+ynZA0hZAufIABBCAABNGA4nZA6hZAomSA2nZIABBCAABNIA+nZAgiZA6fA4mZA8fIABBCAABNKAkoZAmiZA0mSAiBAioZAgmZIABBCAABNKAqoZAsiZA6mSA
+ooZAooZAmmZNEAmnZluFo6X87B+rUEUBwB86EktVABonZgEBqmZgCBqmZgCBmkZgEBqmZgEBqmZgCBonZgCBumZgC+6E6hZgCEMBY86EmtVAi8QqnZgEBqnZ
+gCBsmZgCBsmZgC+6E8hZgCESB4B86EotVAi8QsnZgE3pJymZgCBymZgCrRsmZgE45DsmZgEvRsmZgEkpFymZgE+6E+hZgCIABBCAABNSA4oZA6iZA0gBA0mZ
+A0mZAynZA0mZA0mZAynZA4mZIABBCAABNKA+oZAgjZA6gBA4nZA6mZA6mZIABBCAABNQAkpZAmjZAghBAknZAknZA+mZA+mZA+mZAknZHABACAACKAA2nZEY
+BoC86EiuVABqpZgEBqpZgEBqpZgE+jD6nZgE5hL6nZgE6hL6nZgEmlH6nZgE+gB+oZgEkXulZgCBulZQ+6E4iZQIABBCAABNWAypZA0jZAwpZAwpZAwpZAqn
+ZAqnZAqnZAqnZAkpZA0lZA0lZNGAuoZurQy8OxuB28OzduoZMABCEgBB3BBwnZAkb8nZgEB8nZgBqM8nZgBqlH8nZgBv3C8nZgBg2Q8nZgB+1Q8nZgBB8nZg
+BBwnZgBBwnZgE31NwnZgE61Q8nZgEB8nZgBB8nZgBBioZgBHABACAACEOBc86E0uVAvMulZgE4dulZgCg7QulZgCBulZgCBulZgC+6EqjZgCESBkB86E2uVA
+vMwlZgE4dwlZgCg7QwlZgCm9QwlZgCn9QwlZgC/0HwlZgC7zD6oZgC+6EsjZgCIABBCAABNEAmqZAokZAKIABBCAABNGAsqZAukZAQAmpZEOBwB86EkvVAzq
+JqoZgE+jDsqZgEBsqZgE57QsqZgE76CsqZgE+6E6jZgEEOBoB86EmvVA+jDuqZgE57QuqZgE76CuqZgEBiqZgEzqJsoZgC+6E8jZgCIABBCAABNIA2qZA4kZ
+AuBA0qZA0qZIABBCAABNEA8qZA+kZA0BKAA4iBEUBoD86E2vVAB8oZgEBqpZgCBqpZQB4oZwBBqpZgEBq0XQB8oZwJttBoBgC+6EskZwbEcBgC86E4vVAB0q
+ZgE7mJ+oZgCr7Q+oZgCBmpZgC42PspZgBBupZQBupZQBupZQ5iDyoZwDBspZgEByoZgEB+oZgE+6EukZgCEeBoC86E6vVAB8oZgEB8oZgEBgpZgEBgpZgCrt
+GupZgCBgpZgCBgpZgCBgpZgCBgpZgCBgpZgCBgpZgC09QupZgC1Z+pZgC+6EwkZgCEQB4B86E8vVAB+6YgE39Q+6YgI49QipZgI09QwpZgCmgBipZgC2yQip
+ZgC+6EykZgCEOBkB86E+vVAzqJkpZgE3WkpZgCBypZgCBypZQB2kSwB+6E0kZgIEKBY86EgwVA62GorZgEiMkqZgE/0HkqZgC+6E2kZgCIABBCAABNMAwrZA
+ylZAs/RAspZAw/RAqrZA6pZIABBCAABNaA2rZA4lZAmrZAwrZAwrZAuqZA+pZAsCAsCAsCA0rZA+pZA0rZAwrZIABBCAABNUA8rZA+lZABAy4UAw7UAy4UAw
+7UAy4UAw7UAmqZA2qZCAAgBIABBCAABNOAksZAmmZAkgSAkgSA+rZAsqZA64UA47UIABBCAABNMAqsZAsmZAksZA+7UAyqZAyqZAgmBIABBCAABNIAwsZAym
+ZAusZAqrZAqrZHA7gFAHABAEEBgCB0sBAtqKosZgcHABAGGBEBABCBEHABAKAACGIAEBABCBEBGHABAHABAFEAYByrCAB0iKACAAKHABACAAUCAA+0UCAAaC
+AAICAAgBNCAyrZ77BkgXMABCNEA0sZ9iFq1Ui2HgBMABCNEA4sZ9iFu1UktBo3UMABCNIA8sZ9iFy1UktBs3U3tM8sZ3C8sZMABCNGAgtZ9iF21U1uMY3Cgt
+ZMABCMABgzJNGAmtZ9iF81UktB23U3tMmtZMABCMABioZNCA0qZmuEstZMABCNCA2uZmuEwtZMABCNCA0tZrwByBMABCNEAusZB4tZrNkmZMABCNMA8tZ3b8
+tZByBgxN0uZ3C0uZ4jBq9YBm9YMABCNKAguZ3bguZ5/Q2BgxN4uZ3C4uZ4jBsyTMABCNIA6sZ3bkuZutGmvB3C8uZBsrZMABCNKA+sZ9iF+2UutGi1UBqvBq
+b44U3CgvZMABCNKAsuZ9iFi3UutGuvBBm1U3CkvZBsuZMABCNKAwuZ3bwuZ5/QmCgxNovZ3CovZ9/Q4rZMABCMABQNGAstZ9iFs3UutGw1U3CuvZMABCNMA6
+uZ9iFw3UutG8vBhgR01U3CyvZr/QuCByvZMABCNEA+uZ3b+uZi2H+uZMABCMAB61JNKAkvZ3bkvZqckvZ5zIkvZ40IitZ10I8jZMABCNMAovZ9iF+3U83Iws
+ZqcovZ5zIovZ40I47U10I47UMABCNKAsvZ3bsvZqcsvZ5zIsvZBqtZ10IsvZMABCNMAwvZ9iFm4U83I4sZqcwvZ5zIwvZ40Ig8U10IwvZMABCNMA0vZ3b0vZ
+j7B8qZ6XysZ3CswZktBk6Uj+EskZMABCNMA4vZ3b4vZBgrZmgB2sZ3CwwZktBo6Uj+E4vZMABCNGA8vZ3b8vZBs6UB0kZMABCMABENGAiwZ3biwZBy6U3tMi
+wZMABCNIAmwZzyBqsY5iDy7M3tMmwZvzDmwZMABCNIAqwZ3bqwZB66UBilZ3CqwZMABCNKAysYzyBysYjnCy4U6gR+6U7gRmlZ3CuwZMABCNEAywZ3bywZyj
+HywZMABCMABy2JNGA4wZ3b4wZBo7U3tM4wZMABCNGA8wZ9iFy5U5iDo8M3tM8wZMABCNIAgxZmuEgxZiMgxZ06EgxZB4lZMABCNGAkxZmuEkxZiMkxZ06Ekx
+ZMABCMABENGAutYmuEqxZiMqxZ06EqxZMABCNKAuxZ+lD82WmuEuxZiMuxZ06EuxZq2GmFMABCNIAyxZmuEyxZiMyxZ06EyxZq2GqFMABCNMA2xZ+lDk3Wmu
+E2xZiM2xZ06E2xZq2GuF9uM2xZMABCNGA6xZ2vB+7Ti2H6xZzjO6xZMABCMAB8gJMAB0jSMAByjSMABi8OMABUMABmjSNIAgxZ+lD43W9iFg7UpnHizZjnCu
+zZMABCMABgxOMABgoIMAB6vJMAB+2MNMA2yZ9iFs7UutGw5U6wH67D8mF0vZ6X0vZ3C2yZMABCNGA6yZ9iFw7UutG05U3C6yZMABCNKA+yZ9iF07UutG45U6
+wHi8D8mF8vZ6X8vZMABCNEAizZ9iF47UutG85UMABCNCAs0Z9iF87UMABCNEAw0Z9iFg8Uq9BilYMABCNAAk8UMABCNEAo8U3byzZ3pJqoZMABCNCAs8UzyB
+6vYMABCNGA+vY9iFw8U3C6zZB60ZMABCMABitLMABitINGAi0ZqbqvZBi0ZBu/MMABCMABoxEEKBoBByzZAB4zZgBB4zZQB4zZQBBgCDAAAs+Yq0ZEGmBAEB
+CBEBIBQBgBBgCBgEBgIBgQBggBBggCBggEBggIBggQBgggBBgggCBgggEBgggIBgggQHABAE4BBgcywFwwZABsoVgIBu6QgMvmLo1ZABo1ZgCBBgCBo1ZgEB
+4xZgCB4xZQBFwBB01UgEB0uSgEBynYgEBsoVgEBIgMBo1ZgkBilCokZggBBBgQ1Zo1ZgEBo1ZgCBsoVgCyjHq2UgMB2wZg8GB0iZggBBw0ZgCBw0ZgCr2Iyn
+YgEBokZgICAACHABACAACEEBI3C40ZAB40ZgCGGBEBABCBEHABAEMBoBBw7TABw7TgE8LijZgE04E+0ZgCB+0ZgCtZyvVgEEQBwCBkjZABw0ZgCBi0ZgC04E
+mxZgCBmxZgCBy7TgEBy7TgEBCgEEEBIulHk0ZAqpCk0ZgCECBYpRBADAAAEm1ZDHABAKAACCAABNEA02ZAipXA+8TFEAoBBwiZABwiZAEZAY8Gi2ZAABi2ZA
+QBi2ZAQBi2ZAQBu1ZIQBu1ZUQBu1ZBoBm7Eu1ZDC4jB22ZAGBu1ZAgEB41ZAgCB41ZAgBELAQB01ZAAB01ZAgCB20ZfgCmM20ZB+BB20ZACEjCBotBB22CAA
+BWAg0PBDAgoBBHAgEB62ZAgEB2iZAgEB2iZAgUAGAgUBy1ZAgUBy1ZAgCBy1ZAgCBy1ZAgCBswVAgCBJAgEBPAgEB+wZAgEBi0KAgEBTAgEBm2ZFgEBm2ZBK
+Bm2ZBCBm2ZBCBm2ZACBm2ZAQBm2ZAQBm2ZAQBm2ZAQB81ZAQBEAgBBCAgMB40ZAgIB40ZAgCBVAgCEYBoCBqgVAB41ZgE9hF81ZgCBq2ZgBBq2ZQB2+YQB0z
+VgCBwzZgIB81ZgCBgzZgBkbwxZgD/5LyxZgICAACEQBoChmRugVAimR81ZgE9hFg2ZgCBg2ZgBB4zVgBkb0xZgIB0xZgIB2xZgICAACCAAWESB4CsMiyZAgN
+4+TgIqkKtCgEpP8/TgEy6L++UgEBxCgEB1CgE6KgnZgEgL4uZgIKAACCAACNEAg3ZA8pXAq1ZCAACDAAAq1Zs2ZNHABAEEBIBy1ZABy1ZgCEjBBYBy2ZAAs9
+F01ZAgCB01ZAgCB01ZAgCB81ZBgCB81ZBCB81ZBCB81ZBCB81ZDCB81ZBGB81ZECB81ZEIBi2ZBIm7Ei2ZHCBi2ZAOB81ZAQB81ZAgBEGAQhhM21ZA0d21Zg
+Csby1ZgCEGAQrvQ22ZA0d41ZgCsb01ZgCERBYB21ZAAhhM61ZAgE1mR61ZAgCB61ZAgCBo2ZAgCBo2ZFQBo2ZBKBo2ZBCEEAIB81ZAB81ZgCEjKBgqCBmBAA
+BiyVAg0WB+1ZAAB+1ZAgCB+1ZAgCB+1ZAgCssLm2ZAgCB+pYAgEB+pYAgEBiyVAgEBiyVAAB+1ZAAB+1ZAgCr4L+1ZAgCj4L+1ZAgCB+1ZAgC24L+1ZAgC34
+L+1ZAgCBm2ZAgCBs2ZAgBBs2ZCQBs2ZBEBs2ZBCBs2ZBCBs2ZBCBiyVAGBiyVAA2+L+1ZAAB+1ZAgCB+1ZAgCB+1ZAgCB+1ZAgCw4L+1ZAgCBm2ZAgCBm2ZA
+gB33M+1ZAgBm4L4BAgCBykZAgMn4L+1ZAgEBs2ZBgCBiyVAQBiyVAwF04L+1ZAA14L+1ZAgCB61ZAgCB+1ZAgEB+1ZAgCBy5TAgCB+1ZAgGB+1ZAgCB+1ZAg
+CB+1ZAgCB+1ZAgCB61ZAgCB8yZAgEB+pYAgIs4Ls2ZAgEBiyVAQBiyVAABs2ZEABs2ZBIB00ZAoBB61ZAgCB61ZAgEo4L+1ZAgEp4L+1ZAgCq4L+1ZAgCB+1
+ZAgCk4L+1ZAgCv4L+1ZAgCB+1ZAgC8gM+1ZAgC9gM+1ZAgCB+1ZAgCB+1ZAgCBKAgCBiyVAgMBiyVAgC44L61ZAAy4L+1ZAgEz4L+1ZAgCB+1ZAgCB+1ZAgC
+B+1ZAgCt4L+1ZAgCu4L+1ZAgCB+1ZAgCB61ZAgCB61ZAgE54L61ZAgEBIAgEBGAgIBiyVAgIB+1ZAAB+1ZAgCB8yZAgCBEAgIBs2ZAgMBs2ZCQBs2ZBEm7Es
+2ZFCBs2ZBKBs2ZBCBs2ZBCBs2ZCCBs2ZBEBs2ZAGBs2ZCQBs2ZBEBs2ZBCBs2ZBCBs2ZBCBs2ZBCBs2ZAEB+1ZAwBB+1ZAgCB+1ZAgCB+1ZAgCB+1ZAgCB+1
+ZAgCB+1ZAgCB+1ZAgCB+1ZAgCB+1ZAgCBokZAgCBokZAggBB+pYAggBBBAgEBDAgEBDAgQB82ZAgQB+1ZAgCB+1ZAgCB+1ZAgCB+1ZAgCB82ZAgCB61ZAgCx
+4L+1ZAgEB+1ZAgCBm2ZAgCBm2ZAgBB+1ZAgBB+1ZAgCB03ZAgCB03ZAgCB82ZAgCl4Ls2ZAgCBs2ZBQBm2ZAQB+1ZAgBBCAgCB+1ZAgEB+1ZAgCBk0ZAgCBk
+0ZAQBHAwDBNAgEBRAgEBVAgEBu9TAgEv9Fw8TAgEDAAAO+2ZBDAAAQg3ZENCAq0ZAy+TCAACHABAKAACCAACHABACAACHABACAACHABAKAACCAAEEkBBgkBB
+64CAB+4Zg0P8G63ZgEBq4ZgCmgBg4ZgBtsLg4ZgBBg4ZgBBg4ZgBB2gVgCBDgEB2gVgEB0hUgEBHgEBLgEB2rVgMB63ZgMB63ZgCBi1ZgCNMAi5ZAwrXA+qY
+A83ZA21ZA+2ZAsrZCAACNGAirYA0rXA8zZAirYCAACNGAk4ZA4rXAmrYAk4ZCAACHABAHBBACAAWNGA05ZAisXA4iUAoiUCAACNCAw1ZAigUCAACNGA85ZAy
++TAqsXAkqSCAACCAAgjZCAAgECAAoDCAAsmNMAB6zZNGAk5Z77B4sXpnH85ZjnCs0ZMABCNKAo5Z77B8sXpnHg6ZjnCw0ZBw0Z6Xm2ZMABCNGAs5Z77BgtXk
+tB8jVj+Es5ZMABCMABsvENEAy5ZmuEy5Z06Ey5ZMABCMAB2kNMAB2kNMAB4kNNEA85Z+lDq/W+xMmkUMABCNEAm7Z77BwhUhNypZMABCMABitKNKAm6Z9iF8
+iVqcm6Z5zIm6Z40I2mV10I+6ZMABCNIAq6Z9iFgjVutGkhV6Xo3Z3Cq6ZMABCNKAu6Z9iFkjVqcu6Z5zIu6Z40Is4Z10ImvZMABCNKAy6Z77BmuXutGshVmg
+By6Zqcy6ZiMy6ZMABCNEA87Z77BquXjgH6tKMABCNIA66Z9iFwjVBi2ZBi4ZBi4ZMABCNCAm4Z77ByuXMAB+tKNEAo8Z77B2uXBi7ZMABCNEAs8Z9iF8jV77
+B6uXMABCNGAw8Z9iFgkV77B+uX6fokZMABCNEA08Z77BivX1vBqoZMABCMABENGA68Z77BovX1vBwoZyb48ZMABCMAB2uKMAB4uKMAB6uKMAB8uKMAB+uKMA
+BgvKNGAk8ZzyBo4Y9iF6kV52C+vZMABCNIAo8Z9iF+kVmiHijVmgBm5Z3Co8ZMABCNGAs8Z77BgwXmiHmjVmgBq5ZMABCNGAw8Z9iFmlVmiHqjVmgBu5ZMAB
+CMABsjKMAByiKNGA48Z9iFulVpnHw9ZjnC89ZMABCNGA88Z9iFylVzoFsnVj8P88ZMABCNGAg9Z9iF2lV1uM2lVjnCklVMABCNEAk9ZB6lVB6lVMABCNIAo9
+Z9iF+lVzoF4nVmgBo9Z3Co9ZMABCNGAs9Z9iFimVzoF8nVmgBs9ZMABCNEAw9Z77BkxXtLw9ZMABCNGA09Z77BoxXB2kUluFwoVMABCMAB2wKMAB4wKNEAk7
+Z77BwxXBiFMABCMAB+wKNGAi+Z77B2xXutG8kVBmFMABCNMAoxY77B6xXmpFq/Z+7Bq/ZBm+ZB+yZBm+ZMABCNGAw/Z77B+xXhNy5Z6Xq+ZMABCMABENIA45
+Z77BkyXgb25Z6Xw+Z8vB+6ZMABCNGA85Z77BoyX6X0+Z8vBi7ZMABCNGA6xY77BsyX6X8/Z8vBm7ZMABCMAB2pNNIAgyY77ByyX6Xigaq3H++Z8vBs7ZMABC
+NCAmga77B2yXMABCNCAkoZ77B6yXMABCMABkqNMABmqNMABoqNMABqqNNEA4ga77BmzXhb25VMABCMAB0yKNEAszX77BonU8vBmxSMABCMAB6yKMAB8yKMAg
+mF+yKMABgzKNKA4zX+lDylXmuEkga8vBy8Z+xMuqU9uMkgaMABCNGA8zX+xMyqU8vB28ZmuEogaMABCNKAsga77Bg0Xqcsga5zIsga40I8sV10I8sVMABCMA
+BqGNKAyga77Bm0Xqcyga5zIyga40IitV10IqhaMABCNGA2ga77Bq0X40ImtV10IuhaMABCNEAgia77Bu0XtL8/ZMABCNEAkia77By0XtL+gaMABCMABg0KNG
+Akha77B40X5zIkhaBsMMABCNGAuia77B80X5zIohaBw+ZMABCMABq0KNEA0ia77Bi1XroJugaMABCNEA4ia77Bm1X8vB0gaMABCMAB00KMAB20KMAB40KNCA
+k/Z77BspUMABCNGAgia77B01XimDgiaBo/ZMABCNEAkia77B41XimDkiaMABCNEAs8V77B81X20DqhaMABCNGAsia77Bg2XluFu1Yk2GsJMABCMABspKNIAy
+iaB0pU40IivV10IyiaB6/ZMABCNIA2iaxsJoW40ImvV10I2ia3vR+/ZMABCNGA6ia8tRwha40Ii+Z3vRigaMABCMA+lF81KMAB+1KMABg2KNEAsga77B0qUt
+zHkjaMABCMABENGAyga77B6qUsc49YtzHqjaMABCEEAQB4kDABw2YgEFEAQB4kDAACAEZBgIi0HiqUAAgnR8iaEg0DhnR8iaEI7mR8iaBI+mR8iaBC9mR8ia
+BCB8iaBCB8iaBCB8iaBC/mR8iaBCB0iaAkBACAgCEcBwJi0HCAvrRDggEByiagEB8gagEsrR8gaQB8gaQB8gaQB2iaQB2iagCB2iagCB2iagCwqR2iagCo4L
+2iagCBkjagCKAAzTCAACHABAECBEBqwZAHABAEEBEB6haAB6hagBEEAM6zPg1VA7zPg1VgDFEAMACAl1DCAEIBSACABgiagG3wRgiagB4wRgiagBKAA4kDKA
+AzlBCAACCAA+mDCAASCAAKNKA23YmpF4la+7B4lap2D0kamuRs5Z8kBihaMABCNCA4kaluF63YNCA83Y77Bu4XMABCMAB6rKMAB6vNNEAk4YBk4YoTgwVMAB
+CNEAugaluFo4YmgB+laNEAumasMuwN1tMq4YMABCNCAu4YsMywNMABCNCAgoDluFy4YMABCNIAqjaluFwwV4d0lamgB0lag5EqjaMABCMAB+pNMABUMABWMA
+BYNIAgmaluFi5YBgmaBgma8kBuiaMABCNEAm5YluFgxV8kByiaMABCNEAq5YluFq5Y8kB2iaMABCNCAynaB8BMABCNEAwmauxRgC6XujaMABCNEA6naluF25
+Yk2Gg0NMABwxNNGA+na77Bs6XluF65Yk2Gk0NMABCMAB2xNMAB4xNMABMNIAk6Y6X6na8kBwja3CinakbinaMABCNEAo6YttBuiamlL+naMABCMABENIAqka
+AyiaAqkaA0iaAq6YCAACNGAklazyB0jZ9iFmwVulBkyPNIAynaluF06Y4dyna8yCw6YmgBynaMABCNIA2naluFyyV4d2nawlD06YmgB2naMABCNIA4kaktBg
+ja3jH4kattBija45D46YMABCNOA+naluF6yV4d+nawlD86YmgB+naBmla87BQttBmjaMABCMABkwKNGAm7Y77B47X3C8oa3pJ88ZMABCNKAq7Y77B87XBuzN
+3Cgpa+sDg9Z3pJg9ZMABCMABq7KNGAuoa77Bi8X3Cuoa3pJuoaMABCNEAyoa77Bm8X2vR0vUMABCNEA8pa77Bq8X4jBsnaMABCMABIMAB67KHABAHABACAAE
+CAA2hDCAAGNEAuqautGiwVBCMABCNGAspa9iFiyVutGmwVrRGMABCHABACAABNGA0paA28YA6iVAkuVNGA2paluF48YmuF8iVouFmuVEEAI0d6oaAwwR6oag
+CFEBIACAB4oaAIABspaIABopaIABipaIABgpaEGBIxrLupaArmRupagB3CmpagBEGBE3rLgoaA2rL2pagBhX2paQECBE4rLqpaAEHACB0paMAB0paBYB0paD
+CFEACACAi5EmoaAEIBIACABooagBBooagBhX4pagBECBEBooaAEEBIgbqoaAhbqoagCEEBgBgbwoWAhbwoWgIECBEjmBuoaAFGAgBBGABEABCAECBgBACAEE
+AEgb2oaAhb2oagBFEAEinF2oaAACAECBEACAEEACiMyqaA7sDyqaQEEBEACAtauqagBESurLwCBiBABgBgEw4KegCBYgCBYgE+yRWgEinFGgCk1ECgCl1DMg
+CKAAi3VKAAwrDFKBQ6/L07VAjRkpaA6oFmnXA06M0tDAh7LopWAEMBUBuBABuBgCBuBgCBuBgCByBgC3CyBQEWB8BBBArM0BgUB0BQB0BQ05M0BQBwBQBwBg
+CBwBgCByBgCB0BgBB0BQDAAAEyraCECAC9hFupaAECACtawpaAECACjmBypaAFOBC6/L0paAi1EGAj1EGAk1EEAm1EGAhnDGAn1ECAEKBQBBArMgCgBBgCQ1
+zRgCQB6BgCDAAAiC+raCEKBQrM6iWAB0vDgCgNiuUgE1zRwragB3CwraQHABAGKBEBABEBOBgIBiIGGAEBCBEBIHABAHAwgFAHA6gFAKAAitDEKBIBqqaABq
+qagBB+sagBB+saQBqqaQEEAEtasqaAihBsqagBEEAE3hGuqaAruEuqagBFIAEBEABuqaAihECAuXsvWAEIBIiMotaA7sDotaQBovDQBCgBCAABEcB4HBgJA8
+Lg7ZgC4jB+ragCl4BBgCBVgC3Wguag4BBu3VgEB0oagEBkuZgIBCAm5E8CgEw6E8CgCBZgCy6FTgEEGBEtaosaA3CusagBh6BusaQEEBoBgbDAhbJgKEEBIB
+6taA4jB6tagCEGBUB4BA8oFqBgIBmDgBEEACiMqDA7sDqDQFOAC6/LiraAi1E0BAj1E0BAk1ECAm1E0BAhnD0BAn1EwBAEKAUn1R+BA8oFCgIBuDgBByuZQh
+6BuDAEEB4BBsvZABMgIECBIByuaAFMBgCm1E0BAhnDwBAi1EgCAj1ECAn1EOABouaADAAAGytaCHABACAACCAAwCCAAwCCAAuBKAAkKEGB4EhwEopaAttBjB
+gErMm6ZgkCKAAovVHABAHABAESBgGBuxMABpBggBBtBgE3tC4kYgExuBq4ZggBupFq5VgEnxFqvVArxF+vVgEBlBgEEuBBoLxuBs4ZAupFs5VgEwO46ZAupB
+quagCBdgCl2FfgEBhBgEBquagEBu8ZgCm2FfgCBuvagEBuvagEBuvagEBuvagEB4uagEB4uaQBstawBBstagCBq7ZgEBq7ZgUBwsVgU+2FKgEtC6pagsCHAB
+AHAxgFAEUBoCiMqsaAB4ragBxuBy4ZgDupFy5VgEuCFABJgEBNgEB+zXgEB4pagEsMwqagENIAyuaA0hZA04ZABA04ZCAAECAAENGA+vaA0qaAEA64ZCAACN
+EAksaAIAwiYCAACHABACAACDAAAkvakvahBEkBB4Dy8B+qaABBgIBuhVgEtC2qagEB+sagIB+sagCB+sagCBivagCB+sagCB0vagCB0vaQB0vaQBivagBBkg
+agCBivagIBivagCBqwagEBqwagECAACCAAp9BCAACEEBQB2qaABiLgEEG41RYmgBowaA/JgragEghJwwVgICAACHABACAACCAA6BCAA4BMABstSMAB6uBMAB
+86MMABg/LMAB+6MMAB4tMMABg7MMAB6tMMABk7MMABiraNEAwwa+hHmyVBu1YMABCNEA8ta+hHqyVB0waMABCNEA4warxFuyV4yI4waMABCMABkMMABuuSNE
+AgxaxuBi7ZsnD6nVMABCMABsMNEAmxaluFokZo8BuuaMABCMAB+raMAB0MMAB2MNEAwxar8EyjXB4yVMABCNEA6yaluF2kZr8E2jXMABCNGA6waluF6kZsnD
+koVr8E6jXMABCNGA8xaluF+kZ1Z8xaBmqaMABCNEAgyaluFilZmxFi8ZMABCNGAkya+lDy3X77B4lYluFmlZNIAolZqColZxuBo8ZilLomVh7E+maMABCNCA
+wzasnCuzVMABuoLNEAuyaxuBw8ZouF+2VMABCNEA08Z+lDg4XimDyyaMABCNEA48Z+lDk4X6K2zaMABCOAijRqeBNGA8yaB+lZmuFisVouFs3VNEA+yaB2rW
+luFgmZMABCKAA8waMABuJNMAmzaluFi+VxuBo9ZB6xBouF23VBmvV3WmzaMABCNGAqzaxuBs9ZimDqzaouF63VMABCNEAswaxuBu1VBwyaNKA20aBiPluFym
+ZBmxaB4wa/mD4waMABCNKA60a04RmPluF2mZ8yC4rDwlD4rD24R8waMABCNKA+0a04RqPluF6mZ8yCwxawlDwxa24RgxaMABCNCAkxaktBs+VMABCNKAg0a+
+lDu5XB+jWgbg1a9hFg1aktBs/NMABCGEAEBCBEGCAEBeGIAEBgBBgCBgEBgIGCAEBCGIAEBEBIBQBgBGCAEBgBGIAEBABCBEBGGSAEBCBEBIBQBgBBgCBgEB
+gIBgQGEAEB+PBwDGEAEBCBEGEBEBABCGEBEBABCGGBEBABCBEGKAEBABCBABCBEFEAQB80aABolWAFEACBo1aAB8yaAFEAQBg1aABslWAEOBsBBi1aAAGgCB
+21agIB21aQAEQBi1agBACgCEKBcogMk1aAk7Lk1agCmuEu1agCh1Ru1agBAIgBE0BBwDj4Lm1aAk4Lm1agCm4Lm1agCn4Lm1agCo4Lm1agCp4Lm1agCq4Lm1
+agCr4Lm1agCs4Lm1agCt4Lm1agCu4Lm1agCv4Lm1agCw4Lm1agCx4Lm1agCy4Lm1agCz4Lm1agC04Lm1agC14Lm1agC24Lm1agC34Lm1agC44Lg1agC54Lg1
+agEzpRm1agE8gMm1agC9gMm1agC1lRm1agCEIAMzoFkzaA0oFkzagCsoFmzagCroFmzagBEIAkBzoFoxXA0oFoxXgIsoFozagIroFozagBFEAkB+mDEA/mDC
+AECBkBACAECBEBw1aAGQAEBCBEBIBQBgBBgCBgEB+HGgBAEBABCBEBGBIBKBMBOBQBSBUBWBYBaBcBeGQAEBy+BB0+BB2+BB4+BB6+BB8+BB++BBg/BGCAEB
+CGMAEBCBEBIBQBgBBgCGUAEBABCBEBGBIBKBMBOBQBSFEAC93Po2aABo2aAFGAEm2P02aAB8zaABg2aAFEAQxsL+zaAzsLumWAFEAQysLg0aA0sLwmWAEEAE
+6wRk0aA3wRk0agBFEAEACABo2aAECAEm5Eq2aAEEAMB+uUAB+uUgDFEAMAEAACAEWBgCmuEk3aABk3aQsoFu0aQroFu0agBASgBimDw2agBAQgCAOgCAMgIA
+IgIACgCFEAQqkHu0aArkH+mWAEEBUtkH02aAACgCGCBEBCGGBEBABCBEKAA6iWHABAEqCBgIxuBylYABkhagEBizagEBmlagIs8BwjagCBzBgC7gB03ZgEBm
+lagQ52BizagEBizagIBk2agI56Rs2agCzoCxBgCBxBgEBgtUgEB3BgEB5BgEBg2agEBg2agEBk2agEBk2agCBk2agC7kLk2agCBk2agCBk2agCBk2agCBk2a
+gCBk2agCBk2agCBy2agCBy2aQBq0aQBq0aQBq0aQl1DqyagCBmlagEB7BgEHAm9EAHA89EAEfB4GB2hVAABk3aAgkCB23aAgCB23aAQBi1aAQBg4aBgBBg4a
+UCBg4aBoBBg4aCCBg4aIEBq2aAQBq2aAgCBokaAgEBuhBAgUBqhBAgEHABAEQB4HBEABu2agsDBu2agCBu2agCBu2agCBs3agCBu2agCB0fgCEEtxEgqBj1E
+0fABs4DggSEEBgwCi1E0gBAz+Ru4DgglBHABAKAACCAACGGBEBABCBEEWBU4mR82aA5mR82agCo9Fk3agChnRq3agBgnRq3aQkwRq3aQ9mRq3aQ+mRq3aQ7m
+Rq3aQBq3aQuX8xaQEEAEBm3aABm3agBFEAEBg3aAACAENAYmhM83aBA9gM83aUCm7E83aLoB8gM83aAWupR+2aAgCvpR+2aAgEFEAYBCAxXisBAEZBwB0dg4
+aAA1mRg4aAgCAGAgCB04aAgCB04aAQB04aAQB04aBQB04aBCB04aBCm7E04aFCu3Pg4aAKACAgECAA4hBCAAkkWHABAHABACAABEsBBgiB77BmnWABDggNxu
+ByiagE/8RFgEBw0agEnxFy5VgI56R63agEB41agBiiM41aQrMBQ/+RDgGBw0agEBy3agIlvFu3agEBu3agEluFyrZgEB41agEBw0agEB0magI5cumagEBDgQ
+BDgEGGAEBABCBECAA5nECAAKHABACAACCAASDAAAE+4aAFEAgQ14RBAxgRq9EADAAA62ai5agEEEBgQAEABi/RggICAAu4LCAA2DCAAsCCAAkhBCAA8jVCAA
+2BCAAoyDCAAs9MCAA6iBMAB8kNNCA65a9iFMMABCMAB20aNGAg6aluF8zM3C+4aBqlNMABCNIAk6apRg0M77B4tYv9HUBk6aMABCNGAo6aBiB+7PkoWBq5aM
+ABCNGAs6a8PY3Cq5a+/R2lNMABCNGAw6apRs0M3Cu5a+/R6lNMABCMABklNNKA05azyB05aohL05aphL05aqhL05arhL05aMABCNKA45a77B45aohL45aphL
+45aqhL45arhL45aMABylNMABylNMABwlNNKAg6atZg6a77Bg6a3Cg6aohLg6aphLg6aMABCMAB8lNMAB8lNMAB6lNNKAq6aBq6a4dq6awlDq6amgBq6aBq6a
+MABCNKAu6awgSu6a4du6awlDu6amgBu6aohLu6aMABCNKAy6awgSy6ao2Dy6ajmBy6a3Cy6aohLy6aMABCNGA47a77BsvY40IooWmgBw8aMABCNCA87a77Bw
+vYMABCMAB2mNMAB4mNMAB6mNMAB8mNMAB+mNMAB+mNMABgnNMABswLMABknNMABmnNNIA08a0sKwtNmhEotN+sD08a6X08aMABqnNNIAg6a+sD48a6X48aiM
+8tNpXutNMABCMABEMABynNMABwnNMABynNMAB0nNMAB2nNMAB4nNMAB6nNNKAq8aluFq8anZq8ax5Eq8aohLq8aphLq8aMABCNKAu8a5rLu8amgBu8a3Cu8a
+ohLu8aphLu8aMABCNKAy8a5rLy8a8yCy8amgBy8a3Cy8aohLy8aMABCNKA28a5rL28aB28amgB28a3C28aohL28aMABCNKA68aluF68a77B68a3C68aohL68
+aphL68aMABCMAB2oNMABqBNKAi9aluFi9aohLi9aphLi9aqhLi9arhLi9aMABCNKAm9atZm9at1Rm9amgBm9aBm9a3Cm9aMABCMABEMABGMABIMABKMABMMA
+B8DNKA29aluF29at1R29amgB29a0hS29a3C29aMABCMABENMAyyYluFgyZt1R2FmgBg+ay6Fu+a0hS89a3C89aMAk5LCNMA2yY+lDwkYt1R6FBi/aBi/amuE
+y+ay6Fy+aMABCNKAk+asnDk+aimDk+aBk+aBk+a3Ck+aMABCNKAo+aluFo+aimDo+ahiSo+aiiSo+a3Co+aMABCNKAs+aluFs+a42Ms+aziJs+a3Cs+aohLs
++aMABCNKAw+atZw+a42Mw+aziJw+a3Cw+aohLw+aMABCNKA0+aluF0+azd0+awlD0+a6X0+a3C0+aMABCNKA4+a5rL4+aB4+aohL4+aphL4+aqhL4+aMABCN
+KA8+a5rL8+aqc8+a5zI8+a40I8+a10I8+aMABCMABENKAi/atZi/aqci/a5zIi/a40Ii/a10Ii/aMABCMABENKAo/a77Bo/aqco/a5zIo/a40Io/a10Io/aM
+ABCMABENKAu/asnDu/ao2Du/a3Cu/a8gKu/aBu/aMABCNIA4hbhb87atZ67a+sD4hbmgB4hbMABCNKA2/a77B2/aB2/aohL2/aphL2/aqhL2/aMABCMABiGN
+KA8/aluF8/aziS8/aohL8/aphL8/aqhL8/aMABCMAB+CNKAigbluFigbo2DigbnhEigbohLigbphLigbMABCNKAmgbluFmgb8yCmgb6XmgbohLmgbphLmgbM
+ABCNKAqgbluFqgb8yCqgb6Xqgb3CqgbohLqgbMABCNKAugbluFugbwlDugb6XugbohLugbphLugbMABCNKAygbluFygbwlDygb6Xygb3CygbohLygbMABCNK
+A2gbluF2gbo2D2gb3C2gb8gK2gbwiS2gbMABCNIAgjbBk9aluFi9a+sDgjbmgBgjbMABCNKA+gbo2D+gbjmB+gb3C+gbohL+gbphL+gbMABCNKAihbimDihb
+3CihbohLihbphLihbqhLihbMABCNKAmhbsnDmhb4dmhbohLmhbphLmhbqhLmhbMABCMABENKAshbsnDshb4dshb7yCshbmgBshbohLshbMABCMABENGA89as
+nDg5V4d2hbmgB2hbMABCNKA+jbsnDk5V+sD8jb7yCg+amgB8jboPggbMABCMABUNKA8hbsnD8hbohL8hbphL8hbqhL8hbrhL8hbMABCNKAgibluFgibBgib3
+CgibohLgibphLgibMABCMABENKAmibluFmib+9Lmib3CmibohLmibphLmibMABCMABENEAujbluFw2Z+9LmkbMABCMABENKAyibluFyibiiSyib7dyib3Cyi
+bohLyibMABCMABENKA4ibluF4ibr5E4ibohL4ibphL4ibqhL4ibMABCNKA8ibluF8iby6F8ib3C8ibohL8ibphL8ibMABCNGAikbluFk3Z+sDkjbmgBkjbMA
+BCMABEMABkGNKAojbluFojbh5Eojbi5EojbohLojbphLojbMABCMABqGNKAujbluFujbmgBujbohLujbphLujbqhLujbMABCMAB6JMABGNKA2jbluF2jb4d2
+jbwlD2jbmgB2jbxgS2jbMABCNKA6jbluF6jb4d6jbwlD6jbmgB6jbohL6jbMABCNKA+jbluF+jb4d+jb8yC+jbmgB+jb3C+jbMABCMABwvTMABgsSNEAolb/
+tLqkb77B84YMABCMABENEAulbBotO77Bi5YMABCMABENEA8ib77Bo5Y1zJyvVMABCNEA+mb77Bs5Y1zJ2vVMABCMAB2sSNKA8kbluF8kb4d8kbohL8kbphL8
+kbqhL8kbMABCNKAglbluFglbttBglbBglb4dglbohLglbMABCMABIMABGMABMMABKNKAslbluFslb7nDslb8PslbohLslbphLslbMABCMABEMABwINGA2mb7
+7Bq6YluF45ZtzHunbMABCHABAKAACHABAKAACCAAGCAAEMAB+hbNEAonb77B86Y3pJonbMABCMABoyOMABoyOMAB6dNCA4obBQMABCNCA2nb8kSUMABCNCAg
+pblsGWMABCMABEMAB+6LMAB0nUNIAkobBslb77B47YluFm7ZBkobMABCNGAoob77B87YluFq7ZklSoobMABCNEAypb77Bg8Y20Do1VMABCNEAwob77Bk8Y20
+Dk9IMABCNGA0obxuB2yaB+9VouFktWMABCNEA4obxuB6yaplSi+VMABCNGA8obxuB+yapnH8obplSm+VMABCNCAiobtagpbMABCNGAkpbtZ8rNh5E4rNi5Em
+zWMABCNGAopbtZgsNy8B64aB+rNMABCNEAspbtZksN8pBgzYMABCGKBEBABCBEBGBIIABCNEACrxFqrWluF28ZMABCHABAHABANEA+8ZluF+8ZoT60WHABAK
+AA6aE4BBoJktB+nXAB+pbgIkD+pbgCB+pbgCB+pbgCwOw2agC8Lm4agCrMiqbgC3C+pbgCByqbgCByqbQioDoqbQB4pbgDBmrbgEnZmrbgEByqagEB49VgsB
+mDqiXgEB6lbgEBimbgIBimbgIBimbgIBBgIBiqbgEBqnbgC92RypbQ/JylbwBB+nXgICAACCAAGNCAurbBmbMABCEOBoB86EowXAB0lbgEB0lbgEB0lbgE06
+EwqbgEk2G43OgC+6E+kbgCEIBY86EqwXAymS2lbgEzmS2lbgE+6EglbgEEIBY86EswXAymS2lbgEmgBwqbgE+6EilbgCIABBCAABNKA8rbA+lbA49ZA+lbAi
+4OAq+YIABBCAABNGAisbAkmbA+9ZAkmbIABBCAABNGAosbAqmbA+1WAirbEmBBgC86EgxXA3wHmqbgEh8BuqbgCymSqmbgCBsobgEh5EuqbgBi5EuqbgB06E
+uqbgBu5E0qbgBmgB8rbgC+7B8rbgCBkrbgCBsobgCBkrbgComM0qbgCtsLuqbgBssLuqbgBqmMuqbgB+6E2lbgBEMBgB86EixXAymSumbgEmgB+rbgEBmrbg
+C3wHoqbgC+6E4lbgCEKBU86EkxXA3wHqqbgEgiLqqbgCllLorbgC+6E6lbgCEKBY86EmxXAymSymbgEmgBisbgE3wHsqbgC+6E8lbgCEqBBwC86EoxXA3wHu
+qbgEk5EksbgCh8B2qbgCymSymbgE7mS0obgEh5E2qbgBi5E2qbgB06E2qbgBu5E8qbgBy8BuqbgC45E0obgCmgBksbgC+7BksbgCr8BksbgCB0obgC36Esrb
+gCnmM6rbgCtsL2qbgBqmM2qbgB+6E+lbgBEGBM86EqxXAh7EurbgE+6EgmbgCIABBCAABNGA6sbA8mbAw2WA0tWIABBCAABNKAgtbAinbA8+ZA6rbA81aAys
+bIABBCAABNGAmtbAonbAi2aAgsbIABBCAABNEAstbAunbAo/ZIABEIABGIABBCAABNEA2tbA4nbAs3WIABEIABGIABIIABKIABwrVIAByrVIAB0rVIAB2rVI
+AB4rVEMBgB86EgzXArxF6uWgEzqJmsbgE7gBktbgCBktbgC+6E2nbgCEQBoC86EizXABqtbgEmgB+tbgC6sFqubgCBqubgE6sJqubgEBwtagE+6E4nbgQIAB
+BCAABNIAyubA0obAivWAstbAstbIABBCAABNOA4ubA6obA2tbAqubA2ubA2ubA2ubA+lbKAAq0VGKBEBABCBEBGBIKAA82BEKBU86E2zXA57F6tbgEr8Byub
+gCvjF6tbgC+6EsobgCEWBgD86E4zXA6KuuZgEp7FBgQ4nJysbgMr4E8tbgE57F8tbgCq4E8tbgCB8tbgCB8tbgCm3F8tbgC+6EuobgCDAAA0sb+tbDEaBoC8
+6E8zXABmpbgEBgubgEBgubgCsoFmubgCroFmubgBmuEmubgB06EmubgBzoF2wXgB0oF2wXgCBy4ZgCBy4ZgI+6EyobgIEWB8B86E+zXArpFiubgEsoFoubgC
+roFoubgBmuEoubgB06EoubgBzoF4wXgB0oF4wXgCsoS04ZgCtoS04ZgI+6E0obgIEMBgB86Eg0XApoSqpbgEmuEqubgE06EqubgBjRovbgD+6E2obgEEOBgB
+86Ei0XA77BupbgEmuEsubgE06EsubgBh7EmubgB3CmubgC+6E4obgCIABBCAABNGAyvbA0pbAgiZAuhaIABBCAABNKA4vbA6pbAmiZA84VAotbAyubIABBCA
+ABNIA+vbAgqbAo2VA2ubA2ubIABBCAABNEAkwbAmqbAu2VIABEIABBCAABNIAswbAuqbA6iZAmvbAmvbIABEEQBsC86Em1XAgnSqvbgEsoFwvbgCroFwvbgB
+muEwvbgBzoF6kGgB0oF6kGgO+6E8pbgOIABBCAABNIA2wbA4qbAwvbAkjZAyiaKAA4tMEYBwC86Ew1XAymS6qbgEpoS6qbgErM0vbgEsoF6vbgCroF6vbgBm
+uE6vbgBzoFqyXgB0oFqyXgCsoSm6ZgCtoSm6ZgI+6EmqbgIEQB4C86Ey1XAymS8qbgEpoS8qbgErM2vbgEk2Gs2VgCzoFmlGgC0oFmlGgO+6EoqbgOEWBoC8
+6E01XApoS+qbgEsoF+vbgEroF+vbgBmuE+vbgBzoFuyXgB0oFuyXgCsoSq6ZgCtoSq6ZgIBuvbgJ+6EqqbgEEWBoC86E21XApoSgrbgEi0HgrbgEsoFgwbgE
+roFgwbgBmuEgwbgBzoFwyXgB0oFwyXgCsoSs6ZgCtoSs6ZgI+6EsqbgIEmBBoE86E41XAzoFslGgE0oFslGgOsoFiwbgOroFiwbgBmuEiwbgBm5E4vbgC+7B
+iwbgCp4L4vbgCq4L4vbgCj4L4vbgCo6L4vbgC7nR4vbgCB4vbgCmpR4vbgC9oSyvbgEymSirbgEpoSirbgE+6EuqbgEEKBoC86E61XAymSkrbgEzoFulGgE0
+oFulGgO+6EwqbgOEWBgC86E81XApoSmrbgEsoFmwbgEroFmwbgBmuEmwbgBzoF2yXgB0oF2yXgCsoSy6ZgCtoSy6ZgIBwwbgI+6EyqbQEiBBwD86E+1XAonD
+4vbgEymSorbgEpoSorbgErMiwbgEzoFylGgC0oFylGgOBiwbgOsoFowbgCroFowbgBmuEowbgBx3PqtbgBy3PqtbQz3PqtbQ03PqtbQ13PqtbQ+6E0qbQEoB
+BwD86Eg2XAonD6vbgEymSqrbgEpoSqrbgErMkwbgEzoF0lGgC0oF0lGgOlpSkwbgOsoFqwbgCroFqwbgBmuEqwbgBx3PstbgBy3PstbQz3PstbQ03PstbQ13
+PstbQ+yR0wbQB0wbQB0wbQ+6E2qbQEYBgD86Ei2XAonD8vbgEpoSsrbgErMmwbgEzoF2lGgC0oF2lGgOsoFswbgOroFswbgBmuEswbgB+yR2wbgBnpS2wbQ+
+6E4qbQEWBgD86Ek2XAonD+vbgEpoSurbgErMowbgEzoF4lGgC0oF4lGgOsoFuwbgOroFuwbgBmuEuwbgBBkwbgC+6E6qbgCIABBCAABNGA0xbA2rbA+3VAq7
+WIABBCAABNIA6xbA8rbAk4VAw7WAgDIABBCAABNEAgybAisbAukZIABEIABGIABBCAABNGAqybAssbA04VAg3VIAB8CIAB6EIABBCAABNGA0ybA2sbAilZA8
+wbIABkBIABmBIABoBIABqBIABsBIABBCAABNMAkzbAmtbAu5VA68WAs7DAs7DAs7DIABEIABGIABIIABKIABBCAABNIAyzbA0tbA85VA67DA67DIABBCAABN
+GA4zbA6tbAi6VAuybIABEEiBBsC86Ey4XAB4xbgE3pJ2ybgCB2ybgC4mM2ybgCy6FmybgCm2PmzbQioDmzbQ3CmzbQgbs1XQhbs1XgCBs1XgCBo9ZgCsoFgy
+bgIroFgybgB6K0jbgB+6EotbgIIABBCAABNKAi0bAkubA+xbAyZABA8ybCAAsDEUBgC86E84XAk/Ek0WgEilLmjBgE4jHgzbgEymSoubgEimDgzbgEijHiyb
+gCuFiybgCBk0bgE+6EytbgEEQBwB86E+4XAk/Em0WgEilLojBgEymSqubgEimDizbgEijHkybgCuFkybgC+6E0tbgCEMBY86Eg5XAoxQmybgEBmybgCuFmyb
+gCijHmybgC+6E2tbgCEMBY86Ei5XAoxQoybgEsqSoybgCuFoybgCijHoybgC+6E4tbgCEKBU86Ek5XAoxQqybgEsqSqybgCuFqybgC+6E6tbgCIABBCAABNK
+A00bA2ubAy0WA0jBAuzbAwmaIABBCAABNIA60bA8ubA40WA6jBA2maIABBCAABNEAg1bAivbA+0WIABEIABBCAABNIAo1bAqvbAutUAk+aAkzbHABAKAACHA
+BACAACHABACAACHABAEOBc86Eu6XABi0bgEoxQ0zbgCktBwlXgCB8zbgDB8zbgB+6EkvbgBEMBY86Ew6XAB2zbgEoxQ2zbgCktBylXgC6qS+zbgD+6EmvbgB
+EMBY86Ey6XA9qS4zbgEoxQ4zbgCktB0lXgC6qSg0bgD+6EovbgBEOBgB86E06XA9qS6zbgEoxQ6zbgCktB2lXgC6qSi0bgD3C81bgB+6EqvbgEEQB4B86E26
+XAoxQ8zbgE74R60bgC6qSk0bgCgbs/ZgBBs/ZgIBotVgI+6EsvbgDIABBCAABNMAm2bAowbAwuWAi/aAgubAq0bAq0bIABBCAABNKAs2bAuwbAcAYAmubAw0
+bIABBCAABNGAy2bA0wbAiBABCAAeIABBCAABNMA62bA8wbAqBAmBA0ubA+0bA42bIABBCAABNGAg3bAixbA63WABCAA2BEOBoB86E67XAnxFmmBgEruIk1bg
+EBg1bgCpPg1bgCk1D80bgE+6EwwbgEEMBoB86E87XAnxFomBgE/lMk3bgEpPi1bgE62Gk3bgE+6EywbgEEMBoB86E+7XAnxFqmBgE/lMm3bgEprSk1bgE62G
+m3bgE+6E0wbgEEKBY86Eg8XAnxFsmBgEBk2bgEBk2bgC+6E2wbgCIABBCAABNKAw3bAyxbAymBAw1bAs1bAs1bIABBCAABNIA23bA4xbA4mBAguMAy1bIABE
+IABBCAABNGA+3bAgybAgnBA42bESBsB86E28XAmuE81bgEoxQ81bgCjM62bgCBq2bgCBq2bQBo7aQBwobgC+6EsxbgIEoBB4E86E48XAmuE+1bgEoxQ+1bgC
+BmnXgCBs2bgQ3Cs2bQ5pFs2bQiMs2bQupBs2bQwO82bgC2rSy5XgC3rSuhagC0pFg4bgI1pFg4bgE65Bg4bgEBmnXgEBs2bgQB+1bgCqF+1bgC+6EuxbgCEi
+BBwD86E68XAmuEg2bgEoxQg2bgC5rSonXgC6rSu2bgQ3Cu2bQ5pFu2bQiMu2bQupBu2bQwO+2bgC2rS05XgC3rSwhagC0pFi4bgI1pFi4bgE65Bi4bgE3pJg
+2bgE+6EwxbgCIABBCAABNMAq4bAsybA2kWAmhbAqybAi5WAs0bIABBCAABNMAw4bAyybAiwXAmlXA62bAs2bAs2bIABBCAABNGA24bA4ybAowXAw3bIABEIA
+BGIABIIABKCAAiKNCAwerR6ybMABCHABACAACNEAq5b77B4rZB6/VMABCMABEMABorMMABo/LMABKMABMNEAy4b77BmsZosSogWMABCMAB0rMNEA44b1+Luz
+MluF6raMABCNEA84b1+LyzM3pJ84bMABCNEAm6b1+L2zMluFisaMABCMABisMNGAm5bosS8gWluFosaBm5bMABCNEAq5bosSghWluFssaMABCNEAu5b8yCkh
+WluFwsaMABCNGAy5b77BmtZosSohWutGkzMMABCMAByBMABq5UNCAg7bosSwhWMABCNCA8BosS0hWMABCNEA4hW77B2tZkbi6bMABCMAB45UNKAo6bosS+hW
+luFqta+sDq5bmgBq5bBw3bMABCNOAs6bluFuta+sDu5bmgBu5bosSiiW77BguZutG+zMgtS03bMABCMABy/BNKAy6b77BmuZosSoiWutGshXmgBy6b3Cy6bM
+ABCNIA26b77BquZ8yC0tautGo0M3jH45bMABCMABENGAi8b77BwuZutGu0MmgB86bMABCNGAm8b77B0uZutGy0M3jHi6bMABCMABENEAm7b77B6uZutG40MM
+ABCMABENIAs7b77BgvZutG+0M45Du6bB04bMABCNGA28b77BkvZutGi1M3jHw7bMABCMABENKA27b77BqvZhbo1Mgbo1M+sD46bmgB46bMABCNIA67b77Buv
+ZutGs1MmgB67bB67bMABCEIBoKo2DoxYAB+uMg8DhqD01MgE8LiqbggBFCAI77B0vZAEIBgBAm0PAAoqNgEAmkNgEACgEHABAHABAEMBwKo2DyxYAqoEBg8D
+Bq7bgE/qHq7bgChqD+1MgCjZu4bggBCAAECAAuqYCAAgvMCAAMMABkqNMABiqNMABynOMABq6NMAB0nONGA88b/tCmpYya+uYhpI+uYMABCMAB4nOMABy6NM
+AB8nOMABw0BMABmwMMABowMMABoFMABo7NNKAw9bo2D0yYyayvYhpIyvY/tC6pYwvHy8bMABCNIA09bo2D4yYBoBBmBwvH28bMABCMAB2jNMABynNMABy1PM
+ABkqUMABoqUMABmqUMABmqUNKAk9bluFk9bo2Dk9bjmBk9b3Ck9bohLk9bMABCNKAo9bzvMo9bo2Do9bjmBo9b3Co9bohLo9bMABCMABw7NMABykNMAB0kNM
+AB27NMAB2kNNGA4+bo2D8zYjmBg6bBg6bMABCNIA8+bo2Dg0YjmBk6b77BwyZ3C69bMABCMAB2kNNIAyCroB0hay8Bk+bjmBq6b8xDk+bMABCMABklNMABgp
+NMABg3PMAByrUMAB2rUMAB0rUMAB0rUNIA0/b8gK83Po2D40YjmB86b77BozZMABCMAByBMABwBMAB6kNMAB2lNMABk+BNIAigco2Dm1YnhEk/b77B2zZ3Cg
+/bMABCNGAmgco2Dq1YjmBu7bnCu7bMABCMABgmNMABumNMABwmNMABy9NMAB09NNEA0gco2D41Y77Bo0ZMABCNEA+hc77Bs0ZBg8bMABCMAB82MMAB6rOMAB
+gnNHABAHABAEIBgBAq5PAAsvNgEAmFgEAopNgECAAECAAIMABk8bMABmrNMABm5PMAB4tUMAB8tUNIA2hc8gK+5Po2D62Y77Bq1ZqyD+8bMABCMAB+tUMAB+
+tUNEA0lNpXWB0lNMABCNKAiicBY77B21ZluFk1aBiicBs6bMABCNCAcBynXMABCNCAwjcmwSgBMABCNKAshco2Dshc77BshcohLshcphLshcqhLshcMABCNK
+Awhco2Dwhc77BwhcqyDwhc3Cwhc+2LwhcMABCMABysOMAB4lNNGAgkck5Km0YgLi+b6X8hcMABCNGA+ick5Kq0YgLm+b6XgicMABCMABUMABSNEAmjc77B2q
+W1tM62ZMABCMABqpNMABugOMABs2MNEAwjc77Bk3Zo2D04YMABCNEAqic3/Q0jcrNmzbMABCNEA4jcluF62awrL4jcNEA82aroB2/bluF82aNEA2hcluF+2a
+xuB+tbMABCNCAmlcBklXMAB4xBNMAshcluFm3asnColXxuBmubilLm4WB+mbq3FshcMABCNEAokc8wSslXluFq3aNGAqkc8wSulXh2PogXouF6oXNCAylcta
+klcNIAylX8wSylXrwBo9UvsFmlcouF+oXMABCNEAykcsnC2lXvsFqlcMABCMABOMABQMABaMABSMABUEIBMB+0XABklcgBB8kcgBB8kcgCEGBM86E+qYA7mJ
+kkcgE+6E0/bgCIABo3XEuBBgiB77B8zXA3CqmcgkMBokcgEBokcgCBokcgCBokcgCwkCokcgCr4Cy9bgErMqmcgEBkicgEulBymbgEBuicgMBuicQBmlcwB8
+7BkqXgCBkzbggCBu+XgQBsyPgEBoyPgEBkyPgEqM89bgEkbw6agE/J2gcgEFCAI77BBACAAEEEBQAw9PAAEgENEAulc8gK29P77BEMABCNEAylcluF04a87B
+g8BMABCNIA2lc9iFsuXutGwsXmgB0ic3C2lcMABCNGA6lc9iFwuXutG0sXmgB4icMABCNKA+lcxtMy5ZluFg5avxSglcguBglcBsicMABCNIAimcxtM25Zlu
+Fk5avxSklc36OimcMABCNIAmmc9iF8uXktB2wXBmmc3CmmcMA5xSq+ENIAqmc+lD4rZ9iFgvX06Eqmc9uMqmcMABCMAB4wDEGBM86EssYABwmcgE+6EihcgC
+EGBM86EusYA3pJymcgE+6EkhcgCIABqlWIABBCAABNEAgocAiicAy7bHABAHABACAACHABAHABACAACCAAGCAAOMABk+VNCA0ocrRGMABCMABq+VNCA6ocrR
+OMABCNCA4nc7nD4ncNCA6ncoyS6ncMABCNOA+nc7nD+nc2kB28bzkHmocvR+ncBmjcj0K6ocwR+ncMABCNEAioc7nDioc2kB68bMABCNCAspcB++MMABCNCA
+snc7nD83bMABCNCAuocjnCuBMABCMABENMA0oc7nDync2kB8jczkH8ocvR0oc1yS8jcj0KyncMABCNKA4oc7nD2nc2kBgkczkHgpcvR4oc1yS2ncMABCNIA8
+oc7nDkkc2kB4pczkH8ocvR6ncMABCNGAgpc7nD8pc2kBgpczkH+ncMABCNEAkpc7nDkpc2kBiocMABCMABwBNMAqpcyas7YtZykcg0Dsoc7zD84bsb84bsnD
+ymcMABCNKAupcyaw7YtZ6/Wg0Dwocm0Dwocsbg5bMABCNKA6mculHoCBypcg0D0oc3pJq+bh0Dk5bMABCECBEtL2pcAEGBYBFABJgEBFgENCA6pcABCAAGCA
+AENKAgqcAEAgqcAkqcA8qcAkrcCAACEEBgE2tG88MAttBMggBMAB+kcNCAoqc87BMMABCNKAsqc87BQBsqcBwqcBorc/6LwrcMABCNCAwqcBUMABCNEA6rcB
+8lc/tC+2YMABCNEA4qc1zSgmc/tCi3YMABCNIA8qculHw9YzoN8uO1zSkmcBimcMABCMABsuBNGAirculH29YzoNivOyas2UMABCMAB61OMAB8jNHABAKAAC
+HABAKAACCAAGCAAGCAAGNGA4rcluF6+aBGBCNEA6rcg0SIh0SENGA8rcg0SKh0SIpXozPMABGMABGMABGHABAKAACCAACHABAMA/0C89PMA+0Ci/PMA90Cy4
+UEMBwE/tCo5YABsuFggBkmFy3Xgc+lDgyZAupB0rcgEBKgEHABAHABAHABAKAAquFHABAKAACHABACAAICAAECAAIMABs6BNGAyrN+lD4yZBi1B77B60WMAB
+CNGA2rN+lD8yZBm1BluFq4XMABCNEA6qcj8PO4jBytcMABCNCA8ucrRSMABCNEAWuY0oY0oFUMABCNCAkvc3Q4oYMABCMAB2ocKAA2kNKAA0kNCAACCAAGNE
+Asuc+xME06E6ucMABCNEAwuc+xMG06E+ucMABCMABIMABGHABANIA6ucluF8hbxuB84bykOmgCB84bMABCNEAgibluFgib+lDs0ZMABCMAB+8BMABsqCMABi
+9BNGAuwc+lD20ZluFqib06EovcMABCNCAywcsnCmrYMAB2qCHABANMAyvcA6qcAwtcAyvcAyvcAyvcA0ibCAACCAAGCAA+wFNUA8ib77Bujay0Sy3BBG8yCi
+rc4nF6vcB6vc0qKEB+tN0+LC3CywcMABCNEA+vc+lDs1ZluFgjbMABCNSAiwc77B2jay0S63Bn1SO8yCqrc4nFiwco1Siwc0qKMp1SmuN3C6wcMABCNGAmwc
+77B6jaluFojbo+O47WMABCNIAqwc77B+jaluFsjbo+O87Wm2P6wcMABCMABq+BMABs+BMABu+BMABw+BMABy+BDAAAwuc4wcBNKA6wc77Bukaqc6wc5zI6wc
+40I4uc10IylcMABwwCMABswCNIAgxc77B0ka5zIgxc40Iw9X10IgxcMABCNIAkxc77B4kautG+3XmgBkxcj+E8lcKAAu7CKAAs7CKAAovNIABBNKAwwcAy8P
+A0pFAskFA0pFAs+BCAAo6BCAAICAAMCAAKCAASNCAgzc8oEmtYMABCNEAqtY8oEqtYB2ycMABCNCAiyc8oEutYMABCNCAmyc37FytYMABCNMAwzc37F2tY6K
+qzcBuzcBqycqsNuzcrsNuzcMABCNEAuycBk9W77BimaMABCMABwlNNGA0yc77BomazoF8tcmuE0ycMABCNGAwwN77Bo6W+lD89P9hF4ycMABCNKA+8CroBqB
++lDg+P9hFgzcimR8yc77Bs6WMABCNKAowcw4RsB+lDk+P9hFkzcimRgzc77Bw6WMABCMABimNMABq3BNGAwwc77B8maB8maBm4aMABCMABENQAina+lDy+P8
+oE6uYzoF0rFsoFsgC0oF0rFB2yc+hSszc/hSszcMABCMABs+PMABymNNUAqna+lD6+P8oEivYluF4mbw3P2zczoF8rFsoFwxc0oF8rFt2Sw2V+hS0zc/hS0z
+cMABCNUAuna+lD++P06E6zcluF8mbw3P6zczoFyxcsoF0xc0oFyxct2Skzc+hS4zcBkCMABCNUAyna+lDi/PB0xNluFgnbw3P+zczoFksFsoF4xc0oFksFt2
+S42V+hS8zc/hS8zcMABCNSA2na+lDm/P77B2naluFknbw3Pi0czoF6xcsoF8xc0oF6xct2Sm0cy2SsCMABCNEA8xN37FyvY77B6naMABCMABonNNIAy1c77B
+goaw4Ry+CBu+C9hFw0cMABCNEA21cB6ibw4Ry+CMABCNKA2+C72S+ib+lDi6ZroBsyNw4R6+C77Bk8WMABCNIAgycw4RgD+lD8/P9hF80cimR40cMABCNEAi
+2c72Smjbw4Ri/CMABCNKAm/C72Sqjb+lDu6ZroB4yNB63VimRg1cMABCNKAm0c+lDogQBqtFBioF11PqtFBiiCMABCMABmoNMABwDNCAy2cB8DMABCNGAgE7
+7Bg9WBmgXrMu1cMABCNIA62co3SkE77Bopa8oEgxY8tR01cMABCMABMMABOMABQNEAk3co3SuE8oEqxYMABCNEAmwY77B2paruEk1cMABCNEAqwY77B6pao+
+O4hXMABCNEAw3c77B+paqb6gYMABCMABspNNIAkqa77BkqaqiHkqai0Hi9WB4zcMABCNGAoqa77Boqai0Hm9WqiHoqaMABCNGA+3c77Bsqai0Hq9WqiHsqaM
+ABCMABg7BMAB8pNMAB+pNMABgqNNGA4qa77B0+Wi0Hg9W8vByoVMABCNGAw0c77B8qai0H69W4jBs4cMABCNEAy4c77Bgrai0H+9WMABCNEA40c77Bkrai0H
+i+WMABCNEAm+Wi0Hm+W77BoraMABCNGAq+WrwBu9WBsraBg1cMABCNEA83cuFs/Wi0Hu+WMABCNGAkyY77Bw/W1tM0rai0H89WMABCNGAoyY77B0/Wy0S8/B
+i0Hg+WMABCNEAu5c77B8ramgBs5cMABCMABqrNMABsrNMABurNNIA45c77BmsaBslcBslcBslcMABCNEAqsa77BqsajnC6gYMABCNEA64c77Busag3S+4cMA
+BCNEAk6cw4RkjD77BysaMABCNKAq2c77BygX9hFi5cimRi5cBq2cBq2cMABCNKAm5c77B2gXw4RuH52SyHz4Su2c04Su2cMABCNMAy2c77B6gXB+satlFoic
+z4Sy2cBy2c04Sy2cMABCNGA22c77B+gXl4Dmucm4DmucMABCMAB23CNGA82c77BkhX34SkhXB82cMABCGcAEBCBEBGBIBKBMBOBQBSBUBWBYBaBcHBBAGMBE
+BCBEBIBQBgBBgCGUAEBgggCBgggBBggQBggIBggEBggCBggBBgQBeBgPHABAHABAKAA6hDGOBEBCBEBIBOBgBBgIBkJHABAGKBEBABCBEBGBIKAACHABACAA
+q7NCAAOCAAMCAAWCAAKCAAYMABw1cMAB2zBMAB+tNNQAuoQ77B2uai0H+gXluF+lYzoFo2c0oFo2cmuEi7c+hSi7c/hSi7cMABCNEAm7cBSjmB6iDMABCMAB
++1cMABg2cMABm2cMAB2KNEA64cqcy7c5zIy7cMABCMABq7CNGA6ub77BojXB0mYB0mYMABCNEAi9c77BwvapXmBMABCNEAm9c3tBmkBpXqBMABCMABy7CMAB
+07CMAB4+CMAB6+CMAB8+CMAB++CMABg/CMABi/CMABk/CMAB47CMAB2vNNEAg+c77Buwaz4Mi6cMABCNEA+8c77Bywa3C+8cMABCMABgwNMABu0CNEAu6c77
+B2kXhwGm9cMABCMAB+sVMABk4cNEA0+c77Bixai2Hu9cMABCNEA4+c77BmxarMy9cMABCNKA29c77BqxautGwkYmgB06c3C29cj+EuycMABCNMA69c77Buxa
+utG0kYmgB46c3C69cB0xDByycMABCNKA+9c77ByxaluF6oY4d2+cutG4kYB+9cMABCNEAo/c77B2xarRqDMABCMABqiCNGAu/cutGilY77B4lX27SiyDMABC
+NGAs+c77Bgyas/RyD27SmyDMA/5SCNQAw+c52CqycltBy4bBo/c5iD82c4nFiuc0diucs/R2DBy9cMABCMABwiDNEA8/cluF4xb27SwyDMABCMABqhDMABql
+NNEAkgd77ByyamgB87cMABCNEAi/c77B2yaBgoYMABCNKAm/c77B6ya2jCmoYm8SsoYBu8c2+L4ucMABCNGAq/c77B+ya2jCqoYm8SwoYMABCNGAwyb77Biz
+a0dw+c+sDgvcMABCNEA4gd77BmzaskNy/cMABCMABwsDNGA4/c77BszautGymY6X28cMABCMABENKA+/c77ByzautG4mYskN20c6X88c9hPqvYMABCNCAohd
+3tBsmCMABCNEAmgd77B6zaghEmgdMABCMABmnNMABqzNNGAugd77Bi0aBm1c3CugdMABCNGA0zb77Bm0azsMg9cB69cMABCNKAw9c9iFspY5lHq3b0wK0kcm
+gB09c3CuhdMABCNIA6gdB6pYluF8zb4dyhdmgB49cMABCNKAkid77By0a3C+gdB+gd+oR+gd18S+gdMABCMABkpNNEAqid3tBunCluFm0bMABCNGAohd77B8
+0apnHohdrsRg2cMABCMAB85CMABs0NMABu0NMABw0NHABAGEBEBABCHABACAA89NCAAsrDCAAsrDCAAINIAiidu9F+oXBq+C77B21aluFk1bMABCNIAwhdu9
+FipXq9Su+C77B61aBohGMABCNEAy/c77B+1ay6FqjdMABCNEA6vQ77Bi2aluFw1bMABCMABw1NMAB2qNNGA8jd77Bq2aB2idluF41bMABCMAB8qNNIAkgd77
+Bw2aluF+1bs9Sg1CB8idMABCNGAmkd77B02aluFi2bs9Sk1CMABCMABi2NNEAugd77B62ar4RiuYMABCNOAwkd77B+2asMwuQtzBqvVroBs2bsLs2bwYsidg
+hBsidMABCNEA0kdtzBuvVluFw2bMABCNIA02b77Bm3aluF02bsM4uQtzByvVMABCMAB4rNMAB22NMABiENGA8jd77Bw3aluF+2bB6obMABCNGAgkd77B03al
+uFi3b6X4kdMABCNIAshd77B43awlDm3b8yCm3bg+SipbMABCMABm3NNEAwld77B+3aluFmvYMABCMABENGA2ld77Bk4a0dyjd1mRyjdMABCMABy3NMAB4sNN
+EA+ld77Bs4a3pJ4kdMABCNGA8kds9Sg3CBy9GBy9GMABCNKAmmd+lDkwQluF8vYBiDBgldB6sCMABCNEAukds9So3CknRukdMABCNKAumdmgBold20Do+cy3
+Pwidw+SitCBwidMABCNGAsld77Bg5aluFowYjgHsldMABCNGAykd77Bk5a6gMykdjgHwldMABCNEA6md77Bo5aB0ldMABCNEA+md77Bs5ajgH4ldMABCNGAi
+nd77Bw5a13P+kdjgH8ldMABCNEAmnd3tBqsC0dildMABCNGAqnd77B45aluFm5bi0H2sXMABCMABm5NNCAyjd+lD4raMABCNIA2jd+lD8raluFqxYBumdwqR
+g2cMABCNIA4nd77Bm6aluF05b96SuxYB0ldMABCMAB05NMABsPNMAikd77Bu6ajgH4mdBwldBwldBwldBgFMABCNKAkod77By6ah/S43YB+mdB27c3+S27cM
+ABCNEAood77B26ar/S67cMABCNEAsod77B66aBukdMABCMABo6NMABq6NMAB2BMABu6NMABw6NNIA6od77Bo7aB0ndB0ndjgH0ndMABCNEAgld77Bs7aBgld
+MABCMAB+sDNEAkpd77By7aBmldMABCNGAopd77B27a4jHiodBiodMABCMABk7NMABmINIAqod77B+7a96SmzYh/SsndrMqGMABCNOAw7bluFw7b77Bi8aByG
+rMuG0mRwnd1mRwndB2ldMABCNIAyodwlD07b8yC07b0hByodByodMABCNQA+ld77Bq8aoC47bluF47brM2G0hBupdB2odo9F2odB+ldMABCNQAqod77Bu8ar
+M6Gi/Rqod0mR8nd1mR8ndogT6od0hB6odB4ndMABCNIA+od77By8aluFg8b0mRgod1mRgodMABCMABkxNNGAqqd77B48aB+5YmhHipdMABCNEAkpd3tBuxBh
+bmjZMABCMABq8NMABwxNMABu8NMABw8NNGA6qd77Bo9aluFw0YB8mdMABCMAB28NMABwFNEAkndwlD40Y8yC40YMABCGEAEBCBEHABAHABACAACCAAGCAA2I
+NEAsqd77B8xXi0H+wXMABCMABu9NNEAyqd77Bm+a6mDyqdMABCMAB09NNGA4qd77Bs+aB4qd6mD4qdMABCMAB69NMAB89NNCAiqd77BwyXMABCMABovCNMAo
++b77B2yXhbqlZi0H4xXw+SgzCBuzC39Lo+bMABCMABuvCNEAysd77Bg/ak2GiyXMABCMABu+NNEA4sd77Bm/a6XyrdMABCMAB0+NNGA4rd77Bs/aluF6+bB4
+rdMABCNEAitdluF++bB42YMABCNEAmtd77B0/a88S4sdMABCMABi/NNEAupd77B6/aBupdMABCNKAypd77B+/a88Sitd+oRqsdBqsdzsM4odMABCNEA0td77
+BigbiMiSMABCMABENEA2rd77Bogb88SstdMABCNCAwtd77BsgbMABCNEA0td77BwgbB+rdMABCMAB+/NNEAitd77B2gbo9FitdMABCNEAmtd77B6gb9hTmtd
+MABCNGAqtd77B+gbluFsgcmgBssdMABCNMAutd77Bihbm9S4LluFwgcmgBwsd88SmudzsM8pdMABCNEA4udluF0gcB0gcMABCNGA8ud77BqhbluFy4YB2tdM
+ABCNGAgvd77BuhbluF8gcB4sdMABCMABkjTMAB64QMAB2odMABihOMAB8sVMABmhONIAivd77B+hbluFshc91MkEjmBiEMABCNQA0vd77B+1XBuudo9Fqudm
+pRq7XBq7X9mRuudhnRg9VBqudMABCNEA4vd77BmibzuJ4tdMABCMAB42NMAB2OMAB4hOMABikTMAB6kWMABiuDNCAowdi0H+0XMABCMABilWMABmiOMABoiO
+MABolWMABsiONEAwvd77Bkjbz+F4sdMABCNEA2ud77Bk3XB2udMABCGIBEBABCBEBGGEBEBABCHABAFCAIBw2CAEGBYAkoRAACgE6fktdgECAAGMAB4qdMAB
+26PMABg6OMABgoRNGAswd8gK0oRujT+2C6fwtdMABCNCA2xdBssdMABCMABy7QMAB27QNEAgud77Bo4Xp2J4wdMABCMABi9VMABm9VMABk9VMABk9VNCA4kb
+0dsubMABCNEAgyd0dwubBokOMABCMABINGAuxd02DsBBmyd3C8tdMABCNCA4yd02DwBMABCMAB89VMAB89VMAB89VNEAktd0dkvb0yC8udMABCMAB+kOMAB4
+9VMABo2CMAB8NMABwtDNGAwzdluFslcB4tDs9SukDMABCMABo9QMABs5NNGA6vd77BmmbluF0lck2Gy5DMABCMAB+tDMAB05NNIAkyd77BumbukTqyGs9S8x
+G20DsidMABCNOAymb77Bu6XluFgmci0Hw5XhbitZBw5X13S83bBy9DMABCMAB+5NNKAotZ77B06XluFmmco+O2+Xi0H25XBmydMABCNIAozdr+SmxdjmB86D
+77B46XluFk+YMABCNKAszd06S4Y0oFkxdzoFkxds9SwlDvmHszdMABCMABwiBMABwmONMA0zd77BonbktBiZmuE0zdv1LkzdlpS0zd3CkzdMABCNMA4zd77B
+snbktBmZmuE4zdv1LozdlpS4zdjmBg8DMABCNQA8zd77BwnbktBqZmuE8zdv1LszdlpS8zd3CszdB4hZBszdMABCNEAo8D77Bw7XBw7XMABCNMAs8D77B07X
+ktByZmuEk0dv1L0zdlpSk0d3C0zdMABCNCAu1di0H66XMABCNOAs0d77B87XhbwuZo+O+/Xi0H+6Xw+Sm8CohT08C39LuncMABCNGA21d77Bg8XluFynci0H
+i7XMABCNYA61d77Bk8XluF2nc0d2zd13P2zdB2zdB2zdB2zdkqS00djmBsKB00dm2Pk0dtwR2zdMABCNGA+1d77Bo8XluF6nck2Gu7XMABCMAB+8NNEA+0dl
+uFgocpXg0dMABCNEAo2d77B2ob0dk0dMABCNGAs2d77B6ob0do0d0lDuydMABCMABooONGAs1d77Bgpbqb8/Yj+Es1dMABCMABENGAy1d77BmpbBmpbB6wdM
+ABCNEA8rD+lD6gRluFygZMABCNGAmjRuFupbqiHupbluF8ocMABCNKAypb77BypbluFgpci0Hw8XBmzdB86bMABCNGA2pb77By9Xi0H08XluFkpcMABCNEAs
+3d77B6pbhbkwZMABCNGAw3di0H88Xi4S69XhbowZMABCMAB+FMABupOMABoiWNGA63d77BoqbrM02d8tR02dMABCNIAgHo3SolBluF6pcs9S8oD6kTqmdMAB
+CMABsqEMABuqENGAm4d77B0qb13Pi2dlwRi2dMABCNGAq4d3tBu9CmqBm2dlwRm2dMABCNEAq2d3tBy9ClwRq2dMABCNIAs3d77Bgrb6Ks4djjB00dB00dMA
+BCMAB6wFNEA44d7yCw1dBw0dMABCNEA84d+lDk9a6K01dMABCMABIMAB0ydNEA+3d+lDs9a6K+4dMABCMABgrOMABirOMABkrONEAm2djmBq3dtpHm2dMABC
+NEAu3d6Ks5dBq9bMABCNEAw4dBgeBgeMABCNCA65d8mTkeMABCNCA44d8mToeMABCMABENCAuejmBg4dMABCNCAye6Ki6dMABCNEAs6d77B6sbB04dMABCMA
+BIHABACAACMABk0dMABiJMAB6gRMAB2kRMAB+gRMAB0yENEA85dutG+scBOMABCNKAm7d77B0tbo9Fq5d20D6hDBo3dBq5dMABCNGAq7d77B4tbo9FmkZ20D
++hDMABCNEAw3di0H6gYhbs0ZMABCMABqtOMABstONGAiB77Bkubhb00Z+tC43dMABCNEA67d77Boub77O83dMABCMAB2tOMAB8/DMAB6tONEAm4d77Byub3p
+J2vdMABCNGAq4d77B2ubo9FklZ20D8iDMABCNKA6ub77B6ubluFouci0H4hYw+SgjDhbk1ZMABCMABsjONGAs7d+lD6gbBuiEjmBglbMABCNIAw7d+lD+gb7
+7Bkvb/pF42dB42dMABCMAB0mRMAB0uOMABunWMAB6mRMAB6uONKAk9d77Byvb8gMg7d33Mg7dioRm5do/SkaMABCNGAo9d77B2vbluFkvco/SoaMABCMABok
+ONEAu9d77B8vbBw5dMABCNEAy9d77Bgwbo/SyaMABCMABuvONIA49d3tB8iDi/Ri8d1mR07dqgTw7dMABCMAB4hENEA+9d77BswbBqsdMABCNGAi8d3tBmjD
+luF+vcB+7dMABCCAA+mENEAi9d77B2wb6Ki+dMABCMABkwONGAu+d77B8wby6FynYBinYMABCMAB6FNCA0+dBOMABCNCAy9d7oTSMABCMABwoRNGA6wcroB0
+5dluF6wcs9S68GMABCNCA+8GluF+wcMABCNEAixcroB85ds9Si9GMABCMABo0CHABACAACNEAw/d77B+xbBCMABCMABENGA2/d77BgmYkpTIBu+dMABCECBE
+ttBw+dAEGBwf4rR2/GA1aCg0PB49dgCNEAsyb0dg8b77BsybNGA6+d77BuybutG0lZmgB47dKAA23GFCAIBBACAAmnEEIBgBAm3RAAEgE6fm8dgE10Li/dgE
+HABACAACCAAMMAB+5dMABkpPMABk3RNEAw/d02DKikTogeMABCNIA0/d8gK83RspTU6f48d10L0/dMABCMAB4qRMAB4qRMAB4hYNEAkhesoEi7Z6K+geMABC
+MABosWMABssWMABosWMABssWMABmPMABysWMABysWMABysWMAB6BNEAo0b0d89bwY0geMABCMABw5CMABq5DMABiwBMABkwBMABugENMAihe77B20bqcihe5
+zIihe40IytZ10I6heB4pYMABCMABk0OMABw8DMABy8DNGAsheluFu0cBw8Zy6FsheMABCNGAwhe77Bk1bluFy0cBwgHMABCNEA8+d77Bo1bhb47ZMABCMAB0
+oOMAB2oOMAB60ONEAkje77By1bBoheMABCMABg1OMABmlBMAB6MMABykBMABojBMABkhBMABymDMABu1OMABw1OMABwpOMAB4qONIA+je77Bs2b6Xwje0wN4
+ieBggeMABCMAB2vEMABkENGAgje77B02butG6pZtsLitZMABCMABonDNGAmjeluFo2cy0S+qD0+LuzBMABCNKAwkeBygeluFs2czoFihe0oFihemgBqjeMAB
+CMABs2OMAByOMABm+dMABo+dMAByuBMAB+qBNGA6je77Bu3bg3S+jeBykeMABCNIA+je+lDspb8mFkkeB28G77By3bMABCNMAike+lDwpb8mFokeB6Eg0Bu8
+d77B23b0sK6keMABCMABw7DMABsoDHABACAACIABBCAABNGAm4bAuvZAsieAsieNGA0keluF23cwrL0ke5tCGMABCNIA63croB0geluF63cuqT4jH77Bs4bM
+ABCHABAMABk2BNQAmmeiMgleknMgleB4iexuBivdB4ieBg+dBg+dBg+dMABCEUBoB86EgraAymSqgegEiMklegE7sDklegCzoF6nagC0oF6nagCsoFqlegCr
+oFqlegBkiRolegB+6E2/dgBIABBCAABNIAwmeAygeAmwZAqleAqleMAB0gENKA0meBw4ciMule7sDulepXmjeh2Ps4BMABCKAAy3DHABACAAECAAEMAB0+EM
+ABgzDNKAkne+lDsrbk1C+leiM+leimD+leBghaMABCNQAimeluFk5cimDimessTMvxSkle0dklek1Cime3C6meiMimeMABCNGAmmexuBowdByrZouF2qZMAB
+CNGAqmexuBqoZvsT2rZouF6qZMABCNGAumeluFw5cxuBuoZz4RwleMABCMABkzDMABu/ENGA2meluF45cBw8CrNeMABCNKAyke+lDosbBi5YhbykeBykeioD
+6meMABCNGA2kexuB+oZhb2keioD+meMABCNIAinexuBkxd7yCglemgBine6XineMABCMABw9DMABy9DNGAi4D3sTy5Y6tLile/nDileMABCNGAune3sT25Y7
+nDmle2kBmleMABCMABqieMABqzWNCAu4D3sT+5YMABCNEAy4D+lDotbktByleMABCNCAkpe1sT24DMABCHABACAACMAB+ieMABmzRNKAqoe77Bq7OmuEuoei
+Muoe06E4oe+lD4tbMABCMAB2kCMABs3BNAAqmeMABCMAB8kCMAB8+CNEAgqe77Bu8broS6oeMABCMABsrBMABktDNCAoqerR2EMABCMABEMABwsENGAqpe77
+B+8bpnHiqeBmBMABCMAB2sEMABowOMABovEMABu2ENGA2pe9iFsyZutGwwZ6X0meMABCMAB+tDNGA8pe9iFyyZqbs0Zj8P8peMABCMABgtENIAiqe9iF4yZq
+by0Zj+Eiqe3CiqeMABCNKAmqe9iF8yZqb20Zj+Emqe3CmqeBmqeMABCMABINGAsqe9iFizZqb80Zj+EsqeMABCMABkVMABgxOMABqkCMABywONEA4qe77Bs+
+byjH4qeMABCMABgvDMAB89OMABwtEMAB8jFMABuhEMABwhENGAgse+lD2wbxuBotZktBgpeMABCMABENEAmse+lD8wbktBmpeMABCNGAqse+lDgxbktBqpej
+qS0qeMABCNCA4+csnCwnaMABCNIAgtesnC0naroB8+cBineBipeMABCNGAmnesnC4naluFg/cuFg/cMABCNIAisesnC8naluFk/c4diseghBiseMABCNEAgo
+ayoEioajmBuneMABCMAB+8BNEAytesnCmoak2G45RMABCNEAotetzBw4Wk2G85RMABCMABq4WNEA8tezoCwoa/duheMABCMAByneMAB0iHNCAkuej0K+oaMA
+BCNCAitej0KipaMABCEEBEBgreAihBgregBELBEuXkteFABkteBKBkteBCBkteBC6gGkteYCEPBEjqF6teAAuX6teDQB6teCGB6teBEgnF6teBCmpD6teBCB
+kreACFMAEB08BAB6iHABiwaABGABEABCAEIBIB+teAB+teQB+vHQBCgBNIAkhc77BkhcluFygdi0Hi0Yhb0naMABCMABooeMABuoeNEA+ue77BshcBkpPMAB
+CNEAive77Bwhc8rSsteMABCMABwhFMABiXNEAqve77B4hck1CsqPMABCMABmhPNGAque06S2zBluFm5ZmpFiveMABCNGAsretamve7yCsse/0DsreMABCNCA
+4vezkH+zBMABCNEA2uetauvezkHi0BMABCMABuqCMABwqCNEA+uen+P+veB8reMABCMABw2ONGAkve77B4icosS62YBsseMABCNGAove1+L+pP2jCo4Zm8Su
+4ZMABCMABkqeMAB2vBMAB6xBMABquBMAB+xBNGA2ve77BqjcosSs3Y8tRsueMABCNKA6ve77BujcBiteutGspP3jH8ue3C6veMABCNKA+ve77ByjcutGwpPw
++Lgve3C+veBmteMABCMABk4OMABgBMAB+qeMABgvBMAB0yBMAB2yBEEBgI2tGmjPAttBoxPggBGDAEBBHABAGCAEBoCCAAEMABi7ONGA8wZtZm3D91MEB8ve
+MABCHABACAACHABAFCAIBgoEAEGBYAqpSAACgE6fquegECAAGMAB67QMABk7PMABkpSNGAwxe8gK4pSmxTsoE6f0ueMABCMAB08RMAB08RMAB+9WMABi+WMA
+Bg+WMABg+WNEA0lc0dovc0yC0odMABCNEAkye02DcikT8yeMABCMABw+WMABw+WMABw+WMABw+WMABQMABirEMABkrEMAB+1EMABg2ENCAwxe77BumcMABCM
+ABENEAgze9iF27Z7dgzeMABCNKA+ve9iF67Z5lH4pd0wKi3d6Xiwe3C8zeMABCNIAozeluFqmdBozeBozerMoCMABCMABi5EMABGNEAwzerMwCB4weMABCMA
+By0BMAB00BMABu5ENEAg1eutG06Z77BuncMABCMAB05EMABmuCMABouCMABquCNGAm0eqyRgrEluFondBuxeMABCMABk/RMABwKMABu3EMABi6OMABwKNEAq
+zegnFooc8tRqzeMABCMAByuCMABuKMABg5DNIAyoc+lDs6bBs7Dj+E+0eiM+0eMABCMABw7OMAB6uCNIA6oc+lD06b9iF89Z9uMm1eiMm1eMABCMAB45BMAB
+qoPMAB4sENEA22emiH4yc9iFm+ZMABCMABw7ONEA82e77BqpcB21eMABCMAB4oPNEAi3e77BwpcgnFwpcMABCMAB+oPNEAi2e77B2pcgnF2pcMABCNIAm2es
+nCk5W7d+2e3Cm2ejmBuxeMABCNEAq2e7yT48Dj+Eq2eMABCNEA4uH7yT88Dj+Eu2eMABCNCAmqcpRmqcMABCNCA83eB0tEMABsxeNCAi0eB2yeMABCNEAk4e
+xzT6yeBkiSMABCNEAq0exzT+yeBq0eMABCMABQMABSNCAq3evzTouEMABCNCA04eBquEMABCMABcNEA64evzTyuE6zTwuEMABCMABiBNCA2uE0gH+zdMABCM
+AB+iSMAB+iSMAB+IMABgJMABw6BMAB8yeHABAMABi+EMAB4OMAB0OMABmOMABojBMABsyCNOA44e77BogZluF6rdBokZm5E04eh2Pi6H92P44e8vB63eMABC
+MAB4mEMAB6mEMABo0EMABoqCHABAEiBBkD86Ei/aAjqSo4egE3pJm5egCkqSm5egC4mMm5egCm2P25egCioD25eQ3C25eQgb4jdQhb4jdgIsoFw4ewIroFw4
+egBy6F24egBp/L24eQ6KkqeQB4jdgI+6E4zegIIABBCAABNKAy6eA00eAwkSA2hEAuxaA0rENEAu5e8gK2xSmD2xaMABCFCAImD6xaAEEBQA4xSAACgEMABq
+5EMABm5EMAB6oCMABibMABi+DNGAg6eluFitdt0TwlZ0+LoqCMABCMAB+kSMABihPNMAo6eluFqtdh2P4wPiM45e7sD45e4do6epXg4eMAB08BMABqtPMAB0
+hCMAB0+DMAB0iPMABulSMAB+1ENGA+7eluF6td4uE+sEs9S8sEMABCMAB4hPMABgoBNEAm8e1tM0uc77BwiZMABCMAB+lSMABiiPNIAy6e77B8ucukT86Hs9
+Sq6H20D6qeMABCMAB8mBMAB2mBNcA28e77BgjZluFyud0dy6e13Py6erlTy6eslTy6etlTy6ekqSw7ez3Pw7e92Pg7ex9Po5e8vBy6etwRy6ejmBoxBMABCM
+ABwoBMABuoBMAB4qCMAB6nBMAB0nBMABynBMAB4BMABgvPMAB4mBMAB6mBMABymBNGAq8e77B+vcluFsvdB8nZMABCNUAiwc+lDynS8oE63aluFwvdw3Pu8e
+zoFo7PsoFspE0oFo7Pt2So/X+hSs8e/hSs8eMABCNQAmwc+lD2nS8oE+3azoFs7PsoFwpE0oFs7Pt2S67e+hSw8e/hSw8eMABCEEBIBu9eABu9egCEGBMi2T
+w9eAj2Tw9egCBw9egCFEBMBEABCAGGBEBABCBEHABACAACEsBBgFBDAB69egEk4P69egCBw9egCBw9eQBm9eQB69egBBm9egCBg7egEBg7egEBi9egEB69eg
+CB69egCBk5YgEoCg7egEBg7egEluFkwdgEBiregEBm9egEvMm9egBBm+egDBiqegEHABACAACFEAgFB01eABGAEUBwGBEAroBi+egEBi+egCBi+egCBi+egC
+Bi+egCBi+egCBi+egCB01egEACgEHABAHABAEuBBgyB77BmsaABBgkMrDWgEBGgIBGgoDBw9egoDB0regCBuregC3C0+egQimDw9egEBg9egC8mFq7egBBDg
+BBQgE1tKqwegEBUgEBo+egCBo+egCBo+egCBkkegCBynegQBgvEggBj2T25eggCCAAGCAAGHABAKAACHABAKAACESBwB86E6jbABg9egEzqJg9egCBg9egCB
+m7egCiMi/egC2yQg9egEmgB86egE+6Ew4egEEOBc86E8jbAj4Ti9egEzqJi9egCk4Ti9egC3pJg+egC7mJi9egC+6Ey4egCEOBc86E+jbAj4Tk9egEzqJk9e
+gCk4Tk9egCBk9egC7mJk9egC+6E04egCEQBoB86EgkbAj4Tm9egEzqJm9egCk4Tm9egCo4Tm9egCBs7egCBi9egE+6E24egEEOBc86EikbAj4To9egEzqJo9
+egCk4To9egCo4To9egC8rS29egC+6E44eQEQBsB86EkkbAj4Tq9egEzqJq9egCk4Tq9egCBq9egCBq9egCBmvegC+6E64egIIABBCAABNMA0/eA25eABA27e
+Ay/eAqsaAs7eCAAYIABBCAABNIA8/eA+5eAGA2+eA2/eIABBCAABNIAigfAk6eAMA8/eA8/eIABBCAABNKAogfAq6eASAigfAq8eAg+eIABBCAABNIAugfAw
+6eAYAogfAw8eIABBCAABNIA0gfA26eAeAwydABCAA0BNIA4gf+6E66eg4TiBBygf8rS68eNKA6gf+6E86eg4TkB34T0gfq4T88er4Ty+eNIA8gf+6E+6eg4T
+mB34T2gfutG2gfNIA+gf+6Eg7eg4ToB3pJ4/eutG4gfNMAghf+6Ei7eg4TqBl4Ti9eiM+gf7yC2tamgB48eMABKMABKMABKMABKMABKHA0+EAHABAEIBgIo2
+D01bA8Luueg8DjZw8egC+4TBgCDAAA+nEsgfAHABAHABACAABHABAEQBgB86EymbA2d+9egEh2C+9eQ7nR4/ewBB4/egCBmgfgCB0/egC+6Eo7egEEkBBwB8
+6E0mbAB2/egEB2/egEB6/egE+7BigfgCg5EigfgBBogfgBBogfQBogfQBogfQBogfQBogfQhFogfQBogfQBogfQBogfQBogfQ+6Eq7eQEOBwB86E2mbAn5T4
+/egEB4/egEB4/egEB4/egEB4/egE+6Es7egEEIBY86E4mbA3WsgfgEluFi8egE+6Eu7egEIABBCAABNEAoifAq8eAQIABBCAABNEAuifAw8eA+2BIABEIABB
+CAABNMA2ifA48eAugfAugfAugfAugfAugfIABBCAABNGA8ifA+8eAmifA40dNCA+ifxtMs1cNEA6hfxtMu1c3pJ6hfMABCMABGHABAKAACCAACEKBgB86Eio
+bAi0Hs9egE77Bs9egEt2D+ifgE+6E48egCEMBgB86EkobAi0Hu9egE77Bu9egE3boifgEt2DgjfgC+6E68egCEMBgB86EmobAi0Hw9egE77Bw9egE3pJqifg
+Et2DijfgC+6E88egCEOB4C86EoobAzoF83JgE0oF83JgOt2DkjfgOqcwjfgE5jCwjfgE+6E+8egEEMBgB86EqobAi0H09egE77B09egE3WuifgEt2DmjfgC+
+6Eg9egCEMBwC86EsobAzoFg4JgE0oFg4JgOt2DojfgOiM0jfgE+6Ei9egEIABBCAABNIA8jfA+9eA6tSASAmqZIABBCAABNKAikfAk+eAguSAYAsqZA8ifIA
+BKIABMIABOIABQIABMIABOIABQIABSIABUIABWIABBCAABNGA8kfA++eAmrZAkkfIABBCAABNIAilfAk/eAsrZAqkfAqkfIABEMAB0+eHAxmDAEQB4B86Egq
+bA9bklfgEk4DolfgEzsColfgEzdolfgEvpIolfgEkbs/egE+6E2+egEEQB4B86EiqbA9bmlfgEk4DqlfgEzsCqlfgEzdqlfgEvpIqlfgEkbu/egE+6E4+egE
+EUBoC86EkqbA9bolfgEk4DslfgEzsCslfgEzdslfgEvpIslfgEBslfgEtLw/egEkbw/egE+6E6+egEIABBCAABNGA0lfA2/eAulfA8kZIABEIABBCAABNKA8
+lfA+/eA2lfAklZA6lfA+/eNQA4kfpRm4XltO4lfmtO4kfntO4kfotO4kf7yC+/emgB2hfptOgifMABCNIA8kfpRq4Xj7B6ifwY6hfk1D8kfMABCNGAglfpRu
+4X2hCy0d3tOgmfMABCNGAklfpRy4XhNqgfmgB8lfMABCMABENEAqlfpR44XzkH4lfMABCNEAulfpR84Xw1CumfMABCNGAylfpRg5X6yNymf8tO8/YMABCNEA
+8mfpRk5Xo0J2mfMABCNGA6lfpRo5X6yN6mfAgnfMABCNGA+lfpRs5X6yN+mfrNq5XMABCNEAimfmiHqjdpRw5XMABCNGA+lf/uQmnfB07duY+mfMABCNIAim
+f/uQqnfr7T47duYinfBojfMABCNGAklf/uQunfr7T87duYmnfMABCNGA2nf/uQynfr7Tg8duYqnfMABCNGAqmf/uQ2nfr7Tk8duYunfMABCNIAumfB6nfr7T
+o8duYynft7T4jfMABC`,
+  tracepoints: `alarmtimer alarmtimer_cancel 6003 5995
+alarmtimer alarmtimer_fired 5999 5995
+alarmtimer alarmtimer_start 6002 5995
+alarmtimer alarmtimer_suspend 5996 5994
+amd_cpu amd_pstate_perf 12951 12950
+avc selinux_audited 11748 11747
+block block_bio_backmerge 12105 12085
+block block_bio_bounce 12104 12085
+block block_bio_complete 12103 12084
+block block_bio_frontmerge 12106 12085
+block block_bio_queue 12107 12085
+block block_bio_remap 12112 12089
+block block_dirty_buffer 12094 12080
+block block_getrq 12108 12085
+block block_io_done 12102 12083
+block block_io_start 12101 12083
+block block_plug 12109 12086
+block block_rq_complete 12096 12082
+block block_rq_error 12097 12082
+block block_rq_insert 12098 12083
+block block_rq_issue 12099 12083
+block block_rq_merge 12100 12083
+block block_rq_remap 12113 12090
+block block_rq_requeue 12095 12081
+block block_split 12111 12088
+block block_touch_buffer 12091 12080
+block block_unplug 12110 12087
+bpf_test_run bpf_test_finish 14462 14460
+bpf_test_run bpf_trigger_tp 14461 14459
+bpf_trace bpf_trace_printk 7000 6999
+bridge br_fdb_add 14177 14172
+bridge br_fdb_external_learn_add 14180 14173
+bridge br_fdb_update 14187 14175
+bridge br_mdb_full 14190 14176
+bridge fdb_delete 14183 14174
+cgroup cgroup_attach_task 6348 6332
+cgroup cgroup_destroy_root 6338 6330
+cgroup cgroup_freeze 6346 6331
+cgroup cgroup_mkdir 6340 6331
+cgroup cgroup_notify_frozen 6355 6333
+cgroup cgroup_notify_populated 6352 6333
+cgroup cgroup_release 6344 6331
+cgroup cgroup_remount 6339 6330
+cgroup cgroup_rename 6345 6331
+cgroup cgroup_rmdir 6343 6331
+cgroup cgroup_rstat_cpu_lock_contended 6361 6334
+cgroup cgroup_rstat_cpu_lock_contended_fastpath 6362 6334
+cgroup cgroup_rstat_cpu_locked 6363 6334
+cgroup cgroup_rstat_cpu_locked_fastpath 6364 6334
+cgroup cgroup_rstat_cpu_unlock 6365 6334
+cgroup cgroup_rstat_cpu_unlock_fastpath 6366 6334
+cgroup cgroup_rstat_lock_contended 6356 6334
+cgroup cgroup_rstat_locked 6359 6334
+cgroup cgroup_rstat_unlock 6360 6334
+cgroup cgroup_setup_root 6335 6330
+cgroup cgroup_transfer_tasks 6351 6332
+cgroup cgroup_unfreeze 6347 6331
+clk clk_disable 12442 12431
+clk clk_disable_complete 12443 12431
+clk clk_enable 12438 12431
+clk clk_enable_complete 12441 12431
+clk clk_prepare 12444 12431
+clk clk_prepare_complete 12445 12431
+clk clk_rate_request_done 12472 12437
+clk clk_rate_request_start 12469 12437
+clk clk_set_duty_cycle 12465 12436
+clk clk_set_duty_cycle_complete 12468 12436
+clk clk_set_max_rate 12453 12432
+clk clk_set_min_rate 12452 12432
+clk clk_set_parent 12457 12434
+clk clk_set_parent_complete 12460 12434
+clk clk_set_phase 12461 12435
+clk clk_set_phase_complete 12464 12435
+clk clk_set_rate 12448 12432
+clk clk_set_rate_complete 12451 12432
+clk clk_set_rate_range 12454 12433
+clk clk_unprepare 12446 12431
+clk clk_unprepare_complete 12447 12431
+compaction mm_compaction_begin 9093 9082
+compaction mm_compaction_defer_compaction 9109 9086
+compaction mm_compaction_defer_reset 9110 9086
+compaction mm_compaction_deferred 9106 9086
+compaction mm_compaction_end 9096 9083
+compaction mm_compaction_fast_isolate_freepages 9091 9080
+compaction mm_compaction_finished 9102 9085
+compaction mm_compaction_isolate_freepages 9090 9080
+compaction mm_compaction_isolate_migratepages 9089 9080
+compaction mm_compaction_kcompactd_sleep 9111 9087
+compaction mm_compaction_kcompactd_wake 9115 9088
+compaction mm_compaction_migratepages 9092 9081
+compaction mm_compaction_suitable 9105 9085
+compaction mm_compaction_try_to_compact_pages 9099 9084
+compaction mm_compaction_wakeup_kcompactd 9112 9088
+context_tracking user_enter 8493 8492
+context_tracking user_exit 8494 8492
+cpuhp cpuhp_enter 4032 4029
+cpuhp cpuhp_exit 4040 4031
+cpuhp cpuhp_multi_enter 4035 4030
+cros_ec cros_ec_request_done 12964 12960
+cros_ec cros_ec_request_start 12961 12959
+csd csd_function_entry 6238 6234
+csd csd_function_exit 6241 6234
+csd csd_queue_cpu 6235 6233
+cxl cxl_aer_correctable_error 12779 12769
+cxl cxl_aer_uncorrectable_error 12776 12768
+cxl cxl_dram 12791 12773
+cxl cxl_general_media 12788 12772
+cxl cxl_generic_event 12785 12771
+cxl cxl_memory_module 12794 12774
+cxl cxl_overflow 12782 12770
+cxl cxl_poison 12797 12775
+damon damon_aggregated 9559 9555
+damon damos_before_apply 9556 9554
+dev devres_log 12715 12714
+devfreq devfreq_frequency 12969 12967
+devfreq devfreq_monitor 12972 12968
+devlink devlink_health_recover_aborted 15874 15861
+devlink devlink_health_report 15871 15860
+devlink devlink_health_reporter_state_update 15877 15862
+devlink devlink_hwerr 15868 15859
+devlink devlink_hwmsg 15864 15858
+devlink devlink_trap_report 15880 15863
+dma dma_alloc 5752 5735
+dma dma_alloc_pages 5755 5735
+dma dma_alloc_sgt 5757 5736
+dma dma_alloc_sgt_err 5756 5735
+dma dma_free 5760 5737
+dma dma_free_pages 5763 5737
+dma dma_free_sgt 5764 5738
+dma dma_map_page 5744 5733
+dma dma_map_resource 5747 5733
+dma dma_map_sg 5767 5739
+dma dma_map_sg_err 5770 5740
+dma dma_sync_sg_for_cpu 5778 5743
+dma dma_sync_sg_for_device 5781 5743
+dma dma_sync_single_for_cpu 5774 5742
+dma dma_sync_single_for_device 5777 5742
+dma dma_unmap_page 5748 5734
+dma dma_unmap_resource 5751 5734
+dma dma_unmap_sg 5771 5741
+dma_fence dma_fence_destroy 12737 12732
+dma_fence dma_fence_emit 12733 12732
+dma_fence dma_fence_enable_signal 12738 12732
+dma_fence dma_fence_init 12736 12732
+dma_fence dma_fence_signaled 12739 12732
+dma_fence dma_fence_wait_end 12741 12732
+dma_fence dma_fence_wait_start 12740 12732
+error_report error_report_end 7034 7033
+exceptions page_fault_kernel 3900 3896
+exceptions page_fault_user 3897 3896
+fib fib_table_lookup 14143 14142
+fib6 fib6_table_lookup 15783 15782
+filelock break_lease_block 11063 11048
+filelock break_lease_noblock 11060 11048
+filelock break_lease_unblock 11064 11048
+filelock fcntl_setlk 11057 11047
+filelock flock_lock_inode 11059 11047
+filelock generic_add_lease 11067 11049
+filelock generic_delete_lease 11065 11048
+filelock leases_conflict 11068 11050
+filelock locks_get_lock_context 11051 11046
+filelock locks_remove_posix 11058 11047
+filelock posix_lock_inode 11054 11047
+filelock time_out_leases 11066 11048
+filemap file_check_and_advance_wb_err 8529 8514
+filemap filemap_set_wb_err 8526 8513
+filemap mm_filemap_add_to_page_cache 8518 8510
+filemap mm_filemap_delete_from_page_cache 8515 8510
+filemap mm_filemap_fault 8523 8512
+filemap mm_filemap_get_pages 8519 8511
+filemap mm_filemap_map_pages 8522 8511
+fs_dax dax_insert_mapping 11028 11007
+fs_dax dax_insert_pfn_mkwrite 11027 11006
+fs_dax dax_insert_pfn_mkwrite_no_entry 11026 11006
+fs_dax dax_load_hole 11025 11006
+fs_dax dax_pmd_fault 11010 11003
+fs_dax dax_pmd_fault_done 11013 11003
+fs_dax dax_pmd_insert_mapping 11018 11005
+fs_dax dax_pmd_load_hole 11014 11004
+fs_dax dax_pmd_load_hole_fallback 11017 11004
+fs_dax dax_pte_fault 11021 11006
+fs_dax dax_pte_fault_done 11024 11006
+fs_dax dax_writeback_one 11035 11009
+fs_dax dax_writeback_range 11031 11008
+fs_dax dax_writeback_range_done 11034 11008
+fuse fuse_request_end 11301 11296
+fuse fuse_request_send 11297 11295
+gpio gpio_direction 12371 12369
+gpio gpio_value 12374 12370
+handshake handshake_cancel 15938 15926
+handshake handshake_cancel_busy 15940 15926
+handshake handshake_cancel_none 15939 15926
+handshake handshake_cmd_accept 15944 15927
+handshake handshake_cmd_accept_err 15945 15928
+handshake handshake_cmd_done 15946 15927
+handshake handshake_cmd_done_err 15947 15928
+handshake handshake_complete 15942 15930
+handshake handshake_destruct 15941 15926
+handshake handshake_notify_err 15943 15928
+handshake handshake_submit 15932 15926
+handshake handshake_submit_err 15935 15928
+handshake tls_alert_recv 15954 15929
+handshake tls_alert_send 15951 15929
+handshake tls_contenttype 15948 15931
+huge_memory mm_collapse_huge_page 9518 9510
+huge_memory mm_collapse_huge_page_isolate 9521 9511
+huge_memory mm_collapse_huge_page_swapin 9524 9512
+huge_memory mm_khugepaged_collapse_file 9530 9514
+huge_memory mm_khugepaged_scan_file 9527 9513
+huge_memory mm_khugepaged_scan_pmd 9515 9509
+hwmon hwmon_attr_show 12904 12902
+hwmon hwmon_attr_show_string 12908 12903
+hwmon hwmon_attr_store 12907 12902
+hyperv hyperv_mmu_flush_tlb_multi 3365 3360
+hyperv hyperv_nested_flush_guest_mapping 3368 3361
+hyperv hyperv_nested_flush_guest_mapping_range 3371 3362
+hyperv hyperv_send_ipi_mask 3372 3363
+hyperv hyperv_send_ipi_one 3375 3364
+i2c i2c_read 12879 12871
+i2c i2c_reply 12880 12872
+i2c i2c_result 12881 12873
+i2c i2c_write 12874 12870
+icmp icmp_send 15462 15461
+initcall initcall_finish 2294 2286
+initcall initcall_level 2288 2284
+initcall initcall_start 2291 2285
+intel_iommu cache_tag_assign 12623 12615
+intel_iommu cache_tag_flush_all 12627 12615
+intel_iommu cache_tag_flush_range 12628 12616
+intel_iommu cache_tag_flush_range_np 12631 12616
+intel_iommu cache_tag_unassign 12626 12615
+intel_iommu prq_report 12620 12614
+intel_iommu qi_submit 12617 12613
+io_uring io_uring_complete 12264 12237
+io_uring io_uring_cqe_overflow 12275 12242
+io_uring io_uring_cqring_wait 12262 12235
+io_uring io_uring_create 12246 12228
+io_uring io_uring_defer 12256 12233
+io_uring io_uring_fail_link 12263 12236
+io_uring io_uring_file_get 12252 12230
+io_uring io_uring_link 12259 12234
+io_uring io_uring_local_work_run 12282 12245
+io_uring io_uring_poll_arm 12268 12239
+io_uring io_uring_queue_async_work 12255 12231
+io_uring io_uring_register 12249 12229
+io_uring io_uring_req_failed 12272 12241
+io_uring io_uring_short_write 12279 12244
+io_uring io_uring_submit_req 12267 12238
+io_uring io_uring_task_add 12271 12240
+io_uring io_uring_task_work_run 12278 12243
+iocost iocost_inuse_adjust 12188 12176
+iocost iocost_inuse_shortage 12184 12176
+iocost iocost_inuse_transfer 12187 12176
+iocost iocost_ioc_vrate_adj 12189 12177
+iocost iocost_iocg_activate 12179 12175
+iocost iocost_iocg_forgive_debt 12192 12178
+iocost iocost_iocg_idle 12183 12175
+iomap iomap_dio_complete 11176 11153
+iomap iomap_dio_invalidate_fail 11161 11148
+iomap iomap_dio_rw_begin 11173 11152
+iomap iomap_dio_rw_queued 11162 11148
+iomap iomap_invalidate_folio 11160 11148
+iomap iomap_iter 11170 11151
+iomap iomap_iter_dstmap 11163 11149
+iomap iomap_iter_srcmap 11166 11149
+iomap iomap_readahead 11155 11147
+iomap iomap_readpage 11154 11147
+iomap iomap_release_folio 11159 11148
+iomap iomap_writepage 11156 11148
+iomap iomap_writepage_map 11167 11150
+iommu add_device_to_group 12640 12635
+iommu attach_device_to_domain 12644 12636
+iommu io_page_fault 12653 12639
+iommu map 12647 12637
+iommu remove_device_from_group 12643 12635
+iommu unmap 12650 12638
+ipi ipi_entry 5058 5048
+ipi ipi_exit 5059 5048
+ipi ipi_raise 5049 5045
+ipi ipi_send_cpu 5052 5046
+ipi ipi_send_cpumask 5055 5047
+irq irq_handler_entry 4118 4114
+irq irq_handler_exit 4121 4115
+irq softirq_entry 4124 4116
+irq softirq_exit 4125 4116
+irq softirq_raise 4126 4116
+irq tasklet_entry 4127 4117
+irq tasklet_exit 4130 4117
+irq_matrix irq_matrix_alloc 5712 5695
+irq_matrix irq_matrix_alloc_managed 5710 5695
+irq_matrix irq_matrix_alloc_reserved 5705 5695
+irq_matrix irq_matrix_assign 5711 5695
+irq_matrix irq_matrix_assign_system 5702 5694
+irq_matrix irq_matrix_free 5713 5695
+irq_matrix irq_matrix_offline 5699 5693
+irq_matrix irq_matrix_online 5696 5693
+irq_matrix irq_matrix_remove_managed 5709 5695
+irq_matrix irq_matrix_remove_reserved 5701 5693
+irq_matrix irq_matrix_reserve 5700 5693
+irq_matrix irq_matrix_reserve_managed 5708 5695
+irq_vectors call_function_entry 3494 3471
+irq_vectors call_function_exit 3495 3471
+irq_vectors call_function_single_entry 3496 3471
+irq_vectors call_function_single_exit 3497 3471
+irq_vectors deferred_error_apic_entry 3500 3471
+irq_vectors deferred_error_apic_exit 3501 3471
+irq_vectors error_apic_entry 3486 3471
+irq_vectors error_apic_exit 3487 3471
+irq_vectors irq_work_entry 3490 3471
+irq_vectors irq_work_exit 3491 3471
+irq_vectors local_timer_entry 3482 3471
+irq_vectors local_timer_exit 3483 3471
+irq_vectors reschedule_entry 3492 3471
+irq_vectors reschedule_exit 3493 3471
+irq_vectors spurious_apic_entry 3484 3471
+irq_vectors spurious_apic_exit 3485 3471
+irq_vectors thermal_apic_entry 3502 3471
+irq_vectors thermal_apic_exit 3503 3471
+irq_vectors threshold_apic_entry 3498 3471
+irq_vectors threshold_apic_exit 3499 3471
+irq_vectors vector_activate 3521 3477
+irq_vectors vector_alloc 3515 3475
+irq_vectors vector_alloc_managed 3518 3476
+irq_vectors vector_clear 3510 3473
+irq_vectors vector_config 3504 3472
+irq_vectors vector_deactivate 3524 3477
+irq_vectors vector_free_moved 3531 3480
+irq_vectors vector_reserve 3514 3474
+irq_vectors vector_reserve_managed 3511 3474
+irq_vectors vector_setup 3528 3479
+irq_vectors vector_teardown 3525 3478
+irq_vectors vector_update 3507 3473
+irq_vectors x86_platform_ipi_entry 3488 3471
+irq_vectors x86_platform_ipi_exit 3489 3471
+kmem kfree 9047 9031
+kmem kmalloc 9044 9030
+kmem kmem_cache_alloc 9041 9029
+kmem kmem_cache_free 9050 9032
+kmem mm_alloc_contig_migrate_range_info 9072 9039
+kmem mm_page_alloc 9060 9035
+kmem mm_page_alloc_extfrag 9069 9038
+kmem mm_page_alloc_zone_locked 9063 9036
+kmem mm_page_free 9054 9033
+kmem mm_page_free_batched 9057 9034
+kmem mm_page_pcpu_drain 9066 9037
+kmem rss_stat 9075 9040
+ksm ksm_advisor 9469 9452
+ksm ksm_enter 9457 9447
+ksm ksm_exit 9458 9447
+ksm ksm_merge_one_page 9459 9448
+ksm ksm_merge_with_ksm_page 9462 9449
+ksm ksm_remove_ksm_page 9465 9450
+ksm ksm_remove_rmap_item 9466 9451
+ksm ksm_start_scan 9453 9446
+ksm ksm_stop_scan 9456 9446
+lock contention_begin 5599 5597
+lock contention_end 5602 5598
+maple_tree ma_op 15960 15957
+maple_tree ma_read 15963 15958
+maple_tree ma_write 15964 15959
+mce mce_record 3755 3754
+migrate mm_migrate_pages 9291 9288
+migrate mm_migrate_pages_start 9294 9289
+migrate remove_migration_pte 9300 9290
+migrate set_migration_pte 9297 9290
+mmap exit_mmap 9221 9211
+mmap vm_unmapped_area 9212 9208
+mmap vma_mas_szero 9215 9209
+mmap vma_store 9218 9210
+mmap_lock mmap_lock_acquire_returned 9146 9141
+mmap_lock mmap_lock_released 9145 9140
+mmap_lock mmap_lock_start_locking 9142 9140
+module module_free 5808 5802
+module module_get 5809 5803
+module module_load 5805 5801
+module module_put 5812 5803
+module module_request 5813 5804
+mptcp ack_update_msk 15913 15904
+mptcp get_mapping_status 15912 15903
+mptcp mptcp_sendmsg_frag 15909 15903
+mptcp mptcp_subflow_get_send 15906 15902
+mptcp subflow_check_data_avail 15916 15905
+msr rdpmc 12360 12355
+msr read_msr 12356 12355
+msr write_msr 12359 12355
+napi dql_stall_detected 14058 14054
+napi napi_poll 14055 14053
+neigh neigh_cleanup_and_release 14223 14210
+neigh neigh_create 14211 14208
+neigh neigh_event_send_dead 14222 14210
+neigh neigh_event_send_done 14221 14210
+neigh neigh_timer_handler 14220 14210
+neigh neigh_update 14214 14209
+neigh neigh_update_done 14217 14210
+net napi_gro_frags_entry 14041 14025
+net napi_gro_frags_exit 14048 14026
+net napi_gro_receive_entry 14044 14025
+net napi_gro_receive_exit 14049 14026
+net net_dev_queue 14036 14024
+net net_dev_start_xmit 14027 14021
+net net_dev_xmit 14030 14022
+net net_dev_xmit_timeout 14033 14023
+net netif_receive_skb 14039 14024
+net netif_receive_skb_entry 14045 14025
+net netif_receive_skb_exit 14050 14026
+net netif_receive_skb_list_entry 14046 14025
+net netif_receive_skb_list_exit 14052 14026
+net netif_rx 14040 14024
+net netif_rx_entry 14047 14025
+net netif_rx_exit 14051 14026
+netlink netlink_extack 14437 14436
+nmi nmi_handler 3549 3548
+notifier notifier_register 4892 4891
+notifier notifier_run 4894 4891
+notifier notifier_unregister 4893 4891
+oom compact_retry 8642 8630
+oom finish_task_reaping 8640 8628
+oom mark_victim 8635 8625
+oom oom_score_adj_update 8631 8623
+oom reclaim_retry_zone 8632 8624
+oom skip_task_reaping 8641 8629
+oom start_task_reaping 8639 8627
+oom wake_reaper 8638 8626
+page_isolation test_pages_isolated 9548 9547
+page_pool page_pool_release 14198 14194
+page_pool page_pool_state_hold 14204 14196
+page_pool page_pool_state_release 14201 14195
+page_pool page_pool_update_nid 14205 14197
+pagemap mm_lru_activate 8705 8703
+pagemap mm_lru_insertion 8704 8702
+percpu percpu_alloc_percpu 9001 8996
+percpu percpu_alloc_percpu_fail 9007 8998
+percpu percpu_create_chunk 9010 8999
+percpu percpu_destroy_chunk 9011 9000
+percpu percpu_free_percpu 9004 8997
+power clock_disable 7084 7046
+power clock_enable 7081 7046
+power clock_set_rate 7085 7046
+power cpu_frequency 7064 7037
+power cpu_frequency_limits 7065 7041
+power cpu_idle 7052 7037
+power cpu_idle_miss 7055 7038
+power dev_pm_qos_add_request 7096 7050
+power dev_pm_qos_remove_request 7100 7050
+power dev_pm_qos_update_request 7099 7050
+power device_pm_callback_end 7071 7043
+power device_pm_callback_start 7068 7042
+power guest_halt_poll_ns 7101 7051
+power pm_qos_add_request 7087 7048
+power pm_qos_remove_request 7091 7048
+power pm_qos_update_flags 7095 7049
+power pm_qos_update_request 7090 7048
+power pm_qos_update_target 7092 7049
+power power_domain_target 7086 7047
+power powernv_throttle 7058 7039
+power pstate_sample 7061 7040
+power suspend_resume 7074 7044
+power wakeup_source_activate 7077 7045
+power wakeup_source_deactivate 7080 7045
+printk console 5665 5664
+pwm pwm_apply 12382 12381
+pwm pwm_get 12385 12381
+qdisc qdisc_create 14162 14151
+qdisc qdisc_dequeue 14152 14147
+qdisc qdisc_destroy 14161 14150
+qdisc qdisc_enqueue 14155 14148
+qdisc qdisc_reset 14158 14149
+ras aer_event 12995 12980
+ras arm_event 12988 12978
+ras extlog_mem_event 12982 12976
+ras mc_event 12985 12977
+ras memory_failure_event 12998 12981
+ras non_standard_event 12992 12979
+raw_syscalls sys_enter 5790 5788
+raw_syscalls sys_exit 5793 5789
+rcu rcu_stall_warning 5717 5715
+rcu rcu_utilization 5716 5714
+regmap regcache_drop_region 12709 12680
+regmap regcache_sync 12696 12677
+regmap regmap_async_complete_done 12708 12679
+regmap regmap_async_complete_start 12707 12679
+regmap regmap_async_io_complete 12704 12679
+regmap regmap_async_write_start 12703 12676
+regmap regmap_bulk_read 12689 12675
+regmap regmap_bulk_write 12686 12675
+regmap regmap_cache_bypass 12702 12678
+regmap regmap_cache_only 12699 12678
+regmap regmap_hw_read_done 12693 12676
+regmap regmap_hw_read_start 12690 12676
+regmap regmap_hw_write_done 12695 12676
+regmap regmap_hw_write_start 12694 12676
+regmap regmap_reg_read 12684 12674
+regmap regmap_reg_read_cache 12685 12674
+regmap regmap_reg_write 12681 12674
+regulator regulator_bypass_disable 12505 12495
+regulator regulator_bypass_disable_complete 12506 12495
+regulator regulator_bypass_enable 12503 12495
+regulator regulator_bypass_enable_complete 12504 12495
+regulator regulator_disable 12501 12495
+regulator regulator_disable_complete 12502 12495
+regulator regulator_enable 12498 12495
+regulator regulator_enable_complete 12500 12495
+regulator regulator_enable_delay 12499 12495
+regulator regulator_set_voltage 12507 12496
+regulator regulator_set_voltage_complete 12510 12497
+resctrl mon_llc_occupancy_limbo 3827 3819
+resctrl pseudo_lock_l2 3823 3817
+resctrl pseudo_lock_l3 3826 3818
+resctrl pseudo_lock_mem_latency 3820 3816
+rpm rpm_idle 7111 7106
+rpm rpm_resume 7110 7106
+rpm rpm_return_int 7113 7107
+rpm rpm_status 7116 7108
+rpm rpm_suspend 7109 7106
+rpm rpm_usage 7112 7106
+rseq rseq_ip_fixup 8498 8496
+rseq rseq_update 8497 8495
+rtc rtc_alarm_irq_enable 12858 12847
+rtc rtc_irq_set_freq 12856 12845
+rtc rtc_irq_set_state 12857 12846
+rtc rtc_read_alarm 12855 12844
+rtc rtc_read_offset 12862 12848
+rtc rtc_read_time 12853 12844
+rtc rtc_set_alarm 12854 12844
+rtc rtc_set_offset 12859 12848
+rtc rtc_set_time 12850 12844
+rtc rtc_timer_dequeue 12866 12849
+rtc rtc_timer_enqueue 12863 12849
+rtc rtc_timer_fired 12867 12849
+sched sched_kthread_stop 4963 4942
+sched sched_kthread_stop_ret 4966 4943
+sched sched_kthread_work_execute_end 4973 4946
+sched sched_kthread_work_execute_start 4970 4945
+sched sched_kthread_work_queue_work 4967 4944
+sched sched_migrate_task 4982 4949
+sched sched_move_numa 5009 4959
+sched sched_pi_setprio 5007 4957
+sched sched_prepare_exec 4997 4954
+sched sched_process_exec 4994 4953
+sched sched_process_exit 4986 4950
+sched sched_process_fork 4991 4952
+sched sched_process_free 4985 4950
+sched sched_process_hang 5008 4958
+sched sched_process_wait 4988 4951
+sched sched_skip_vma_numa 5016 4961
+sched sched_stat_blocked 5005 4955
+sched sched_stat_iowait 5004 4955
+sched sched_stat_runtime 5006 4956
+sched sched_stat_sleep 5003 4955
+sched sched_stat_wait 5000 4955
+sched sched_stick_numa 5012 4960
+sched sched_swap_numa 5015 4960
+sched sched_switch 4979 4948
+sched sched_wait_task 4987 4950
+sched sched_wake_idle_without_ipi 5019 4962
+sched sched_wakeup 4977 4947
+sched sched_wakeup_new 4978 4947
+sched sched_waking 4976 4947
+signal signal_deliver 4247 4243
+signal signal_generate 4244 4242
+skb consume_skb 14015 14010
+skb kfree_skb 14012 14009
+skb skb_copy_datagram_iovec 14018 14011
+smbus smbus_read 12893 12886
+smbus smbus_reply 12896 12887
+smbus smbus_result 12899 12888
+smbus smbus_write 12889 12885
+sock inet_sk_error_report 14080 14068
+sock inet_sock_set_state 14077 14067
+sock sk_data_ready 14083 14069
+sock sock_exceed_buf_limit 14074 14065
+sock sock_rcvqueue_full 14071 14064
+sock sock_recv_length 14087 14070
+sock sock_send_length 14084 14070
+spi spi_controller_busy 12819 12810
+spi spi_controller_idle 12816 12810
+spi spi_message_done 12830 12814
+spi spi_message_start 12829 12813
+spi spi_message_submit 12826 12813
+spi spi_set_cs 12823 12812
+spi spi_setup 12820 12811
+spi spi_transfer_start 12831 12815
+spi spi_transfer_stop 12834 12815
+swiotlb swiotlb_bounced 5785 5784
+task task_newtask 3969 3967
+task task_rename 3972 3968
+tcp tcp_ao_handshake_failure 14128 14101
+tcp tcp_ao_key_not_found 14133 14101
+tcp tcp_ao_mismatch 14132 14101
+tcp tcp_ao_rcv_sne_update 14141 14103
+tcp tcp_ao_rnext_request 14134 14101
+tcp tcp_ao_snd_sne_update 14138 14103
+tcp tcp_ao_synack_no_key 14135 14102
+tcp tcp_ao_wrong_maclen 14131 14101
+tcp tcp_bad_csum 14119 14098
+tcp tcp_cong_state_set 14120 14099
+tcp tcp_destroy_sock 14113 14095
+tcp tcp_hash_ao_required 14127 14100
+tcp tcp_hash_bad_header 14123 14100
+tcp tcp_hash_md5_mismatch 14126 14100
+tcp tcp_hash_md5_required 14124 14100
+tcp tcp_hash_md5_unexpected 14125 14100
+tcp tcp_probe 14118 14097
+tcp tcp_rcv_space_adjust 14114 14095
+tcp tcp_receive_reset 14110 14095
+tcp tcp_retransmit_skb 14104 14093
+tcp tcp_retransmit_synack 14115 14096
+tcp tcp_send_reset 14107 14094
+thermal cdev_update 12922 12915
+thermal thermal_power_devfreq_get_power 12928 12917
+thermal thermal_power_devfreq_limit 12931 12918
+thermal thermal_temperature 12919 12914
+thermal thermal_zone_trip 12925 12916
+thermal_power_allocator thermal_power_actor 12941 12936
+thermal_power_allocator thermal_power_allocator 12938 12935
+thermal_power_allocator thermal_power_allocator_pid 12944 12937
+thp remove_migration_pmd 9495 9491
+thp set_migration_pmd 9492 9491
+timer hrtimer_cancel 5890 5862
+timer hrtimer_expire_entry 5884 5861
+timer hrtimer_expire_exit 5887 5862
+timer hrtimer_init 5878 5859
+timer hrtimer_start 5881 5860
+timer itimer_expire 5895 5864
+timer itimer_state 5891 5863
+timer tick_stop 5898 5865
+timer timer_base_idle 5875 5858
+timer timer_cancel 5874 5855
+timer timer_expire_entry 5872 5857
+timer timer_expire_exit 5873 5855
+timer timer_init 5866 5855
+timer timer_start 5869 5856
+timer_migration tmigr_connect_child_parent 6128 6118
+timer_migration tmigr_connect_cpu_parent 6129 6119
+timer_migration tmigr_cpu_active 6138 6121
+timer_migration tmigr_cpu_idle 6142 6122
+timer_migration tmigr_cpu_new_timer 6137 6121
+timer_migration tmigr_cpu_new_timer_idle 6145 6122
+timer_migration tmigr_cpu_offline 6140 6121
+timer_migration tmigr_cpu_online 6139 6121
+timer_migration tmigr_group_set 6125 6117
+timer_migration tmigr_group_set_cpu_active 6136 6120
+timer_migration tmigr_group_set_cpu_inactive 6133 6120
+timer_migration tmigr_handle_remote 6149 6124
+timer_migration tmigr_handle_remote_cpu 6141 6121
+timer_migration tmigr_update_events 6146 6123
+tlb tlb_flush 9285 9284
+udp udp_fail_queue_rcv_skb 14089 14088
+vmalloc alloc_vmap_area 9308 9305
+vmalloc free_vmap_area_noflush 9312 9307
+vmalloc purge_vmap_area_lazy 9309 9306
+vmscan mm_shrink_slab_end 8749 8724
+vmscan mm_shrink_slab_start 8746 8723
+vmscan mm_vmscan_direct_reclaim_begin 8738 8721
+vmscan mm_vmscan_direct_reclaim_end 8743 8722
+vmscan mm_vmscan_kswapd_sleep 8731 8718
+vmscan mm_vmscan_kswapd_wake 8732 8719
+vmscan mm_vmscan_lru_isolate 8752 8725
+vmscan mm_vmscan_lru_shrink_active 8760 8728
+vmscan mm_vmscan_lru_shrink_inactive 8756 8727
+vmscan mm_vmscan_memcg_reclaim_begin 8741 8721
+vmscan mm_vmscan_memcg_reclaim_end 8744 8722
+vmscan mm_vmscan_memcg_softlimit_reclaim_begin 8742 8721
+vmscan mm_vmscan_memcg_softlimit_reclaim_end 8745 8722
+vmscan mm_vmscan_node_reclaim_begin 8763 8729
+vmscan mm_vmscan_node_reclaim_end 8766 8722
+vmscan mm_vmscan_throttled 8767 8730
+vmscan mm_vmscan_wakeup_kswapd 8735 8720
+vmscan mm_vmscan_write_folio 8755 8726
+vsyscall emulate_vsyscall 3111 3110
+wbt wbt_lat 12202 12196
+wbt wbt_stat 12199 12195
+wbt wbt_step 12205 12197
+wbt wbt_timer 12208 12198
+workqueue workqueue_activate_work 4508 4502
+workqueue workqueue_execute_end 4512 4504
+workqueue workqueue_execute_start 4511 4503
+workqueue workqueue_queue_work 4505 4501
+writeback balance_dirty_pages 10624 10568
+writeback bdi_dirty_ratelimit 10621 10567
+writeback flush_foreign 10590 10558
+writeback folio_wait_writeback 10575 10553
+writeback global_dirty_state 10620 10566
+writeback inode_foreign_history 10581 10555
+writeback inode_switch_wbs 10584 10556
+writeback sb_clear_inode_writeback 10638 10571
+writeback sb_mark_inode_writeback 10637 10571
+writeback track_foreign_dirty 10587 10557
+writeback wbc_writepage 10614 10564
+writeback writeback_bdi_register 10611 10563
+writeback writeback_dirty_folio 10572 10553
+writeback writeback_dirty_inode 10580 10554
+writeback writeback_dirty_inode_enqueue 10636 10571
+writeback writeback_dirty_inode_start 10579 10554
+writeback writeback_exec 10601 10560
+writeback writeback_lazytime 10634 10571
+writeback writeback_lazytime_iput 10635 10571
+writeback writeback_mark_inode_dirty 10576 10554
+writeback writeback_pages_written 10605 10561
+writeback writeback_queue 10597 10560
+writeback writeback_queue_io 10617 10565
+writeback writeback_sb_inodes_requeue 10627 10569
+writeback writeback_single_inode 10633 10570
+writeback writeback_single_inode_start 10630 10570
+writeback writeback_start 10602 10560
+writeback writeback_wait 10604 10560
+writeback writeback_wake_background 10608 10562
+writeback writeback_write_inode 10596 10559
+writeback writeback_write_inode_start 10593 10559
+writeback writeback_written 10603 10560
+x86_fpu x86_fpu_after_restore 3636 3630
+x86_fpu x86_fpu_after_save 3634 3630
+x86_fpu x86_fpu_before_restore 3635 3630
+x86_fpu x86_fpu_before_save 3631 3630
+x86_fpu x86_fpu_copy_dst 3642 3630
+x86_fpu x86_fpu_copy_src 3641 3630
+x86_fpu x86_fpu_dropped 3640 3630
+x86_fpu x86_fpu_init_state 3639 3630
+x86_fpu x86_fpu_regs_activated 3637 3630
+x86_fpu x86_fpu_regs_deactivated 3638 3630
+x86_fpu x86_fpu_xstate_check_failed 3643 3630
+xdp bpf_xdp_link_attach_failed 7192 7159
+xdp mem_connect 7185 7156
+xdp mem_disconnect 7182 7154
+xdp mem_return_failed 7188 7158
+xdp xdp_bulk_tx 7163 7149
+xdp xdp_cpumap_enqueue 7176 7152
+xdp xdp_cpumap_kthread 7172 7151
+xdp xdp_devmap_xmit 7179 7153
+xdp xdp_exception 7160 7148
+xdp xdp_redirect 7166 7150
+xdp xdp_redirect_err 7169 7150
+xdp xdp_redirect_map 7170 7150
+xdp xdp_redirect_map_err 7171 7150
+xen xen_cpu_load_idt 3345 3279
+xen xen_cpu_set_ldt 3351 3281
+xen xen_cpu_write_gdt_entry 3348 3280
+xen xen_cpu_write_idt_entry 3342 3278
+xen xen_cpu_write_ldt_entry 3339 3277
+xen xen_mc_batch 3282 3259
+xen xen_mc_callback 3292 3262
+xen xen_mc_entry 3286 3260
+xen xen_mc_entry_alloc 3289 3261
+xen xen_mc_extend_args 3301 3265
+xen xen_mc_flush 3298 3264
+xen xen_mc_flush_reason 3295 3263
+xen xen_mc_issue 3285 3259
+xen xen_mmu_alloc_ptpage 3320 3271
+xen xen_mmu_flush_tlb_multi 3333 3275
+xen xen_mmu_flush_tlb_one_user 3330 3274
+xen xen_mmu_pgd_pin 3326 3273
+xen xen_mmu_pgd_unpin 3329 3273
+xen xen_mmu_ptep_modify_prot_commit 3319 3270
+xen xen_mmu_ptep_modify_prot_start 3316 3270
+xen xen_mmu_release_ptpage 3323 3272
+xen xen_mmu_set_p4d 3313 3269
+xen xen_mmu_set_pmd 3307 3267
+xen xen_mmu_set_pte 3304 3266
+xen xen_mmu_set_pud 3310 3268
+xen xen_mmu_write_cr3 3336 3276
+- pelt_cfs_tp 5020 0
+- pelt_rt_tp 5023 0
+- pelt_dl_tp 5026 0
+- pelt_hw_tp 5027 0
+- pelt_irq_tp 5028 0
+- pelt_se_tp 5029 0
+- sched_cpu_capacity_tp 5032 0
+- sched_overutilized_tp 5033 0
+- sched_util_est_cfs_tp 5037 0
+- sched_util_est_se_tp 5038 0
+- sched_update_nr_running_tp 5039 0
+- sched_compute_energy_tp 5042 0`,
 } as const
