@@ -7,12 +7,13 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { bareMachine } from '../../ebpf-vm/bare.ts'
-import { ENGINES } from '../../ebpf-vm/engines.ts'
 import { jit } from '../../ebpf-vm/jit/jit.ts'
 import type { LoadedProgram, Machine } from '../../ebpf-vm/machine.ts'
 import { KernelRunner } from './kernel.ts'
+import { callCost, compileTimes, interpreterSpeed } from './other-figures.ts'
 import { FOLDER, readProgram } from './program.ts'
 
+// biome-ignore format: one list
 const PROGRAMS = [
   'alu64', 'alu32', 'muldiv', 'lcg', 'prime', 'csum', 'fnv', 'stack', 'sort', 'fsm', 'parse', 'arrhist', 'hashcnt', 'hashupd',
   'atomic', 'calls', 'probe', 'probehash',
@@ -65,9 +66,11 @@ async function timedInKernel(kernel: KernelRunner, name: string): Promise<number
   return best
 }
 
-const all = ['empty', ...names]
+/** The empty program, and the probe that runs once: what a call costs. */
+const all = ['empty', 'probe1', ...names]
 const machine = bareMachine({ memoryBytes: 64 << 20 })
 const ctx = packetContext(machine)
+const called = callCost(jit.load(machine, readProgram(machine, 'probe1').program), ctx)
 const ours = new Map(all.map((name) => [name, jit.load(machine, readProgram(machine, name).program)]))
 const started = await KernelRunner.start(all)
 const kernel = typeof started === 'string' ? undefined : started
@@ -95,20 +98,25 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 const empty = { ours: median(results.get('empty')!.ours), kernel: median(results.get('empty')!.kernel) }
-console.log(`empty: ${empty.ours.toFixed(1)} ns, kernel ${empty.kernel} ns`)
+const pad = (value: string | number, width: number): string => String(value).padStart(width)
 let logs = 0
 let worst = 0
-console.log('program        compiled   kernel JIT   ratio')
+console.log('program         compiled ns   kernel ns   ratio')
 for (const name of names) {
   const mine = median(results.get(name)!.ours) - empty.ours
   const theirs = kernel ? median(results.get(name)!.kernel) - empty.kernel : Number.NaN
   const ratio = mine / theirs
   logs += Math.log(ratio)
   worst = Math.max(worst, ratio)
+  console.log(`${name.padEnd(14)}${pad(mine.toFixed(0), 13)}${pad(theirs.toFixed(0), 12)}${pad(ratio.toFixed(2), 8)}`)
+}
+if (kernel) {
+  console.log(`geometric mean ${Math.exp(logs / names.length).toFixed(2)}, worst ${worst.toFixed(2)}`)
+  const theirs = median(results.get('probe1')!.kernel)
   console.log(
-    `${name.padEnd(12)} ${mine.toFixed(0).padStart(10)} ${theirs.toFixed(0).padStart(12)} ${ratio.toFixed(2).padStart(7)}`,
+    `one probe with a map, call included: ${called.toFixed(1)} ns from JavaScript, ${theirs} ns in TEST_RUN, ` +
+      `ratio ${(called / theirs).toFixed(2)}`,
   )
 }
-if (kernel) console.log(`geometric mean ${Math.exp(logs / names.length).toFixed(3)}, worst ${worst.toFixed(2)}`)
 kernel?.stop()
-void ENGINES
+for (const line of [...compileTimes(), interpreterSpeed(ctx)]) console.log(line)
