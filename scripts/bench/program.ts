@@ -6,9 +6,12 @@ import type { Machine } from '../../ebpf-vm/machine.ts'
 import { createMap, mapTypes, plainMapTypes } from '../../ebpf-vm/maps/create.ts'
 import type { BpfMap } from '../../ebpf-vm/maps/map.ts'
 import type { VerifiedProgram } from '../../ebpf-vm/program.ts'
+import { ATTACH_TYPE, PROG_TYPE } from '../../ebpf-vm/uapi.ts'
+import { factsFor } from '../../ebpf-vm/verifier/facts.ts'
+import { verify } from '../../ebpf-vm/verifier/verify.ts'
+import { profileFor } from '../../kernel-sim/profiles/profile.ts'
 import { linkProgram } from '../../user-space/object/link.ts'
 import { readObjectBytes } from '../../user-space/object/read.ts'
-import { assumed } from './assumed.ts'
 
 export const FOLDER = path.resolve(import.meta.dirname, '../../../test/bench/programs')
 
@@ -17,6 +20,9 @@ export interface BenchProgram {
   readonly program: VerifiedProgram
   readonly maps: readonly BpfMap[]
 }
+
+/** What the context's fields are converted to comes from this kernel's BTF. */
+const profile = profileFor('6.12')
 
 /** The program `name`, with maps of its own. */
 export function readProgram(machine: Machine, name: string): BenchProgram {
@@ -45,5 +51,19 @@ export function readProgram(machine: Machine, name: string): BenchProgram {
     mapFd: (map) => byName.get(map),
     moduleFd: () => ({ fd: -1, index: 0 }),
   })
-  return { name, program: assumed(name, linked.insns, maps), maps }
+  const result = verify(
+    {
+      name,
+      type: PROG_TYPE.xdp,
+      expectedAttachType: ATTACH_TYPE.xdp,
+      insns: linked.insns,
+      license: spec.license,
+      flags: 0,
+      mapByFd: (fd) => maps[fd],
+    },
+    factsFor({ release: profile.release, btf: profile.btf }),
+    { logLevel: 1 },
+  )
+  if (!result.ok) throw new Error(`${file} is refused:\n${result.log}`)
+  return { name, program: result.program, maps }
 }
