@@ -118,7 +118,7 @@ export interface VerifiedProgram {
   readonly insns: readonly Insn[]
   readonly access: readonly AccessKind[]
   readonly calls: ReadonlyMap<number, CallFacts>
-  /** [0] is the main program. */
+  /** [0] is the main program. One that was removed as dead stays, empty (start = end). */
   readonly subprograms: readonly Subprogram[]
   readonly maps: readonly MapFacts[]
   /** By the slot of the call. */

@@ -1,5 +1,5 @@
 // npm run fuzz:vm -- [--seconds N] [--seed N]
-// Random programs on every engine, and on the kernel of this machine where it lets us, until the time is up (default 60 seconds) or
+// Random programs on every engine, and, through both verifiers, on the kernel of this machine where it lets us, until the time is up (default 60 seconds) or
 // two disagree: then the smallest program found that shows it is printed, and the exit code is 1.
 
 import path from 'node:path'
@@ -31,7 +31,7 @@ try {
   for (; Date.now() < end; seed++) {
     compareEngines(engines, BATCH, seed)
     programs += BATCH
-    if (typeof kernel !== 'string') agreed += compareWithKernel(engines[0]!, kernel, BATCH, seed).agreed
+    if (typeof kernel !== 'string') agreed += compareWithKernel(engines, kernel, BATCH, seed).agreed
   }
   console.log(`${programs} programs, all engines agree; ${agreed} of them ran on the kernel, which agrees`)
 } catch (error) {

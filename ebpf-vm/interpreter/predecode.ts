@@ -6,7 +6,6 @@ import type { Fault } from '../fault.ts'
 import { BPF_FUNC_TAIL_CALL } from '../helper.ts'
 import { classify, type Form, jumpTarget, slotsOf } from '../isa/forms.ts'
 import type { Insn } from '../isa/insn.ts'
-import { MAX_STACK_BYTES } from '../isa/opcodes.ts'
 import { MAY_GOTO_COST_NS, Machine } from '../machine.ts'
 import type { ArenaMap } from '../maps/arena.ts'
 import type { AccessKind, VerifiedProgram } from '../program.ts'
@@ -142,7 +141,8 @@ export function predecode(context: Context): Code {
     switch (target) {
       case 'local': {
         const start = slot + 1 + insn.imm
-        const stackBytes = program.subprograms.find((sub) => sub.start === start)?.stackBytes ?? MAX_STACK_BYTES
+        // A function that was removed as dead starts, empty, where the next one does.
+        const { stackBytes } = program.subprograms.find((sub) => sub.start === start && sub.end > start)!
         return (_, run) => {
           run.enter(stackBytes, next)
           return start

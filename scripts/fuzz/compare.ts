@@ -5,7 +5,7 @@ import { disassemble } from '../../ebpf-vm/disasm/disasm.ts'
 import type { Engine } from '../../ebpf-vm/machine.ts'
 import type { KernelRunner } from './kernel.ts'
 import { type FuzzProgram, fuzzProgram, type Lowered, lower } from './programs.ts'
-import { engineRunner, hex, type Outcome } from './run.ts'
+import { engineRunner, hex, type Mode, type Outcome } from './run.ts'
 
 /** Two outcomes that differ; the message has both and the program, as assemble() reads it. */
 export class Disagreement extends Error {
@@ -20,20 +20,21 @@ export class Disagreement extends Error {
 const same = <T extends Outcome>(a: T, b: T): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 /**
- * Fails on the first program on which an engine differs from the first engine, with that program shrunk. Every other program runs
- * with its accesses proved, the rest with every access checked. `runs` programs, the same for the same seed.
+ * Fails on the first program on which an engine differs from the first engine, with that program shrunk. The engines take turns with
+ * checked and proved accesses. `runs` programs, the same for the same seed.
  */
 export function compareEngines(engines: readonly Engine[], runs: number, seed: number): void {
   const [first, ...others] = engines.map(engineRunner)
   fc.assert(
     fc.property(fuzzProgram, fc.boolean(), (program, proved) => {
       const lowered = lower(program)
-      const reference = first!.run(lowered, program.memory, !proved)
+      const [mine, theirs]: [Mode, Mode] = proved ? ['checked', 'proved'] : ['proved', 'checked']
+      const reference = first!.run(lowered, program.memory, mine)
       for (const runner of others) {
-        const outcome = runner.run(lowered, program.memory, proved)
+        const outcome = runner.run(lowered, program.memory, theirs)
         if (same(reference, outcome)) continue
-        const who = `${runner.name} (${proved ? 'proved' : 'checked'})`
-        throw new Disagreement(lowered, program.memory, { [first!.name]: reference, [who]: outcome })
+        const told = { [`${first!.name}, ${mine}`]: reference, [`${runner.name}, ${theirs}`]: outcome }
+        throw new Disagreement(lowered, program.memory, told)
       }
     }),
     { numRuns: runs, seed },
@@ -46,9 +47,17 @@ export interface KernelComparison {
   readonly refused: ReadonlyMap<string, number>
 }
 
-/** Throws Disagreement where the kernel leaves something else behind than the engine. */
-export function compareWithKernel(engine: Engine, kernel: KernelRunner, runs: number, seed: number): KernelComparison {
-  const runner = engineRunner(engine)
+/**
+ * Programs through our verifier on every engine, and through the kernel's on the kernel. Throws Disagreement where they leave different
+ * things behind, Refused where our verifier does not take what the kernel's takes.
+ */
+export function compareWithKernel(
+  engines: readonly Engine[],
+  kernel: KernelRunner,
+  runs: number,
+  seed: number,
+): KernelComparison {
+  const runners = engines.map(engineRunner)
   const programs = fc.sample(fuzzProgram, { numRuns: runs, seed }).map((program: FuzzProgram) => ({
     lowered: lower(program, { forLinux: true }),
     memory: program.memory,
@@ -62,8 +71,9 @@ export function compareWithKernel(engine: Engine, kernel: KernelRunner, runs: nu
       refused.set(words, (refused.get(words) ?? 0) + 1)
       return
     }
-    const { timeNs: _, ...outcome } = runner.run(lowered, memory, true)
-    if (!same(outcome, result.outcome)) {
+    for (const runner of runners) {
+      const { timeNs: _, ...outcome } = runner.run(lowered, memory, 'verified')
+      if (same(outcome, result.outcome)) continue
       throw new Disagreement(lowered, memory, { kernel: result.outcome, [runner.name]: outcome })
     }
     agreed++

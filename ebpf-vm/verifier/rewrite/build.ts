@@ -54,6 +54,7 @@ export function buildProgram(env: Env): VerifiedProgram {
   const access: AccessKind[] = []
   const originalIndex: number[] = []
   const calls = new Map<number, CallFacts>()
+  const kfuncs = new Map<number, { name: string; module?: string }>()
   for (let i = 0; i < count; i++) {
     const unit = units[i]
     if (!unit) continue
@@ -75,13 +76,12 @@ export function buildProgram(env: Env): VerifiedProgram {
     })
     const facts = env.proofs.calls.get(i)
     if (facts) calls.set(out.length - 1, facts)
-  }
-  const kfuncs = new Map<number, { name: string; module?: string }>()
-  for (const insn of insns) {
-    if (!isKfuncCall(insn) || insn.imm === 0) continue
-    const call = findKfunc(env, insn)
-    if (call)
-      kfuncs.set(insn.imm, call.module === undefined ? { name: call.name } : { name: call.name, module: call.module })
+    const kfunc = isKfuncCall(insns[i]!) && insns[i]!.imm !== 0 ? findKfunc(env, insns[i]!) : undefined
+    if (kfunc)
+      kfuncs.set(
+        out.length - 1,
+        kfunc.module === undefined ? { name: kfunc.name } : { name: kfunc.name, module: kfunc.module },
+      )
   }
   const { input } = env
   return {
