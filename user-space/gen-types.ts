@@ -6,6 +6,7 @@ import type { BtfMember, BtfOf } from '../base/btf/types.ts'
 import { isChar } from '../base/btf/value.ts'
 import { MAP_TYPE } from '../ebpf-vm/uapi.ts'
 import { eventTypeOf } from './events.ts'
+import { INDEXED } from './loader/map.ts'
 import type { MapSpec, ObjectSpec } from './object/spec.ts'
 
 const PER_CPU: readonly number[] = [MAP_TYPE.percpu_hash, MAP_TYPE.percpu_array, MAP_TYPE.lru_percpu_hash]
@@ -35,7 +36,8 @@ function mapType(map: MapSpec, types: TypeWriter): string {
     const event = types.event(map.name)
     return `{ key: number; value: number; event: ${event} }`
   }
-  const key = map.data ? 'number' : map.keyType === 0 ? 'Uint8Array' : types.of(map.keyType)
+  const index = map.keyType === 0 && INDEXED.has(map.type)
+  const key = index ? 'number' : map.keyType === 0 ? 'Uint8Array' : types.of(map.keyType)
   const value = map.valueType === 0 ? 'Uint8Array' : types.of(map.valueType)
   return `{ key: ${key}; value: ${PER_CPU.includes(map.type) ? listOf(value) : value} }`
 }

@@ -17,7 +17,7 @@ export interface Maps {
     inner_one: { key: number; value: bigint }
     inner_two: { key: number; value: bigint }
     outer: { key: number; value: Uint8Array }
-    jumps: { key: Uint8Array; value: Uint8Array }
+    jumps: { key: number; value: Uint8Array }
     by_type: { key: number; value: Value }
     by_size: { key: Uint8Array; value: Uint8Array }
     ring: { key: number; value: number; event: Uint8Array }

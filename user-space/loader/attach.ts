@@ -3,6 +3,7 @@
 
 import { UserError } from '../../base/errors.ts'
 import { ATTACH_TYPE } from '../../ebpf-vm/uapi.ts'
+import { TRACEFS } from '../../hooks/tracefs.ts'
 import { cstring } from '../../hooks/uapi/codec.ts'
 import { PERF_IOC, PERF_TYPE, PMU_TYPE } from '../../hooks/uapi/perf.ts'
 import type { AttachMethod } from '../object/sections.ts'
@@ -26,17 +27,15 @@ type Attach = (calls: Calls, attachment: Attachment) => Attached
 export const ATTACH: Record<AttachMethod, Attach> = {
   tracepoint(calls, attachment) {
     const { target } = attachment
-    const [system, name] = splitTracepoint(target)
-    const { tracepoints } = calls.host.kernel.profile
-    const record = tracepoints.find((each) => each.system === system && each.name === name)
-    if (record === undefined || record.id === 0) {
-      const known = tracepoints.filter((each) => each.id !== 0).map((each) => `${each.system}/${each.name}`)
+    const id = calls.read(`${TRACEFS}/events/${target}/id`)
+    if (id === undefined) {
+      const known = calls.read(`${TRACEFS}/available_events`)!.trim().replaceAll(':', '/').split('\n')
       fail(
         attachment,
         `failed to determine tracepoint '${target}' perf event ID: No such file or directory${suggest(target, known)}`,
       )
     }
-    const fd = calls.perfEventOpen({ type: PERF_TYPE.tracepoint, config: BigInt(record.id) }, 0)
+    const fd = calls.perfEventOpen({ type: PERF_TYPE.tracepoint, config: BigInt(id.trim()) }, 0)
     if (fd < 0) fail(attachment, `failed to create tracepoint '${target}' perf event: ${errorText(fd)}`)
     return attachPerf(calls, attachment, fd, 'tracepoint')
   },
@@ -60,7 +59,11 @@ export const ATTACH: Record<AttachMethod, Attach> = {
     const { target, fd } = attachment
     const link = calls.bpf('raw_tracepoint_open', { name: cstring(target), prog_fd: fd })
     if (link < 0) {
-      const known = calls.host.kernel.profile.tracepoints.map(({ name }) => name)
+      const known = calls
+        .read(`${TRACEFS}/available_events`)!
+        .trim()
+        .split('\n')
+        .map((event) => event.replace(/^.*:/, ''))
       fail(attachment, `failed to attach to raw tracepoint '${target}': ${errorText(link)}${suggest(target, known)}`)
     }
     return [link]
@@ -75,16 +78,16 @@ export const ATTACH: Record<AttachMethod, Attach> = {
   kprobe_multi(calls, attachment) {
     const { target, spec, fd } = attachment
     const pattern = globPattern(target)
-    const functions = calls.host.kernel.profile.symbols.filter(({ name }) => pattern.test(name)).map(({ name }) => name)
-    if (functions.length === 0)
+    const found = functions(calls).filter((name) => pattern.test(name))
+    if (found.length === 0)
       fail(attachment, `failed to attach: No such file or directory (ENOENT); no function matches '${target}'`)
     const link = calls.bpf('link_create', {
       prog_fd: fd,
       attach_type: ATTACH_TYPE.trace_kprobe_multi,
       kprobe_multi: {
         flags: spec.section.startsWith('kretprobe') ? BPF_F_KPROBE_MULTI_RETURN : 0,
-        cnt: functions.length,
-        syms: namePointers(functions),
+        cnt: found.length,
+        syms: namePointers(found),
         addrs: undefined,
         cookies: undefined,
       },
@@ -111,11 +114,6 @@ function later(attachment: Attachment, what: string): never {
   return fail(attachment, `${what} (SEC("${attachment.spec.section}")) are not attached by this version of bpfsim`)
 }
 
-function splitTracepoint(target: string): [string, string] {
-  const slash = target.indexOf('/')
-  return slash < 0 ? ['', target] : [target.slice(0, slash), target.slice(slash + 1)]
-}
-
 function attachKprobe(calls: Calls, attachment: Attachment, name: string, offset: number, isReturn: boolean): Attached {
   const what = isReturn ? 'kretprobe' : 'kprobe'
   const place = `'${name}+0x${offset.toString(16)}'`
@@ -127,7 +125,7 @@ function attachKprobe(calls: Calls, attachment: Attachment, name: string, offset
   }
   const fd = calls.perfEventOpen(attr, 0)
   if (fd < 0) {
-    const known = calls.host.kernel.profile.symbols.map((symbol) => symbol.name)
+    const known = functions(calls)
     const near = known.includes(name) ? '' : suggest(name, known)
     fail(attachment, `failed to create ${what} ${place} perf event: ${errorText(fd)}${near}`)
   }
@@ -150,6 +148,8 @@ function attachPerf(calls: Calls, attachment: Attachment, perf: number, what: st
   }
   return [link, perf]
 }
+
+const functions = (calls: Calls): string[] => calls.read(`${TRACEFS}/available_filter_functions`)!.trim().split('\n')
 
 /** libbpf's patterns: `*` is any text, `?` any character. */
 function globPattern(pattern: string): RegExp {

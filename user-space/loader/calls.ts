@@ -3,6 +3,7 @@
 
 import { type ERRNO, errnoName } from '../../base/errno.ts'
 import type { BpfHost } from '../../hooks/host.ts'
+import { readTracefs } from '../../hooks/tracefs.ts'
 import type { AttrIn, Command } from '../../hooks/uapi/bpf-attr.ts'
 import type { Task } from '../../kernel-sim/task/task.ts'
 
@@ -54,6 +55,12 @@ export class Calls {
 
   ioctl(fd: number, command: number, argument?: number): number {
     return this.host.ioctl(this.task, fd, command, argument)
+  }
+
+  /** The text of a file of tracefs, procfs or sysfs; undefined where there is none. */
+  read(path: string): string | undefined {
+    const content = readTracefs(this.host, path)
+    return typeof content === 'string' ? content : undefined
   }
 
   close(fd: number): void {

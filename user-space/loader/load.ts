@@ -1,13 +1,13 @@
 // Loads a spec into a kernel, as libbpf's bpf_object__load: BTF, maps, externs, then programs, each linked and handed to BPF_PROG_LOAD.
 // The spec is not changed: it may be loaded again, here or into another kernel.
 
-import type { Btf } from '../../base/btf/btf.ts'
 import { ERRNO } from '../../base/errno.ts'
 import { UserError } from '../../base/errors.ts'
 import { encode } from '../../ebpf-vm/isa/insn.ts'
-import { ATTACH_TYPE, MAP_TYPE, PROG_TYPE } from '../../ebpf-vm/uapi.ts'
+import { MAP_TYPE, PROG_TYPE } from '../../ebpf-vm/uapi.ts'
 import { cstring } from '../../hooks/uapi/codec.ts'
 import { eventTypeOf } from '../events.ts'
+import { attachTarget } from '../object/attach-target.ts'
 import { CandidateFinder } from '../object/core/candidates.ts'
 import { explainLog } from '../object/explain.ts'
 import { type LinkTarget, LoadError, type ResolvedExtern, resolveExterns } from '../object/externs-resolve.ts'
@@ -207,7 +207,7 @@ class ObjectLoader {
       if (!(error instanceof LoadError)) throw error
       throw new VerifierError(program.name, ERRNO.EINVAL, '', `${this.#spec.name}: ${error.message}`)
     }
-    const attachTo = program.definition?.attachBtf ? this.#attachTarget(program) : 0
+    const attachTo = this.#attachTarget(program)
     const load = (level: number, size: number) => this.#progLoad(program, linked, attachTo, level, size)
     const level = this.#options.logLevel ?? 0
     let { fd, log } = load(level, level === 0 ? 0 : LOG_BYTES)
@@ -251,20 +251,12 @@ class ObjectLoader {
 
   /** The BTF id of what a tracing or LSM program attaches to. */
   #attachTarget(program: ProgramSpec): number {
-    if (program.target === '') {
-      throw this.#refused(
-        program,
-        ERRNO.EINVAL,
-        'no BTF-based attach target is specified, use bpf_program__set_attach_target()',
-      )
+    try {
+      return attachTarget(program, this.#target.btf)
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error
+      throw new UserError(`${this.#spec.name}: ${error.message}`)
     }
-    const { prefix, kind } = btfTarget(program.expectedAttachType)
-    const id = this.#target.btf.find(prefix + program.target, kind)
-    if (id !== 0) return id
-    const near = suggest(program.target, namesOf(this.#target.btf, prefix, kind))
-    throw new UserError(
-      `${this.#spec.name}: prog '${program.name}': failed to find kernel BTF type ID of '${program.target}': -${ERRNO.ESRCH}${near}`,
-    )
   }
 
   #refused(program: ProgramSpec, errno: number, what: string): VerifierError {
@@ -295,29 +287,6 @@ class ObjectLoader {
     new DataView(value.buffer).setUint32(0, fd, true)
     const error = this.#calls.bpf('map_update_elem', { map_fd: map.fd, key, value, flags: 0n })
     if (error < 0) throw new UserError(`map '${map.name}': failed to initialize slot [${index}]: ${errorText(error)}`)
-  }
-}
-
-/** Where BTF keeps the targets of an attach type. */
-function btfTarget(attachType: number): { prefix: string; kind: 'func' | 'typedef' } {
-  switch (attachType) {
-    case ATTACH_TYPE.trace_raw_tp:
-      return { prefix: 'btf_trace_', kind: 'typedef' }
-    case ATTACH_TYPE.lsm_mac:
-    case ATTACH_TYPE.lsm_cgroup:
-      return { prefix: 'bpf_lsm_', kind: 'func' }
-    case ATTACH_TYPE.trace_iter:
-      return { prefix: 'bpf_iter_', kind: 'func' }
-    default:
-      return { prefix: '', kind: 'func' }
-  }
-}
-
-function* namesOf(btf: Btf, prefix: string, kind: 'func' | 'typedef'): Generator<string> {
-  for (let id = btf.first; id < btf.count; id++) {
-    if (btf.kind(id) !== kind) continue
-    const name = btf.name(id)
-    if (name.startsWith(prefix)) yield name.slice(prefix.length)
   }
 }
 

@@ -2,7 +2,7 @@
 // known they are bytes. The elements of per-CPU maps are lists, one value per CPU.
 
 import { BtfValues } from '../../base/btf/value.ts'
-import type { Codec } from '../../base/codec.ts'
+import { type Codec, intCodec } from '../../base/codec.ts'
 import { ERRNO } from '../../base/errno.ts'
 import { UserError } from '../../base/errors.ts'
 import { MAP_TYPE } from '../../ebpf-vm/uapi.ts'
@@ -17,6 +17,16 @@ const PER_CPU: ReadonlySet<number> = new Set<number>([
   MAP_TYPE.percpu_array,
   MAP_TYPE.lru_percpu_hash,
   MAP_TYPE.percpu_cgroup_storage,
+])
+
+/** Maps whose key is an index. */
+export const INDEXED: ReadonlySet<number> = new Set<number>([
+  MAP_TYPE.array,
+  MAP_TYPE.percpu_array,
+  MAP_TYPE.prog_array,
+  MAP_TYPE.array_of_maps,
+  MAP_TYPE.perf_event_array,
+  MAP_TYPE.cgroup_array,
 ])
 
 export class LoadedMap<K = unknown, V = unknown, E = unknown> implements Iterable<[K, V]> {
@@ -39,7 +49,7 @@ export class LoadedMap<K = unknown, V = unknown, E = unknown> implements Iterabl
     this.#calls = calls
     this.#scheduler = scheduler
     const values = types.btf && new BtfValues(types.btf)
-    this.#key = values && types.key !== 0 ? values.codec(types.key) : bytesCodec(spec.keySize)
+    this.#key = values && types.key !== 0 ? values.codec(types.key) : untypedKey(spec)
     this.#value = values && types.value !== 0 ? values.codec(types.value) : bytesCodec(spec.valueSize)
     this.#cpus = PER_CPU.has(spec.type) ? calls.host.kernel.cpus.length : 0
   }
@@ -162,6 +172,10 @@ export class LoadedMap<K = unknown, V = unknown, E = unknown> implements Iterabl
     if (result < 0) throw new UserError(`map '${this.name}': ${what}: ${errorText(result)}`)
   }
 }
+
+/** The key of an array is an index, whether the object says so or not. */
+const untypedKey = (spec: MapSpec): Codec =>
+  INDEXED.has(spec.type) && spec.keySize === 4 ? (intCodec(4, false) as Codec) : bytesCodec(spec.keySize)
 
 const bytesCodec = (sizeBytes: number): Codec => ({
   sizeBytes,

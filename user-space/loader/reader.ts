@@ -45,8 +45,9 @@ export interface BufferMap {
   readonly fd: number
   readonly spec: MapSpec
   readonly types: MapTypes
-  encodeKey(key: unknown): Uint8Array
 }
+
+const int32 = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer)
 
 const DEFAULT_POLL_NS = 1_000_000
 const DEFAULT_PAGES = 64
@@ -238,9 +239,8 @@ class PerfSource implements Source {
       const ring = mapRing(host, file.event, (pages + 1) * PAGE_SIZE)
       if (typeof ring === 'number') check(`map a perf buffer of ${pages} pages`, ring)
       check('enable perf buffer event', calls.ioctl(fd, PERF_IOC.enable))
-      const value = map.encodeKey(cpu)
-      new DataView(value.buffer).setUint32(0, fd, true)
-      check('set event', calls.bpf('map_update_elem', { map_fd: map.fd, key: map.encodeKey(cpu), value, flags: 0n }))
+      const update = { map_fd: map.fd, key: int32(cpu), value: int32(fd), flags: 0n }
+      check('set event', calls.bpf('map_update_elem', update))
       file.event.onWakeup = () => this.onWakeup()
       this.#events.push({ fd, event: file.event })
     }
