@@ -1,5 +1,6 @@
 // The helpers of a host: those that need no kernel, and the families of this folder laid over them.
 
+import { arenaKfuncs } from '../../ebpf-vm/helpers/impl/arena.ts'
 import { plainHelpers, plainKfuncs } from '../../ebpf-vm/helpers/impl/plain.ts'
 import type { HelperTables } from '../../ebpf-vm/machine.ts'
 import { attachHelpers } from './attach.ts'
@@ -28,5 +29,5 @@ const FAMILIES: readonly HelperFamily[] = [
 export function helperTables(scope: HelperScope): HelperTables {
   const helpers = plainHelpers(scope.machine)
   for (const family of FAMILIES) for (const helper of family(scope)) helpers.set(helper.id, helper)
-  return { helpers, kfuncs: plainKfuncs }
+  return { helpers, kfuncs: new Map([...plainKfuncs, ...arenaKfuncs(scope.machine)]) }
 }

@@ -68,6 +68,8 @@ export interface Rig {
   map(type: MapTypeName, entries?: number, valueSize?: number): number
   /** Attach through a perf event: `tracepoint system:name`, `kprobe symbol` or `kretprobe symbol`; its descriptor. */
   perf(kind: 'tracepoint' | 'kprobe' | 'kretprobe', name: string, prog: number): number
+  /** Bytes in the loader's memory; their address. */
+  userBytes(bytes: Uint8Array): number
   /** open(2) by the loader. */
   open(path: string): number
   /** Attach a tracing program, loaded with target(), through a link; its descriptor. */
@@ -168,6 +170,7 @@ export function rig(how: 'verify' | 'trust' = 'verify'): Rig {
       const result = host.ioctl(task, event, PERF_IOC.set_bpf, prog)
       return result < 0 ? result : event
     },
+    userBytes: (bytes) => new UserArena(task).place(bytes),
     open(path) {
       const name = new UserArena(task).place(cstring(path))
       return kernel.as(task, () => kernel.vfs.open.doSysOpen(-100, name, 0, 0) as number)
