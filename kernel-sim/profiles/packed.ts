@@ -23,6 +23,8 @@ export interface PackedProfile {
   /** Which kernel this was read off: distribution package and architecture. */
   readonly origin: string
   readonly release: string
+  /** The version that the release is of, `6.1.192`: a distribution's release may not say its last part. */
+  readonly version: string
   /** The string section, ASCII: each string ends with a newline in place of NUL. */
   readonly strings: string
   readonly types: string

@@ -11,6 +11,7 @@ import { indexTracepoints, type TracepointPlace, type TracepointRecord, tracepoi
 export interface Profile {
   /** utsname release: `6.12.117+deb12-amd64`. */
   readonly release: string
+  /** What uname's release stands for: Debian's 6.1.0-56-amd64 is 6.1.192 (LINUX_VERSION_CODE). */
   readonly version: { readonly major: number; readonly minor: number; readonly patch: number }
   readonly btf: Btf
   /** Functions by symbol: the id of their BTF `func`, worked out on first use. What is absent cannot be an fentry target. */
@@ -38,7 +39,7 @@ export const PROFILE_NAMES: readonly string[] = Object.keys(PROFILES)
 export function profileFor(name: string = PROFILE_NAMES[0]!): Profile {
   const packed = PROFILES[name]
   if (!packed) throw new UserError(`kernel ${name}: no such profile; there are ${PROFILE_NAMES.join(', ')}`)
-  return profileOf(Btf.parseTrusted(unpackProfile(packed)), packed.release, unpackTracepoints(packed))
+  return profileOf(Btf.parseTrusted(unpackProfile(packed)), packed, unpackTracepoints(packed))
 }
 
 /**
@@ -52,16 +53,21 @@ export function profileFromBtf(bytes: Uint8Array, where = 'BTF', release?: strin
       `${where}: has no struct task_struct, so it is not a kernel's BTF; take /sys/kernel/btf/vmlinux`,
     )
   }
-  return profileOf(btf, release ?? guessRelease(btf), indexTracepoints(btf))
+  const dated = release ?? guessRelease(btf)
+  return profileOf(btf, { release: dated, version: dated }, indexTracepoints(btf))
 }
 
-function profileOf(btf: Btf, release: string, places: readonly TracepointPlace[]): Profile {
+function profileOf(
+  btf: Btf,
+  { release, version }: { release: string; version: string },
+  places: readonly TracepointPlace[],
+): Profile {
   const syscalls = syscallsOf(btf)
   let functions: Map<string, number> | undefined
   let constants: Map<string, number | bigint> | undefined
   return {
     release,
-    version: parseRelease(release),
+    version: parseVersion(version),
     btf,
     get functions() {
       return (functions ??= functionsOf(btf))
@@ -112,8 +118,8 @@ function functionsOf(btf: Btf): Map<string, number> {
   return functions
 }
 
-function parseRelease(release: string): Profile['version'] {
-  const [, major, minor, patch] = /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(release) ?? ['', '0', '0', '0']
+function parseVersion(text: string): Profile['version'] {
+  const [, major, minor, patch] = /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(text) ?? ['', '0', '0', '0']
   return { major: Number(major), minor: Number(minor), patch: Number(patch ?? 0) }
 }
 

@@ -15,8 +15,8 @@ import { selectRoots } from './select.ts'
 import { subset } from './subset.ts'
 
 const KERNELS = [
-  { name: '6.12', release: '6.12.117+deb12-amd64', package: 'linux-image-6.12.117+deb12-amd64' },
-  { name: '6.1', release: '6.1.0-56-amd64', package: 'linux-image-6.1.0-56-amd64' },
+  { name: '6.12', release: '6.12.117+deb12-amd64', version: '6.12.117' },
+  { name: '6.1', release: '6.1.0-56-amd64', version: '6.1.192' },
 ]
 
 const folder = process.argv[2]
@@ -31,6 +31,7 @@ export default {
   format: ${packed.format},
   origin: '${packed.origin}',
   release: '${packed.release}',
+  version: '${packed.version}',
   strings: \`${packed.strings}\`,
   words: ${packed.words},
   types: \`
@@ -68,10 +69,8 @@ const data = path.join(root, 'kernel-sim/profiles/data')
 for (const kernel of KERNELS) {
   const full = Btf.parse(gunzipSync(readFileSync(path.join(folder, `linux-${kernel.name}-debian.btf.gz`))))
   const kept = subset(full, selectRoots(full))
-  const text = moduleText(
-    kernel.name,
-    packProfile(kept, `vmlinux BTF of Debian package ${kernel.package}`, kernel.release),
-  )
+  const origin = `vmlinux BTF of Debian package linux-image-${kernel.release}`
+  const text = moduleText(kernel.name, packProfile(kept, { ...kernel, origin }))
   const file = `linux-${kernel.name}`
   writeFileSync(path.join(data, `${file}.ts`), text)
   writeFileSync(offsetsFile(kernel.name), offsetsText(full, fields))

@@ -7,20 +7,21 @@ import { DIGITS, type PackedProfile, PROFILE_FORMAT, WORDS, type WordSort } from
 import { indexTracepoints } from '../../kernel-sim/profiles/tracepoints.ts'
 
 /** `btf` must come from a BtfBuilder: its strings stand in the order of their first use. Throws on names that are not ASCII. */
-export function packProfile(btf: Btf, origin: string, release: string): PackedProfile {
+export function packProfile(btf: Btf, from: Pick<PackedProfile, 'origin' | 'release' | 'version'>): PackedProfile {
   const blob = btf.encode()
   const dv = new DataView(blob.buffer, blob.byteOffset, blob.byteLength)
-  const { typesAt, typesEnd, stringsAt, stringsEnd } = readHeader(dv, release)
+  const { typesAt, typesEnd, stringsAt, stringsEnd } = readHeader(dv, from.release)
   const strings = Buffer.from(blob.subarray(stringsAt, stringsEnd)).toString('latin1').replaceAll('\0', '\n')
-  if (/[^\n -~]|[\\`$]/.test(strings)) throw new Error(`${release}: a name that a template literal cannot hold`)
+  if (/[^\n -~]|[\\`$]/.test(strings)) throw new Error(`${from.release}: a name that a template literal cannot hold`)
   const words = new Uint32Array(blob.slice(typesAt, typesEnd).buffer)
   const tracepoints = indexTracepoints(btf).map(({ system, name, typedef, structType }) => {
     return `${system || '-'} ${name} ${typedef} ${structType}`
   })
   return {
     format: PROFILE_FORMAT,
-    origin,
-    release,
+    origin: from.origin,
+    release: from.release,
+    version: from.version,
     strings,
     types: new Packer(words, strings).run(),
     words: words.length,

@@ -3,6 +3,7 @@ export default {
   format: 2,
   origin: 'vmlinux BTF of Debian package linux-image-6.1.0-56-amd64',
   release: '6.1.0-56-amd64',
+  version: '6.1.192',
   strings: `
 long unsigned int
 char

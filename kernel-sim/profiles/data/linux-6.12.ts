@@ -3,6 +3,7 @@ export default {
   format: 2,
   origin: 'vmlinux BTF of Debian package linux-image-6.12.117+deb12-amd64',
   release: '6.12.117+deb12-amd64',
+  version: '6.12.117',
   strings: `
 long unsigned int
 char

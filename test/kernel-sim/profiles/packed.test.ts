@@ -11,7 +11,7 @@ test('packing keeps every kind, every bit', () => {
   const builder = new BtfBuilder()
   for (const type of SAMPLE) builder.add(type)
   const btf = builder.build()
-  expect(unpackProfile(packProfile(btf, 'a test', '1.0'))).toEqual(btf.encode())
+  expect(unpackProfile(packProfile(btf, { origin: 'a test', release: '1.0', version: '1.0.0' }))).toEqual(btf.encode())
 })
 
 describe.each(PROFILE_NAMES)('the committed profile %s', (name) => {
@@ -19,7 +19,7 @@ describe.each(PROFILE_NAMES)('the committed profile %s', (name) => {
   const packed = PROFILES[name]!
 
   test('is what packing its own BTF gives', () => {
-    const again = packProfile(btf, packed.origin, packed.release)
+    const again = packProfile(btf, packed)
     expect(again).toEqual({ ...packed, types: packed.types.replaceAll('\n', '') })
   })
 

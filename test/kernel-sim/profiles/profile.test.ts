@@ -92,6 +92,12 @@ describe.each(PROFILE_NAMES)('profile %s', (name) => {
   })
 })
 
+test('a release and the version it stands for', () => {
+  const debian = profileFor('6.1')
+  expect(debian.release).toBe('6.1.0-56-amd64')
+  expect(debian.version).toEqual({ major: 6, minor: 1, patch: 192 })
+})
+
 test('an unknown version is refused with those that exist', () => {
   expect(() => profileFor('5.4')).toThrow(new UserError('kernel 5.4: no such profile; there are 6.12, 6.1'))
 })
