@@ -15,8 +15,12 @@ const KERNEL_HI = 0xffff8880 | 0
 interface Unit {
   readonly insns: Insn[]
   readonly access: AccessKind
+  /** A context access: its first load is of the context, those behind it follow pointers of the kernel. */
+  readonly converted?: boolean
   readonly target: number
 }
+
+const isAccess = ({ code }: Insn): boolean => (code & 7) >= CLASS.ldx && (code & 7) <= CLASS.stx
 
 const jumpsTo = (insn: Insn, at: number): number => {
   const cls = insn.code & 7
@@ -71,7 +75,8 @@ export function buildProgram(env: Env): VerifiedProgram {
       }
       if (isLocalCall(placed)) placed.imm = starts[i + 1 + insns[i]!.imm]! - slot - 1
       out.push(placed)
-      access.push(isLast && insn.code !== 0 ? unit.access : 'none')
+      if (unit.converted) access.push(isAccess(insn) ? (unit.insns.findIndex(isAccess) === k ? 'ctx' : 'btf') : 'none')
+      else access.push(isLast && insn.code !== 0 ? unit.access : 'none')
       originalIndex.push(i)
     })
     const facts = env.proofs.calls.get(i)
@@ -146,7 +151,7 @@ function unitOf(env: Env, i: number, layouts: Layouts | undefined): Unit | strin
   if (access === 'ctx' && (insn.code & 0xe0) !== MODE.atomic) {
     const made = convertContext(env, insn, env.proofs.contextLoads.get(i), layouts)
     if (typeof made === 'string') return made
-    return { insns: made.insns, access: made.access, target: -1 }
+    return { insns: made, access, converted: true, target: -1 }
   }
   return { insns: [insn], access, target: -1 }
 }

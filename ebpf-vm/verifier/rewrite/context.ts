@@ -4,7 +4,6 @@ import type { ContextField } from '../../../base/facts.ts'
 import type { Layouts } from '../../../base/layouts.ts'
 import type { Insn } from '../../isa/insn.ts'
 import { ALU, CLASS, JMP, MODE, SIZE, SRC_K } from '../../isa/opcodes.ts'
-import type { AccessKind } from '../../program.ts'
 import type { Env } from '../env.ts'
 
 const sizeCode = (bytes: number): number =>
@@ -26,21 +25,16 @@ const alu = (op: { code: number }, dst: number, imm: number): Insn => ({
   imm,
 })
 
-interface Converted {
-  insns: Insn[]
-  access: AccessKind
-}
-
 /** The replacement, or why there is none. */
 export function convertContext(
   env: Env,
   insn: Insn,
   offset: number | undefined,
   layouts: Layouts | undefined,
-): Converted | string {
+): Insn[] | string {
   const { context } = env.type
   // Contexts that are bytes in memory are read as they are.
-  if (context.kind !== 'fields') return { insns: [insn], access: 'ctx' }
+  if (context.kind !== 'fields') return [insn]
   const at = offset ?? insn.off
   const bytes = bytesOf(insn.code)
   const isLoad = (insn.code & 7) === CLASS.ldx
@@ -58,7 +52,7 @@ export function convertContext(
 const missing = (name: string, field: ContextField | undefined, at: number): string =>
   `context access ${name}.${field?.name ?? `+${at}`} is verified but cannot be run yet`
 
-function convertLoad(insn: Insn, field: ContextField, at: number, bytes: number, layouts: Layouts): Converted | string {
+function convertLoad(insn: Insn, field: ContextField, at: number, bytes: number, layouts: Layouts): Insn[] | string {
   const convert = field.convert!
   const { dst } = insn
   const out: Insn[] = []
@@ -94,7 +88,7 @@ function convertLoad(insn: Insn, field: ContextField, at: number, bytes: number,
         : alu(ALU.and, dst, bytes === 2 ? 0xffff : 0xff),
     )
   }
-  return { insns: out, access: 'btf' }
+  return out
 }
 
 /** A NULL pointer on the way ends the walk with 0. */
@@ -106,10 +100,10 @@ function guard(out: Insn[], steps: number, dst: number): void {
   }
 }
 
-function convertStore(insn: Insn, field: ContextField, layouts: Layouts): Converted | string {
+function convertStore(insn: Insn, field: ContextField, layouts: Layouts): Insn[] | string {
   const { steps, offset = 0 } = field.convert!
   if (steps.length !== 1) return `context store ${field.name} is verified but cannot be run yet`
   const found = layouts.field(steps[0]!.struct, steps[0]!.path)
   if (!found || found.bits) return `context store ${field.name} is verified but cannot be run yet`
-  return { insns: [{ ...insn, off: found.offset + offset }], access: 'btf' }
+  return [{ ...insn, off: found.offset + offset }]
 }
