@@ -41,7 +41,8 @@ export const stackOrNull: ArgSpec = { kind: 'stack', nullable: true }
 export const constStr: ArgSpec = { kind: 'const_str' }
 export const kptr: ArgSpec = { kind: 'kptr' }
 export const kptrValue: ArgSpec = { kind: 'btf', nullable: true, release: true }
-export const dynptr: ArgSpec = { kind: 'dynptr' }
+/** A dynptr that the helper does not change (its memory it may). */
+export const dynptr: ArgSpec = { kind: 'dynptr', readonly: true }
 export const dynptrOut = (kind: 'local' | 'ringbuf'): ArgSpec => ({ kind: 'dynptr', uninit: true, dynptr: kind })
 export const dynptrRelease: ArgSpec = { kind: 'dynptr', dynptr: 'ringbuf', release: true }
 export const ringbufMem: ArgSpec = { kind: 'ringbuf_mem', release: true }

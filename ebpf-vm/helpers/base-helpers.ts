@@ -79,7 +79,7 @@ export const BASE_HELPERS: readonly HelperProto[] = [
   helper({ id: 171, name: 'timer_start', args: [timer, anything, anything], returns: 'integer', groups, needs: 'bpf' }),
   helper({ id: 172, name: 'timer_cancel', args: [timer], returns: 'integer', groups, needs: 'bpf' }),
   helper({ id: 194, name: 'kptr_xchg', args: [kptr, kptrValue], returns: 'kptr_or_null', groups, needs: 'bpf' }),
-  helper({ id: 6, name: 'trace_printk', args: [mem, size, anything, anything, anything], returns: 'integer', groups, needs: 'perfmon', gplOnly: true }),
+  helper({ id: 6, name: 'trace_printk', args: [mem, size], returns: 'integer', groups, needs: 'perfmon', gplOnly: true }),
   helper({ id: 177, name: 'trace_vprintk', args: [mem, size, memOrNull, sizeOrZero], returns: 'integer', groups, needs: 'perfmon', gplOnly: true }),
   helper({ id: 35, name: 'get_current_task', args: [], returns: 'integer', groups, needs: 'perfmon', gplOnly: true }),
   helper({ id: 158, name: 'get_current_task_btf', args: [], returns: 'btf_trusted', returnStruct: 'task_struct', groups, needs: 'perfmon' }),

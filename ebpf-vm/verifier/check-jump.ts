@@ -154,7 +154,8 @@ function mayGoto(env: Env, insn: Insn): void {
   const at = env.insnIdx
   if (insn.code !== (CLASS.jmp | JMP.jcond.code) || insn.src !== 0 || insn.dst || insn.imm)
     env.fail('EINVAL', `invalid may_goto imm ${insn.imm}`)
-  let previous: State | undefined = env.state.parent
+  // The parent is the checkpoint of this very visit.
+  let previous: State | undefined = env.state.parent?.parent
   while (previous && !(previous.insnIdx === at && sameFrames(previous, env.state))) previous = previous.parent
   const queued = pushBranch(env, at + 1, at, false)
   queued.mayGotoDepth++

@@ -195,6 +195,8 @@ export class Env {
   unresolvedKfunc = false
   readonly aluStates = new Map<number, { state: number; limit: number }>()
   readonly jits = true
+  /** Before Linux 6.18 an RCU section within another is refused. */
+  readonly nestedRcuRefused: boolean = true
   readonly jitsSubprogTailCalls = true
   /** Register types of an iterator's context arguments. */
   iterArgs: ReadonlyMap<number, number> | undefined = undefined

@@ -37,11 +37,12 @@ export function processExit(env: Env, exception: boolean): boolean {
     leaveFrame(env)
     return false
   }
-  checkReturnCode(env)
+  checkReturnOf(env, 0, 'R0')
   return true
 }
 
-function checkReturnCode(env: Env): void {
+/** r0 (or what bpf_throw() passes in r1) as the program's result. */
+export function checkReturnOf(env: Env, regno: number, name: string): void {
   const { frame } = env.state
   const isSubprog = frame.subprog !== 0
   const { type, expectedAttachType } = env.input
@@ -50,8 +51,8 @@ function checkReturnCode(env: Env): void {
     if (type === PROG_TYPE.struct_ops && hookVoid) return
     if (type === PROG_TYPE.lsm && expectedAttachType !== ATTACH_TYPE.lsm_cgroup && hookVoid) return
   }
-  readReg(env, 0)
-  if (isSecret(env, 0)) env.fail('EACCES', 'R0 leaks addr as return value')
+  readReg(env, regno)
+  if (isSecret(env, regno)) env.fail('EACCES', `R${regno} leaks addr as return value`)
   let where = 'At program exit'
   let range: RetRange | undefined
   let is32 = false
@@ -59,9 +60,9 @@ function checkReturnCode(env: Env): void {
     where = 'At async callback return'
     range = frame.callbackRange
   } else if (isSubprog && !frame.inExceptionCallback) {
-    const reg = frame.regs[0]!
+    const reg = frame.regs[regno]!
     if (reg.type !== SCALAR)
-      env.fail('EINVAL', `At subprogram exit the register R0 is not a scalar value (${typeName(reg.type)})`)
+      env.fail('EINVAL', `At subprogram exit the register R${regno} is not a scalar value (${typeName(reg.type)})`)
     return
   } else {
     const found = returnRange(env)
@@ -70,11 +71,12 @@ function checkReturnCode(env: Env): void {
     is32 = found.is32
   }
   if (!range) return
-  const reg = frame.regs[0]!
-  if (reg.type !== SCALAR) env.fail('EINVAL', `${where} the register R0 is not a known value (${typeName(reg.type)})`)
-  markPrecise(env, 0)
-  if (isWithin(range, frame.regs[0]!, is32)) return
-  printOutOfRange(env, frame.regs[0]!, range, where, 'R0')
+  const reg = frame.regs[regno]!
+  if (reg.type !== SCALAR)
+    env.fail('EINVAL', `${where} the register R${regno} is not a known value (${typeName(reg.type)})`)
+  markPrecise(env, regno)
+  if (isWithin(range, frame.regs[regno]!, is32)) return
+  printOutOfRange(env, frame.regs[regno]!, range, where, name)
   if (type === PROG_TYPE.lsm && expectedAttachType === ATTACH_TYPE.lsm_cgroup && env.attachReturnsVoid)
     env.print("Note, BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!\n")
   env.fail('EINVAL')

@@ -58,3 +58,16 @@ export function checkConstString(env: Env, regno: number): void {
   const bytes = map.readonlyBytes?.()
   if (bytes && bytes.indexOf(0, at) < 0) env.fail('EINVAL', 'string is not zero-terminated')
 }
+
+/** A bpf_wq or bpf_task_work in a map value. */
+export function processWorkqueue(env: Env, regno: number, kind: 'bpf_wq' | 'bpf_task_work'): void {
+  const reg = env.state.frame.regs[regno]!
+  const map = reg.map!
+  if (!S.isConst(reg.s))
+    env.fail('EINVAL', `R${regno} doesn't have constant offset. ${kind} has to be at the constant offset`)
+  if (!map.btf) env.fail('EINVAL', `map '${map.name}' has to have BTF in order to use ${kind}`)
+  const field = fieldsOfMap(map, env.facts.btf).find((f) => f.kind === kind)
+  if (!field) env.fail('EINVAL', `map '${map.name}' has no valid ${kind}`)
+  const at = reg.off + toNumber(reg.s.tnum.vL, reg.s.tnum.vH)
+  if (field.offset !== at) env.fail('EINVAL', `off ${at} doesn't point to 'struct ${kind}' that is at ${field.offset}`)
+}

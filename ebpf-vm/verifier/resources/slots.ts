@@ -1,22 +1,28 @@
 // Kernel objects that live in stack slots: dynptrs (two slots), open-coded iterators, interrupt flags.
 
 import type { Env } from '../env.ts'
-import { BASE_MASK, DYNPTR_PTR, MAYBE_NULL, MEM, Reg, type SlotObject, STACK, UNSET } from '../reg.ts'
+import { BASE_MASK, DYNPTR_PTR, MAYBE_NULL, MEM, Reg, type SlotObject, STACK } from '../reg.ts'
 import * as S from '../scalar/scalar.ts'
 import { toNumber } from '../scalar/words.ts'
-import { allBytes, byteType, DYNPTR, EMPTY_SLOT, type Frame, INVALID, IRQ, ITER } from '../state.ts'
-import { acquireRef, dropRef, invalid, mapRegs, releaseRef } from './refs.ts'
-import { readAlive, spanOf } from './spans.ts'
+import { allBytes, byteType, DYNPTR, EMPTY_SLOT, type Frame, IRQ, ITER } from '../state.ts'
+import { acquireRef, invalid, mapRegs, releaseRef } from './refs.ts'
+import { readAlive } from './spans.ts'
 
 const OUT_OF_RANGE = -1
+const BAD_PLACE = -2
 
-/** First slot of an object of `count` slots that `reg` points to; OUT_OF_RANGE beyond the stack in use. */
+/** First slot of an object of `count` slots that `reg` points to; OUT_OF_RANGE beyond the stack in use, BAD_PLACE (logged) elsewhere. */
 export function objectSlot(env: Env, reg: Reg, what: string, count: number): number {
-  if (!S.isConst(reg.s)) env.fail('EINVAL', `${what} has to be at a constant offset`)
+  if (!S.isConst(reg.s)) {
+    env.print(`${what} has to be at a constant offset\n`)
+    return BAD_PLACE
+  }
   const offset = reg.off + toNumber(reg.s.tnum.vL, reg.s.tnum.vH)
-  if (offset % 8) env.fail('EINVAL', `cannot pass in ${what} at an offset=${offset}`)
   const spi = Math.floor((-offset - 1) / 8)
-  if (spi + 1 < count) env.fail('EINVAL', `cannot pass in ${what} at an offset=${offset}`)
+  if (offset % 8 || spi + 1 < count) {
+    env.print(`cannot pass in ${what} at an offset=${offset}\n`)
+    return BAD_PLACE
+  }
   return spi < env.state.frames[reg.n]!.stack.length ? spi : OUT_OF_RANGE
 }
 
@@ -107,8 +113,7 @@ export function destroyReleasedDynptr(env: Env, reg: Reg): void {
 
 export function canHoldDynptr(env: Env, reg: Reg): boolean {
   if ((reg.type & BASE_MASK) === DYNPTR_PTR) return false
-  objectSlot(env, reg, 'dynptr', 2)
-  return true
+  return objectSlot(env, reg, 'dynptr', 2) !== BAD_PLACE
 }
 
 export function isDynptr(env: Env, reg: Reg): boolean {
@@ -135,7 +140,7 @@ export function markDynptrRead(env: Env, reg: Reg): void {
 
 export function isUninitIter(env: Env, reg: Reg, count: number): boolean {
   const spi = objectSlot(env, reg, 'iter', count)
-  if (spi < 0) return true
+  if (spi < 0) return spi === OUT_OF_RANGE
   const { stack } = env.state.frames[reg.n]!
   for (let i = 0; i < count; i++) {
     const { types } = stack[spi - i]!
@@ -218,7 +223,7 @@ export function createIrqFlag(env: Env, reg: Reg, insn: number, irqLock: boolean
 
 export function isIrqUninit(env: Env, reg: Reg): boolean {
   const spi = objectSlot(env, reg, 'irq_flag', 1)
-  if (spi < 0) return true
+  if (spi < 0) return spi === OUT_OF_RANGE
   const { types } = env.state.frames[reg.n]!.stack[spi]!
   for (let j = 0; j < 8; j++) if (byteType(types, j) === IRQ) return false
   return true
@@ -255,5 +260,3 @@ export function restoreIrqFlag(env: Env, reg: Reg, irqLock: boolean): void {
   env.live.write(frame.frameno, spi)
   env.scratchSlot(spi)
 }
-
-export { dropRef, INVALID, spanOf, UNSET }
