@@ -1,11 +1,13 @@
 #!/usr/bin/env bpfsim
-// hello.ts: count the opens of a shell session with a program written in assembler.     bpfsim run hello
+// hello.ts: count the programs that a shell session starts, in assembler.     bpfsim run hello
+//
+//   execve was called 75 times in 292.9 ms
 import { boot, program, u32, u64 } from 'bpfsim'
 
 using kernel = boot({ workload: 'shell' })
 using hello = kernel.load(
   program({
-    section: 'tracepoint/syscalls/sys_enter_openat',
+    section: 'tracepoint/syscalls/sys_enter_execve',
     maps: { counts: { type: 'array', key: u32, value: u64, maxEntries: 1 } },
     asm: `
       *(u32 *)(r10 - 4) = 0               // the key of the only element
@@ -23,4 +25,4 @@ using hello = kernel.load(
 )
 hello.attach()
 await kernel.run()
-console.log(`openat was called ${hello.maps.counts.get(0)} times in ${(kernel.nowNs / 1e6).toFixed(1)} ms`)
+console.log(`execve was called ${hello.maps.counts.get(0)} times in ${(kernel.nowNs / 1e6).toFixed(1)} ms`)

@@ -1,5 +1,19 @@
 #!/usr/bin/env bpfsim
 // opensnoop.ts: every open as it happens.     bpfsim run opensnoop
+//
+//   TIME       PID    COMM             RET PATH
+//   0.004009   1002   sh                 3 /etc/profile
+//   0.004162   1003   ls                 3 /etc/ld.so.cache
+//   0.004163   1003   ls                 3 /lib/x86_64-linux-gnu/libc.so.6
+//   0.004286   1003   ls                 3 /etc
+//   0.004433   1004   cat                3 /etc/ld.so.cache
+//   0.004434   1004   cat                3 /lib/x86_64-linux-gnu/libc.so.6
+//   0.004556   1004   cat                3 /etc/hosts
+//   0.004580   1004   cat                3 /etc/hostname
+//   0.004597   1004   cat               -2 /etc/motd
+//   0.004743   1005   grep               3 /etc/ld.so.cache
+//   0.004745   1005   grep               3 /lib/x86_64-linux-gnu/libc.so.6
+//   …
 import { boot, readObject } from 'bpfsim'
 import type { Opensnoop } from './opensnoop.types.ts'
 

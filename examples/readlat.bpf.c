@@ -14,7 +14,7 @@ struct {
 	__type(value, u64);
 } start SEC(".maps");
 
-/* Microseconds. */
+/* Nanoseconds. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
@@ -46,7 +46,7 @@ int read_return(struct pt_regs *ctx)
 
 	if (!began)
 		return 0;
-	delta = (bpf_ktime_get_ns() - *began) / 1000;
+	delta = bpf_ktime_get_ns() - *began;
 	bpf_map_delete_elem(&start, &tid);
 	bpf_get_current_comm(key.comm, sizeof(key.comm));
 	hist = bpf_map_lookup_elem(&latency, &key);

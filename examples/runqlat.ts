@@ -1,5 +1,18 @@
 #!/usr/bin/env bpfsim
 // runqlat.ts: how long tasks that could run wait for a CPU.     bpfsim run runqlat
+//
+//        usecs               : count    distribution
+//            0 -> 1          : 78       |****************************************|
+//            2 -> 3          : 1        |                                        |
+//            4 -> 7          : 0        |                                        |
+//            8 -> 15         : 0        |                                        |
+//           16 -> 31         : 0        |                                        |
+//           32 -> 63         : 0        |                                        |
+//           64 -> 127        : 0        |                                        |
+//          128 -> 255        : 0        |                                        |
+//          256 -> 511        : 10       |*****                                   |
+//          512 -> 1023       : 0        |                                        |
+//         1024 -> 2047       : 5        |**                                      |
 import { boot, readObject, toolsHistogram } from 'bpfsim'
 import type { Runqlat } from './runqlat.types.ts'
 

@@ -11,12 +11,14 @@ import { startProcess } from './process.ts'
 /** Bytes of a program's file that the root file system does not have. */
 const PROGRAM_BYTES = 16_384
 
+const ELF = [{ at: 0, text: '\x7fELF\x02\x01\x01' }]
+
 /** The first task of the workload, ready to run. Programs that it names and that are missing get a file, so that execve finds them. */
 export function launch(kernel: Kernel, { name, main, programs }: Workload): Task {
   const missing = Object.keys(programs).filter((path) => path.startsWith('/') && !exists(kernel, path))
   prepareFiles(
     kernel.vfs,
-    missing.map((path): PreparedNode => ({ path, kind: 'file', mode: 0o755, size: PROGRAM_BYTES })),
+    missing.map((path): PreparedNode => ({ path, kind: 'file', mode: 0o755, size: PROGRAM_BYTES, content: ELF })),
   )
   const context = {
     workload: name,

@@ -255,7 +255,10 @@ class ObjectLoader {
       return attachTarget(program, this.#target.btf)
     } catch (error) {
       if (!(error instanceof LoadError)) throw error
-      throw new UserError(`${this.#spec.name}: ${error.message}`)
+      const message = `${this.#spec.name}: ${error.message}`
+      // A mistyped target is the person's mistake; where others can go on without it, it is a program that this kernel cannot have.
+      if (this.#options.refused !== 'skip') throw new UserError(message)
+      throw new VerifierError(program.name, ERRNO.ESRCH, '', message)
     }
   }
 
