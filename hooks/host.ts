@@ -114,7 +114,12 @@ export class BpfHost {
 
   /** close(2). */
   close(task: Task, fd: number): number {
-    return this.kernel.as(task, () => this.descriptors.close(fd))
+    return this.kernel.as(task, () => {
+      const result = this.descriptors.close(fd)
+      // Before 6.5 the file goes on the way back to user mode.
+      this.kernel.runTaskWork(task)
+      return result
+    })
   }
 
   /**

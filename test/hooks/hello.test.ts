@@ -1,21 +1,27 @@
 // The smallest whole path: an assembled program counts one system call of a simulated process in an array map.
 
 import { expect, test } from 'vitest'
-import { ATTACH_TYPE } from '../../ebpf-vm/uapi.ts'
+import { ERRNO } from '../../base/errno.ts'
+import { ATTACH_TYPE, MAP_TYPE } from '../../ebpf-vm/uapi.ts'
+import type { Program } from '../../kernel-sim/user/api.ts'
 import { keep, note, rig, run, start, target } from './rig.ts'
 
-test('a system call is counted', () => {
-  const r = rig()
+test.each(['6.12', '6.1'])('a system call is counted, until its program is detached, on %s', (version) => {
+  const r = rig('verify', version)
   const counts = r.map('array')
-  r.perf('tracepoint', 'syscalls:sys_enter_openat', r.load('tracepoint', note(1), { counts }))
-  run(r, function* ({ sys }) {
+  const event = r.perf('tracepoint', 'syscalls:sys_enter_openat', r.load('tracepoint', note(1), { counts }))
+  const body: Program = function* ({ sys }) {
     for (let i = 0; i < 5; i++) yield* sys.openat(-100, '/etc/hosts', 0)
-  })
+  }
+  run(r, body)
+  expect(r.u64(counts, 0)).toBe(5n)
+  r.host.close(r.task, event)
+  run(r, body)
   expect(r.u64(counts, 0)).toBe(5n)
 })
 
-test('arguments and results of a system call, seen from every side', () => {
-  const r = rig()
+test.each(['6.12', '6.1'])('arguments and results of a system call, seen from every side, on %s', (version) => {
+  const r = rig('verify', version)
   const kept = (): number => r.map('array')
   const [enter, exit, raw, kprobe, kretprobe, fexit] = [kept(), kept(), kept(), kept(), kept(), kept()]
   const { regs } = { regs: 112 }
@@ -152,4 +158,43 @@ test('a program sends a signal, names a file, and is heard by the task it ran fo
   const value = new Uint8Array(64)
   r.host.bpf(r.task, 'map_lookup_elem', { map_fd: names, key: new Uint8Array(4), value })
   expect(String.fromCharCode(...value.subarray(0, value.indexOf(0)))).toBe('/etc/hostname')
+})
+
+test('a task that calls bpf(2) itself holds its maps until it ends', () => {
+  const r = rig()
+  const live = (): number => r.host.bpf(r.task, 'map_get_next_id', { start_id: 0 })
+  const seen: number[] = []
+  run(r, function* ({ sys }) {
+    // map_type, key_size, value_size, max_entries of union bpf_attr; one of a size that Linux does not take.
+    const attr = new Uint8Array(Uint32Array.of(MAP_TYPE.array, 4, 8, 1).buffer)
+    seen.push(yield* sys.call('bpf', 0, attr, attr.length))
+    seen.push(yield* sys.call('bpf', 0, attr, 5000))
+    seen.push(yield* sys.call('bpf', 99, attr, attr.length))
+    seen.push(live())
+  })
+  expect(seen[0]).toBeGreaterThanOrEqual(0)
+  expect(seen.slice(1)).toEqual([-ERRNO.E2BIG, -ERRNO.EINVAL, 0])
+  expect(live()).toBe(-ERRNO.ENOENT)
+})
+
+test('what a loader attached ends with it', () => {
+  const r = rig()
+  const counts = r.map('array')
+  const prog = r.load('tracepoint', note(1), { counts })
+  r.perf('tracepoint', 'syscalls:sys_enter_getuid', prog)
+  const body: Program = function* ({ sys }) {
+    yield* sys.getuid()
+  }
+  run(r, body)
+  const before = r.u64(counts, 0)
+  const object = r.host.file(r.task, counts, 'map')
+  if (typeof object === 'number') throw new Error('no map')
+  const { map } = object.object.hold()
+  run(r, function* ({ sys }) {
+    yield* sys.kill(r.task.pid, 9)
+  })
+  expect(r.host.progs.after(0)).toBe(0)
+  run(r, body)
+  const value = map.lookup(r.kernel.alloc.alloc(8))
+  expect([before, r.kernel.mem.readU64(value)]).toEqual([1n, 1n])
 })

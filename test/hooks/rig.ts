@@ -15,6 +15,7 @@ import { PERF_IOC, PERF_TYPE, PMU_TYPE } from '../../hooks/uapi/perf.ts'
 import { boot } from '../../kernel-sim/boot.ts'
 import type { Kernel } from '../../kernel-sim/kernel.ts'
 import { randomPlace } from '../../kernel-sim/mm/exec-image.ts'
+import { profileFor } from '../../kernel-sim/profiles/profile.ts'
 import type { Task } from '../../kernel-sim/task/task.ts'
 import type { Program } from '../../kernel-sim/user/api.ts'
 import { UserArena } from '../../kernel-sim/user/arena.ts'
@@ -117,8 +118,8 @@ out:
 `
 
 /** `trust`: programs are taken as they are, whatever the verifier would say. */
-export function rig(how: 'verify' | 'trust' = 'verify'): Rig {
-  const kernel = boot()
+export function rig(how: 'verify' | 'trust' = 'verify', version = '6.12'): Rig {
+  const kernel = boot({ profile: profileFor(version) })
   const trusted: Toolchain = {
     ...toolchain,
     verify: trusting,
