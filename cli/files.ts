@@ -2,7 +2,9 @@
 
 import { createReadStream, readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
+import { Btf } from '../base/btf/btf.ts'
 import { UserError } from '../base/errors.ts'
+import { readObjectBytes } from '../user-space/object/read.ts'
 
 const REASONS: Record<string, string> = {
   ENOENT: 'no such file',
@@ -43,4 +45,16 @@ export async function* chunksOf(path: string): AsyncIterable<Uint8Array> {
   } catch (error) {
     throw failed(path, error)
   }
+}
+
+export const isElf = (bytes: Uint8Array): boolean =>
+  bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46
+
+/** BTF from a raw blob, gzipped or not, or from the .BTF section of an object. */
+export function readBtf(path: string): Btf {
+  const bytes = readMaybeGzip(path)
+  if (!isElf(bytes)) return Btf.parse(bytes, undefined, path)
+  const { btf } = readObjectBytes(bytes, path)
+  if (!btf) throw new UserError(`${path}: has no .BTF section: compile it with -g`)
+  return btf
 }

@@ -2,7 +2,14 @@
 
 import { Command } from 'commander'
 import { addAsm, addDisasm } from './commands/asm.ts'
+import { addBtf } from './commands/btf.ts'
+import { addGen } from './commands/gen.ts'
+import { addList } from './commands/list.ts'
+import { addRun } from './commands/run.ts'
+import { addVerify } from './commands/verify.ts'
 import { VERSION } from './version.ts'
+
+const COMMANDS = [addRun, addList, addVerify, addDisasm, addAsm, addBtf, addGen]
 
 /** A fresh command tree; parsing throws CommanderError (usage, --help, --version) instead of exiting. */
 export function program(): Command {
@@ -14,7 +21,7 @@ export function program(): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .enablePositionalOptions()
-  for (const add of [addAsm, addDisasm]) add(root)
+  for (const add of COMMANDS) add(root)
   for (const command of root.commands) command.exitOverride()
   return root
 }

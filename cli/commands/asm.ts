@@ -7,11 +7,10 @@ import { assemble } from '../../ebpf-vm/asm/assemble.ts'
 import { disassemble } from '../../ebpf-vm/disasm/disasm.ts'
 import { encode } from '../../ebpf-vm/isa/insn.ts'
 import { readObjectBytes } from '../../user-space/object/read.ts'
-import { readFile, readText } from '../files.ts'
+import { isElf, readFile, readText } from '../files.ts'
 import { print } from '../output.ts'
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-const isElf = (bytes: Uint8Array): boolean => Buffer.from(bytes.subarray(0, 4)).toString('latin1') === '\x7fELF'
 
 export function addAsm(root: Command): void {
   root

@@ -6,6 +6,8 @@ import type { UserArena } from './arena.ts'
 import type { ProgramUser, Request } from './program.ts'
 import type { UserStep } from './user-side.ts'
 
+const AT_FDCWD = -100
+const AT_EMPTY_PATH = 0x1000
 const CLONE_VFORK = 0x4000
 const CLONE_VM = 0x100
 const CLONE_THREAD_FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000
@@ -66,7 +68,8 @@ export function makeSys(user: ProgramUser): Sys {
 
   return {
     call: plain,
-    open: (path, flags, mode = 0) => plain('open', path, flags, mode),
+    // As a current C library makes them.
+    open: (path, flags, mode = 0) => plain('openat', AT_FDCWD, path, flags, mode),
     openat: (dirfd, path, flags, mode = 0) => plain('openat', dirfd, path, flags, mode),
     close: (fd) => plain('close', fd),
     read: (fd, size) => reading('read', size, (into) => [fd, into, size]),
@@ -74,8 +77,8 @@ export function makeSys(user: ProgramUser): Sys {
     write: (fd, data) => plain('write', fd, bytesOf(data), data.length),
     pwrite: (fd, data, offset) => plain('pwrite64', fd, bytesOf(data), data.length, offset),
     lseek: (fd, offset, whence) => plain('lseek', fd, offset, whence),
-    stat: (path) => plain('stat', path, new Buffer(STAT_BYTES)),
-    fstat: (fd) => plain('fstat', fd, new Buffer(STAT_BYTES)),
+    stat: (path) => plain('newfstatat', AT_FDCWD, path, new Buffer(STAT_BYTES), 0),
+    fstat: (fd) => plain('newfstatat', fd, '', new Buffer(STAT_BYTES), AT_EMPTY_PATH),
     statfs: (path) => plain('statfs', path, new Buffer(STATFS_BYTES)),
     access: (path, mode) => plain('access', path, mode),
     readlink: (path) => reading('readlink', PATH_BYTES, (into) => [path, into, PATH_BYTES]),

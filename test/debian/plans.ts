@@ -2,7 +2,7 @@
 // sets before loading, which of its programs it loads, and how it reads what they report. The objects hold no BTF of most events, so
 // their layouts are declared here, from the bytes that the programs write.
 
-import { array, char, pointer, s32, struct, u32, u64 } from '../../base/struct.ts'
+import { array, char, s32, struct, u32, u64 } from '../../base/struct.ts'
 
 export interface ToolPlan {
   readonly tool: string
@@ -79,6 +79,5 @@ export const EVENTS = {
     task: array(char, 16),
     delta_ns: u64,
     tgid: u32,
-    dentry: pointer(),
   }),
 } as const

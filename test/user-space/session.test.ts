@@ -86,8 +86,8 @@ test('a seed is a run', async () => {
 test('two kernels run interleaved', async () => {
   using one = bootWith({ workload: opening(4) })
   using two = bootWith({ workload: opening(2) })
-  using a = one.load(counter('tracepoint/syscalls/sys_enter_open'))
-  using b = two.load(counter('tracepoint/syscalls/sys_enter_open'))
+  using a = one.load(counter('tracepoint/syscalls/sys_enter_openat'))
+  using b = two.load(counter('tracepoint/syscalls/sys_enter_openat'))
   a.attach()
   b.attach()
   await Promise.all([one.run(), two.run()])
@@ -96,7 +96,7 @@ test('two kernels run interleaved', async () => {
 
 test('time goes only as far as it is asked to', async () => {
   using kernel = bootWith({ workload: opening(100), forNs: 3_000_000 })
-  using opens = kernel.load(counter('tracepoint/syscalls/sys_enter_open'))
+  using opens = kernel.load(counter('tracepoint/syscalls/sys_enter_openat'))
   opens.attach()
   await kernel.run({ forNs: 1_000_000 })
   expect([kernel.nowNs - kernel.startNs, kernel.over]).toEqual([1_000_000, false])
@@ -127,7 +127,7 @@ describe('bad input', () => {
 
   test('a map and a program that are not there', () => {
     using kernel = bootWith({})
-    using opens = kernel.load(counter('tracepoint/syscalls/sys_enter_open'))
+    using opens = kernel.load(counter('tracepoint/syscalls/sys_enter_openat'))
     expect(() => (opens.maps as never)['count']).toThrow("main: no map 'count'; did you mean 'counts'?")
     expect(() => opens.programs['mian']).toThrow("main: no program 'mian'; did you mean 'main'?")
   })
@@ -159,7 +159,7 @@ describe('running an object', () => {
     expect(records[4]).toEqual({ type: 'map', map: 'start', entries: [] })
     expect(records[5]).toMatchObject({
       events: 4,
-      programs: expect.arrayContaining([{ name: 'sys_enter_open', runs: 4, missed: 0 }]),
+      programs: expect.arrayContaining([{ name: 'sys_enter_openat', runs: 4, missed: 0 }]),
       lost: { events: 0 },
       seed: 1,
       cpus: 2,
