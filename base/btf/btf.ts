@@ -31,7 +31,8 @@ export class Btf {
   /** Offset of the first own string: the base's stringBytes. */
   readonly #firstString: number
   readonly #types: BtfType[] = []
-  readonly #texts = new Map<number, string>()
+  /** The string section, a character per byte. */
+  #text: string | undefined
   readonly #marked = new Map<string, readonly string[]>()
   #names: NameIndex | undefined
 
@@ -189,18 +190,21 @@ export class Btf {
   /** The string at an offset of the string section (line information and CO-RE records refer to strings so). */
   string(offset: number): string {
     if (offset < this.#firstString) return this.base!.string(offset)
-    let text = this.#texts.get(offset)
-    if (text === undefined) {
-      if (offset >= this.stringBytes) throw new InternalError(`BTF string ${offset} of ${this.stringBytes}`)
-      text = decodeText(this.#strings, offset - this.#firstString)
-      this.#texts.set(offset, text)
-    }
-    return text
+    if (offset >= this.stringBytes) throw new InternalError(`BTF string ${offset} of ${this.stringBytes}`)
+    return this.#ownString(offset - this.#firstString)
   }
 
   /** The whole blob as Linux has it in /sys/kernel/btf (without the base's part). */
   encode(): Uint8Array {
     return this.#blob.slice()
+  }
+
+  /** Slices of one text: making a string of each name byte by byte took a third of a boot. */
+  #ownString(start: number): string {
+    const text = (this.#text ??= new TextDecoder('latin1').decode(this.#strings))
+    const end = text.indexOf('\0', start)
+    const found = text.slice(start, end)
+    return WIDE.test(found) ? new TextDecoder().decode(this.#strings.subarray(start, end)) : found
   }
 
   *#scan(part: Uint8Array): Generator<string> {
@@ -211,7 +215,7 @@ export class Btf {
       let length = 1
       while (length < part.length && bytes[at + length] === part[length]) length++
       if (length < part.length) continue
-      yield decodeText(bytes, bytes.lastIndexOf(0, at) + 1)
+      yield this.#ownString(bytes.lastIndexOf(0, at) + 1)
       at = bytes.indexOf(0, at)
     }
   }
@@ -244,12 +248,5 @@ export class Btf {
   }
 }
 
-/** The NUL-terminated text at `start`: ASCII but for exotic section names and identifiers. */
-function decodeText(bytes: Uint8Array, start: number): string {
-  let text = ''
-  for (let at = start; bytes[at] !== 0; at++) {
-    if (bytes[at]! >= 0x80) return new TextDecoder().decode(bytes.subarray(start, bytes.indexOf(0, start)))
-    text += String.fromCharCode(bytes[at]!)
-  }
-  return text
-}
+/** Section names and identifiers are ASCII but for exotic ones. */
+const WIDE = /[^\0-\x7f]/
