@@ -108,12 +108,52 @@ function checkedPlace(e: Emitter, slot: number, web: number, off: number, bytes:
   }
 }
 
-const isProbe = (access: AccessKind): boolean => access === 'probe' || access === 'btf'
+/** Accesses that may miss: a load gives 0, a store is dropped. */
+const mayMiss = (access: AccessKind): boolean => access === 'probe' || access === 'btf' || access === 'arena'
 
-function accessKind(e: Emitter, slot: number): AccessKind {
-  const access = e.compiler.program.access[slot] ?? 'unproved'
-  if (access === 'arena') throw new InternalError(`arena access at slot ${slot} is not compiled`)
-  return access
+const accessKind = (e: Emitter, slot: number): AccessKind => e.compiler.program.access[slot] ?? 'unproved'
+
+/** Push whether an access that may miss finds its memory; the local that it returns holds the address then. */
+function emitMayMiss(e: Emitter, access: AccessKind, web: number, off: number, bytes: number): number {
+  return access === 'arena' ? emitArenaCheck(e, web, off, bytes) : emitCheck(e, web, off, bytes)
+}
+
+/** The same for an address in the arena: its low word counts from that of the arena, and the pages it touches must be there. */
+function emitArenaCheck(e: Emitter, web: number, off: number, bytes: number): number {
+  const { code } = e
+  const arena = e.compiler.arena
+  const address = e.scratch('address', I64)
+  const index = e.scratch('index', I64)
+  e.get32(web)
+  code.i32(0)
+  code.access('i32_load', arena.origin)
+  code.op('i32_sub')
+  code.op('i64_extend_i32_u')
+  code.i64(off, off >> 31)
+  code.op('i64_add')
+  code.tee(index)
+  code.i64(arena.data, 0)
+  code.op('i64_add')
+  code.set(address)
+  code.get(index)
+  const last = arena.maxEntries * PAGE_SIZE - bytes
+  code.i64(last | 0, Math.floor(last / 0x1_0000_0000))
+  code.op('i64_le_u')
+  code.openIf(I32)
+  for (const at of bytes === 1 ? [0] : [0, bytes - 1]) {
+    code.get(index)
+    code.i64(at, 0)
+    code.op('i64_add')
+    code.i64(12, 0)
+    code.op('i64_shr_u')
+    code.op('i32_wrap_i64')
+    code.access('i32_load8_u', arena.present)
+    if (at > 0) code.op('i32_and')
+  }
+  code.else()
+  code.i32(0)
+  code.end()
+  return address
 }
 
 export function emitLoad(
@@ -130,8 +170,8 @@ export function emitLoad(
   const isSigned = form.kind === 'ldx' && form.signed
   const op = (type === I32 ? LOAD32 : LOAD64)[form.size][isSigned ? 'signed' : 'unsigned']
   const { bytes } = SIZE[form.size]
-  if (isProbe(access)) {
-    const address = emitCheck(e, web, off, bytes)
+  if (mayMiss(access)) {
+    const address = emitMayMiss(e, access, web, off, bytes)
     code.openIf(type)
     code.get(address)
     code.op('i32_wrap_i64')
@@ -175,8 +215,8 @@ export function emitStore(
       code.access(STORE32[form.size], place.offset)
     }
   }
-  if (isProbe(access)) {
-    const address = emitCheck(e, web, insn.off, bytes)
+  if (mayMiss(access)) {
+    const address = emitMayMiss(e, access, web, insn.off, bytes)
     code.open('if')
     store({
       push: () => {
@@ -205,17 +245,44 @@ export function emitAtomic(e: Emitter, slot: number, form: FormOf<'atomic'>): vo
   }
   const { code, values } = e
   const access = accessKind(e, slot)
-  if (isProbe(access)) throw new InternalError(`atomic operation through a ${access} pointer at slot ${slot}`)
+  if (access === 'probe' || access === 'btf')
+    throw new InternalError(`atomic operation through a ${access} pointer at slot ${slot}`)
   const insn = e.insn(slot)
   const web = values.dst[slot]!
   const src = values.src[slot]!
   const def = values.def[slot]!
   const type: ValueType = form.size === 'w' ? I32 : I64
+  const { bytes } = SIZE[form.size]
+  const name = form.op.replace('fetch_', '')
+  if (access === 'arena') {
+    // Where the page is missing, nothing happens: the destination keeps what it held.
+    if (def >= 0) {
+      e.get(name === 'cmpxchg' ? values.r0[slot]! : src, type)
+      e.put(def, type, 32)
+    }
+    const address = emitArenaCheck(e, web, insn.off, bytes)
+    code.open('if')
+    emitReadModifyWrite(e, slot, form, name, {
+      push: () => {
+        code.get(address)
+        code.op('i32_wrap_i64')
+      },
+      offset: 0,
+    })
+    code.end()
+    return
+  }
+  const place = needsCheck(access) ? checkedPlace(e, slot, web, insn.off, bytes) : placeOf(e, web, insn.off)
+  emitReadModifyWrite(e, slot, form, name, place)
+}
+
+function emitReadModifyWrite(e: Emitter, slot: number, form: FormOf<'atomic'>, name: string, place: Place): void {
+  const { code, values } = e
+  const src = values.src[slot]!
+  const def = values.def[slot]!
+  const type: ValueType = form.size === 'w' ? I32 : I64
   const load: OpName = type === I32 ? 'i32_load' : 'i64_load'
   const store: OpName = type === I32 ? 'i32_store' : 'i64_store'
-  const { bytes } = SIZE[form.size]
-  const place = needsCheck(access) ? checkedPlace(e, slot, web, insn.off, bytes) : placeOf(e, web, insn.off)
-  const name = form.op.replace('fetch_', '')
   if (def < 0) {
     place.push()
     place.push()
@@ -247,4 +314,27 @@ export function emitAtomic(e: Emitter, slot: number, form: FormOf<'atomic'>): vo
   }
   code.get(old)
   e.put(def, type, 32)
+}
+
+/** The kernel's address of a place in the arena is its low word; user space's has the arena's high word, but for NULL. */
+export function emitCast(e: Emitter, slot: number, form: FormOf<'addr_space_cast'>): void {
+  const { code, values } = e
+  const def = values.def[slot]!
+  e.get32(values.src[slot]!)
+  if (form.to === 'kernel') {
+    e.put(def, I32, 32)
+    return
+  }
+  const low = e.scratch('low', I32)
+  code.tee(low)
+  code.op('i64_extend_i32_u')
+  code.i32(0)
+  code.access('i64_load32_u', e.compiler.arena.origin + 4)
+  code.i64(32, 0)
+  code.op('i64_shl')
+  code.op('i64_or')
+  code.i64(0, 0)
+  code.get(low)
+  code.op('select')
+  e.put(def, I64, 64)
 }

@@ -8,6 +8,7 @@ import type { Form } from '../isa/forms.ts'
 import { type Insn, isHelperCall } from '../isa/insn.ts'
 import { SIZE } from '../isa/opcodes.ts'
 import type { Machine } from '../machine.ts'
+import { ArenaMap } from '../maps/arena.ts'
 import type { BpfMap } from '../maps/map.ts'
 import { RECORD, RingbufMap } from '../maps/ringbuf.ts'
 import type { AccessKind, Subprogram, VerifiedProgram } from '../program.ts'
@@ -85,6 +86,7 @@ export class Compiler {
   /** Where task_struct keeps what helpers read; undefined without a kernel. */
   readonly task: { readonly pid: number; readonly tgid: number; readonly comm: number } | undefined
   readonly ringbufs: readonly RingbufMap[]
+  readonly #arena: ArenaMap | undefined
   /** Whether anything may call JavaScript. Known before the code is: exits may be emitted ahead of the calls. */
   #mayCallOut: boolean
 
@@ -101,9 +103,9 @@ export class Compiler {
       this.#byStart.set(sub.start, i)
     })
     this.task = machine.platform.layouts?.bind('task_struct', { pid: 'pid', tgid: 'tgid', comm: 'comm' })
-    this.ringbufs = program.maps
-      .map((facts) => machine.maps.get(facts.address))
-      .filter((map): map is RingbufMap => map instanceof RingbufMap)
+    const maps = program.maps.map((facts) => machine.maps.get(facts.address))
+    this.ringbufs = maps.filter((map) => map instanceof RingbufMap)
+    this.#arena = maps.find((map) => map instanceof ArenaMap)
     this.#calls = program.subprograms.map(() => 0)
     this.#mayCallOut = false
     this.usesClock = program.insns.some((insn) => isHelperCall(insn) && CLOCK_HELPERS.has(insn.imm))
@@ -113,6 +115,12 @@ export class Compiler {
       if (form.target === 'local') this.#calls[this.#calleeIndex(slot)]!++
       else this.#mayCallOut = true
     })
+  }
+
+  /** The arena of the program: there is at most one. */
+  get arena(): ArenaMap {
+    if (!this.#arena) throw new InternalError(`${this.program.name} uses an arena that is not among its maps`)
+    return this.#arena
   }
 
   unsupported(slot: number, what: string): never {

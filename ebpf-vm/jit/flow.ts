@@ -4,7 +4,7 @@
 
 import { unreachable } from '../../base/errors.ts'
 import { MAY_GOTO_COST_NS, MAY_GOTO_LIMIT } from '../machine.ts'
-import { emitAtomic, emitLoad, emitStore } from './access.ts'
+import { emitAtomic, emitCast, emitLoad, emitStore } from './access.ts'
 import { emitAlu, emitCondition, emitEnd, emitMov, emitMovsx, emitNeg } from './alu.ts'
 import { emitCall, emitPacketLoad } from './calls.ts'
 import type { Emitter } from './emitter.ts'
@@ -65,6 +65,8 @@ function emitInsns(e: Emitter, index: number): void {
         e.leave(e.values.r0[slot]!)
         break
       case 'addr_space_cast':
+        emitCast(e, slot, form)
+        break
       case 'mov_percpu':
         e.compiler.unsupported(slot, form.kind)
         break

@@ -388,6 +388,8 @@ export class Values {
         return form.signed ? SIGNED : 8 * SIZE[form.size].bytes
       case 'atomic':
         return 8 * SIZE[form.size].bytes
+      case 'addr_space_cast':
+        return form.to === 'kernel' ? 32 : UNKNOWN
       case 'call':
         return this.#subject.callShape(slot).result
       default:
@@ -482,11 +484,12 @@ export class Values {
         return
       }
       case 'exit':
-      case 'addr_space_cast':
-      case 'mov_percpu':
         need(this.r0[slot]!)
+        return
+      case 'mov_percpu':
         need(this.src[slot]!)
         return
+      case 'addr_space_cast':
       case 'movsx':
       case 'ld_imm64':
       case 'ld_abs':

@@ -19,6 +19,8 @@ export class ArenaMap extends BpfMap {
   readonly data: number
   /** Offset of the bytes, one a page, that are 1 for pages that are there. */
   readonly present: number
+  /** Offset of a u64: the user address of page 0, for compiled code. */
+  readonly origin: number
   #userStart: number
   #pagesThere = 0
 
@@ -26,7 +28,9 @@ export class ArenaMap extends BpfMap {
     super(machine, attr)
     this.data = machine.alloc.allocPages(attr.maxEntries)
     this.present = machine.alloc.allocPages(Math.ceil(attr.maxEntries / PAGE_SIZE))
-    this.#userStart = this.mapExtra
+    this.origin = machine.alloc.alloc(8)
+    this.#userStart = 0
+    this.placeAt(this.mapExtra)
   }
 
   /** User address of page 0, as an unsigned number; 0 while nobody said. */
@@ -37,6 +41,7 @@ export class ArenaMap extends BpfMap {
   /** The first mmap of an arena without map_extra fixes its address. */
   placeAt(userStart: number): void {
     this.#userStart ||= userStart
+    this.machine.mem.writeInt64(this.origin, this.#userStart)
   }
 
   /** Low word (int32) of the user address of page 0: what the low words of addresses count from. */
@@ -122,6 +127,7 @@ export class ArenaMap extends BpfMap {
   protected release(): void {
     this.machine.alloc.freePages(this.data)
     this.machine.alloc.freePages(this.present)
+    this.machine.alloc.free(this.origin)
   }
 }
 
