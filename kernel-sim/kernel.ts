@@ -33,6 +33,7 @@ import { infoSyscalls } from './syscalls/info.ts'
 import { memorySyscalls } from './syscalls/memory.ts'
 import { pollSyscalls } from './syscalls/poll.ts'
 import { processSyscalls } from './syscalls/process.ts'
+import { schedulingSyscalls } from './syscalls/scheduling.ts'
 import { signalSyscalls } from './syscalls/signals.ts'
 import { socketSyscalls } from './syscalls/sockets.ts'
 import { SyscallTable } from './syscalls/table.ts'
@@ -187,6 +188,7 @@ export class Kernel {
     this.syscalls = new SyscallTable(this, [
       infoSyscalls,
       processSyscalls,
+      schedulingSyscalls,
       signalSyscalls,
       timeSyscalls,
       credentialSyscalls,

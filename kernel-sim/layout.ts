@@ -34,6 +34,7 @@ export function bindCore(layouts: Layouts) {
       userStruct: size('user_struct'),
       kernfsNode: size('kernfs_node'),
       hrtimerSleeper: size('hrtimer_sleeper'),
+      ksignal: size('ksignal'),
     },
     task: layouts.bind('task_struct', {
       threadFlags: 'thread_info.flags',
@@ -306,6 +307,7 @@ export function bindCore(layouts: Layouts) {
       stack: 'stack',
       tls: 'tls',
     }),
+    ksignal: layouts.bind('ksignal', { ka: 'ka', info: 'info', sig: 'sig' }),
     kernfsNode: layouts.bind('kernfs_node', { name: 'name', id: 'id', parent: 'parent|__parent' }),
     groupInfo: layouts.bind('group_info', { usage: 'usage', ngroups: 'ngroups', gid: 'gid' }),
   } as const

@@ -75,8 +75,8 @@ export class Signals {
       'bool do_notify_parent(struct task_struct *tsk, int sig)',
       (p: Task, signal: number) => this.#notifyParent(p, signal, sendLocked),
     )
-    this.#getSignal = functions.declare('bool get_signal(struct ksignal *ksig)', (_ksig: number, task: Task) =>
-      this.#dequeueAll(task),
+    this.#getSignal = functions.declare('bool get_signal(struct ksignal *ksig)', (ksig: number, task: Task) =>
+      this.#dequeueAll(task, ksig),
     )
     this.#signalWakeUp = functions.declare(
       'void signal_wake_up_state(struct task_struct *t, unsigned int state)',
@@ -151,7 +151,8 @@ export class Signals {
   /** On the way to user mode: deal with what is pending. Does not return when the task dies. */
   *deliver(task: Task): Wait<undefined> {
     const call = task.interrupted
-    if ((yield* this.#getSignal(0, task)) === 0) {
+    const ksig = task.stackRoom(this.#k.layout.size.ksignal)
+    if ((yield* this.#getSignal(ksig, task)) === 0) {
       this.#restartWithoutHandler(task)
       if (task.restoreMask) {
         this.setBlocked(task, task.restoreMask)
@@ -255,7 +256,7 @@ export class Signals {
     this.#signalWakeUp(target, signal === SIG.KILL ? STATE.wakeKill : 0)
   }
 
-  *#dequeueAll(task: Task): Wait<number> {
+  *#dequeueAll(task: Task, ksig: number): Wait<number> {
     const k = this.#k
     const { trace } = k
     for (;;) {
@@ -271,6 +272,7 @@ export class Signals {
       const handler = this.handler(task, signal)
       if (handler !== SIG_DFL && handler !== SIG_IGN) {
         this.#found = found
+        this.#fill(ksig, task, found)
         return 1
       }
       this.#forget(info)
@@ -283,6 +285,17 @@ export class Signals {
       }
       yield* k.processes.exit.doGroupExit(action === 'core' ? signal | 0x80 : signal)
     }
+  }
+
+  /** struct ksignal: what get_signal() found. */
+  #fill(ksig: number, task: Task, { signal, info }: PendingSignal): void {
+    const { mem, layout } = this.#k
+    const action = this.action(task, signal)
+    mem.i32[(ksig + layout.ksignal.sig) >> 2] = signal
+    mem.u8.copyWithin(ksig + layout.ksignal.ka, action, action + SIGACTION.size)
+    if (info > SEND_SIG_PRIV) {
+      mem.u8.copyWithin(ksig + layout.ksignal.info, info, info + layout.size.siginfo)
+    } else mem.i32[(ksig + layout.ksignal.info + layout.siginfo.signo) >> 2] = signal
   }
 
   *#stop(task: Task): Wait<undefined> {

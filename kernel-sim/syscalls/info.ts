@@ -4,6 +4,8 @@ import { ERRNO } from '../../base/errno.ts'
 import type { Kernel } from '../kernel.ts'
 import { setTaskComm } from '../task/comm.ts'
 import type { Task } from '../task/task.ts'
+import { childrenUsage, processUsage, rusage, threadUsage, type Usage } from '../task/usage.ts'
+import { writeUser } from '../user-memory.ts'
 import type { SyscallFamily } from './family.ts'
 
 const { EFAULT, EINVAL, EPERM } = ERRNO
@@ -78,12 +80,15 @@ function clockNow(k: Kernel, task: Task, clock: number): number {
     case CLOCK.boottime:
       return now
     case CLOCK.processCpu:
+      return cpuTime(processUsage(k, task))
     case CLOCK.threadCpu:
-      return cpuTimes(k, task).runtime
+      return cpuTime(threadUsage(k, task))
     default:
       return -EINVAL
   }
 }
+
+const cpuTime = (usage: Usage): number => usage.utime + usage.stime
 
 const timespec = (ns: number): Uint8Array => words(Math.floor(ns / 1e9), ns % 1e9)
 
@@ -114,71 +119,21 @@ function time(k: Kernel, task: Task, tloc: number): number {
 const RUSAGE = { children: -1, self: 0, thread: 1 } as const
 const USER_HZ = 100
 
-interface Times {
-  /** Nanoseconds. */
-  utime: number
-  stime: number
-  runtime: number
-  minFlt: number
-  majFlt: number
-  nvcsw: number
-  nivcsw: number
-}
-
-/** What the thread has used, as its task_struct counts it. */
-function cpuTimes(k: Kernel, task: Task): Times {
-  const { mem, layout } = k
-  const o = layout.task
-  const read = (offset: number): number => mem.readInt64(task.at + offset)
-  return {
-    utime: read(o.utime),
-    stime: read(o.stime),
-    runtime: read(o.sumExecRuntime),
-    minFlt: read(o.minFlt),
-    majFlt: read(o.majFlt),
-    nvcsw: read(o.nvcsw),
-    nivcsw: read(o.nivcsw),
-  }
-}
-
-/** Sums of the children that were waited for (signal_struct.cutime and its kin). */
-function childTimes(k: Kernel, task: Task): Times {
-  const o = k.layouts.bind('signal_struct', {
-    utime: 'cutime',
-    stime: 'cstime',
-    minFlt: 'cmin_flt',
-    majFlt: 'cmaj_flt',
-    nvcsw: 'cnvcsw',
-    nivcsw: 'cnivcsw',
-  })
-  const read = (offset: number): number => k.mem.readInt64(task.signal + offset)
-  const utime = read(o.utime)
-  const stime = read(o.stime)
-  return {
-    utime,
-    stime,
-    runtime: utime + stime,
-    minFlt: read(o.minFlt),
-    majFlt: read(o.majFlt),
-    nvcsw: read(o.nvcsw),
-    nivcsw: read(o.nivcsw),
-  }
-}
-
-/** Resident set size, block counts and the fields Linux never fills read 0. */
 function getrusage(k: Kernel, task: Task, who: number, usage: number): number {
   if (who !== RUSAGE.self && who !== RUSAGE.children && who !== RUSAGE.thread) return -EINVAL
-  const t = who === RUSAGE.children ? childTimes(k, task) : cpuTimes(k, task)
-  const timeval = (ns: number): [number, number] => [Math.floor(ns / 1e9), Math.floor((ns % 1e9) / 1000)]
-  const [us, uu] = timeval(t.utime)
-  const [ss, su] = timeval(t.stime)
-  return give(task, usage, words(us, uu, ss, su, 0, 0, 0, 0, t.minFlt, t.majFlt, 0, 0, 0, 0, 0, 0, t.nvcsw, t.nivcsw))
+  const used =
+    who === RUSAGE.children
+      ? childrenUsage(k, task)
+      : who === RUSAGE.thread
+        ? threadUsage(k, task)
+        : processUsage(k, task)
+  return writeUser(task, usage, rusage(used)) ? 0 : -EFAULT
 }
 
 function times(k: Kernel, task: Task, tbuf: number): number {
   const ticks = (ns: number): number => Math.floor((ns * USER_HZ) / 1e9)
-  const own = cpuTimes(k, task)
-  const children = childTimes(k, task)
+  const own = processUsage(k, task)
+  const children = childrenUsage(k, task)
   const bytes = words(ticks(own.utime), ticks(own.stime), ticks(children.utime), ticks(children.stime))
   return tbuf !== 0 && give(task, tbuf, bytes) !== 0 ? -EFAULT : ticks(k.nowNs)
 }

@@ -16,6 +16,7 @@ const CSIGNAL = 0xff
 const P = { all: 0, pid: 1, pgid: 2 } as const
 const CLONE_ARGS_MIN = 64
 const AT_FDCWD = -100
+const RUSAGE_BYTES = 144
 
 function clone(k: Kernel, values: Omit<CloneArgs, 'at'>): MaybeWait<number> {
   const args = cloneArgs(k, values)
@@ -92,9 +93,10 @@ export const processSyscalls: SyscallFamily = {
 
   wait4: (k, task, pid, statAddr, options, usage) => {
     if (options & ~(WAIT.nohang | WAIT.untraced | WAIT.continued | 0xe0000000)) return -EINVAL
-    return after(k.processes.wait.kernelWait4(which(k, task, pid >> 0), statAddr, options, usage), (result) => {
-      if (result > 0 && usage !== 0 && !writeUser(task, usage, new DataView(new ArrayBuffer(144)))) return -EFAULT
-      return result
+    const ru = usage === 0 ? 0 : task.stackRoom(RUSAGE_BYTES)
+    return after(k.processes.wait.wait4(which(k, task, pid >> 0), statAddr, options, ru), (result) => {
+      if (result <= 0 || ru === 0) return result
+      return task.mm?.write(usage, k.mem.u8, ru, RUSAGE_BYTES) === 0 ? result : -EFAULT
     })
   },
   waitid: (k, task, type, id, infop, options, _usage) => {
@@ -154,7 +156,7 @@ function* yieldCpu(k: Kernel): Wait<number> {
 /** siginfo of waitid(): all zeros when nothing was found. */
 function childInfo(k: Kernel, pid: number): DataView {
   const view = new DataView(new ArrayBuffer(128))
-  const { found } = k.processes.wait
+  const { found } = k.current
   if (pid === 0 || !found) return view
   const signal = found.status & 0x7f
   view.setInt32(0, SIG.CHLD, true)

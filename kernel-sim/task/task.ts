@@ -15,6 +15,7 @@ import type { Recorded, UserSide } from '../user/user-side.ts'
 import type { MaybeWait, Wait } from '../wait.ts'
 import type { PendingSignal, ThreadGroup } from './group.ts'
 import type { AddressSpace, Files, FsState } from './resources.ts'
+import type { Found } from './wait.ts'
 
 export const STACK_BYTES = 16384
 
@@ -98,6 +99,8 @@ export class Task {
   restoreMask: Sigset | undefined
   /** Its parent sleeps in vfork until it has an address space of its own, or is gone. */
   vfork: { done: boolean; readonly queue: WaitQueue } | undefined
+  /** The child that its last wait found. */
+  found: Found | undefined
   /** Reaped, and off its CPU for the last time: when both are so, its memory goes. */
   readonly gone = { released: false, dead: false }
   /** To be done on the way to user mode (task_work_add). */

@@ -3,12 +3,17 @@
 import { ERRNO } from '../../base/errno.ts'
 import type { Kernel } from '../kernel.ts'
 import { listObjects } from '../list.ts'
+import { writeUser } from '../user-memory.ts'
 import { after, type MaybeWait } from '../wait.ts'
 import { EXIT } from './exit.ts'
 import { PIDTYPE } from './pids.ts'
 import { STATE, type Task } from './task.ts'
+import { addChildUsage, addUsage, childrenUsage, processUsage, rusage, type Usage } from './usage.ts'
 
 export const WAIT = { nohang: 1, untraced: 2, exited: 4, continued: 8, nowait: 0x1000000, all: 0x40000000 } as const
+
+/** Room for struct wait_opts, whose members nothing reads. */
+const WAIT_OPTS_BYTES = 64
 
 /** Which children: any, one process, or the members of a group (by number). */
 export type Which = { readonly kind: 'any' } | { readonly kind: 'pid' | 'pgid'; readonly nr: number }
@@ -19,13 +24,14 @@ export interface Found {
   /** Wait status word. */
   readonly status: number
   readonly uid: number
+  /** What it and its own children used, once it is over. */
+  readonly usage?: Usage
 }
 
 export class WaitChildren {
   readonly #k: Kernel
   readonly #doWait: (wo: number, which: Which, options: number) => MaybeWait<number>
-  readonly kernelWait4: (which: Which, statAddr: number, options: number, ru: number) => MaybeWait<number>
-  #found: Found | undefined
+  readonly #wait4: (upid: number, statAddr: number, options: number, ru: number, which: Which) => MaybeWait<number>
 
   constructor(k: Kernel) {
     this.#k = k
@@ -33,39 +39,39 @@ export class WaitChildren {
       'long do_wait(struct wait_opts *wo)',
       (_wo: number, which: Which, options: number) => this.#wait(which, options),
     )
-    const wait4 = k.functions.declare(
+    this.#wait4 = k.functions.declare(
       'long kernel_wait4(pid_t upid, int __user *stat_addr, int options, struct rusage *ru)',
-      (_upid: number, statAddr: number, options: number, _ru: number, which: Which) =>
-        after(this.#doWait(0, which, options | WAIT.exited), (result) => {
-          if (result > 0 && statAddr !== 0 && !this.#giveStatus(statAddr)) return -ERRNO.EFAULT
-          return result
+      (_upid: number, statAddr: number, options: number, ru: number, which: Which) =>
+        after(this.wait(which, options | WAIT.exited), (result) => {
+          const { found } = k.current
+          if (result <= 0 || !found) return result
+          if (ru !== 0 && found.usage) k.mem.u8.set(new Uint8Array(rusage(found.usage).buffer), ru)
+          return statAddr !== 0 && !giveStatus(k.current, statAddr, found.status) ? -ERRNO.EFAULT : result
         }),
     )
-    this.kernelWait4 = (which, statAddr, options, ru) =>
-      wait4(which.kind === 'any' ? -1 : which.kind === 'pid' ? which.nr : -which.nr, statAddr, options, ru, which)
   }
 
-  /** For waitid: the child's number, 0 or a negative errno; `found` tells more. */
+  /** For wait4: the child's number, 0 or a negative errno. `ru`: offset of a struct rusage in kernel memory to fill, 0 for none. */
+  wait4(which: Which, statAddr: number, options: number, ru: number): MaybeWait<number> {
+    return this.#wait4(
+      which.kind === 'any' ? -1 : which.kind === 'pid' ? which.nr : -which.nr,
+      statAddr,
+      options,
+      ru,
+      which,
+    )
+  }
+
+  /** For waitid: the same; the current task's `found` tells more. */
   wait(which: Which, options: number): MaybeWait<number> {
-    return this.#doWait(0, which, options)
-  }
-
-  /** The child that the last wait found. */
-  get found(): Found | undefined {
-    return this.#found
-  }
-
-  #giveStatus(address: number): boolean {
-    const bytes = new Uint8Array(4)
-    new DataView(bytes.buffer).setInt32(0, this.#found!.status, true)
-    return this.#k.current.mm?.write(address, bytes, 0, 4) === 0
+    return this.#doWait(this.#k.current.stackRoom(WAIT_OPTS_BYTES), which, options)
   }
 
   #wait(which: Which, options: number): MaybeWait<number> {
     const k = this.#k
     const { current, trace } = k
     if (trace.schedProcessWait.armed) trace.schedProcessWait.emit(which.kind === 'any' ? 0 : k.pids.find(which.nr))
-    this.#found = undefined
+    current.found = undefined
     const first = this.#look(which, options)
     if (first !== 0 || options & WAIT.nohang) return k.settle(first)
     let result = 0
@@ -103,42 +109,35 @@ export class WaitChildren {
   }
 
   #consider(child: Task, options: number): number {
-    const { mem, layout, processes, credentials } = this.#k
+    const { processes, credentials, current } = this.#k
     const uid = credentials.id(child.realCred, 'uid')
     if (child.exitState === EXIT.zombie && child.group.live === 0 && options & WAIT.exited) {
       const status = child.group.exiting ? child.group.exitCode : child.exitCode
       const { pid } = child
-      this.#found = { pid, status, uid }
+      const usage = addUsage(processUsage(this.#k, child), childrenUsage(this.#k, child))
+      current.found = { pid, status, uid, usage }
       if (options & WAIT.nowait) return pid
       child.exitState = EXIT.dead
       processes.exit.releaseTask(child)
-      // What it used, and what its own children had, becomes the parent's.
-      for (const [own, sum] of [
-        [layout.signal.utime, layout.signal.cutime],
-        [layout.signal.stime, layout.signal.cstime],
-        [layout.signal.nvcsw, layout.signal.cnvcsw],
-        [layout.signal.nivcsw, layout.signal.cnivcsw],
-        [layout.signal.minFlt, layout.signal.cminFlt],
-        [layout.signal.majFlt, layout.signal.cmajFlt],
-      ] as const) {
-        const to = this.#k.current.signal + sum
-        mem.writeInt64(
-          to,
-          mem.readInt64(to) + mem.readInt64(child.group.at + own) + mem.readInt64(child.group.at + sum),
-        )
-      }
+      addChildUsage(this.#k, current, usage)
       return pid
     }
     if (options & WAIT.untraced && child.group.stopped && !child.group.stopReported && child.state & STATE.stopped) {
       child.group.stopReported = true
-      this.#found = { pid: child.pid, status: (child.exitCode << 8) | 0x7f, uid }
+      current.found = { pid: child.pid, status: (child.exitCode << 8) | 0x7f, uid }
       return child.pid
     }
     if (options & WAIT.continued && child.group.continued) {
       child.group.continued = false
-      this.#found = { pid: child.pid, status: 0xffff, uid }
+      current.found = { pid: child.pid, status: 0xffff, uid }
       return child.pid
     }
     return 0
   }
+}
+
+function giveStatus(task: Task, address: number, status: number): boolean {
+  const view = new DataView(new ArrayBuffer(4))
+  view.setInt32(0, status, true)
+  return writeUser(task, address, view)
 }

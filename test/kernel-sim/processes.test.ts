@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { boot } from '../../kernel-sim/boot.ts'
 import type { Kernel } from '../../kernel-sim/kernel.ts'
 import { SIGACTION } from '../../kernel-sim/signal/signals.ts'
+import { childrenUsage } from '../../kernel-sim/task/usage.ts'
 import { type ScriptBody, script } from './script.ts'
 
 /** Runs `body` as a process and returns a line for each announced event. */
@@ -39,7 +40,7 @@ describe('processes', () => {
           return 7
         },
       ]
-      statuses.push(child, yield ['wait4', -1], k.processes.wait.found!.status, yield ['wait4', -1])
+      statuses.push(child, yield ['wait4', -1], k.current.found!.status, yield ['wait4', -1])
       return 0
     })
     expect(go()).toBe('idle')
@@ -75,7 +76,7 @@ describe('processes', () => {
       yield 50_000
       yield ['kill', child, 15]
       yield ['wait4', child]
-      return k.processes.wait.found!.status
+      return k.current.found!.status
     })
     for (const name of ['__x64_sys_pause', 'schedule', 'do_exit', 'do_group_exit']) {
       k.functions.get(name)!.attach({ exit: ({ task, result }) => returns.push(`${task.pid} ${name} ${result}`) })
@@ -121,6 +122,50 @@ describe('processes', () => {
       expect(lines).toContain('1001 wait4 = -512')
       expect(lines.filter((line) => line === '1001 wait4(')).toHaveLength(restart ? 2 : 1)
     }
+  })
+
+  test('a child that was waited for is counted, by its parent and by wait4', () => {
+    let own: { utime: number } | undefined
+    let children = 0
+    const { go, k, task } = run(function* () {
+      yield [
+        'fork',
+        function* () {
+          yield 7_000_000
+          return 0
+        },
+      ]
+      yield ['wait4', -1]
+      own = k.current.found!.usage!
+      children = childrenUsage(k, task).utime
+      return 0
+    })
+    go()
+    expect([own!.utime, children]).toEqual([7_000_000, 7_000_000])
+  })
+
+  test('a nicer task gets less of the CPU that it shares', () => {
+    const used: number[] = []
+    const { go, k } = run(
+      function* () {
+        const busy: ScriptBody = function* () {
+          for (let i = 0; i < 400; i++) yield 1_000_000
+          return 0
+        }
+        yield ['fork', busy]
+        const nice = yield ['fork', busy]
+        yield ['setpriority', 0, nice, 10]
+        yield 1
+        yield ['wait4', -1]
+        used.push(k.current.found!.usage!.utime, k.tasks.get(nice)!.utime)
+        return 0
+      },
+      { cpus: 1 },
+    )
+    go()
+    expect(used[0]).toBe(400_000_000)
+    expect(used[1]! / used[0]!).toBeGreaterThan(0.05)
+    expect(used[1]! / used[0]!).toBeLessThan(0.2)
   })
 
   test('the stack of a task that went to sleep before anyone looked', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { boot } from '../../../kernel-sim/boot.ts'
 import { reportedState } from '../../../kernel-sim/trace/events/sched.ts'
+import { script } from '../script.ts'
 
 describe('a tracepoint', () => {
   test('hands out raw arguments and the record of the kernel version', () => {
@@ -31,6 +32,31 @@ describe('a tracepoint', () => {
     detach()
     schedSwitch.emit(0, prev, next, 0)
     expect(raw).toHaveLength(8)
+  })
+
+  test('of a system call: the number, then the arguments as the registers hold them', () => {
+    const k = boot({ memoryBytes: 64 << 20 })
+    const seen: (string | bigint | number)[][] = []
+    const read = (at: number, count: number): bigint[] =>
+      Array.from({ length: count }, (_, i) => k.mem.readU64(at + 16 + i * 8))
+    k.tracepoints.get('syscalls:sys_enter_openat')!.attachRecord((at, size) => {
+      seen.push(['enter', size, k.mem.dv.getInt32(at + 8, true), ...read(at, 4)])
+    })
+    k.tracepoints.get('syscalls:sys_exit_openat')!.attachRecord((at, size) => {
+      seen.push(['exit', size, k.mem.dv.getInt32(at + 8, true), ...read(at, 1)])
+    })
+    k.spawn({
+      comm: 'test',
+      user: script(k, function* () {
+        yield ['openat', -100, 0x7ffd_1234_5678, 0x80000, 0o644]
+        return 0
+      }),
+    })
+    k.run({ maxSteps: 1000 })
+    expect(seen).toEqual([
+      ['enter', 52, 257, 0xffff_ffff_ffff_ff9cn, 0x7ffd_1234_5678n, 0x80000n, 0o644n],
+      ['exit', 28, 257, BigInt.asUintN(64, -14n)],
+    ])
   })
 
   test('the state of a task that leaves is one reported bit', () => {
