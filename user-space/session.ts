@@ -262,8 +262,10 @@ const loader: UserSide = {
 }
 
 function linkTarget(host: BpfHost, profile: Profile): LinkTarget {
+  // Not the release: Debian's `6.1.0-56-amd64` is 6.1.192, which libbpf reads off the rest of uname.
+  const { major, minor, patch } = profile.version
   return {
-    release: profile.release,
+    release: `${major}.${minor}.${patch}`,
     btf: profile.btf,
     modules: [],
     config: KCONFIG,

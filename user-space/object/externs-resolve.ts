@@ -10,7 +10,7 @@ import type { ExternSpec, ObjectSpec } from './spec.ts'
 
 /** What the loader asks the kernel for; a file of BTF alone can answer the first part. */
 export interface LinkTarget extends CoreTarget {
-  /** utsname release: 6.12.0 */
+  /** The version, as LINUX_KERNEL_VERSION has it: 6.12.117 */
   readonly release: string
   /** Address from /proc/kallsyms; undefined for a symbol that is not there. */
   symbolAddress(name: string): bigint | undefined

@@ -3,6 +3,7 @@
 //
 // A pattern that ends in '+' matches itself and itself followed by '/' and extras; any other pattern matches exactly. The first
 // definition that matches wins, so a longer name stands before its prefix. A leading '?' in an object means: not loaded by default.
+// The table is whole; which methods attach in this version is said in loader/attach.ts, which types load by the verifier's facts.
 
 import { ATTACH_TYPE, type AttachTypeName, PROG_TYPE, type ProgTypeName } from '../../ebpf-vm/uapi.ts'
 
