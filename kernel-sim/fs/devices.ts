@@ -47,9 +47,15 @@ const WINSIZE = Uint8Array.of(24, 0, 80, 0, 0, 0, 0, 0)
 
 /** A terminal: lines typed wait here until they are read. */
 export class Terminal {
+  /** Offset of its struct tty_struct, which nothing is kept in. */
+  readonly at: number
   readonly readers = new WaitQueue()
   readonly #input: number[] = []
   #ended = false
+
+  constructor(at: number) {
+    this.at = at
+  }
 
   /** Latin-1 text as if typed. */
   type(text: string): void {
@@ -180,6 +186,10 @@ export function declareDevices(vfs: Vfs, rng: Rng) {
     ),
   }
 
+  const hasTerminal = (): boolean => {
+    const { signal } = vfs.k.current
+    return signal !== 0 && context.mem.readPtr(signal + vfs.k.layout.signal.tty) !== 0
+  }
   const terminal = (file: File): Terminal => file.priv as Terminal
   const give = (file: File, iter: IovIter): number => {
     const bytes = terminal(file).take(iter.count)
@@ -199,7 +209,9 @@ export function declareDevices(vfs: Vfs, rng: Rng) {
       unlocked_ioctl: 'tty_ioctl',
       open: 'tty_open',
     },
-    open: vfs.declare('int tty_open(struct inode *inode, struct file *filp)', (_inode: Inode, file: File): number => {
+    open: vfs.declare('int tty_open(struct inode *inode, struct file *filp)', (inode: Inode, file: File): number => {
+      // /dev/tty is the controlling terminal, if there is one.
+      if (inode.rdev === DEV.tty && !hasTerminal()) return -ERRNO.ENXIO
       file.setPrivate(vfs.terminal, 0)
       file.mode = (file.mode | FMODE.stream) & ~(FMODE.lseek | FMODE.pread | FMODE.pwrite)
       return 0

@@ -204,3 +204,42 @@ export function declareGenerated(vfs: Vfs) {
 
 const NO_OPS: FileOps = { symbol: 'no_open_fops', functions: {} }
 const DT_OF = { dir: DT.dir, file: DT.reg, link: DT.lnk } as const
+
+/** A tree of generated files that can be added to: paths are relative, without a leading slash. */
+export class GenTree {
+  readonly #entries = new Map<string, GenNode>()
+  readonly #trees = new Map<string, GenTree>()
+  readonly #extra: ((name: string) => GenNode | undefined) | undefined
+  readonly #extraNames: () => Iterable<string>
+
+  /** `extra` answers for names that nobody added (process ids), `extraNames` lists them. */
+  constructor(extra?: (name: string) => GenNode | undefined, extraNames: () => Iterable<string> = () => []) {
+    this.#extra = extra
+    this.#extraNames = extraNames
+  }
+
+  /** The directory itself. */
+  readonly node: GenNode = {
+    kind: 'dir',
+    lookup: (name) => this.#entries.get(name) ?? this.#trees.get(name)?.node ?? this.#extra?.(name),
+    list: () => [...this.#entries.keys(), ...this.#trees.keys(), ...this.#extraNames()],
+  }
+
+  add(path: string, node: GenNode): this {
+    const [first, ...rest] = path.split('/') as [string, ...string[]]
+    if (rest.length === 0) this.#entries.set(first, node)
+    else this.dir(first).add(rest.join('/'), node)
+    return this
+  }
+
+  /** A file whose content `read` makes at each open. */
+  file(path: string, read: () => string | Uint8Array | number, mode = 0o444): this {
+    return this.add(path, genFile(read, mode))
+  }
+
+  dir(name: string): GenTree {
+    let tree = this.#trees.get(name)
+    if (!tree) this.#trees.set(name, (tree = new GenTree()))
+    return tree
+  }
+}

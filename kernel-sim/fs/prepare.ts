@@ -1,5 +1,5 @@
 // Files that are there before anything runs: of a workload's machine, or as a recording found them. Made directly, without system
-// calls, events or permission checks; parents that are missing are made too. A later node of the same path replaces an earlier one.
+// calls, events or permission checks; parents that are missing are made too; nodes inside /proc and /sys are left out. A later node of the same path replaces an earlier one.
 
 import { UserError } from '../../base/errors.ts'
 import type { Dentry } from './dentry.ts'
@@ -55,8 +55,11 @@ function prepareNode(vfs: Vfs, node: PreparedNode): void {
     return
   }
   let path = followMounts(vfs.root)
-  for (const part of parts)
+  for (const part of parts) {
+    if (isGenerated(path.dentry)) return
     path = followMounts({ mount: path.mount, dentry: childDirectory(vfs, path.dentry, part, node) })
+  }
+  if (isGenerated(path.dentry)) return
   const existing = path.dentry.children.get(name)
   if (existing?.inode) {
     if (existing.inode.isDir && node.kind === 'directory') {
@@ -67,6 +70,9 @@ function prepareNode(vfs: Vfs, node: PreparedNode): void {
   }
   make(vfs, path.dentry, name, node)
 }
+
+/** Directories of /proc and the like take no files. */
+const isGenerated = (dentry: Dentry): boolean => !dentry.inode!.iop.create
 
 function childDirectory(vfs: Vfs, parent: Dentry, name: string, node: PreparedNode): Dentry {
   const child = parent.children.get(name) ?? make(vfs, parent, name, { path: node.path, kind: 'directory' })

@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel.ts'
 import { Frames } from '../mm/frames.ts'
 import type { Mm } from '../mm/mm.ts'
 import type { WaitQueue } from '../sched/wait-queue.ts'
+import type { Task } from '../task/task.ts'
 import { isWait, type MaybeWait, type Wait } from '../wait.ts'
 import { declareAttr } from './attr.ts'
 import { declareClose } from './close.ts'
@@ -17,7 +18,7 @@ import { FilesStruct } from './fd-table.ts'
 import type { File } from './file.ts'
 import type { FileOps } from './file-ops.ts'
 import { FsStruct } from './fs-struct.ts'
-import { declareGenerated, type GenNode } from './generated.ts'
+import { declareGenerated, type GenNode, type GenTree } from './generated.ts'
 import type { Inode, InodeOps } from './inode.ts'
 import { type FsLayout, fsLayout } from './layout.ts'
 import { Mount, type Path } from './mount.ts'
@@ -28,6 +29,7 @@ import { declarePageIo } from './page-io.ts'
 import { capable, declarePermission } from './permission.ts'
 import { declarePipe } from './pipe.ts'
 import { declarePoll } from './poll.ts'
+import { buildProc, buildSys } from './proc.ts'
 import { declareRamfs, RAMFS } from './ramfs.ts'
 import { declareReadWrite } from './read-write.ts'
 import { declareStat } from './stat.ts'
@@ -67,7 +69,10 @@ export class Vfs {
   readonly files = new Map<number, File>()
   /** Bytes written to a terminal. */
   console: ((bytes: Uint8Array) => void) | undefined
-  readonly terminal = new Terminal()
+  readonly terminal: Terminal
+  /** Files of /proc and /sys; other parts add theirs. */
+  readonly proc: GenTree
+  readonly sys: GenTree
   readonly root: Path
   readonly mounts: Mount[] = []
   readonly pipeMount: Mount
@@ -117,6 +122,7 @@ export class Vfs {
       closeFiles: (files) => this.closing.closeAll(files),
       closeOnExec: (files) => this.closing.closeOnExec(files),
     }
+    this.terminal = new Terminal(k.alloc.alloc(Math.max(8, k.layouts.sizeOf('tty_struct'))))
     this.idmap = k.alloc.alloc(Math.max(32, k.layouts.sizeOf('mnt_idmap')))
     this.securityFilePermission = this.security('int security_file_permission(struct file *file, int mask)')
     this.securityInodeCreate = this.security(
@@ -135,6 +141,8 @@ export class Vfs {
     this.pipe = declarePipe(this)
     this.devices = declareDevices(this, k.rng('random'))
     this.generated = declareGenerated(this)
+    this.proc = buildProc(k)
+    this.sys = buildSys(k)
     this.poll = declarePoll(this)
     this.epoll = declareEventPoll(this)
     this.eventfd = declareEventFd(this)
@@ -254,6 +262,10 @@ export class Vfs {
     options: { readonly exclusive?: boolean; readonly timeoutNs?: number },
   ): MaybeWait<number> {
     return condition() ? 0 : this.host.wait(queues, condition, options)
+  }
+  /** Let the terminal be the controlling one of a task's session. */
+  setControllingTerminal(task: Task): void {
+    this.k.mem.writePtr(task.signal + this.k.layout.signal.tty, this.terminal.at)
   }
   unshareFiles(): void {
     const task = this.k.current

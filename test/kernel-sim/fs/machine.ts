@@ -8,10 +8,21 @@ import { profileFor } from '../../../kernel-sim/profiles/profile.ts'
 import type { SyscallFamily } from '../../../kernel-sim/syscalls/family.ts'
 import { fileSyscalls } from '../../../kernel-sim/syscalls/files.ts'
 import { memorySyscalls } from '../../../kernel-sim/syscalls/memory.ts'
-import { Task } from '../../../kernel-sim/task/task.ts'
+import type { Task } from '../../../kernel-sim/task/task.ts'
+import type { UserSide } from '../../../kernel-sim/user/user-side.ts'
 import type { Wait } from '../../../kernel-sim/wait.ts'
 
 const FAMILIES: readonly SyscallFamily[] = [fileSyscalls, memorySyscalls]
+
+/** A user side that never does anything: the test makes the calls. */
+const NOBODY: UserSide = {
+  next: () => ({ kind: 'idle', untilNs: Number.MAX_SAFE_INTEGER }),
+  returned() {},
+  handleSignal() {},
+  executed() {},
+  forked: () => NOBODY,
+  stack: () => [],
+}
 
 type Argument = number | string | Uint8Array
 
@@ -42,22 +53,14 @@ export class Machine {
   /** A process of its own, as root unless ids are given. */
   process(ids: { uid?: number; gid?: number } = {}): Process {
     const { k } = this
-    const task = new Task(k, k.alloc.alloc(k.layout.size.task), k.alloc.allocPages(4))
-    const cred = k.alloc.alloc(k.layout.size.cred)
-    for (const field of ['uid', 'euid', 'suid', 'fsuid'] as const)
-      k.mem.dv.setUint32(cred + k.layout.cred[field], ids.uid ?? 0, true)
-    for (const field of ['gid', 'egid', 'sgid', 'fsgid'] as const)
-      k.mem.dv.setUint32(cred + k.layout.cred[field], ids.gid ?? 0, true)
-    if (!ids.uid) {
-      for (const field of ['capEffective', 'capPermitted'] as const)
-        k.mem.writeInt64(cred + k.layout.cred[field], 2 ** 41 - 1)
-    }
-    k.mem.writePtr(task.at + k.layout.task.cred, cred)
-    k.mem.writePtr(task.at + k.layout.task.realCred, cred)
-    k.tasks.add(task)
-    task.mm = k.memory.newMm()
-    task.fs = k.vfs.newFsStruct()
-    task.files = k.vfs.newFiles()
+    const task = k.spawn({
+      comm: 'test',
+      user: NOBODY,
+      cred: k.credentials.make(ids.uid ?? 0, ids.gid ?? 0),
+      mm: k.memory.newMm(),
+      fs: k.vfs.newFsStruct(),
+      files: k.vfs.newFiles(),
+    })
     return new Process(this, task)
   }
 }
