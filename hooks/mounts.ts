@@ -2,11 +2,8 @@
 // whose directories are what cgroup arrays take descriptors of.
 // Partly there: cgroups can be listed and asked for their members (cgroup.procs), not made or changed through files.
 
-import { InternalError } from '../base/errors.ts'
-import type { Dentry } from '../kernel-sim/fs/dentry.ts'
 import { type GenNode, genDir, genFile } from '../kernel-sim/fs/generated.ts'
-import { followMounts, type Path } from '../kernel-sim/fs/mount.ts'
-import { prepareFiles } from '../kernel-sim/fs/prepare.ts'
+import { mountpoint } from '../kernel-sim/fs/prepare.ts'
 import type { FsType } from '../kernel-sim/fs/super-block.ts'
 import type { Kernel } from '../kernel-sim/kernel.ts'
 import type { Cgroup } from '../kernel-sim/task/cgroups.ts'
@@ -16,6 +13,8 @@ import { readTracefs, TRACEFS, tracefsPaths } from './tracefs.ts'
 const TRACEFS_TYPE: FsType = { name: 'tracefs', magic: 0x74726163 }
 const SYSFS_TYPE: FsType = { name: 'sysfs', magic: 0x62656572 }
 const CGROUP_TYPE: FsType = { name: 'cgroup2', magic: 0x63677270 }
+
+const PROC = '/proc/'
 
 /** Cgroups by the node of their directory. */
 export type CgroupNodes = WeakMap<GenNode, Cgroup>
@@ -31,31 +30,20 @@ export function mountHost(host: BpfHost): CgroupNodes {
         (path) => genFile(() => readTracefs(host, `${at}/${path}`) ?? ''),
       )
     })
-    kernel.vfs.mountGenerated(type, root, directory(kernel, at))
+    kernel.vfs.mountGenerated(type, root, mountpoint(kernel.vfs, at))
   }
   mount(TRACEFS, TRACEFS_TYPE)
   mount('/sys/kernel/btf', SYSFS_TYPE)
   mount('/sys/bus/event_source', SYSFS_TYPE)
+  for (const path of tracefsPaths(host))
+    if (path.startsWith(PROC)) kernel.vfs.proc.file(path.slice(PROC.length), () => readTracefs(host, path) ?? '')
   const cgroups: CgroupNodes = new WeakMap()
   kernel.vfs.mountGenerated(
     CGROUP_TYPE,
     cgroupNode(kernel, kernel.cgroups.root, cgroups),
-    directory(kernel, '/sys/fs/cgroup'),
+    mountpoint(kernel.vfs, '/sys/fs/cgroup'),
   )
   return cgroups
-}
-
-/** A directory of the root file system, made where it is missing. */
-function directory(kernel: Kernel, path: string): Path {
-  const { vfs } = kernel
-  prepareFiles(vfs, [{ path, kind: 'directory' }])
-  let at = followMounts(vfs.root)
-  for (const part of path.split('/').slice(1)) {
-    const dentry: Dentry | undefined = at.dentry.children.get(part)
-    if (!dentry) throw new InternalError(`${path} was not made`)
-    at = followMounts({ mount: at.mount, dentry })
-  }
-  return at
 }
 
 type Directory = Extract<GenNode, { kind: 'dir' }>

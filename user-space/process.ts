@@ -55,6 +55,7 @@ export function startProcess(kernel: Kernel, options: ProcessOptions): Task {
     ...(options.parent && { parent: options.parent }),
     ...(options.atNs !== undefined && { atNs: options.atNs }),
   })
+  if (!options.files) kernel.vfs.setControllingTerminal(task)
   kernel.as(task, () => {
     const arena = new UserArena(task)
     const call = (name: string, ...args: number[]): number => {

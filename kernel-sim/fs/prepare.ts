@@ -1,9 +1,9 @@
 // Files that are there before anything runs: of a workload's machine, or as a recording found them. Made directly, without system
 // calls, events or permission checks; parents that are missing are made too; nodes inside /proc and /sys are left out. A later node of the same path replaces an earlier one.
 
-import { UserError } from '../../base/errors.ts'
+import { InternalError, UserError } from '../../base/errors.ts'
 import type { Dentry } from './dentry.ts'
-import { followMounts } from './mount.ts'
+import { followMounts, type Path } from './mount.ts'
 import { bytesContent, modelledContent } from './page-cache.ts'
 import { makeDev, S } from './uapi.ts'
 import type { Vfs } from './vfs.ts'
@@ -69,6 +69,28 @@ function prepareNode(vfs: Vfs, node: PreparedNode): void {
     existing.unhash()
   }
   make(vfs, path.dentry, name, node)
+}
+
+/**
+ * The directory at an absolute path, made where it is missing, to mount something on: in the root file system, or in the trees of
+ * /proc and /sys. It stays held.
+ */
+export function mountpoint(vfs: Vfs, path: string): Path {
+  const parts = path.split('/').filter((part) => part !== '')
+  const tree = parts[0] === 'proc' ? vfs.proc : parts[0] === 'sys' ? vfs.sys : undefined
+  if (tree) parts.slice(1).reduce((dir, part) => dir.dir(part), tree)
+  else prepareNode(vfs, { path, kind: 'directory' })
+  let at = followMounts(vfs.root)
+  for (const part of parts) {
+    let dentry = at.dentry.children.get(part)
+    if (!dentry) {
+      dentry = vfs.newDentry(at.dentry, part)
+      dentry.volatile = true
+      if (at.dentry.inode!.iop.lookup?.(at.dentry.inode!, dentry) !== 0) throw new InternalError(`${path} was not made`)
+    }
+    at = followMounts({ mount: at.mount, dentry })
+  }
+  return at
 }
 
 /** Directories of /proc and the like take no files. */

@@ -380,6 +380,11 @@ export class Fork {
         from.signal + layout.signal.rlim + 256,
       )
       mem.u8.copyWithin(
+        group.at + layout.signal.tty,
+        from.signal + layout.signal.tty,
+        from.signal + layout.signal.tty + 8,
+      )
+      mem.u8.copyWithin(
         group.at + layout.signal.oomScoreAdj,
         from.signal + layout.signal.oomScoreAdj,
         from.signal + layout.signal.oomScoreAdj + 4,
