@@ -18,8 +18,6 @@ export interface FileMode {
   readonly write: boolean
 }
 
-export const READ_WRITE: FileMode = { read: true, write: true }
-
 interface Behaviour {
   /** `anon_inode:NAME` in /proc/PID/fd. */
   readonly name: string

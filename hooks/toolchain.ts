@@ -7,6 +7,7 @@ import { HELPERS } from '../ebpf-vm/helpers/protos.ts'
 import { jit } from '../ebpf-vm/jit/jit.ts'
 import { factsFor } from '../ebpf-vm/verifier/facts.ts'
 import { verify } from '../ebpf-vm/verifier/verify.ts'
+import { ERROR_INJECTION } from './attach/error-injection.ts'
 import { HZ } from './helpers/time.ts'
 import type { Toolchain } from './host.ts'
 
@@ -21,6 +22,7 @@ export const toolchain: Toolchain = {
       capabilities,
       helpers: HELPERS.filter(({ id }) => helpers.has(id) || id === BPF_FUNC_TAIL_CALL),
       kfuncs: KFUNCS.filter(({ name }) => kfuncs.has(name)),
+      errorInjection: ERROR_INJECTION,
       cpus: kernel.cpus.length,
       hz: HZ,
     })

@@ -13,6 +13,7 @@ import type { BpfProg } from '../objects/prog.ts'
 import type { PerfSource } from '../perf/event.ts'
 import { nowhere, type RunContext } from '../run.ts'
 import { PERF_EVENT_LINK } from '../uapi/bpf-info.ts'
+import { isErrorInjectable, overridesReturn } from './error-injection.ts'
 import { atEntry, atReturn, entryOffset } from './position.ts'
 import { type ProbeSite, RANK } from './probe-table.ts'
 import { runContext } from './tracepoint.ts'
@@ -85,6 +86,8 @@ export class KprobeSource implements PerfSource {
 
   attach(prog: BpfProg, cookie: bigint): number {
     if (prog.type !== PROG_TYPE.kprobe || prog.verified.sleepable) return -ERRNO.EINVAL
+    if (overridesReturn(prog.verified) && (this.#isReturn || !isErrorInjectable(this.#site.symbol)))
+      return -ERRNO.EINVAL
     this.#cookie = cookie
     this.#list = [runContext(prog, cookie, nowhere())]
     return 0

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { ERRNO } from '../../base/errno.ts'
 import { cstring } from '../../hooks/uapi/codec.ts'
 import { PERF_IOC, PERF_TYPE, PMU_TYPE } from '../../hooks/uapi/perf.ts'
-import { keep, note, type Rig, rig, target } from './rig.ts'
+import { keep, note, type Rig, rig, run, target } from './rig.ts'
 
 const PROBED = 'blk_update_request'
 const PROTOTYPE = 'ssize_t blk_update_request(struct file *file, char __user *buf, size_t count, loff_t *pos)'
@@ -130,10 +130,17 @@ test('a kretprobe hears no return of a call that began before it', () => {
   expect(r.u64(counts, 0)).toBe(1n)
 })
 
-test('override_return in a kprobe program', () => {
-  r.perf('kprobe', PROBED, r.load('kprobe', 'r2 = -5\ncall bpf_override_return\nr0 = 0\nexit'))
-  expect(read(0, 0, 9, 0)).toBe(-ERRNO.EIO)
-  expect(reads).toBe(0)
+test('override_return in a kprobe program ends a system call, and only such functions', () => {
+  const prog = r.load('kprobe', 'r2 = -5\ncall bpf_override_return\nr0 = 0\nexit')
+  expect(r.perf('kprobe', PROBED, prog)).toBe(-ERRNO.EINVAL)
+  expect(r.perf('kretprobe', '__x64_sys_getuid', prog)).toBe(-ERRNO.EINVAL)
+  expect(r.perf('kprobe', '__x64_sys_getuid', prog)).toBeGreaterThan(0)
+  const results: number[] = []
+  run(r, function* ({ sys }) {
+    results.push(yield* sys.getuid(), yield* sys.getpid())
+  })
+  expect(results[0]).toBe(-ERRNO.EIO)
+  expect(results[1]).toBeGreaterThan(0)
 })
 
 test('attach cookies', () => {
