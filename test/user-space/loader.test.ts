@@ -196,6 +196,16 @@ describe('readers', () => {
     expect([reader.count, reader.lost]).toEqual([3, 0])
   })
 
+  test('opened after the first records find them', () => {
+    const m = machine()
+    const loaded = m.load(ring(4096))
+    loaded.attach()
+    m.rename()
+    const reader = loaded.maps.events.reader()
+    m.poll()
+    expect(reader.take()).toMatchObject([{ data: { number: 7, also: 8 } }])
+  })
+
   test('that come too late lose what did not fit', () => {
     const m = machine()
     const loaded = m.load(ring(4096))

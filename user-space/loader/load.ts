@@ -1,5 +1,6 @@
 // Loads a spec into a kernel, as libbpf's bpf_object__load: BTF, maps, externs, then programs, each linked and handed to BPF_PROG_LOAD.
-// The spec is not changed: it may be loaded again, here or into another kernel.
+// The spec is not changed: it may be loaded again, here or into another kernel. Left out of what libbpf does: pinning, BTF of modules
+// (this kernel has none), struct_ops.
 
 import { ERRNO } from '../../base/errno.ts'
 import { UserError } from '../../base/errors.ts'

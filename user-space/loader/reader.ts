@@ -80,6 +80,7 @@ export class Reader<T = unknown> implements AsyncIterable<BufferEvent<T>> {
     this.#pollNs = pollNs
     this.#codec = type === 0 ? undefined : new BtfValues(map.types.btf!).codec(type)
     source.onWakeup = () => this.#wake()
+    this.#wake()
     scheduler.onEnd(() => this.drain())
   }
 
@@ -195,7 +196,8 @@ class RingSource implements Source {
   drain(visit: Visit): void {
     const { mem } = this.#map.machine
     this.#map.consume((sample, length) => {
-      const { timeNs, cpu } = this.#moments.get(sample)!
+      // A record from before there was a reader has the time at which it is read.
+      const { timeNs, cpu } = this.#moments.get(sample) ?? { timeNs: this.#map.machine.platform.nowNs(), cpu: 0 }
       this.#moments.delete(sample)
       visit(mem.bytes(sample, length), timeNs, cpu)
     })

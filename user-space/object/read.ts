@@ -1,5 +1,6 @@
 // A BPF object's bytes as an ObjectSpec, by libbpf's rules (libbpf 1.5): which sections are programs, data, maps; what each
 // relocation refers to; what a variable is. Pure: no kernel, no files. Whatever does not fit is a UserError with file and place.
+// Not read yet: maps of struct_ops (.struct_ops, .struct_ops.link) and variables in an arena (.addr_space.1).
 
 import { Btf } from '../../base/btf/btf.ts'
 import type { BtfOf } from '../../base/btf/types.ts'

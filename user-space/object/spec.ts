@@ -76,7 +76,7 @@ export interface MapSpec {
   flags: number
   numaNode: number
   extra: bigint
-  /** LIBBPF_PIN_BY_NAME */
+  /** LIBBPF_PIN_BY_NAME. Read, and not acted on: the loader pins nothing. */
   pinned: boolean
   /** Type ids in the spec's BTF; 0: unknown. */
   keyType: number
