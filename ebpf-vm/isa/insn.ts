@@ -51,4 +51,3 @@ export const isCall = (insn: Insn): boolean => insn.code === (CLASS.jmp | JMP.ca
 export const isHelperCall = (insn: Insn): boolean => isCall(insn) && insn.src === CALL.helper
 export const isLocalCall = (insn: Insn): boolean => isCall(insn) && insn.src === CALL.local
 export const isKfuncCall = (insn: Insn): boolean => isCall(insn) && insn.src === CALL.kfunc
-export const isExit = (insn: Insn): boolean => insn.code === (CLASS.jmp | JMP.exit.code)

@@ -8,7 +8,6 @@
 
 /** Low three bits of the opcode. */
 export const CLASS = { ld: 0, ldx: 1, st: 2, stx: 3, alu: 4, jmp: 5, jmp32: 6, alu64: 7 } as const
-export type ClassName = keyof typeof CLASS
 
 export const SRC_K = 0x00
 export const SRC_X = 0x08
@@ -75,7 +74,6 @@ export const MODE = {
   memsx: 0x80,
   atomic: 0xc0,
 } as const
-export type ModeName = keyof typeof MODE
 
 /** Atomic operations, by the imm field of an STX | ATOMIC instruction. */
 export const ATOMIC = {

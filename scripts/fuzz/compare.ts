@@ -2,10 +2,12 @@
 
 import fc from 'fast-check'
 import { disassemble } from '../../ebpf-vm/disasm/disasm.ts'
+import { classify } from '../../ebpf-vm/isa/forms.ts'
 import type { Engine } from '../../ebpf-vm/machine.ts'
 import type { KernelRunner } from './kernel.ts'
+import { mutate, mutations } from './mutate.ts'
 import { type FuzzProgram, fuzzProgram, type Lowered, lower } from './programs.ts'
-import { engineRunner, hex, type Mode, type Outcome } from './run.ts'
+import { engineRunner, hex, type Mode, type Outcome, Refused } from './run.ts'
 
 /** Two outcomes that differ; the message has both and the program, as assemble() reads it. */
 export class Disagreement extends Error {
@@ -79,6 +81,59 @@ export function compareWithKernel(
     agreed++
   })
   return { agreed, refused }
+}
+
+export interface VerdictComparison {
+  readonly accepted: number
+  readonly refused: number
+  /** Programs that the kernel takes and ours refuses, by our last words. */
+  readonly onlyOursRefused: readonly string[]
+}
+
+/** Linux gives up on a program that is too large for it; ours may know an earlier end. */
+const E2BIG = -7
+
+/**
+ * Damaged programs: ours must not accept what the kernel refuses (throws Disagreement), and what both accept must leave the same
+ * behind.
+ */
+export function compareVerdicts(engine: Engine, kernel: KernelRunner, runs: number, seed: number): VerdictComparison {
+  const runner = engineRunner(engine)
+  const programs = fc.sample(fc.tuple(fuzzProgram, mutations), { numRuns: runs, seed }).map(([program, changes]) => ({
+    lowered: mutate(lower(program, { forLinux: true }), changes),
+    memory: program.memory,
+  }))
+  const onlyOursRefused: string[] = []
+  let accepted = 0
+  let refused = 0
+  kernel.run(programs).forEach((result, i) => {
+    const { lowered, memory } = programs[i]!
+    if (result.kind === 'refused' && (result.errno > 0 || result.errno === E2BIG)) return
+    let outcome: Outcome | undefined
+    let words = ''
+    try {
+      const { timeNs: _, ...rest } = runner.run(lowered, memory, 'verified')
+      outcome = rest
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      words = lastWords(error.message)
+    }
+    if (result.kind === 'refused') {
+      refused++
+      if (outcome)
+        throw new Disagreement(lowered, memory, { [`refused by the kernel: ${lastWords(result.log)}`]: outcome })
+    } else if (!outcome) {
+      onlyOursRefused.push(words)
+    } else {
+      accepted++
+      // A loop that damage made endless ends by may_goto: after a count here, since 6.15 after a time there.
+      const timed = lowered.insns.some((insn) => classify(insn)?.kind === 'may_goto')
+      if (!timed && !same(outcome, result.outcome)) {
+        throw new Disagreement(lowered, memory, { kernel: result.outcome, [runner.name]: outcome })
+      }
+    }
+  })
+  return { accepted, refused, onlyOursRefused }
 }
 
 const lastWords = (log: string): string =>
