@@ -1,6 +1,6 @@
-// Reading files that a person named: whatever goes wrong becomes one line.
+// Files that a person named: whatever goes wrong becomes one line.
 
-import { createReadStream, readFileSync } from 'node:fs'
+import { createReadStream, readFileSync, writeFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { Btf } from '../base/btf/btf.ts'
 import { UserError } from '../base/errors.ts'
@@ -12,16 +12,24 @@ const REASONS: Record<string, string> = {
   EISDIR: 'is a directory, not a file',
 }
 
-function failed(path: string, error: unknown): UserError {
+function failed(what: 'read' | 'write', path: string, error: unknown): UserError {
   const code = (error as NodeJS.ErrnoException).code ?? ''
-  return new UserError(`cannot read ${path}: ${REASONS[code] ?? (error as Error).message}`)
+  return new UserError(`cannot ${what} ${path}: ${REASONS[code] ?? (error as Error).message}`)
 }
 
 export function readFile(path: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path === '-' ? 0 : path))
   } catch (error) {
-    throw failed(path, error)
+    throw failed('read', path, error)
+  }
+}
+
+export function writeFile(path: string, bytes: Uint8Array): void {
+  try {
+    writeFileSync(path, bytes)
+  } catch (error) {
+    throw failed('write', path, error)
   }
 }
 
@@ -43,7 +51,7 @@ export async function* chunksOf(path: string): AsyncIterable<Uint8Array> {
   try {
     for await (const chunk of createReadStream(path)) yield chunk as Uint8Array
   } catch (error) {
-    throw failed(path, error)
+    throw failed('read', path, error)
   }
 }
 

@@ -7,3 +7,9 @@ export function print(line: string): void {
 export function printError(line: string): void {
   process.stderr.write(`${line}\n`)
 }
+
+/** What a kernel refused: one line, and the verifier's words where there are some. */
+export function printRefused(message: string, log = ''): void {
+  printError(`bpfsim: ${message}`)
+  if (log !== '') printError(log.trimEnd())
+}

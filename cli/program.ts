@@ -5,11 +5,12 @@ import { addAsm, addDisasm } from './commands/asm.ts'
 import { addBtf } from './commands/btf.ts'
 import { addGen } from './commands/gen.ts'
 import { addList } from './commands/list.ts'
+import { addProg } from './commands/prog.ts'
 import { addRun } from './commands/run.ts'
 import { addVerify } from './commands/verify.ts'
 import { VERSION } from './version.ts'
 
-const COMMANDS = [addRun, addList, addVerify, addDisasm, addAsm, addBtf, addGen]
+const COMMANDS = [addRun, addList, addVerify, addProg, addDisasm, addAsm, addBtf, addGen]
 
 /** A fresh command tree; parsing throws CommanderError (usage, --help, --version) instead of exiting. */
 export function program(): Command {

@@ -4,12 +4,16 @@
 import { BPF_FUNC_TAIL_CALL } from '../ebpf-vm/helper.ts'
 import { KFUNCS } from '../ebpf-vm/helpers/kfuncs.ts'
 import { HELPERS } from '../ebpf-vm/helpers/protos.ts'
+import { interpreter } from '../ebpf-vm/interpreter/interpreter.ts'
 import { jit } from '../ebpf-vm/jit/jit.ts'
+import type { Engine, EngineName } from '../ebpf-vm/machine.ts'
 import { factsFor } from '../ebpf-vm/verifier/facts.ts'
 import { verify } from '../ebpf-vm/verifier/verify.ts'
 import { ERROR_INJECTION } from './attach/error-injection.ts'
 import { HZ } from './helpers/time.ts'
 import type { Toolchain } from './host.ts'
+
+const ENGINES: Readonly<Record<EngineName, Engine>> = { jit, interpreter }
 
 export const toolchain: Toolchain = {
   verify,
@@ -28,3 +32,6 @@ export const toolchain: Toolchain = {
     })
   },
 }
+
+/** The same verifier; programs run in this engine. */
+export const toolchainWith = (engine: EngineName): Toolchain => ({ ...toolchain, engine: ENGINES[engine] })

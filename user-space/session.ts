@@ -6,8 +6,9 @@
 import { EventEmitter } from 'eventemitter3'
 import { UserError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
-import { BpfHost, type Toolchain } from '../hooks/host.ts'
-import { toolchain } from '../hooks/toolchain.ts'
+import type { EngineName } from '../ebpf-vm/machine.ts'
+import { BpfHost } from '../hooks/host.ts'
+import { toolchainWith } from '../hooks/toolchain.ts'
 import type { PrintkLine } from '../hooks/trace-pipe.ts'
 import { boot as bootKernel } from '../kernel-sim/boot.ts'
 import type { Kernel } from '../kernel-sim/kernel.ts'
@@ -43,8 +44,8 @@ export interface BootOptions {
   /** Bytes of physical memory; default 1 GiB. */
   readonly memoryBytes?: number
   readonly log?: Logger
-  /** What verifies and runs programs; default: the verifier and the compiler. */
-  readonly toolchain?: Toolchain
+  /** What runs programs: the compiler `jit` (default), or `interpreter`, the reference, which checks every access. */
+  readonly engine?: EngineName
   /** Called between slices with the virtual time; the next slice waits for it (wall-clock speed, progress). */
   readonly pace?: (virtualNs: number) => Promise<void> | void
 }
@@ -102,7 +103,7 @@ export class Session extends EventEmitter<SessionEvents> implements Disposable {
       ...(options.memoryBytes !== undefined && { memoryBytes: options.memoryBytes }),
       ...(options.log && { log: options.log }),
     })
-    this.host = new BpfHost(this.kernel, { toolchain: options.toolchain ?? toolchain })
+    this.host = new BpfHost(this.kernel, { toolchain: toolchainWith(options.engine ?? 'jit') })
     this.#pace = options.pace
     this.startNs = this.kernel.driver.nowNs
     this.#endNs = this.startNs + (options.forNs ?? Number.POSITIVE_INFINITY)

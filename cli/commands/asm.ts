@@ -1,13 +1,12 @@
 // bpfsim asm, bpfsim disasm: text to instructions and back.
 
-import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { UserError } from '../../base/errors.ts'
 import { assemble } from '../../ebpf-vm/asm/assemble.ts'
 import { disassemble } from '../../ebpf-vm/disasm/disasm.ts'
 import { encode } from '../../ebpf-vm/isa/insn.ts'
 import { readObjectBytes } from '../../user-space/object/read.ts'
-import { isElf, readFile, readText } from '../files.ts'
+import { isElf, readFile, readText, writeFile } from '../files.ts'
 import { print } from '../output.ts'
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -24,7 +23,7 @@ export function addAsm(root: Command): void {
       const open = relocations[0]
       if (open) throw new UserError(`${file}: ${open.kind} ${open.name} has no number here: use it in an attach script`)
       const bytes = encode(insns)
-      if (options.output !== undefined) writeFileSync(options.output, bytes)
+      if (options.output !== undefined) writeFile(options.output, bytes)
       else if (options.hex) for (let at = 0; at < bytes.length; at += 8) print(hexOf(bytes.subarray(at, at + 8)))
       else if (process.stdout.isTTY) throw new UserError('the bytes are binary: add --hex, or -o FILE')
       else process.stdout.write(bytes)

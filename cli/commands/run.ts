@@ -16,7 +16,7 @@ import { suggest } from '../../user-space/suggest.ts'
 import { assignment, duration, factor, whole } from '../arguments.ts'
 import { examples } from '../examples.ts'
 import { chunksOf, isElf, readFile, readMaybeGzip } from '../files.ts'
-import { print, printError } from '../output.ts'
+import { print, printError, printRefused } from '../output.ts'
 import { Progress } from '../progress.ts'
 import { isScript, runScript } from '../script-loader.ts'
 
@@ -73,7 +73,7 @@ export function addRun(root: Command): void {
       } catch (error) {
         progress.clear()
         if (!(error instanceof VerifierError)) throw error
-        refused(error)
+        printRefused(error.message, error.log)
         process.exitCode = 1
       } finally {
         process.off('SIGINT', interrupt)
@@ -134,7 +134,7 @@ async function runTarget(
   const { object, records } = runObject(session, spec, {
     ...(flags.set && { set: flags.set }),
     ...(flags.eventType !== undefined && { eventType: flags.eventType }),
-    onRefused: refused,
+    onRefused: ({ message, log }) => printRefused(message, log),
   })
   if (object.refused.length > 0) process.exitCode = 1
   for await (const record of records) show(record, flags.format, object.maps)
@@ -159,11 +159,6 @@ function scriptOf(target: string): string | undefined {
       all.map(({ name }) => name),
     )}; bpfsim list examples`,
   )
-}
-
-function refused(error: VerifierError): void {
-  printError(`bpfsim: ${error.message}`)
-  if (error.log !== '') printError(error.log.trimEnd())
 }
 
 function reportReplay({ report, name }: Replay): void {

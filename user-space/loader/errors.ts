@@ -2,6 +2,18 @@
 
 import { errnoName } from '../../base/errno.ts'
 
+/** The kernel refused a command of bpf(2) that the caller chose freely; the message says which, on what. */
+export class BpfError extends Error {
+  override name = 'BpfError'
+  /** Positive: EINVAL is 22. */
+  readonly errno: number
+
+  constructor(errno: number, message: string) {
+    super(message)
+    this.errno = errno
+  }
+}
+
 /** The kernel's verifier (or the loader before it) refused a program. */
 export class VerifierError extends Error {
   override name = 'VerifierError'

@@ -2,12 +2,34 @@
 
 import { BtfValues } from '../../base/btf/value.ts'
 import { UserError } from '../../base/errors.ts'
+import type { EngineName } from '../../ebpf-vm/machine.ts'
+import type { AttrIn } from '../../hooks/uapi/bpf-attr.ts'
 import type { ObjectShape, ObjectSpec, ProgramSpec } from '../object/spec.ts'
 import { suggest } from '../suggest.ts'
 import { ATTACH, type Attached } from './attach.ts'
 import { type Calls, errorText } from './calls.ts'
-import type { VerifierError } from './errors.ts'
+import { BpfError, type VerifierError } from './errors.ts'
 import type { LoadedMap } from './map.ts'
+
+/** What BPF_PROG_TEST_RUN takes; which of it a program may be given is a matter of its type. */
+export interface TestRunOptions {
+  /** The context, as the program type's own struct. */
+  readonly context?: Uint8Array
+  /** The packet, from its Ethernet header. */
+  readonly data?: Uint8Array
+  /** Runs; the result is that of the last. */
+  readonly repeat?: number
+}
+
+export interface TestRunResult {
+  /** u32 */
+  readonly retval: number
+  /** The packet as the program left it; undefined where none was given. */
+  readonly data: Uint8Array | undefined
+}
+
+/** A packet grows by at most this much: pages are that large. */
+const PACKET_ROOM = 4096
 
 export class LoadedProgram {
   readonly name: string
@@ -24,6 +46,11 @@ export class LoadedProgram {
     this.fd = fd
     this.log = log
     this.#calls = calls
+  }
+
+  /** What runs it: the interpreter also where the compiler could not. */
+  get engine(): EngineName {
+    return this.#object.loaded.engine
   }
 
   /** Times it ran. */
@@ -57,16 +84,20 @@ export class LoadedProgram {
     }
   }
 
-  /** BPF_PROG_TEST_RUN with a context: the program's return value. Throws UserError where the type cannot be run so. */
-  testRun(context?: Uint8Array): number {
-    const attr = {
+  /** BPF_PROG_TEST_RUN. A program of type syscall writes into the `context`. Throws BpfError with what Linux says to it. */
+  testRun({ context, data, repeat }: TestRunOptions = {}): TestRunResult {
+    const out = data && new Uint8Array(PACKET_ROOM)
+    const attr: AttrIn<'prog_test_run'> & { retval: number; data_size_out: number } = {
       prog_fd: this.fd,
-      ...(context && { ctx_in: context, ctx_size_in: context.length }),
       retval: 0,
+      data_size_out: out?.length ?? 0,
+      ...(context && { ctx_in: context, ctx_size_in: context.length }),
+      ...(data && out && { data_in: data, data_size_in: data.length, data_out: out }),
+      ...(repeat !== undefined && { repeat }),
     }
     const error = this.#calls.bpf('prog_test_run', attr)
-    if (error < 0) throw new UserError(`prog '${this.name}': test run: ${errorText(error)}`)
-    return attr.retval
+    if (error < 0) throw new BpfError(-error, `prog '${this.name}': test run: ${errorText(error)}`)
+    return { retval: attr.retval, data: out?.slice(0, attr.data_size_out) }
   }
 
   get #object() {
