@@ -62,7 +62,6 @@ function emitLocalCall(e: Emitter, slot: number): void {
     // The callee collects time of its own and may look at the clock.
     e.flushCharge()
     code.call(compiler.functionOf(callee))
-    if (callee.callsOut) e.unit.callsOut = true
     e.put(def, type, callee.result)
     return
   }
@@ -116,7 +115,7 @@ function emitImported(e: Emitter, slot: number, impl: HelperImpl, name: string):
     if (takes !== 'u64') return
     e.getHigh(web)
   })
-  code.call(compiler.importHelper(name, impl))
+  code.call(compiler.imported(name))
   const def = values.def[slot]!
   if (impl.gives === 'u64') {
     code.op('drop')
@@ -183,7 +182,6 @@ function emitTailCall(e: Emitter, slot: number): void {
   code.op('i32_add')
   code.access('i32_store', cells.tailCalls)
   e.flushCharge()
-  e.unit.callsOut = true
   e.unit.usesStack = true
   // Our own frame is given up.
   code.i32(0)

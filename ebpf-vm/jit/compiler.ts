@@ -2,21 +2,20 @@
 // names what the module imports.
 
 import { InternalError } from '../../base/errors.ts'
-import { faultAt, outOfReach } from '../fault.ts'
 import { BPF_FUNC_TAIL_CALL, type HelperImpl } from '../helper.ts'
 import type { Form } from '../isa/forms.ts'
 import { type Insn, isHelperCall } from '../isa/insn.ts'
-import { SIZE } from '../isa/opcodes.ts'
 import type { Machine } from '../machine.ts'
 import { ArenaMap } from '../maps/arena.ts'
 import type { BpfMap } from '../maps/map.ts'
-import { RECORD, RingbufMap } from '../maps/ringbuf.ts'
+import { RingbufMap } from '../maps/ringbuf.ts'
 import type { AccessKind, Subprogram, VerifiedProgram } from '../program.ts'
 import { GIVES_KIND, resultType } from './calls.ts'
 import { buildCfg, type Cfg, formsOf } from './cfg.ts'
 import { Emitter, type Unit } from './emitter.ts'
 import { emitBody } from './flow.ts'
 import { deadStores } from './forward.ts'
+import { commonImports, helperImport, type Import, type Run } from './imports.ts'
 import { inlinedKeyBytes } from './inline.ts'
 import { join, type Kind, OR_NULL, UNKNOWN, UNSET } from './kinds.ts'
 import { type CallShape, Values } from './values.ts'
@@ -39,8 +38,6 @@ export interface SubInfo {
   readonly size: number
   /** BPF stack of it and the deepest chain below it. */
   readonly totalStack: number
-  /** Set once its function was emitted: it may call JavaScript. */
-  callsOut: boolean
 }
 
 /** Subprograms up to this many slots are inlined wherever they are called; larger ones when there is one call only. */
@@ -49,7 +46,7 @@ const INLINE_ONCE_SLOTS = 400
 
 export interface Compiled {
   readonly bytes: Uint8Array
-  readonly imports: Record<string, (...words: number[]) => number>
+  readonly imports: Record<string, Run>
   readonly usesTable: boolean
   /** Exports `main`, and `callback<index>` for each of these subprograms. */
   readonly callbacks: readonly number[]
@@ -74,11 +71,9 @@ export class Compiler {
   readonly #infos = new Map<number, SubInfo>()
   readonly #byStart = new Map<number, number>()
   readonly #functions = new Map<number, number>()
-  readonly #imports: Record<string, (...words: number[]) => number> = {}
+  readonly #imports: Record<string, Run> = {}
   readonly #importIndex = new Map<string, number>()
   readonly #helperFunctions = new Map<string, number>()
-  /** Whether the program asks for the time, so that calls out must refresh what it reads. */
-  readonly usesClock: boolean
   /** Calls of each subprogram. */
   readonly #calls: number[]
   /** Cells that the code reads, to be fresh when it is entered. */
@@ -108,7 +103,6 @@ export class Compiler {
     this.#arena = maps.find((map) => map instanceof ArenaMap)
     this.#calls = program.subprograms.map(() => 0)
     this.#mayCallOut = false
-    this.usesClock = program.insns.some((insn) => isHelperCall(insn) && CLOCK_HELPERS.has(insn.imm))
     this.forms.forEach((form, slot) => {
       if (form?.kind === 'ld_abs' || form?.kind === 'ld_ind') this.#mayCallOut = true
       if (form?.kind !== 'call') return
@@ -189,7 +183,6 @@ export class Compiler {
       inline: index !== 0 && (size <= INLINE_SLOTS || (this.#calls[index] === 1 && size <= INLINE_ONCE_SLOTS)),
       size,
       totalStack: sub.stackBytes + Math.max(0, ...callees.map((callee) => callee.totalStack)),
-      callsOut: false,
     }
   }
 
@@ -247,44 +240,20 @@ export class Compiler {
 
   /** Declare every import that the program can need, before its first function: function indexes count imports first. */
   #declareImports(): void {
-    const declare = (name: string, words: number, run: (...args: number[]) => number): void => {
+    const declare = (name: string, { words, run }: Import): void => {
       if (this.#importIndex.has(name)) return
       this.#importIndex.set(name, this.module.import(name, Array(words).fill(I32), [I32]))
       this.#imports[name] = run
     }
-    const { machine } = this
-    declare('fault', 3, (slot, lo, hi) => {
-      const form = this.forms[slot!]!
-      const bytes = 'size' in form ? SIZE[form.size].bytes : 0
-      throw faultAt(this.program, slot!, outOfReach(bytes, lo!, hi!, 'kernel memory'))
-    })
-    declare('overflow', 0, () => {
-      throw new InternalError(`${this.program.name}: BPF programs nest too deeply for the stack area`)
-    })
-    declare('update', 4, (map, key, value, flagBits) => machine.mapAt(map!).update(key!, value!, flagBits! >>> 0))
-    declare('commit', 3, (record, size, flagBits) => {
-      machine.settle()
-      RingbufMap.of(machine, record! + RECORD.header).finish(record!, size!, flagBits!)
-      if (this.usesClock) machine.refreshCells()
-      return 0
-    })
-    declare('programSlot', 2, (map, index) => machine.mapAt(map!).programSlot(index! >>> 0))
-    const { loadPacket } = machine.tables
-    if (loadPacket) {
-      declare('loadPacket', 3, (ctx, offset, bytes) => {
-        machine.settle()
-        const value = loadPacket(ctx!, offset!, bytes! as 1 | 2 | 4)
-        machine.mem.i32[machine.cells.resultHi >> 2] = value < 0 ? 1 : 0
-        return value < 0 ? 0 : value | 0
-      })
-    }
+    const { machine, program } = this
+    for (const [name, common] of Object.entries(commonImports(machine, program, this.forms))) declare(name, common)
     this.forms.forEach((form, slot) => {
       if (form?.kind !== 'call' || form.target === 'local') return
       const { imm } = this.program.insns[slot]!
       if (form.target === 'helper' && imm === BPF_FUNC_TAIL_CALL) return
       const impl = this.#implOf(slot, form.target)
       const name = form.target === 'helper' ? `helper ${imm}` : `kfunc ${this.program.kfuncs.get(slot)?.name}`
-      declare(name, wordsOf(impl), settled(machine, impl, this.usesClock))
+      declare(name, helperImport(machine, program, impl))
     })
   }
 
@@ -303,10 +272,6 @@ export class Compiler {
     const index = this.#importIndex.get(name)
     if (index === undefined) throw new InternalError(`import ${name} was not declared`)
     return index
-  }
-
-  importHelper(name: string, _impl: HelperImpl): number {
-    return this.imported(name)
   }
 
   // ── Functions ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -343,7 +308,6 @@ export class Compiler {
       sp: sp >= 0 ? sp : code.local(I32),
       cost: charges ? code.local(I32) : -1,
       usesStack: false,
-      callsOut: false,
     }
   }
 
@@ -370,7 +334,6 @@ export class Compiler {
     const unit = this.#unit(1, false, -1)
     const { code } = unit
     unit.usesStack = true
-    unit.callsOut = info.callsOut
     code.get(unit.sp)
     for (const register of [1, 2, 3, 4, 5]) {
       const web = info.values.inputs[register]!
@@ -412,7 +375,6 @@ export class Compiler {
       e.bind(values.inputs[register]!, 1 + i)
     })
     emitBody(e)
-    info.callsOut = unit.callsOut
     this.module.define(index, unit.code)
     return index
   }
@@ -447,59 +409,3 @@ export class Compiler {
 }
 
 const MAP_LOOKUP = 1
-/** ktime_get_ns, ktime_get_boot_ns */
-const CLOCK_HELPERS = new Set([5, 125])
-
-const wordsOf = (impl: HelperImpl): number => impl.takes.reduce((sum, takes) => sum + (takes === 'u64' ? 2 : 1), 0)
-
-/**
- * An implementation behind what every call from compiled code needs: time charged so far is settled before it runs, and where the
- * program reads the clock, its cell is fresh afterwards.
- */
-function settled(machine: Machine, impl: HelperImpl, usesClock: boolean): (...words: number[]) => number {
-  const plain = impl.run.bind(impl)
-  const run = usesClock
-    ? (...words: number[]): number => {
-        const result = plain(...words)
-        machine.refreshCells()
-        return result
-      }
-    : plain
-  switch (wordsOf(impl)) {
-    case 0:
-      return () => {
-        machine.settle()
-        return run()
-      }
-    case 1:
-      return (a) => {
-        machine.settle()
-        return run(a!)
-      }
-    case 2:
-      return (a, b) => {
-        machine.settle()
-        return run(a!, b!)
-      }
-    case 3:
-      return (a, b, c) => {
-        machine.settle()
-        return run(a!, b!, c!)
-      }
-    case 4:
-      return (a, b, c, d) => {
-        machine.settle()
-        return run(a!, b!, c!, d!)
-      }
-    case 5:
-      return (a, b, c, d, f) => {
-        machine.settle()
-        return run(a!, b!, c!, d!, f!)
-      }
-    default:
-      return (...words) => {
-        machine.settle()
-        return run(...words)
-      }
-  }
-}

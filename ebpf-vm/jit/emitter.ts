@@ -22,8 +22,6 @@ export interface Unit {
   readonly cost: number
   /** Set when anything reads `sp`. */
   usesStack: boolean
-  /** Set when it calls out to JavaScript, which may start other programs: they need the stack above ours. */
-  callsOut: boolean
 }
 
 /** Where `exit` goes: out of the WebAssembly function, or to the end of an inlined body. */
@@ -439,7 +437,6 @@ export class Emitter {
   prepareCallOut(): void {
     const { code, unit, compiler } = this
     this.flushCharge()
-    unit.callsOut = true
     unit.usesStack = true
     code.i32(0)
     code.get(unit.sp)

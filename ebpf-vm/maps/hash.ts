@@ -367,10 +367,19 @@ const create = (machine: Machine, attr: MapAttr): BpfMap => new HashMap(machine,
 
 export const hash = mapType({ type: MAP_TYPE.hash, name: 'hash', check: checkHash, create })
 export const percpuHash = mapType({ type: MAP_TYPE.percpu_hash, name: 'percpu_hash', check: checkHash, create })
-export const lruHash = mapType({ type: MAP_TYPE.lru_hash, name: 'lru_hash', check: checkHash, create })
+const EVICTS_ONE =
+  'evicts one element at a time, by a clock over all; Linux evicts up to 128 from per-CPU or common lists'
+export const lruHash = mapType({
+  type: MAP_TYPE.lru_hash,
+  name: 'lru_hash',
+  check: checkHash,
+  create,
+  partial: EVICTS_ONE,
+})
 export const lruPercpuHash = mapType({
   type: MAP_TYPE.lru_percpu_hash,
   name: 'lru_percpu_hash',
   check: checkHash,
   create,
+  partial: EVICTS_ONE,
 })

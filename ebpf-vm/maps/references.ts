@@ -254,6 +254,7 @@ export const progArray = mapType({
   name: 'prog_array',
   check: checkReferences,
   create: (machine, attr) => new ProgArray(machine, attr, pagesOf(attr)),
+  partial: 'programs of one array must agree in type; Linux compares a few more of their properties',
 })
 
 export const arrayOfMaps = mapType({
