@@ -39,9 +39,11 @@ const FIXED: Readonly<Record<string, (host: BpfHost) => Content>> = {
   '/proc/sys/net/core/bpf_jit_enable': () => '1\n',
 }
 
-/** Every path that read() answers, the per-event files among them. */
+export const FIXED_PATHS: readonly string[] = Object.keys(FIXED)
+
+/** Every path of tracefs, the per-event files among them. */
 export function* tracefsPaths(host: BpfHost): Generator<string> {
-  yield* Object.keys(FIXED)
+  yield* FIXED_PATHS.filter((path) => path.startsWith(TRACEFS))
   for (const { system, name } of traceEvents(host)) {
     for (const file of ['id', 'format', 'enable']) yield `${TRACEFS}/events/${system}/${name}/${file}`
   }

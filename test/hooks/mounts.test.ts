@@ -14,6 +14,7 @@ test('a task reads tracefs, sysfs and the cgroup it is in', () => {
       '/sys/kernel/tracing/events/sched/sched_process_exit/id',
       '/sys/kernel/tracing/events/sched/sched_process_exit/format',
       '/sys/bus/event_source/devices/kprobe/type',
+      '/proc/sys/kernel/unprivileged_bpf_disabled',
       '/sys/fs/cgroup/web/cgroup.procs',
     ]) {
       if (path.endsWith('procs')) r.kernel.cgroups.attach(r.kernel.tasks.get(pid)!, web)
@@ -24,12 +25,12 @@ test('a task reads tracefs, sysfs and the cgroup it is in', () => {
     }
     seen.push(`${pid}\n`)
   })
-  const [id, format, type, procs, pid] = seen
+  const [id, format, type, disabled, procs, pid] = seen
   expect(id).toBe(`${record.id}\n`)
   expect(format).toContain(`name: sched_process_exit\nID: ${record.id}\nformat:\n`)
   expect(format).toContain('\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n')
   expect(format).toContain('\tfield:pid_t pid;\toffset:24;\tsize:4;\tsigned:1;\n')
-  expect(type).toBe('8\n')
+  expect([type, disabled]).toEqual(['8\n', '2\n'])
   expect(procs).toBe(pid)
 })
 
