@@ -16,6 +16,7 @@ import { suggest } from '../../user-space/suggest.ts'
 import { assignment, duration, factor, whole } from '../arguments.ts'
 import { examples } from '../examples.ts'
 import { chunksOf, isElf, readFile, readMaybeGzip } from '../files.ts'
+import { LOG_LEVELS, type LogLevel, lazyLogger } from '../log.ts'
 import { print, printError, printRefused } from '../output.ts'
 import { Progress } from '../progress.ts'
 import { isScript, runScript } from '../script-loader.ts'
@@ -33,6 +34,7 @@ interface Flags {
   readonly pace?: number
   readonly format: 'text' | 'json'
   readonly eventType?: string
+  readonly log: LogLevel
 }
 
 /** What nobody stops by --for ends here. */
@@ -55,6 +57,11 @@ export function addRun(root: Command): void {
     .option('--btf <file>', 'boot on the BTF of a real kernel (/sys/kernel/btf/vmlinux)')
     .option('--pace <speed>', 'keep to the wall clock: 1 is its speed', factor)
     .option('--event-type <name>', 'the struct of the records of ring and perf buffers, where the object does not say')
+    .addOption(
+      new Option('--log <level>', 'what the simulator says of itself, on standard error')
+        .choices(LOG_LEVELS)
+        .default('warn'),
+    )
     .addOption(new Option('-f, --format <format>', 'how records are printed').choices(['text', 'json']).default('text'))
     .action(async (target: string, flags: Flags) => {
       const sessions: Session[] = []
@@ -93,6 +100,7 @@ function bootOptions(flags: Flags, replay: Replay | undefined, progress: Progres
   return {
     workload: replay ?? flags.workload ?? 'shell',
     forNs: flags.for ?? LONGEST_NS,
+    log: lazyLogger(flags.log),
     ...(flags.seed !== undefined && { seed: flags.seed }),
     ...(flags.cpus !== undefined && { cpus: flags.cpus }),
     ...(flags.kernel !== undefined && { kernel: flags.kernel }),

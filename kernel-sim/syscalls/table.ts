@@ -84,9 +84,9 @@ export class SyscallTable {
     return this.#k.profile.syscalls.find((record) => record.call === call)?.number ?? -1
   }
 
-  /** Whether a call does its work here; the others announce themselves and return -ENOSYS. */
-  isImplemented(call: string): boolean {
-    return this.#handlers.has(call)
+  /** What does the work of a call; undefined for those that announce themselves and return -ENOSYS. */
+  handler(call: string): SyscallHandler | undefined {
+    return this.#handlers.get(call)
   }
 
   /** Calls that do their work from now on: what is laid over the kernel (bpf, perf_event_open) brings its own. */

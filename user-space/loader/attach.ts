@@ -23,6 +23,16 @@ export type Attached = readonly number[]
 
 type Attach = (calls: Calls, attachment: Attachment) => Attached
 
+/** What sections ask for and this host cannot attach yet. */
+export const NOT_YET = {
+  kprobe_session: 'kprobe sessions',
+  uprobe: 'uprobes',
+  uprobe_multi: 'uprobes',
+  usdt: 'USDT probes',
+  lsm: 'LSM hooks',
+  iter: 'iterators',
+} as const satisfies Partial<Record<AttachMethod, string>>
+
 /** Throws UserError: one line with libbpf's words. */
 export const ATTACH: Record<AttachMethod, Attach> = {
   tracepoint(calls, attachment) {
@@ -96,12 +106,12 @@ export const ATTACH: Record<AttachMethod, Attach> = {
     return [link]
   },
 
-  kprobe_session: (_, attachment) => later(attachment, 'kprobe sessions'),
-  uprobe: (_, attachment) => later(attachment, 'uprobes'),
-  uprobe_multi: (_, attachment) => later(attachment, 'uprobes'),
-  usdt: (_, attachment) => later(attachment, 'USDT probes'),
-  lsm: (_, attachment) => later(attachment, 'LSM hooks'),
-  iter: (_, attachment) => later(attachment, 'iterators'),
+  kprobe_session: (_, attachment) => later(attachment, NOT_YET.kprobe_session),
+  uprobe: (_, attachment) => later(attachment, NOT_YET.uprobe),
+  uprobe_multi: (_, attachment) => later(attachment, NOT_YET.uprobe_multi),
+  usdt: (_, attachment) => later(attachment, NOT_YET.usdt),
+  lsm: (_, attachment) => later(attachment, NOT_YET.lsm),
+  iter: (_, attachment) => later(attachment, NOT_YET.iter),
 }
 
 const BPF_F_KPROBE_MULTI_RETURN = 1
