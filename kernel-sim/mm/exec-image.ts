@@ -42,6 +42,14 @@ export interface ExecPlace {
   readonly startBrk: number
   readonly stackTop: number
   readonly mmapBase: number
+  /** Data that the program, and its loader, make read-only once they are linked; where known, their segments are put around it. */
+  readonly relro?: Range | undefined
+  readonly loaderRelro?: Range | undefined
+}
+
+interface Range {
+  readonly at: number
+  readonly bytes: number
 }
 
 /** Addresses as Linux draws them for a position-independent executable. `between` gives a uniform integer in a closed range. */
@@ -85,7 +93,7 @@ export function loadImage(mm: Mm, image: ExecImage): number {
   if (bytes > MAX_ARG_BYTES) return -ERRNO.E2BIG
   mm.setPlace('mmap_base', image.place.mmapBase)
   const entry = mapProgram(mm, image)
-  const loader = image.interpreter ? mapLoader(mm, image.interpreter) : 0
+  const loader = image.interpreter ? mapLoader(mm, image.interpreter, image.place.loaderRelro) : 0
   mapStack(mm, image.place.stackTop)
   fillStack(mm, image, entry, loader)
   return 0
@@ -93,10 +101,12 @@ export function loadImage(mm: Mm, image: ExecImage): number {
 
 /** Text, read-only data and data of the program; returns its entry point. */
 function mapProgram(mm: Mm, image: ExecImage): number {
-  const { base, startBrk } = image.place
+  const { startBrk, relro } = image.place
   const pages = Math.max(4, Math.ceil(image.fileBytes / PAGE_SIZE))
   const textPages = Math.max(1, Math.floor(pages / 2))
-  const data = base + (1 + textPages + 1) * PAGE_SIZE
+  const base = relro ? relro.at - (2 + textPages) * PAGE_SIZE : image.place.base
+  const data = base + (2 + textPages) * PAGE_SIZE
+  const dataBytes = relro ? pageAlign(relro.bytes) + PAGE_SIZE : PAGE_SIZE
   const map = (address: number, length: number, prot: number, pgoff: number): void => {
     const flags = MAP.private | MAP.fixed | (image.file ? 0 : MAP.anonymous)
     mapRegion(mm, { address, length, prot, flags, pgoff, file: image.file, ...(image.file ? {} : { pgoff: 0 }) })
@@ -104,19 +114,20 @@ function mapProgram(mm: Mm, image: ExecImage): number {
   map(base, PAGE_SIZE, PROT.read, 0)
   map(base + PAGE_SIZE, textPages * PAGE_SIZE, PROT.read | PROT.exec, 1)
   map(base + (1 + textPages) * PAGE_SIZE, PAGE_SIZE, PROT.read, 1 + textPages)
-  map(data, PAGE_SIZE, PROT.read | PROT.write, 2 + textPages)
+  map(data, dataBytes, PROT.read | PROT.write, 2 + textPages)
   mm.setPlace('start_code', base + PAGE_SIZE)
   mm.setPlace('end_code', base + (1 + textPages) * PAGE_SIZE)
   mm.setPlace('start_data', data)
-  mm.setPlace('end_data', data + PAGE_SIZE)
+  mm.setPlace('end_data', data + dataBytes)
   mm.setPlace('start_brk', startBrk)
   mm.setPlace('brk', startBrk)
   return base + PAGE_SIZE
 }
 
-function mapLoader(mm: Mm, loader: { file: MappedFile; bytes: number }): number {
+function mapLoader(mm: Mm, loader: { file: MappedFile; bytes: number }, relro: Range | undefined): number {
   const length = pageAlign(loader.bytes)
-  const request = { address: 0, prot: PROT.read, flags: MAP.private, pgoff: 0, file: loader.file }
+  const wanted = relro ? Math.max(PAGE_SIZE, relro.at + pageAlign(relro.bytes) - length) : 0
+  const request = { address: wanted, prot: PROT.read, flags: MAP.private, pgoff: 0, file: loader.file }
   const base = mapRegion(mm, { ...request, length })
   const text = Math.min(0x26000, length - PAGE_SIZE)
   if (text > 0)
@@ -127,6 +138,15 @@ function mapLoader(mm: Mm, loader: { file: MappedFile; bytes: number }): number 
       prot: PROT.read | PROT.exec,
       flags: MAP.private | MAP.fixed,
       pgoff: 1,
+    })
+  if (relro)
+    mapRegion(mm, {
+      ...request,
+      address: relro.at,
+      length: pageAlign(relro.bytes),
+      prot: PROT.read | PROT.write,
+      flags: MAP.private | MAP.fixed,
+      pgoff: Math.max(0, (relro.at - base) / PAGE_SIZE),
     })
   return base
 }
@@ -161,7 +181,7 @@ function fillStack(mm: Mm, image: ExecImage, entry: number, loader: number): voi
   const random = push(seed)
   // biome-ignore format: a table reads better dense
   const aux = [
-    AT.hwcap, 0x178bfbff, AT.pagesz, PAGE_SIZE, AT.clktck, 100, AT.phdr, image.place.base + 64, AT.phent, 56, AT.phnum, 13,
+    AT.hwcap, 0x178bfbff, AT.pagesz, PAGE_SIZE, AT.clktck, 100, AT.phdr, mm.place('start_code') - PAGE_SIZE + 64, AT.phent, 56, AT.phnum, 13,
     AT.base, loader, AT.flags, 0, AT.entry, entry, AT.uid, image.ids.uid, AT.euid, image.ids.euid, AT.gid, image.ids.gid,
     AT.egid, image.ids.egid, AT.secure, 0, AT.random, random, AT.execfn, execfn, AT.platform, platform, AT.null, 0,
   ]

@@ -15,6 +15,14 @@ const PAGE = 0x1000
  */
 const ABOVE_STACK = 16 * PAGE
 
+/** Programs lie below, what mmap places above. */
+const MMAP_AREA = 0x7000_0000_0000
+
+const numberOf = (call: RecordedCall, index: number): number => {
+  const arg = call.args[index]
+  return arg?.kind === 'number' ? Number(arg.value) : 0
+}
+
 /** The address that an mmap call chose by itself, or 0. */
 export function chosenByMmap(call: RecordedCall): number {
   if (call.name !== 'mmap' || call.result.errno !== undefined) return 0
@@ -25,10 +33,24 @@ export function chosenByMmap(call: RecordedCall): number {
 export function recordedPlace(process: RecordedProcess, exec: RecordedCall, drawn: ExecPlace): ExecPlace {
   let startBrk = 0
   let highest = 0
+  const mapped: { at: number; end: number }[] = []
+  let relro: ExecPlace['relro']
+  let loaderRelro: ExecPlace['loaderRelro']
   for (const call of process.calls) {
     if (call.line <= exec.line) continue
     if (call.name === 'execve' && call.result.value === 0n) break
     if (call.name === 'brk' && startBrk === 0) startBrk = Number(call.result.value ?? 0n)
+    const bytes = numberOf(call, 1)
+    const chosen = chosenByMmap(call)
+    if (chosen !== 0) mapped.push({ at: chosen, end: chosen + Math.ceil(bytes / PAGE) * PAGE })
+    if (call.name === 'mprotect' && call.result.errno === undefined) {
+      // What no mmap made is the program's own image, or its loader's.
+      const at = numberOf(call, 0)
+      if (!mapped.some((range) => at >= range.at && at < range.end)) {
+        if (at < MMAP_AREA) relro ??= { at, bytes }
+        else loaderRelro ??= { at, bytes }
+      }
+    }
     for (const arg of call.args) {
       if (arg.kind !== 'number') continue
       const address = Number(arg.value)
@@ -38,6 +60,8 @@ export function recordedPlace(process: RecordedProcess, exec: RecordedCall, draw
   return {
     ...drawn,
     ...(startBrk > 0 ? { startBrk } : {}),
+    relro,
+    loaderRelro,
     ...(highest > 0 ? { stackTop: Math.min(TASK_SIZE, Math.ceil(highest / PAGE) * PAGE + ABOVE_STACK) } : {}),
   }
 }
