@@ -2,17 +2,17 @@
 // opensnoop.ts: every open as it happens.     bpfsim run opensnoop
 //
 //   TIME       PID    COMM             RET PATH
-//   0.004009   1002   sh                 3 /etc/profile
-//   0.004162   1003   ls                 3 /etc/ld.so.cache
-//   0.004163   1003   ls                 3 /lib/x86_64-linux-gnu/libc.so.6
-//   0.004286   1003   ls                 3 /etc
-//   0.004433   1004   cat                3 /etc/ld.so.cache
-//   0.004434   1004   cat                3 /lib/x86_64-linux-gnu/libc.so.6
-//   0.004556   1004   cat                3 /etc/hosts
-//   0.004580   1004   cat                3 /etc/hostname
-//   0.004597   1004   cat               -2 /etc/motd
-//   0.004743   1005   grep               3 /etc/ld.so.cache
-//   0.004745   1005   grep               3 /lib/x86_64-linux-gnu/libc.so.6
+//   0.004141   1002   sh                 3 /etc/profile
+//   0.004302   1003   ls                 3 /etc/ld.so.cache
+//   0.004303   1003   ls                 3 /lib/x86_64-linux-gnu/libc.so.6
+//   0.004426   1003   ls                 3 /etc
+//   0.004582   1004   cat                3 /etc/ld.so.cache
+//   0.004583   1004   cat                3 /lib/x86_64-linux-gnu/libc.so.6
+//   0.004705   1004   cat                3 /etc/hosts
+//   0.004729   1004   cat                3 /etc/hostname
+//   0.004746   1004   cat               -2 /etc/motd
+//   0.004901   1005   grep               3 /etc/ld.so.cache
+//   0.004903   1005   grep               3 /lib/x86_64-linux-gnu/libc.so.6
 //   …
 import { boot, readObject } from 'bpfsim'
 import type { Opensnoop } from './opensnoop.types.ts'

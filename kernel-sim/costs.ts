@@ -12,8 +12,6 @@ export const COST_NS = {
   interrupt: 300,
   /** A timer tick's work. */
   tick: 1200,
-  /** Leaving the idle state. */
-  idleExit: 1500,
   /** dup_task_struct() and the copies that a fork makes, without its pages. */
   fork: 25_000,
   /** Mapping a new image, without reading it. */
@@ -21,6 +19,21 @@ export const COST_NS = {
   exit: 15_000,
   signalFrame: 800,
 } as const
+
+/**
+ * Leaving idle takes longer the longer a CPU idled, as deeper states are entered: rows of [idled at least, exit latency], the latencies
+ * and residencies of C1, C1E and C6 in Linux's intel_idle table for Skylake servers.
+ */
+const IDLE_EXITS = [
+  [600_000, 133_000],
+  [20_000, 10_000],
+  [0, 2_000],
+] as const
+
+export function idleExitNs(idledNs: number): number {
+  for (const [least, exit] of IDLE_EXITS) if (idledNs >= least) return exit
+  return 0
+}
 
 /** Scheduler ticks: HZ=250. */
 export const TICK_NS = 4_000_000

@@ -26,6 +26,8 @@ export class Cpu {
   /** Something should run instead of `current`, as soon as it can be preempted. */
   needResched = false
   ticking = false
+  /** When its idle task last got it. */
+  idleSinceNs = 0
   readonly #mem: KernelMemory
   readonly #currAt: number
 

@@ -26,10 +26,6 @@ export function listDelete(mem: KernelMemory, node: number): void {
   listInit(mem, node)
 }
 
-export function listEmpty(mem: KernelMemory, head: number): boolean {
-  return mem.readPtr(head) === head
-}
-
 /** Offsets of the objects on the list, whose node is `member` bytes into each. Taken at once: the list may change while one walks. */
 export function listObjects(mem: KernelMemory, head: number, member: number): number[] {
   const objects: number[] = []

@@ -4,7 +4,7 @@
 // A task that sleeps has set its state and yields inside __schedule(); by then its CPU's `current` is another task, which whoever
 // drives the CPU (drive.ts) resumes. A resumed task returns from the yield, calls finish_task_switch() and goes on.
 
-import { BASE_SLICE_NS, COST_NS, TICK_NS } from '../costs.ts'
+import { BASE_SLICE_NS, COST_NS, idleExitNs, TICK_NS } from '../costs.ts'
 import type { Cpu } from '../cpu.ts'
 import type { Kernel } from '../kernel.ts'
 import { signalPendingState } from '../signal/pending.ts'
@@ -208,7 +208,11 @@ export class Scheduler {
     const k = this.#k
     // What was queued by a CPU whose clock is ahead does not run before it was.
     if (!next.isIdle && next.queuedNs > cpu.nowNs) cpu.nowNs = next.queuedNs
-    cpu.nowNs += next.uncontended ? 0 : COST_NS.contextSwitch
+    if (!next.uncontended) {
+      if (prev.isIdle) cpu.nowNs += idleExitNs(cpu.nowNs - cpu.idleSinceNs)
+      cpu.nowNs += COST_NS.contextSwitch
+    }
+    if (next.isIdle) cpu.idleSinceNs = cpu.nowNs
     cpu.accountedNs = cpu.nowNs
     next.arrived(cpu.nowNs)
     prev.saveStackPointer()
@@ -259,7 +263,7 @@ export class Scheduler {
     const { current } = cpu
     if (current.isIdle) {
       const remote = cpu !== k.cpu
-      cpu.nowNs = Math.max(cpu.nowNs, k.nowNs + (remote && !p.uncontended ? COST_NS.ipi + COST_NS.idleExit : 0))
+      cpu.nowNs = Math.max(cpu.nowNs, k.nowNs + (remote && !p.uncontended ? COST_NS.ipi : 0))
       cpu.needResched = true
     } else if (p.uncontended) {
       cpu.needResched = true

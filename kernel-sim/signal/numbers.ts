@@ -82,6 +82,5 @@ export const SIG_IGN = 1
 export const SI = { user: 0, kernel: 0x80, tkill: -6, timer: -2 } as const
 export const CLD = { exited: 1, killed: 2, dumped: 3, trapped: 4, stopped: 5, continued: 6 } as const
 
-/** `info` of sending functions where there is no siginfo: from the kernel on a user's behalf, or of its own. */
-export const SEND_SIG_NOINFO = 0
+/** `info` of sending functions where there is no siginfo: the kernel's own doing. (SEND_SIG_NOINFO, on a user's behalf, is 0.) */
 export const SEND_SIG_PRIV = 1

@@ -160,7 +160,9 @@ export class Exit {
     const heir = p.group.threads.find((thread) => thread !== p && thread.exitState === 0) ?? init
     for (const at of listObjects(mem, p.at + o.children, o.sibling)) {
       const child = tasks.at(at)
-      for (const member of [o.realParent, o.parent]) mem.writePtr(child.at + member, heir.at)
+      for (const thread of child.group.threads) {
+        for (const member of [o.realParent, o.parent]) mem.writePtr(thread.at + member, heir.at)
+      }
       listDelete(mem, child.at + o.sibling)
       listAddTail(mem, child.at + o.sibling, heir.at + o.children)
       if (heir === init && child.exitState === EXIT.zombie && child.group.live === 0) {

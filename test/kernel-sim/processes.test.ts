@@ -73,7 +73,7 @@ describe('processes', () => {
           return 0
         },
       ]
-      yield 50_000
+      yield 500_000
       yield ['kill', child, 15]
       yield ['wait4', child]
       return k.current.found!.status
