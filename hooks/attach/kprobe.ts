@@ -10,7 +10,7 @@ import type { FunctionCall } from '../../kernel-sim/trace/function.ts'
 import { PT_REGS_BYTES, writeEntryRegs, writeReturnRegs } from '../context/pt-regs.ts'
 import type { BpfHost } from '../host.ts'
 import type { BpfProg } from '../objects/prog.ts'
-import type { PerfSource } from '../perf/event.ts'
+import type { PerfEvent, PerfSource } from '../perf/event.ts'
 import { nowhere, type RunContext } from '../run.ts'
 import { PERF_EVENT_LINK } from '../uapi/bpf-info.ts'
 import { isErrorInjectable, overridesReturn } from './error-injection.ts'
@@ -64,15 +64,15 @@ export class KprobeSource implements PerfSource {
   readonly #detach: (() => void) | undefined
   #list: readonly RunContext[] = []
   #cookie = 0n
-  /** Occurrences, for the event's count. */
-  hits = 0
+  /** Set once the event exists: it counts what happens while it is enabled. */
+  event: PerfEvent | undefined
 
   constructor(host: BpfHost, site: ProbeSite, isReturn: boolean) {
     this.#site = site
     this.#isReturn = isReturn
     const probe = new FunctionProbe(host)
     const fire = (call: FunctionCall): void => {
-      this.hits++
+      if (this.event?.enabled) this.event.count++
       if (this.#list.length === 0) return
       if (isReturn) probe.exit(call, this.#list)
       else probe.entry(call, this.#list)

@@ -49,7 +49,7 @@ export function perfEventOpen(
   if (typeof source === 'number') return source
   const followed = pid === 0 ? kernel.current.pid : pid
   const event = new PerfEvent(host.nextPerfId(), attr, followed, cpu, source, kernel.nowNs)
-  if (source instanceof TracepointSource) source.event = event
+  if (source instanceof TracepointSource || source instanceof KprobeSource) source.event = event
   const fd = host.descriptors.install(perfFile(host, event))
   if (fd < 0) event.release()
   return fd

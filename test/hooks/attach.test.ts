@@ -143,6 +143,15 @@ test('override_return in a kprobe program ends a system call, and only such func
   expect(results[1]).toBeGreaterThan(0)
 })
 
+test('perf events count while they are enabled', () => {
+  const event = r.perf('kprobe', PROBED, r.load('kprobe', 'r0 = 0\nexit'))
+  const file = r.host.file(r.task, event, 'perf_event')
+  read(0, 0, 1, 0)
+  r.host.ioctl(r.task, event, PERF_IOC.disable)
+  read(0, 0, 1, 0)
+  expect(typeof file === 'number' ? file : file.event.count).toBe(1)
+})
+
 test('attach cookies', () => {
   const counts = r.map('array')
   const text = `call bpf_get_attach_cookie\nr6 = r0\n${keep(0).replace(/.*r6 = .*\n/, '')}`
