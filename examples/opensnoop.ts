@@ -4,7 +4,7 @@
 //   TIME       PID    COMM             RET PATH
 //   0.004141   1002   sh                 3 /etc/profile
 //   0.004302   1003   ls                 3 /etc/ld.so.cache
-//   0.004303   1003   ls                 3 /lib/x86_64-linux-gnu/libc.so.6
+//   0.004304   1003   ls                 3 /lib/x86_64-linux-gnu/libc.so.6
 //   0.004426   1003   ls                 3 /etc
 //   0.004582   1004   cat                3 /etc/ld.so.cache
 //   0.004583   1004   cat                3 /lib/x86_64-linux-gnu/libc.so.6

@@ -1,10 +1,10 @@
 #!/usr/bin/env bpfsim
 // syscalls.ts: which system calls a shell session makes, counted in a hash map by assembler.     bpfsim run syscalls
 //
-//      181 open
+//      181 openat
 //      146 close
 //       82 read
-//       80 fstat
+//       80 newfstatat
 //       75 execve
 //       46 exit_group
 //       45 wait4
