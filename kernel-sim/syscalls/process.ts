@@ -1,6 +1,7 @@
 // System calls by which processes begin, end, wait for each other and are numbered.
 
 import { ERRNO } from '../../base/errno.ts'
+import { partial } from '../../base/support.ts'
 import type { Kernel } from '../kernel.ts'
 import { SIG } from '../signal/numbers.ts'
 import { CLONE, type CloneArgs, cloneArgs } from '../task/fork.ts'
@@ -17,6 +18,8 @@ const P = { all: 0, pid: 1, pgid: 2 } as const
 const CLONE_ARGS_MIN = 64
 const AT_FDCWD = -100
 const RUSAGE_BYTES = 144
+const NO_NAMESPACES = 'CLONE_NEW* is refused with EINVAL, CLONE_PIDFD is ignored'
+const LEADER_ONLY = 'EAGAIN in any thread but the first of its process'
 
 function clone(k: Kernel, values: Omit<CloneArgs, 'at'>): MaybeWait<number> {
   const args = cloneArgs(k, values)
@@ -68,9 +71,12 @@ function processOf(k: Kernel, task: Task, pid: number): Task | undefined {
 export const processSyscalls: SyscallFamily = {
   fork: (k) => clone(k, plainFork(0)),
   vfork: (k) => clone(k, plainFork(CLONE.vfork | CLONE.vm)),
-  clone: (k, _task, flags, stack, parentTid, childTid, tls) =>
-    clone(k, { flags: flagsOf(flags), exitSignal: flags & CSIGNAL, stack, tls, parentTid, childTid }),
-  clone3: (k, task, uargs, size) => {
+  clone: partial(
+    (k, _task, flags, stack, parentTid, childTid, tls) =>
+      clone(k, { flags: flagsOf(flags), exitSignal: flags & CSIGNAL, stack, tls, parentTid, childTid }),
+    NO_NAMESPACES,
+  ),
+  clone3: partial((k, task, uargs, size) => {
     if (size < CLONE_ARGS_MIN) return -EINVAL
     const args = readUser(task, uargs, CLONE_ARGS_MIN)
     if (!args) return -EFAULT
@@ -83,10 +89,13 @@ export const processSyscalls: SyscallFamily = {
       stack: stack + stackSize,
       tls: int64(args, 56),
     })
-  },
+  }, NO_NAMESPACES),
 
-  execve: (k, _task, path, argv, envp) => exec(k, AT_FDCWD, path, argv, envp, 0),
-  execveat: (k, _task, dirfd, path, argv, envp, flags) => exec(k, dirfd >> 0, path, argv, envp, flags),
+  execve: partial((k, _task, path, argv, envp) => exec(k, AT_FDCWD, path, argv, envp, 0), LEADER_ONLY),
+  execveat: partial(
+    (k, _task, dirfd, path, argv, envp, flags) => exec(k, dirfd >> 0, path, argv, envp, flags),
+    `${LEADER_ONLY}; flags are ignored`,
+  ),
 
   exit: (k, _task, status) => ends(k.processes.exit.doExit((status & 0xff) << 8)),
   exit_group: (k, _task, status) => ends(k.processes.exit.doGroupExit((status & 0xff) << 8)),

@@ -1,6 +1,7 @@
 // System calls that set how a task is scheduled. There is one class here, the fair one: real-time and deadline policies are refused.
 
 import { ERRNO } from '../../base/errno.ts'
+import { partial } from '../../base/support.ts'
 import type { Kernel } from '../kernel.ts'
 import { CAP } from '../task/credentials.ts'
 import { PIDTYPE } from '../task/pids.ts'
@@ -96,7 +97,7 @@ function setaffinity(k: Kernel, task: Task, pid: number, length: number, address
 export const schedulingSyscalls: SyscallFamily = {
   getpriority,
   setpriority,
-  sched_setscheduler: setscheduler,
+  sched_setscheduler: partial(setscheduler, 'EINVAL for real-time and deadline policies'),
   sched_getscheduler: (k, task, pid) => {
     const target = taskOf(k, task, pid)
     return target ? k.mem.i32[(target.at + k.layout.task.policy) >> 2]! : -ESRCH
@@ -119,5 +120,5 @@ export const schedulingSyscalls: SyscallFamily = {
     if (!taskOf(k, task, pid)) return -ESRCH
     return writePair(task, interval, 0, RR_SLICE_NS) ? 0 : -EFAULT
   },
-  sched_setaffinity: setaffinity,
+  sched_setaffinity: partial(setaffinity, 'a task that stands elsewhere moves when it next sleeps'),
 }

@@ -1,6 +1,7 @@
 // System calls of signals.
 
 import { ERRNO } from '../../base/errno.ts'
+import { partial } from '../../base/support.ts'
 import type { Kernel } from '../kernel.ts'
 import { NSIG, SI, SIG } from '../signal/numbers.ts'
 import { PIDTYPE_PID, PIDTYPE_TGID, SIGACTION } from '../signal/signals.ts'
@@ -169,7 +170,7 @@ export const signalSyscalls: SyscallFamily = {
   rt_sigsuspend: sigsuspend,
   rt_sigpending: (k, task, address) => (writeSigset(task, address, k.signals.pendingBlocked(task)) ? 0 : -EFAULT),
   rt_sigtimedwait: sigtimedwait,
-  sigaltstack,
+  sigaltstack: partial(sigaltstack, 'kept and told, but handlers run in no memory of their own'),
   pause,
   kill: (k, task, pid, signal) => kill(k, task, pid >> 0, signal),
   tkill: (k, task, tid, signal) => sendThread(k, task, 0, tid, signal),

@@ -1,6 +1,7 @@
 // System calls that wait for time to pass, and timers of processes. (The clocks are read in info.ts.)
 
 import { ERRNO } from '../../base/errno.ts'
+import { partial } from '../../base/support.ts'
 import type { Kernel } from '../kernel.ts'
 import type { Task } from '../task/task.ts'
 import { int64, readPair, readUser, setInt64, writePair, writeUser } from '../user-memory.ts'
@@ -92,7 +93,7 @@ function alarm(k: Kernel, task: Task, seconds: number): number {
 export const timeSyscalls: SyscallFamily = {
   nanosleep,
   clock_nanosleep: clockNanosleep,
-  setitimer,
+  setitimer: partial(setitimer, 'only ITIMER_REAL runs out'),
   getitimer: (k, task, which, value) => {
     if (which < 0 || which > 2) return -EINVAL
     return giveTimer(task, value, which === ITIMER_REAL ? k.timers.get(task.group) : { valueNs: 0, intervalNs: 0 })
@@ -103,12 +104,12 @@ export const timeSyscalls: SyscallFamily = {
     task.restartBlock = undefined
     return rest ? rest() : -ERRNO.EINTR
   },
-  futex: (k, task, uaddr, op, val, utime, uaddr2, val3) => {
+  futex: partial((k, task, uaddr, op, val, utime, uaddr2, val3) => {
     const command = op & 0x7f
     const timed = utime !== 0 && (command === 0 || command === 9)
     const timeout = timed ? timespec(task, utime) : 0
     if (timeout === undefined) return -EFAULT
     if (Number.isNaN(timeout)) return -EINVAL
     return k.futexes.doFutex(uaddr, op, val, timeout, uaddr2, timed ? 0 : utime, val3)
-  },
+  }, 'no FUTEX_WAKE_OP and no priority inheritance: ENOSYS'),
 }
