@@ -86,7 +86,13 @@ function inheritedFiles(
       if (opened.get(at)?.has(fd)) return true
     return false
   }
+  /** Descriptors that calls named or returned, by first ancestor. */
+  const seen = new Map<number, Set<number>>()
   const open = (pid: number, fd: number): void => {
+    const first = root(pid)
+    const all = seen.get(first)
+    if (all) all.add(fd)
+    else seen.set(first, new Set([fd]))
     const set = opened.get(pid)
     if (set) set.add(fd)
     else opened.set(pid, new Set([fd]))
@@ -105,6 +111,12 @@ function inheritedFiles(
     const value = call.result.value
     if (value === undefined || value < 0n) continue
     if (MAKES_FD.test(call.name) || call.result.fdName !== undefined) open(call.pid, Number(value))
+  }
+  // Numbers that were never given out, below one that was, were taken: by files that no call named.
+  for (const [first, fds] of seen) {
+    const files = found.get(first) ?? new Map<number, string>()
+    for (let fd = 3; fd < Math.max(...fds); fd++) if (!fds.has(fd) && fds.size > fd) files.set(fd, '')
+    found.set(first, files)
   }
   return found
 }
