@@ -5,7 +5,6 @@ import type { ArgSpec, HelperProto } from '../../base/facts.ts'
 export const anything: ArgSpec = { kind: 'anything' }
 export const constMap: ArgSpec = { kind: 'const_map' }
 export const mapKey: ArgSpec = { kind: 'map_key' }
-export const mapKeyOrNull: ArgSpec = { kind: 'map_key', nullable: true }
 export const mapValue: ArgSpec = { kind: 'map_value' }
 export const mapValueOrNull: ArgSpec = { kind: 'map_value', nullable: true }
 export const mapValueOut: ArgSpec = { kind: 'map_value', uninit: true, write: true }
@@ -18,18 +17,14 @@ export const memOutOrNull: ArgSpec = { kind: 'mem', uninit: true, write: true, n
 /** Memory that is read and written. */
 export const memInOut: ArgSpec = { kind: 'mem', write: true }
 export const memInOutOrNull: ArgSpec = { kind: 'mem', write: true, nullable: true }
-export const fixed = (bytes: number): ArgSpec => ({ kind: 'mem', bytes, readonly: true })
 export const fixedOut = (bytes: number): ArgSpec => ({ kind: 'mem', bytes, uninit: true, write: true, aligned: true })
 export const size: ArgSpec = { kind: 'size' }
 export const sizeOrZero: ArgSpec = { kind: 'size_or_zero' }
 export const constAlloc: ArgSpec = { kind: 'const_alloc' }
 export const ctx: ArgSpec = { kind: 'ctx' }
-export const ctxOrNull: ArgSpec = { kind: 'ctx', nullable: true }
 export const spinLock: ArgSpec = { kind: 'spin_lock' }
 export const timer: ArgSpec = { kind: 'timer' }
 export const sockCommon: ArgSpec = { kind: 'sock_common' }
-export const socket: ArgSpec = { kind: 'socket' }
-export const socketOrNull: ArgSpec = { kind: 'socket', nullable: true }
 export const btfSock: ArgSpec = { kind: 'btf_sock' }
 export const btfSockOrNull: ArgSpec = { kind: 'btf_sock', nullable: true }
 export const btfSockRelease: ArgSpec = { kind: 'btf_sock', release: true }

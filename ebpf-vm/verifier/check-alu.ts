@@ -51,7 +51,7 @@ import {
   toNumber,
   ult,
 } from './scalar/words.ts'
-import { sanitizePointer, sanitizeScalar } from './speculation.ts'
+import { beginPointerMask, commitPointerMask, sanitizeScalar } from './speculation.ts'
 
 const NAMES = new Map<number, AluName>((Object.keys(ALU) as AluName[]).map((name) => [ALU[name].code, name]))
 
@@ -287,7 +287,7 @@ function adjustPointer(env: Env, insn: Insn, name: AluName, is64: boolean, point
   const made = copyReg(pointer)
   checkSaneOffset(env, offset, pointer.type)
   checkSaneOffset(env, pointer, pointer.type)
-  sanitizePointer(env, insn, pointer, offset, false)
+  const masking = beginPointerMask(env, insn, pointer, offset)
   const by = toNumber(o.sminL, o.sminH)
   const s = S.copy(p)
   S.unbound32(s)
@@ -330,7 +330,7 @@ function adjustPointer(env: Env, insn: Insn, name: AluName, is64: boolean, point
   S.sync(s)
   regs[dst] = made
   checkSpeculativeBounds(env, dst, made)
-  sanitizePointer(env, insn, made, offset, true)
+  commitPointerMask(env, insn, made, masking)
 }
 
 function checkArithmeticAllowed(

@@ -159,7 +159,7 @@ function mayGoto(env: Env, insn: Insn): void {
   while (previous && !(previous.insnIdx === at && sameFrames(previous, env.state))) previous = previous.parent
   const queued = pushBranch(env, at + 1, at, false)
   queued.mayGotoDepth++
-  if (previous) widenImprecise(env, previous, queued)
+  if (previous) widenImprecise(previous, queued)
   env.insnIdx = at + 1 + insn.off
 }
 

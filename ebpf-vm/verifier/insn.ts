@@ -154,7 +154,6 @@ function savePointerType(env: Env, type: number, allowTrust: boolean): void {
 const ATOMICS: ReadonlySet<number> = new Set(Object.values(ATOMIC).map((row) => row.imm))
 
 function checkAtomic(env: Env, insn: Insn): void {
-  const { regs } = env.state.frame
   const size = sizeOf(insn)
   if (insn.imm === ATOMIC.load_acquire.imm) {
     if (!env.jits) env.fail('EOPNOTSUPP')
@@ -189,13 +188,10 @@ function checkAtomic(env: Env, insn: Insn): void {
     load = insn.imm === ATOMIC.cmpxchg.imm ? 0 : insn.src
     writableReg(env, load)
   }
-  const loadInto = load
   const isStackOrMem = { regno: insn.dst, offset: insn.off, size, strict: true } as const
   // A fetch loads the old value; a plain operation reads it too (checked without a destination).
-  const before = load >= 0 ? regs[load]! : undefined
   checkMemAccess(env, { ...isStackOrMem, type: 'read', value: -1 })
-  if (loadInto >= 0) checkMemAccess(env, { ...isStackOrMem, type: 'read', value: loadInto })
-  void before
+  if (load >= 0) checkMemAccess(env, { ...isStackOrMem, type: 'read', value: load })
   if ((type & BASE_MASK) === ARENA) savePointerType(env, type, false)
   checkMemAccess(env, { ...isStackOrMem, type: 'write', value: -1 })
 }
@@ -214,8 +210,6 @@ function refuseAtomicPointer(env: Env, regno: number): void {
     base === XDP_SOCK ||
     (base === ARENA && !env.jits)
   if (refused) {
-    const insn = env.insns[env.insnIdx]!
-    void insn
     env.fail('EACCES', `BPF_ATOMIC stores into R${regno} ${typeName(type)} is not allowed`)
   }
 }

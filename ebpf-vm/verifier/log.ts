@@ -20,7 +20,7 @@ import {
 } from './reg.ts'
 import { isConst, type Scalar } from './scalar/scalar.ts'
 import * as T from './scalar/tnum.ts'
-import { addH, decimal, hex, INT_MAX, INT_MIN, signedDecimal } from './scalar/words.ts'
+import { addH, hex, INT_MAX, INT_MIN } from './scalar/words.ts'
 import { byteType, DYNPTR, type Frame, ITER, SLOT_CHARS, SPILL, type State } from './state.ts'
 
 export const LEVEL1 = 1
@@ -230,5 +230,3 @@ export function formatState(state: State, frameno: number, all: boolean, scratch
   if (frame.inAsyncCallback) text += ' async_cb'
   return text
 }
-
-export { decimal, signedDecimal }

@@ -1,14 +1,8 @@
 // Finding helpers and kfuncs: their names, prototypes, whether this program may call them, and which of them call back.
 
 import { type HelperProto, KF } from '../../base/facts.ts'
-import { HELPER_NAMES } from '../helpers/names.ts'
 import { type Insn, isHelperCall, isKfuncCall } from '../isa/insn.ts'
 import type { Env, KfuncCall } from './env.ts'
-
-/** Name of any helper that exists, allowed or not. */
-export function helperById(_env: Env, id: number): string | undefined {
-  return id > 0 ? HELPER_NAMES[id] : undefined
-}
 
 /** The prototype by which this program type may call a helper; undefined when it may not. */
 export function findHelper(env: Env, id: number): HelperProto | undefined {

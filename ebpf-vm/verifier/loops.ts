@@ -1,13 +1,12 @@
 // Loops of open-coded iterators, may_goto and callbacks: values that no decision used are forgotten between two rounds, so that a
 // loop converges.
 
-import type { Env } from './env.ts'
 import { copyReg, type Reg, SCALAR } from './reg.ts'
 import * as S from './scalar/scalar.ts'
 import { byteType, SPILL, type State } from './state.ts'
 
 /** Forget scalars that differ from the previous round and are not precise. */
-export function widenImprecise(env: Env, old: State, now: State): void {
+export function widenImprecise(old: State, now: State): void {
   const ids = new Map<number, number>()
   for (let f = old.frames.length - 1; f >= 0; f--) {
     const a = old.frames[f]!
@@ -20,7 +19,6 @@ export function widenImprecise(env: Env, old: State, now: State): void {
       b.stack[i] = { types: y.types, reg: widen(x.reg, y.reg, ids) }
     }
   }
-  void env
 }
 
 function widen(old: Reg, now: Reg, ids: Map<number, number>): Reg {

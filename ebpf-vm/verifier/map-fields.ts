@@ -3,7 +3,7 @@
 import type { Btf } from '../../base/btf/btf.ts'
 import type { BtfType } from '../../base/btf/types.ts'
 import type { MapFacts } from '../program.ts'
-import { isStruct, nameOfType, skipModifiers } from './btf-types.ts'
+import { isStruct, skipModifiers } from './btf-types.ts'
 
 export type FieldKind =
   | 'bpf_spin_lock'
@@ -158,5 +158,3 @@ export function fieldsOfMap(map: MapFacts, vmlinux: Btf | undefined): readonly M
   if (!fields) cache.set(map, (fields = fieldsOfType(map.btf, map.btfValueTypeId, vmlinux)))
   return fields
 }
-
-export { nameOfType }

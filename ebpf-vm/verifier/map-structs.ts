@@ -41,5 +41,3 @@ const STRUCTS = new Map<number, string>([
 export function mapStructOf(type: number): string {
   return STRUCTS.get(type) ?? 'bpf_map'
 }
-
-export const MAP_TYPE_NAMES = MAP_TYPE

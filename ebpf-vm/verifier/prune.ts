@@ -444,5 +444,3 @@ export function endBranch(env: Env, from: State): void {
     state = state.parent
   }
 }
-
-export { updatePeak }

@@ -43,7 +43,6 @@ export const TRUSTED = 1 << 12
 export const ALLOC = 1 << 13
 /** A reference to an object that a collection owns. */
 export const NON_OWN = 1 << 14
-export const UNINIT = 1 << 15
 export const DYNPTR_SKB = 1 << 16
 export const DYNPTR_XDP = 1 << 17
 
@@ -160,9 +159,7 @@ export function copyReg(r: Reg): Reg {
 
 export const UNSET: Reg = new Reg()
 
-export const baseType = (r: Reg): number => r.type & BASE_MASK
 export const isPointer = (r: Reg): boolean => (r.type & BASE_MASK) > SCALAR
-export const isNullable = (type: number): boolean => (type & MAYBE_NULL) !== 0
 export const isPacketPointer = (type: number): boolean => type === PACKET || type === PACKET_META
 /** map_ptr, map_value and map_key carry a map. */
 export const hasMap = (base: number): boolean => base === MAP_PTR || base === MAP_VALUE || base === MAP_KEY

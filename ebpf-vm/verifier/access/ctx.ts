@@ -7,7 +7,6 @@ import type { Env } from '../env.ts'
 import {
   BTF_PTR,
   BUF,
-  CTX,
   FLOW_KEYS,
   MAYBE_NULL,
   PACKET,
@@ -15,7 +14,6 @@ import {
   PACKET_META,
   PERCPU,
   RCU,
-  RDONLY,
   Reg,
   SCALAR,
   SOCK_COMMON,
@@ -212,5 +210,3 @@ function pointerArg(env: Env, pointee: number, index: number): Reg {
   if (reg.type & MAYBE_NULL) reg.id = env.newId()
   return reg
 }
-
-export { CTX, RDONLY }

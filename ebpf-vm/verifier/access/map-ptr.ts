@@ -1,8 +1,7 @@
 // Loads through a map pointer itself: the members of struct bpf_map, as BTF has them.
 
-import { isStruct, skipModifiers } from '../btf-types.ts'
 import type { Env } from '../env.ts'
-import { MAP_TYPE_NAMES, mapStructOf } from '../map-structs.ts'
+import { mapStructOf } from '../map-structs.ts'
 import { BTF_PTR, Reg, scalarReg } from '../reg.ts'
 import * as S from '../scalar/scalar.ts'
 import { walkStruct } from './btf.ts'
@@ -42,5 +41,3 @@ export function checkMapPtrAccess(
     env.state.frame.regs[into] = made
   } else env.state.frame.regs[into] = scalarReg(S.ANY)
 }
-
-export { isStruct, MAP_TYPE_NAMES, skipModifiers }

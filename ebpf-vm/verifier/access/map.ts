@@ -5,7 +5,7 @@ import type { MapFacts } from '../../program.ts'
 import { MAP_TYPE } from '../../uapi.ts'
 import type { Env } from '../env.ts'
 import { fieldName, fieldsOfMap, isKptr, type MapField } from '../map-fields.ts'
-import { BTF_PTR, copyReg, MAYBE_NULL, MEM, PERCPU, RCU, Reg, scalarReg, UNTRUSTED } from '../reg.ts'
+import { BTF_PTR, MAYBE_NULL, MEM, PERCPU, RCU, Reg, UNTRUSTED } from '../reg.ts'
 import * as S from '../scalar/scalar.ts'
 import { toNumber, toUnsigned } from '../scalar/words.ts'
 import { isNull } from '../values.ts'
@@ -126,5 +126,3 @@ export function readConstant(map: MapFacts, offset: number, size: number, signed
   if (size <= 4) H = signed ? L >> 31 : 0
   return S.known(L, H)
 }
-
-export { copyReg, scalarReg }

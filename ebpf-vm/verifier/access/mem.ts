@@ -31,7 +31,7 @@ import {
   UNTRUSTED,
 } from '../reg.ts'
 import * as S from '../scalar/scalar.ts'
-import { decimal, signedDecimal, toNumber, toUnsigned } from '../scalar/words.ts'
+import { signedDecimal, toNumber, toUnsigned } from '../scalar/words.ts'
 import { isNull } from '../values.ts'
 import { checkBtfAccess } from './btf.ts'
 import { accessContext } from './ctx.ts'
@@ -253,5 +253,3 @@ export function checkMemSize(env: Env, regno: number, type: AccessType, zeroAllo
   checkHelperMem(env, regno - 1, max, type, zeroAllowed, raw)
   markPrecise(env, regno)
 }
-
-export { decimal }

@@ -3,7 +3,7 @@
 import type { ContextField } from '../../../base/facts.ts'
 import { SOCKET_FIELDS } from '../../helpers/contexts/sockets.ts'
 import type { Env } from '../env.ts'
-import { BASE_MASK, FLOW_KEYS, SOCK_COMMON, SOCKET, TCP_SOCK, typeName, XDP_SOCK } from '../reg.ts'
+import { BASE_MASK, SOCK_COMMON, SOCKET, TCP_SOCK, typeName, XDP_SOCK } from '../reg.ts'
 
 export function checkSocket(env: Env, regno: number, offset: number, size: number): void {
   const reg = env.state.frame.regs[regno]!
@@ -40,5 +40,3 @@ export function checkFlowKeys(env: Env, offset: number, size: number): void {
   if (size < 0 || offset < 0 || offset + size > 56)
     env.fail('EACCES', `invalid access to flow keys off=${offset} size=${size}`)
 }
-
-export { FLOW_KEYS }

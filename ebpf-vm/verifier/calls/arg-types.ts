@@ -39,7 +39,6 @@ export const MEM_TYPES: readonly number[] = [
   BTF_PTR | TRUSTED,
   CTX,
 ]
-const INT_TYPES: readonly number[] = [STACK, PACKET, PACKET_META, MAP_KEY, MAP_VALUE]
 
 /** `anything` takes all. */
 export const COMPATIBLE: Record<Exclude<ArgKind, 'anything'>, readonly number[]> = {
@@ -66,5 +65,3 @@ export const COMPATIBLE: Record<Exclude<ArgKind, 'anything'>, readonly number[]>
   dynptr: [STACK, DYNPTR_PTR],
   ringbuf_mem: [MEM | RINGBUF],
 }
-
-export { INT_TYPES }

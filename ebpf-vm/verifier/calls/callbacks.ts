@@ -3,7 +3,7 @@
 import type { MapFacts } from '../../program.ts'
 import type { Env } from '../env.ts'
 import { pushBranch } from '../paths.ts'
-import { BTF_PTR, DYNPTR_PTR, MAP_KEY, MAP_PTR, MAP_VALUE, Reg, scalarReg, TRUSTED, UNSET } from '../reg.ts'
+import { BTF_PTR, DYNPTR_PTR, MAP_KEY, MAP_PTR, MAP_VALUE, Reg, scalarReg, UNSET } from '../reg.ts'
 import * as S from '../scalar/scalar.ts'
 import { Frame, type RetRange, type State } from '../state.ts'
 import { enterFrame, framePointer } from './frames.ts'
@@ -141,14 +141,4 @@ function pushAsync(env: Env, insn: number, previous: number, subprog: number, sl
   frame.regs[10] = framePointer(0)
   state.frames = [frame]
   return state
-}
-
-/** A trusted pointer to a kernel struct. */
-export function trustedReg(env: Env, struct: string): Reg {
-  const reg = new Reg()
-  reg.type = BTF_PTR | TRUSTED
-  reg.s = S.KNOWN_ZERO
-  reg.btf = env.facts.btf
-  reg.btfId = env.facts.btf?.find(struct, 'struct') ?? 0
-  return reg
 }

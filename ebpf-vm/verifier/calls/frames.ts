@@ -143,7 +143,7 @@ export function leaveFrame(env: Env): void {
   // Go back to the call: it decides whether the callback runs once more.
   let previous: State | undefined = state.parent
   while (previous && !isSameEntry(previous, state, env.insnIdx)) previous = previous.parent
-  if (previous) widenImprecise(env, previous, state)
+  if (previous) widenImprecise(previous, state)
 }
 
 function isSameEntry(a: State, now: State, insn: number): boolean {

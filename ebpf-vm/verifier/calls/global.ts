@@ -90,7 +90,7 @@ function argOf(env: Env, subprog: Subprog, btf: Btf, name: string, i: number, ty
     return undefined
   }
   const target = skipModifiers(btf, type.type)
-  if (has('ctx') || isContext(env, btf, target.name)) return { kind: 'ctx' }
+  if (has('ctx') || isContext(env, target.name)) return { kind: 'ctx' }
   if (isStruct(target) && target.name === 'bpf_dynptr') return { kind: 'dynptr' }
   if (has('trusted') || has('untrusted')) {
     const kernel = env.facts.btf
@@ -117,8 +117,7 @@ function argOf(env: Env, subprog: Subprog, btf: Btf, name: string, i: number, ty
   return { kind: 'mem', size, nullable: !has('nonnull') }
 }
 
-function isContext(env: Env, btf: Btf, name: string): boolean {
-  void btf
+function isContext(env: Env, name: string): boolean {
   return name !== '' && name === contextStructOf(env)
 }
 

@@ -3,7 +3,7 @@
 import type { HelperProto } from '../../../base/facts.ts'
 import { HELPER_NAMES } from '../../helpers/names.ts'
 import type { Insn } from '../../isa/insn.ts'
-import { MAP_TYPE } from '../../uapi.ts'
+import { MAP_TYPE, PROG_TYPE } from '../../uapi.ts'
 import { inRcu, isRcuProtected } from '../access/btf.ts'
 import { checkMemAccess } from '../access/mem.ts'
 import { isStruct, skipModifiers } from '../btf-types.ts'
@@ -19,7 +19,6 @@ import {
   MAP_VALUE,
   MAYBE_NULL,
   MEM,
-  NON_OWN,
   PERCPU,
   RCU,
   Reg,
@@ -31,7 +30,6 @@ import {
   TRUSTED,
   typeName,
   UNSET,
-  UNTRUSTED,
 } from '../reg.ts'
 import { acquireRef, clearPacketPointers, dropRef, mapRegs, releaseRef } from '../resources/refs.ts'
 import { destroyReleasedDynptr, dynptrOf } from '../resources/slots.ts'
@@ -47,7 +45,7 @@ import {
   timerCallback,
   userRingbufDrain,
 } from './callbacks.ts'
-import { clearCallerSaved, mayBlock } from './frames.ts'
+import { clearCallerSaved } from './frames.ts'
 import { checkHelperArg, hasAllKeys } from './helper-args.ts'
 import { checkMapFunction } from './map-rules.ts'
 import { type HelperMeta, newMeta } from './meta.ts'
@@ -162,17 +160,10 @@ export function callHelper(env: Env, insn: Insn): void {
     case F.dynptr_write:
       if (dynptrOf(env, regs[1]!).object?.dynptr === 'skb') changesPacket = true
       break
-    case F.set_retval: {
-      const r1 = regs[1]!
-      if (env.input.type === 29) {
-        const range = env.lsmReturnRange()
-        if (env.attachReturnsVoid)
-          env.fail('EINVAL', "BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!")
-        void range
-      }
-      void r1
+    case F.set_retval:
+      if (env.input.type === PROG_TYPE.lsm && env.attachReturnsVoid)
+        env.fail('EINVAL', "BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!")
       break
-    }
     default:
   }
   clearCallerSaved(env, env.state.frame)
@@ -388,5 +379,3 @@ function refine(env: Env, id: number, meta: HelperMeta, _size: Reg): void {
     default:
   }
 }
-
-export { mayBlock, NON_OWN, UNTRUSTED }

@@ -704,7 +704,7 @@ function processIterNext(env: Env, meta: KfuncMeta): void {
     const queued = pushBranch(env, at + 1, at, false)
     const depth = (iter.object.depth ?? 0) + 1
     replaceIter(queued, meta, { ...iter.object, active: true, depth })
-    if (previous) widenImprecise(env, previous, queued)
+    if (previous) widenImprecise(previous, queued)
     const element = copyReg(queued.frame.regs[0]!)
     element.type &= ~MAYBE_NULL
     if (!mayHoldLock(env, element)) element.id = queued.frame.regs[0]!.id

@@ -1,7 +1,7 @@
 // References that a program must give back: acquiring, finding, releasing, and what happens to the registers that hold them.
 
 import type { Env } from '../env.ts'
-import { BASE_MASK, copyReg, isPacketPointer, NON_OWN, PACKET_END, type Reg, scalarReg, UNSET } from '../reg.ts'
+import { BASE_MASK, isPacketPointer, NON_OWN, PACKET_END, type Reg, scalarReg, UNSET } from '../reg.ts'
 import { ANY } from '../scalar/scalar.ts'
 import { byteType, type Frame, SPILL, type State } from '../state.ts'
 
@@ -10,10 +10,6 @@ export function acquireRef(env: Env, insn: number): number {
   const id = env.newId()
   env.state.refs = [...env.state.refs, { kind: 'ptr', id, insn }]
   return id
-}
-
-export function hasRef(state: State, id: number): boolean {
-  return state.refs.some((ref) => ref.kind === 'ptr' && ref.id === id)
 }
 
 /** Drop the reference; false when it is not held. */
@@ -67,5 +63,3 @@ export function clearPacketPointers(env: Env): void {
 export function invalidateNonOwning(env: Env): void {
   mapRegs(env.state, (reg) => (reg.type & NON_OWN ? invalid(env) : reg))
 }
-
-export { copyReg }

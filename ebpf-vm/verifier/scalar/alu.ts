@@ -22,7 +22,6 @@ import {
   subH,
   subOverflows,
   ult,
-  ult32,
   umax32,
   umin32,
 } from './words.ts'
@@ -409,5 +408,3 @@ export function isPowerOfTwo(L: number, H: number): boolean {
   if (H === 0) return L !== 0 && (L & (L - 1)) === 0
   return L === 0 && (H & (H - 1)) === 0
 }
-
-export { ult32 }

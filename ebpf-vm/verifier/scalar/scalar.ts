@@ -90,13 +90,6 @@ export function knownInt(value: number): Scalar {
   return value === 0 ? KNOWN_ZERO : known(value, value >> 31)
 }
 
-/** 0 .. 2^(8 * bytes) - 1 */
-export function unsignedOf(bytes: number): Scalar {
-  const s = fresh()
-  if (bytes < 8) coerce(s, bytes)
-  return s
-}
-
 export function isConst(s: Scalar): boolean {
   return (s.tnum.mL | s.tnum.mH) === 0
 }
@@ -104,22 +97,6 @@ export function isConst(s: Scalar): boolean {
 /** Constant in its low 32 bits. */
 export function isConst32(s: Scalar): boolean {
   return s.tnum.mL === 0
-}
-
-export function isUnbounded(s: Scalar): boolean {
-  return (
-    T.isUnknown(s.tnum) &&
-    s.sminL === 0 &&
-    s.sminH === INT_MIN &&
-    s.smaxL === -1 &&
-    s.smaxH === INT_MAX &&
-    (s.uminL | s.uminH) === 0 &&
-    (s.umaxL & s.umaxH) === -1 &&
-    s.smin32 === INT_MIN &&
-    s.smax32 === INT_MAX &&
-    s.umin32 === 0 &&
-    s.umax32 === -1
-  )
 }
 
 // ---- Refining a draft ----

@@ -147,10 +147,6 @@ export function subreg(a: Tnum): Tnum {
   return tnum(a.vL, 0, a.mL, 0)
 }
 
-export function clearSubreg(a: Tnum): Tnum {
-  return tnum(0, a.vH, 0, a.mH)
-}
-
 export function withSubreg(a: Tnum, low: Tnum): Tnum {
   return tnum(low.vL, a.vH, low.mL, a.mH)
 }

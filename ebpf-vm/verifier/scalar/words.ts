@@ -97,11 +97,6 @@ export function toUnsigned(aL: number, aH: number): number {
   return (aH >>> 0) * 0x1_0000_0000 + (aL >>> 0)
 }
 
-/** High half of a number that is an integer within 2^63. */
-export function highOf(value: number): number {
-  return Math.floor(value / 0x1_0000_0000) | 0
-}
-
 /** Whether signed a + b overflows 64 bits, given the high halves of a, b and of the sum. */
 export function addOverflows(aH: number, bH: number, sumH: number): boolean {
   return ((aH ^ sumH) & (bH ^ sumH)) < 0
