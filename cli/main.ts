@@ -6,10 +6,12 @@ import { CommanderError } from 'commander'
 import { UserError } from '../base/errors.ts'
 import { program } from './program.ts'
 
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
-  throw error
-})
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
+    throw error
+  })
+}
 
 /** `bpfsim opens.ts …` means `bpfsim run opens.ts …`, so that scripts can have a #! line. */
 function withRun(argv: readonly string[]): string[] {

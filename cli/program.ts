@@ -12,6 +12,13 @@ import { VERSION } from './version.ts'
 
 const COMMANDS = [addRun, addList, addVerify, addProg, addDisasm, addAsm, addBtf, addGen]
 
+/** Commander's words for wrong usage, as one line like all others. */
+const usageError = (text: string): string =>
+  `${text
+    .trim()
+    .replace(/^error: /, 'bpfsim: ')
+    .replace(/\s*\n\((.*)\)$/, (_, hint: string) => `; ${hint[0]!.toLowerCase()}${hint.slice(1)}`)}\n`
+
 /** A fresh command tree; parsing throws CommanderError (usage, --help, --version) instead of exiting. */
 export function program(): Command {
   const root = new Command('bpfsim')
@@ -21,8 +28,8 @@ export function program(): Command {
     .version(VERSION, '-V, --version')
     .exitOverride()
     .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(usageError(text)) })
     .enablePositionalOptions()
   for (const add of COMMANDS) add(root)
-  for (const command of root.commands) command.exitOverride()
   return root
 }

@@ -2,7 +2,8 @@
 // script is an ES module whatever package.json around it says; `bpfsim`, `bpfsim/vm` and `bpfsim/workload` are the running package;
 // other packages are those that the script's own folder sees. A `#!` line is fine.
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -26,6 +27,9 @@ export const isScript = (file: string): boolean => /\.[cm]?[jt]s$/.test(file)
  */
 export async function runScript(file: string): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), 'bpfsim-'))
+  const remove = (): void => rmSync(folder, { recursive: true, force: true })
+  // Also when the process ends within the script: process.exit(), a closed pipe.
+  process.once('exit', remove)
   try {
     const module = path.join(folder, `${path.basename(file)}.mjs`)
     await writeFile(module, await bundle(file))
@@ -33,7 +37,8 @@ export async function runScript(file: string): Promise<void> {
     process.setSourceMapsEnabled(true)
     await import(pathToFileURL(module).href)
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    process.off('exit', remove)
+    remove()
   }
 }
 

@@ -35,8 +35,8 @@ export interface BootOptions {
   readonly seed?: number
   /** What happens: a built-in workload's name, a workload, or an activity. Default: nothing. */
   readonly workload?: string | Workload | Activity
-  /** A committed profile: `6.12` (default) or `6.1`. */
-  readonly kernel?: string
+  /** A committed profile by its name, `6.12` (default) or `6.1`; or any profile, before `btf`. */
+  readonly kernel?: string | Profile
   /** A real kernel's BTF (/sys/kernel/btf/vmlinux) to boot on instead. */
   readonly btf?: Uint8Array
   /** Virtual nanoseconds after which a run ends; default: when nothing more happens. */
@@ -244,6 +244,7 @@ export function boot(options: BootOptions = {}): Session {
 }
 
 function profileOf({ kernel, btf }: BootOptions): Profile {
+  if (typeof kernel === 'object') return kernel
   return btf ? profileFromBtf(btf) : profileFor(kernel)
 }
 

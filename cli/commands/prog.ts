@@ -10,18 +10,17 @@ import { hexOf, toJson } from '../../user-space/output.ts'
 import { boot } from '../../user-space/session.ts'
 import { suggest } from '../../user-space/suggest.ts'
 import { whole } from '../arguments.ts'
-import { readFile, readMaybeGzip, writeFile } from '../files.ts'
+import { readFile, writeFile } from '../files.ts'
+import { addKernelOptions, bootKernel, type KernelFlags } from '../kernel-options.ts'
 import { print, printRefused } from '../output.ts'
 
-interface Flags {
+interface Flags extends KernelFlags {
   readonly prog: string
   readonly dataIn?: string
   readonly dataOut?: string
   readonly ctxIn?: string
   readonly repeat?: number
   readonly engine: EngineName
-  readonly kernel?: string
-  readonly btf?: string
   readonly json?: true
 }
 
@@ -38,8 +37,8 @@ interface ProgRunRecord {
 }
 
 export function addProg(root: Command): void {
-  const prog = root.command('prog').description('run programs by themselves').exitOverride()
-  prog
+  const prog = root.command('prog').description('run programs by themselves')
+  const command = prog
     .command('run')
     .description('run one program on a packet or a context, by the rules of BPF_PROG_TEST_RUN')
     .argument('<object>', 'a BPF object')
@@ -49,37 +48,30 @@ export function addProg(root: Command): void {
     .option('--ctx-in <file>', 'the context: the arguments of a raw tracepoint, the buffer of a syscall program')
     .option('--repeat <n>', 'runs, where the type allows more than one', whole('--repeat', 1, 0xffffffff))
     .addOption(new Option('--engine <name>', 'what runs it').choices(['jit', 'interpreter']).default('jit'))
-    .option('--kernel <version>', 'kernel version: 6.12 (default) or 6.1')
-    .option('--btf <file>', 'boot on the BTF of a real kernel')
     .option('--json', 'one line of JSON')
-    .exitOverride()
-    .action((file: string, flags: Flags) => {
-      const spec = only(readObjectBytes(readFile(file), file), flags.prog, file)
-      const options = {
-        ...(flags.dataIn !== undefined && { data: readFile(flags.dataIn) }),
-        ...(flags.ctxIn !== undefined && { context: readFile(flags.ctxIn) }),
-        ...(flags.repeat !== undefined && { repeat: flags.repeat }),
-      }
-      using session = boot({
-        engine: flags.engine,
-        ...(flags.kernel !== undefined && { kernel: flags.kernel }),
-        ...(flags.btf !== undefined && { btf: readMaybeGzip(flags.btf) }),
-      })
-      try {
-        const program = session.load(spec).programs[flags.prog]!
-        const startMs = performance.now()
-        const { retval, data } = program.testRun(options)
-        const durationNs = Math.round(((performance.now() - startMs) * 1e6) / (flags.repeat ?? 1))
-        if (flags.dataOut !== undefined && data) writeFile(flags.dataOut, data)
-        const { name, engine } = program
-        show({ prog: name, engine, retval, duration_ns: durationNs, data_out: data }, flags)
-      } catch (error) {
-        if (error instanceof BpfError) printRefused(`${file}: ${error.message}`)
-        else if (error instanceof VerifierError) printRefused(error.message, error.log)
-        else throw error
-        process.exitCode = 1
-      }
-    })
+  addKernelOptions(command).action((file: string, flags: Flags) => {
+    const spec = only(readObjectBytes(readFile(file), file), flags.prog, file)
+    const options = {
+      ...(flags.dataIn !== undefined && { data: readFile(flags.dataIn) }),
+      ...(flags.ctxIn !== undefined && { context: readFile(flags.ctxIn) }),
+      ...(flags.repeat !== undefined && { repeat: flags.repeat }),
+    }
+    using session = boot({ engine: flags.engine, ...bootKernel(flags) })
+    try {
+      const program = session.load(spec).programs[flags.prog]!
+      const startMs = performance.now()
+      const { retval, data } = program.testRun(options)
+      const durationNs = Math.round(((performance.now() - startMs) * 1e6) / (flags.repeat ?? 1))
+      if (flags.dataOut !== undefined && data) writeFile(flags.dataOut, data)
+      const { name, engine } = program
+      show({ prog: name, engine, retval, duration_ns: durationNs, data_out: data }, flags)
+    } catch (error) {
+      if (error instanceof BpfError) printRefused(`${file}: ${error.message}`)
+      else if (error instanceof VerifierError) printRefused(error.message, error.log)
+      else throw error
+      process.exitCode = 1
+    }
+  })
 }
 
 /** The object with nothing to load but this program, and those that it may reach by tail calls. */

@@ -15,13 +15,14 @@ import { type BootOptions, boot, type Session } from '../../user-space/session.t
 import { suggest } from '../../user-space/suggest.ts'
 import { assignment, duration, factor, whole } from '../arguments.ts'
 import { examples } from '../examples.ts'
-import { chunksOf, isElf, readFile, readMaybeGzip } from '../files.ts'
+import { chunksOf, isElf, readFile } from '../files.ts'
+import { addKernelOptions, bootKernel, type KernelFlags } from '../kernel-options.ts'
 import { LOG_LEVELS, type LogLevel, lazyLogger } from '../log.ts'
 import { print, printError, printRefused } from '../output.ts'
 import { Progress } from '../progress.ts'
 import { isScript, runScript } from '../script-loader.ts'
 
-interface Flags {
+interface Flags extends KernelFlags {
   readonly workload?: string
   readonly replay?: string
   readonly strict?: true
@@ -29,8 +30,6 @@ interface Flags {
   readonly seed?: number
   readonly cpus?: number
   readonly set?: ReadonlyMap<string, string>
-  readonly kernel?: string
-  readonly btf?: string
   readonly pace?: number
   readonly format: 'text' | 'json'
   readonly eventType?: string
@@ -42,7 +41,7 @@ const LONGEST_NS = 10e9
 const INTERRUPTED = 130
 
 export function addRun(root: Command): void {
-  root
+  const command = root
     .command('run')
     .description('run an example, a BPF object or an attach script on the simulated kernel')
     .argument('<target>', 'an existing file (.bpf.o, .ts), else the name of an example')
@@ -53,8 +52,6 @@ export function addRun(root: Command): void {
     .option('--seed <n>', 'the same seed gives the same run; default 1', whole('--seed', 0, 0xffffffff))
     .option('--cpus <n>', 'default 2', whole('--cpus', 1, 64))
     .option('--set <name=value>', 'a global variable of the object, before it is loaded; repeatable', assignment)
-    .option('--kernel <version>', 'kernel version: 6.12 (default) or 6.1')
-    .option('--btf <file>', 'boot on the BTF of a real kernel (/sys/kernel/btf/vmlinux)')
     .option('--pace <speed>', 'keep to the wall clock: 1 is its speed', factor)
     .option('--event-type <name>', 'the struct of the records of ring and perf buffers, where the object does not say')
     .addOption(
@@ -63,30 +60,32 @@ export function addRun(root: Command): void {
         .default('warn'),
     )
     .addOption(new Option('-f, --format <format>', 'how records are printed').choices(['text', 'json']).default('text'))
-    .action(async (target: string, flags: Flags) => {
-      const sessions: Session[] = []
-      let interrupted = false
-      const interrupt = (): void => {
-        interrupted = true
-        for (const session of sessions) session.stop()
-      }
-      process.on('SIGINT', interrupt)
-      const progress = new Progress(flags.for ?? LONGEST_NS)
-      try {
-        const replay = await replayOf(flags)
-        await runTarget(target, flags, bootOptions(flags, replay, progress), (session) => sessions.push(session))
-        progress.clear()
-        if (replay) reportReplay(replay)
-      } catch (error) {
-        progress.clear()
-        if (!(error instanceof VerifierError)) throw error
-        printRefused(error.message, error.log)
-        process.exitCode = 1
-      } finally {
-        process.off('SIGINT', interrupt)
-      }
-      if (interrupted) process.exitCode = INTERRUPTED
-    })
+  addKernelOptions(command).action(async (target: string, flags: Flags) => {
+    const sessions: Session[] = []
+    let interrupted = false
+    const interrupt = (): void => {
+      // A script that asks no session for time does not notice: the second one ends it.
+      if (interrupted) process.exit(INTERRUPTED)
+      interrupted = true
+      for (const session of sessions) session.stop()
+    }
+    process.on('SIGINT', interrupt)
+    const progress = new Progress(flags.for ?? LONGEST_NS)
+    try {
+      const replay = await replayOf(flags)
+      await runTarget(target, flags, bootOptions(flags, replay, progress), (session) => sessions.push(session))
+      progress.clear()
+      if (replay) reportReplay(replay)
+    } catch (error) {
+      progress.clear()
+      if (!(error instanceof VerifierError)) throw error
+      printRefused(error.message, error.log)
+      process.exitCode = 1
+    } finally {
+      process.off('SIGINT', interrupt)
+    }
+    if (interrupted) process.exitCode = INTERRUPTED
+  })
 }
 
 async function replayOf({ replay: file, strict, workload }: Flags): Promise<Replay | undefined> {
@@ -103,8 +102,7 @@ function bootOptions(flags: Flags, replay: Replay | undefined, progress: Progres
     log: lazyLogger(flags.log),
     ...(flags.seed !== undefined && { seed: flags.seed }),
     ...(flags.cpus !== undefined && { cpus: flags.cpus }),
-    ...(flags.kernel !== undefined && { kernel: flags.kernel }),
-    ...(flags.btf !== undefined && { btf: readMaybeGzip(flags.btf) }),
+    ...bootKernel(flags),
     pace: (virtualNs) => {
       progress.show(virtualNs)
       return keepPace?.(virtualNs)

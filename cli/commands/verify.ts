@@ -6,18 +6,17 @@ import { UserError } from '../../base/errors.ts'
 import { type Capabilities, type KfuncFacts, ROOT, UNPRIVILEGED } from '../../base/facts.ts'
 import { factsFor } from '../../ebpf-vm/verifier/facts.ts'
 import { verify } from '../../ebpf-vm/verifier/verify.ts'
-import { profileFor, profileFromBtf } from '../../kernel-sim/profiles/profile.ts'
 import { readObjectBytes } from '../../user-space/object/read.ts'
 import { toJson } from '../../user-space/output.ts'
+import { suggest } from '../../user-space/suggest.ts'
 import { verifyObject } from '../../user-space/verify-object.ts'
 import { whole } from '../arguments.ts'
 import { readFile, readMaybeGzip, readText } from '../files.ts'
+import { addKernelOptions, type KernelFlags, profileOf } from '../kernel-options.ts'
 import { print } from '../output.ts'
 
-interface Flags {
+interface Flags extends KernelFlags {
   readonly prog?: string
-  readonly kernel?: string
-  readonly btf?: string
   readonly module?: readonly string[]
   readonly kfuncs?: string
   readonly logLevel: number
@@ -35,13 +34,11 @@ const CAPS: Readonly<Record<string, keyof Capabilities>> = {
 }
 
 export function addVerify(root: Command): void {
-  root
+  const command = root
     .command('verify')
     .description('what the verifier says of an object’s programs, without booting a kernel')
     .argument('<object>', 'a BPF object')
     .option('--prog <name>', 'only this program')
-    .option('--kernel <version>', 'kernel version: 6.12 (default) or 6.1')
-    .option('--btf <file>', 'a real kernel’s BTF')
     .option('--module <name=btf>', 'a module’s BTF; repeatable', (text: string, before: readonly string[] = []) => [
       ...before,
       text,
@@ -57,37 +54,38 @@ export function addVerify(root: Command): void {
     .option('--unpriv', 'as an unprivileged loader')
     .option('--caps <list>', `capabilities of the loader, with commas: ${Object.keys(CAPS).join(', ')}`)
     .option('--json', 'a line of JSON per program')
-    .action((file: string, flags: Flags) => {
-      const spec = readObjectBytes(readFile(file), file)
-      if (flags.prog !== undefined && !(flags.prog in spec.programs)) {
-        throw new UserError(`${file}: no program '${flags.prog}'; it has ${Object.keys(spec.programs).join(', ')}`)
-      }
-      const profile =
-        flags.btf === undefined ? profileFor(flags.kernel) : profileFromBtf(readMaybeGzip(flags.btf), flags.btf)
-      const facts = factsFor({
-        release: profile.release,
-        btf: profile.btf,
-        capabilities: capabilitiesOf(flags),
-        modules: (flags.module ?? []).map((text) => moduleOf(text, profile.btf)),
-        ...(flags.kfuncs !== undefined && { kfuncs: kfuncsOf(flags.kfuncs) }),
-      })
-      const options = {
-        logLevel: flags.logLevel,
-        nowUs: () => performance.now() * 1000,
-        ...(flags.prog !== undefined && { prog: flags.prog }),
-        ...(flags.flags !== undefined && { flags: flags.flags }),
-      }
-      for (const record of verifyObject(spec, facts, verify, options)) {
-        if (flags.json) {
-          print(toJson(record))
-        } else {
-          const { prog, section, verdict, insns, processed, log } = record
-          print(`${verdict} ${prog} (${section}): ${insns} instructions, ${processed} processed`)
-          if (log !== '' && (verdict === 'REJECT' || flags.logLevel > 1)) print(log.trimEnd())
-        }
-        if (record.verdict === 'REJECT') process.exitCode = 1
-      }
+  addKernelOptions(command).action((file: string, flags: Flags) => {
+    const spec = readObjectBytes(readFile(file), file)
+    if (flags.prog !== undefined && !(flags.prog in spec.programs)) {
+      throw new UserError(
+        `${file}: no program '${flags.prog}'${suggest(flags.prog, Object.keys(spec.programs))}; it has ${Object.keys(spec.programs).join(', ')}`,
+      )
+    }
+    const profile = profileOf(flags)
+    const facts = factsFor({
+      release: profile.release,
+      btf: profile.btf,
+      capabilities: capabilitiesOf(flags),
+      modules: (flags.module ?? []).map((text) => moduleOf(text, profile.btf)),
+      ...(flags.kfuncs !== undefined && { kfuncs: kfuncsOf(flags.kfuncs) }),
     })
+    const options = {
+      logLevel: flags.logLevel,
+      nowUs: () => performance.now() * 1000,
+      ...(flags.prog !== undefined && { prog: flags.prog }),
+      ...(flags.flags !== undefined && { flags: flags.flags }),
+    }
+    for (const record of verifyObject(spec, facts, verify, options)) {
+      if (flags.json) {
+        print(toJson(record))
+      } else {
+        const { prog, section, verdict, insns, processed, log } = record
+        print(`${verdict} ${prog} (${section}): ${insns} instructions, ${processed} processed`)
+        if (log !== '' && (verdict === 'REJECT' || flags.logLevel > 1)) print(log.trimEnd())
+      }
+      if (record.verdict === 'REJECT') process.exitCode = 1
+    }
+  })
 }
 
 function capabilitiesOf({ unpriv, caps }: Flags): Capabilities {
