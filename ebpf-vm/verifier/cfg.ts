@@ -55,7 +55,10 @@ export function findSubprogs(env: Env): void {
       continue
     }
     const target = i + insn.imm + 1
-    if (target < 0 || target >= insns.length) env.fail('EINVAL', 'call to invalid destination')
+    if (target < 0 || target >= insns.length) {
+      env.subprogs = [...starts].map(newSubprog)
+      env.fail('EINVAL', 'call to invalid destination')
+    }
     starts.add(target)
     if (starts.size > 256) env.fail('E2BIG', 'too many subprograms')
   }

@@ -91,8 +91,8 @@ export function checkJump(env: Env, insn: Insn): void {
     return
   }
   const linked: number[] = []
-  if (isX && src.type === SCALAR && src.id) collectLinked(env.state, src.id, linked)
-  if (dst.type === SCALAR && dst.id) collectLinked(env.state, dst.id, linked)
+  if (isX && src.type === SCALAR && src.id) collectLinked(env, src.id, linked)
+  if (dst.type === SCALAR && dst.id) collectLinked(env, dst.id, linked)
   if (linked.length > 2) pushHistory(env, env.state, undefined, linked)
 
   const other = pushBranch(env, at + 1 + insn.off, at, false)
@@ -222,8 +222,9 @@ function packetBranch(a: Reg, b: Reg, test: Test): -1 | 0 | 1 {
 
 const MAX_LINKED = 6
 
-/** Registers and slots with this id, as pairs: frame, register or -1 - slot. Those beyond six lose their id. */
-function collectLinked(state: State, id: number, linked: number[]): void {
+/** Live registers and slots with this id, as pairs: frame, register or -1 - slot. Those beyond six lose their id. */
+function collectLinked(env: Env, id: number, linked: number[]): void {
+  const { state } = env
   const wanted = id & ~ADD_CONST
   const add = (frame: number, where: number): boolean => {
     if (linked.length >= MAX_LINKED * 2) return false
@@ -232,7 +233,9 @@ function collectLinked(state: State, id: number, linked: number[]): void {
   }
   for (let f = state.frames.length - 1; f >= 0; f--) {
     const frame = state.frames[f]!
+    const live = env.aux.liveRegs[state.frameInsn(f)]!
     for (let i = 0; i < 10; i++) {
+      if (!(live & (1 << i))) continue
       const reg = frame.regs[i]!
       if (reg.type !== SCALAR || (reg.id & ~ADD_CONST) !== wanted) continue
       if (!add(f, i)) frame.regs[i] = unlinked(reg)

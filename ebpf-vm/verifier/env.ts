@@ -191,8 +191,12 @@ export class Env {
   /** License compatible with the kernel's. */
   readonly gpl: boolean
   maxCtxOffset = 0
+  /** All checks passed. */
+  verified = false
   /** A kfunc call that the loader left unresolved was walked. */
   unresolvedKfunc = false
+  /** The one callback of each bpf_loop() call that could be inlined, -1 where it cannot. */
+  readonly loopCallbacks = new Map<number, number>()
   readonly aluStates = new Map<number, { state: number; limit: number }>()
   readonly jits = true
   /** Before Linux 6.18 an RCU section within another is refused. */

@@ -7,7 +7,15 @@ import type { Env } from './env.ts'
 const roundUp = (n: number): number => Math.ceil(n / 16) * 16
 
 export function formatStackDepths(env: Env): string {
-  return env.subprogs.map((subprog) => subprog.stackDepth).join('+')
+  return env.subprogs
+    .filter((subprog) => !env.verified || isAlive(env, subprog))
+    .map((subprog) => subprog.stackDepth)
+    .join('+')
+}
+
+/** Functions that no path enters are removed from a verified program. */
+function isAlive(env: Env, { start, end }: { start: number; end: number }): boolean {
+  return env.aux.seen.subarray(start, end).includes(1)
 }
 
 export function checkStackDepth(env: Env): void {

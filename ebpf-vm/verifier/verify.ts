@@ -37,6 +37,7 @@ export function verify(input: ProgramInput, facts: KernelFacts, options: VerifyO
   const env = new Env(input, facts, type, options.logLevel)
   try {
     checkAll(env)
+    env.verified = true
     const program = buildProgram(env)
     printStats(env)
     return { ok: true, program, log: env.log.text(), stats: statsOf(env) }

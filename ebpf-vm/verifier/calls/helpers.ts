@@ -138,6 +138,7 @@ export function callHelper(env: Env, insn: Insn): void {
       pushAsyncCallback(env, meta.subprog, false, timerCallback())
       break
     case F.loop:
+      noteInlining(env, meta.subprog)
       markPrecise(env, 1)
       if (env.state.frame.callbackDepth < toUnsigned(regs[1]!.s.umaxL, regs[1]!.s.umaxH))
         pushCallback(env, meta.subprog, loop())
@@ -238,6 +239,17 @@ function release(env: Env, meta: HelperMeta, proto: HelperProto, id: number): vo
   }
   if (!isNull(reg)) unacquired(env, id)
 }
+
+/** Linux inlines bpf_loop() when its flags are always 0 and its callback is always the same: the flags then decide something. */
+function noteInlining(env: Env, subprog: number): void {
+  const at = env.insnIdx
+  const known = env.loopCallbacks.get(at)
+  if (known === NOT_INLINED) return
+  const isZero = isNull(env.state.frame.regs[4]!)
+  if (isZero) markPrecise(env, 4)
+  env.loopCallbacks.set(at, isZero && (known === undefined || known === subprog) ? subprog : NOT_INLINED)
+}
+const NOT_INLINED = -1
 
 const isMapKptrRcu = (reg: Reg): boolean => reg.btf !== undefined && isRcuProtected(reg.btf, reg.btfId)
 

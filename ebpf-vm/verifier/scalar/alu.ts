@@ -1,5 +1,5 @@
 // Arithmetic on scalars, as the verifier of Linux 6.18 computes it: `alu(name, a, b, is32)` gives a new Scalar that contains the
-// result of the operation on every pair of values of a and b. Division, modulo and byte swaps give ANY (or a word).
+// result of the operation on every pair of values of a and b. Division, modulo and byte swaps give ANY.
 
 import type { AluName } from '../../isa/opcodes.ts'
 import type { Scalar } from './scalar.ts'
@@ -52,13 +52,8 @@ export function isComputable(name: AluName, b: Scalar, is32: boolean): boolean {
 
 /** The result of `a op b`. `b` is `a` itself for neg. A 32-bit operation clears the upper half. */
 export function alu(name: AluName, a: Scalar, b: Scalar, is32: boolean): Scalar {
-  if (!isComputable(name, b, is32)) {
-    // Linux forgets the value first and then zero-extends a 32-bit one.
-    if (!is32) return S.ANY
-    const word = S.fresh()
-    S.zeroExtend32(word)
-    return S.sync(word)
-  }
+  // Linux forgets the value before it zero-extends a word.
+  if (!isComputable(name, b, is32)) return S.ANY
   let d: Scalar
   switch (name) {
     case 'add':
