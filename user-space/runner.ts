@@ -17,7 +17,7 @@ export interface RunObjectOptions {
   readonly set?: ReadonlyMap<string, string>
   /** `--event-type NAME`: the struct of the records of every buffer. */
   readonly eventType?: string
-  /** Called for each program that was refused; the others go on. */
+  /** Called for each program that was refused, where others go on; the last one is thrown when none is left. */
   readonly onRefused?: (error: VerifierError) => void
 }
 
@@ -39,18 +39,19 @@ export interface ObjectRun {
 }
 
 /**
- * Loads and attaches; nothing has run when this returns. Throws VerifierError when every program was refused, UserError for what cannot
+ * Loads and attaches; nothing has run when this returns. Throws a VerifierError when every program was refused, UserError for what cannot
  * be loaded or attached.
  */
 export function runObject(session: Session, spec: ObjectSpec, options: RunObjectOptions = {}): ObjectRun {
   for (const [name, text] of options.set ?? []) setVariable(spec, name, text)
   const object = session.load(spec, { refused: 'skip' })
-  for (const error of object.refused) options.onRefused?.(error)
   const programs = Object.values(object.programs)
-  if (programs.length === 0) {
-    if (object.refused[0]) throw object.refused[0]
+  // With no program left, the last refusal is how the whole fails.
+  const failure = programs.length === 0 ? object.refused.at(-1) : undefined
+  for (const error of object.refused) if (error !== failure) options.onRefused?.(error)
+  if (failure) throw failure
+  if (programs.length === 0)
     throw new UserError(`${spec.name}: no program is loaded by default; an attach script can choose`)
-  }
   const readers = Object.values(object.maps)
     .filter(({ spec: map }) => BUFFERS.has(map.type))
     .map((map) => map.reader(options.eventType === undefined ? {} : { type: options.eventType }))

@@ -12,6 +12,7 @@ import { suggest } from '../../user-space/suggest.ts'
 import { whole } from '../arguments.ts'
 import { readFile, writeFile } from '../files.ts'
 import { addKernelOptions, bootKernel, type KernelFlags } from '../kernel-options.ts'
+import { lazyLogger } from '../log.ts'
 import { print, printRefused } from '../output.ts'
 
 interface Flags extends KernelFlags {
@@ -56,7 +57,7 @@ export function addProg(root: Command): void {
       ...(flags.ctxIn !== undefined && { context: readFile(flags.ctxIn) }),
       ...(flags.repeat !== undefined && { repeat: flags.repeat }),
     }
-    using session = boot({ engine: flags.engine, ...bootKernel(flags) })
+    using session = boot({ engine: flags.engine, log: lazyLogger('warn'), ...bootKernel(flags) })
     try {
       const program = session.load(spec).programs[flags.prog]!
       const startMs = performance.now()

@@ -80,7 +80,8 @@ export function addRun(root: Command): void {
       progress.clear()
       if (!(error instanceof VerifierError)) throw error
       printRefused(error.message, error.log)
-      process.exitCode = 1
+      // What did not come as far as the verifier, an unknown section or target, is bad input.
+      process.exitCode = error.log === '' ? 2 : 1
     } finally {
       process.off('SIGINT', interrupt)
     }

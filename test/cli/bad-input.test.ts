@@ -20,6 +20,10 @@ function file(name: string, content: string | Uint8Array): string {
 const object = readFileSync(OBJECT)
 const bigEndian = new Uint8Array(object)
 bigEndian[5] = 2
+const unknownSection = readFileSync(path.join(root, 'test/bench/programs/empty.bpf.o'), 'latin1').replaceAll(
+  'xdp\0',
+  'xpd\0',
+)
 const recording = gunzipSync(readFileSync(path.join(root, 'test/data/recordings/files-dd.strace.gz'))).toString()
 const lines = recording.split('\n').slice(0, 60)
 lines.splice(40, 0, 'not a line of strace')
@@ -50,6 +54,11 @@ const spawned: Case[] = [
     "no file and no example 'opensnop'; did you mean 'opensnoop'?; bpfsim list examples",
   ],
   ['a truncated ELF', ['run', cut], /cut\.bpf\.o: truncated: its section headers end at byte \d+, the file at 1000/],
+  [
+    'an unknown section',
+    ['run', file('empty.bpf.o', Buffer.from(unknownSection, 'latin1'))],
+    "empty: prog 'prog': missing BPF prog type, check ELF section name 'xpd'; did you mean 'xdp' or 'tp'?",
+  ],
   [
     'an attach point',
     ['run', typo],
