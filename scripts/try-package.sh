@@ -14,7 +14,7 @@ cp "$root/test/package/attach.ts" attach.ts
 cat > tsconfig.json <<'JSON'
 {
   "compilerOptions": {
-    "strict": true, "module": "nodenext", "target": "es2023", "lib": ["es2023", "dom"], "types": [], "noEmit": true,
+    "strict": true, "module": "esnext", "moduleResolution": "bundler", "target": "es2023", "lib": ["es2023", "dom"], "types": [], "noEmit": true,
     "allowImportingTsExtensions": true
   },
   "include": ["attach.ts"]

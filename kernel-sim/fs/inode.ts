@@ -1,7 +1,6 @@
 // struct inode: what a file is, apart from its names. Numbers are only in kernel memory; this object adds behaviour: its operations,
 // its page cache, and what the file system keeps about it.
 
-import type { MaybeWait } from '../wait.ts'
 import type { FsContext } from './context.ts'
 import type { Dentry } from './dentry.ts'
 import type { FileOps } from './file-ops.ts'
@@ -148,6 +147,3 @@ export class Inode {
     this.#context.alloc.free(this.at)
   }
 }
-
-/** What kernel code that sleeps on an inode returns. */
-export type IoResult = MaybeWait<number>
