@@ -8,8 +8,8 @@
 //   cat              1004   1002     0 cat /etc/hosts /etc/hostname /etc/motd
 //   sh               1005   1002    -2 grep root /etc/passwd /etc/group /etc/shadow-
 //   grep             1005   1002     0 grep root /etc/passwd /etc/group /etc/shadow-
-//   grep             1007   1002     0 grep http /etc/services
 //   cat              1006   1002     0 cat /etc/services
+//   grep             1007   1002     0 grep http /etc/services
 //   sh               1008   1002    -2 gcc hello.c
 //   gcc              1008   1002     0 gcc hello.c
 //   cc1              1009   1008     0 cc1 /tmp/cc210493.s

@@ -1,7 +1,7 @@
 #!/usr/bin/env bpfsim
 // hello.ts: count the programs that a shell session starts, in assembler.     bpfsim run hello
 //
-//   execve was called 75 times in 296.0 ms
+//   execve was called 75 times in 297.3 ms
 import { boot, program, u32, u64 } from 'bpfsim'
 
 using kernel = boot({ workload: 'shell' })

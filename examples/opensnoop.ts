@@ -3,16 +3,16 @@
 //
 //   TIME       PID    COMM             RET PATH
 //   0.004141   1002   sh                 3 /etc/profile
-//   0.004302   1003   ls                 3 /etc/ld.so.cache
-//   0.004304   1003   ls                 3 /lib/x86_64-linux-gnu/libc.so.6
-//   0.004426   1003   ls                 3 /etc
-//   0.004582   1004   cat                3 /etc/ld.so.cache
-//   0.004583   1004   cat                3 /lib/x86_64-linux-gnu/libc.so.6
-//   0.004705   1004   cat                3 /etc/hosts
-//   0.004729   1004   cat                3 /etc/hostname
-//   0.004746   1004   cat               -2 /etc/motd
-//   0.004901   1005   grep               3 /etc/ld.so.cache
-//   0.004903   1005   grep               3 /lib/x86_64-linux-gnu/libc.so.6
+//   0.004327   1003   ls                 3 /etc/ld.so.cache
+//   0.004329   1003   ls                 3 /lib/x86_64-linux-gnu/libc.so.6
+//   0.004451   1003   ls                 3 /etc
+//   0.004640   1004   cat                3 /etc/ld.so.cache
+//   0.004642   1004   cat                3 /lib/x86_64-linux-gnu/libc.so.6
+//   0.004763   1004   cat                3 /etc/hosts
+//   0.004787   1004   cat                3 /etc/hostname
+//   0.004804   1004   cat               -2 /etc/motd
+//   0.004992   1005   grep               3 /etc/ld.so.cache
+//   0.004994   1005   grep               3 /lib/x86_64-linux-gnu/libc.so.6
 //   …
 import { boot, readObject } from 'bpfsim'
 import type { Opensnoop } from './opensnoop.types.ts'

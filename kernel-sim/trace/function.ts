@@ -218,7 +218,7 @@ export class FunctionTable {
     options: FunctionOptions = {},
   ): F {
     const name = nameOf(prototype)
-    if (!options.hidden && !options.withoutBtf && !this.known(name)) return body
+    if (!options.hidden && !options.withoutBtf && !this.known(name)) return inlined(this.#k, body, options)
     const fn = this.#add(name, prototype, options)
     const wrapper = WRAPPERS[body.length]
     if (!wrapper) throw new InternalError(`${fn.name} takes ${body.length} arguments`)
@@ -246,6 +246,16 @@ export class FunctionTable {
     this.#byName.set(name, fn)
     return fn
   }
+}
+
+/** A function that this kernel version inlines: no frame and no symbol, but its work takes its time all the same. */
+function inlined<F extends (...args: never[]) => MaybeWait<Result>>(k: Kernel, body: F, options: FunctionOptions): F {
+  const costNs = options.costNs ?? DEFAULT_COST_NS
+  const charged = (...args: never[]): MaybeWait<Result> => {
+    k.cpu.nowNs += costNs
+    return body(...args)
+  }
+  return charged as F
 }
 
 // One wrapper per number of arguments: spreading them costs more than all the rest of a call.
