@@ -1,6 +1,7 @@
 // System calls that tell what the machine, the process and its limits are, and set what only they read.
 
 import { ERRNO } from '../../base/errno.ts'
+import { partial } from '../../base/support.ts'
 import type { Kernel } from '../kernel.ts'
 import { setTaskComm } from '../task/comm.ts'
 import type { Task } from '../task/task.ts'
@@ -36,7 +37,6 @@ function uname(k: Kernel, task: Task, buf: number): number {
   return give(task, buf, k.mem.bytes(k.mem.readPtr(task.nsproxy + utsNs) + name, UTSNAME_BYTES))
 }
 
-/** Load averages are the kernel's own once it keeps any; buffers and swap are not modelled and read 0. */
 function sysinfo(k: Kernel, task: Task, info: number): number {
   const bytes = new Uint8Array(112)
   const used = k.alloc.usedBytes
@@ -61,16 +61,15 @@ const CLOCK = {
   tai: 11,
 } as const
 const TICK_NS = 4_000_000
-const TAI_OFFSET_NS = 37e9
 
 /** The clock's reading in nanoseconds, or -EINVAL. */
 function clockNow(k: Kernel, task: Task, clock: number): number {
   const now = k.nowNs
   switch (clock) {
+    // TAI is UTC until somebody sets the offset, as on Linux at boot.
     case CLOCK.realtime:
-      return k.bootTimeNs + now
     case CLOCK.tai:
-      return k.bootTimeNs + now + TAI_OFFSET_NS
+      return k.bootTimeNs + now
     case CLOCK.realtimeCoarse:
       return k.bootTimeNs + now - (now % TICK_NS)
     case CLOCK.monotonicCoarse:
@@ -182,7 +181,6 @@ const PR = {
 const LAST_CAP = 40
 const COMM_BYTES = 16
 
-/** The options of PR that programs make; others -EINVAL. */
 function prctl(k: Kernel, task: Task, option: number, a: number, b: number, c: number, d: number): number {
   const { mem, layout } = k
   switch (option) {
@@ -268,7 +266,6 @@ function setRobustList(k: Kernel, task: Task, head: number, length: number): num
   return 0
 }
 
-/** Registers the area; its contents are not kept up to date, as nothing here runs machine code that reads them. */
 function rseq(k: Kernel, task: Task, area: number, length: number, flags: number, signature: number): number {
   const o = k.layouts.bind('task_struct', { rseq: 'rseq', length: 'rseq_len', signature: 'rseq_sig' })
   if (o.rseq < 0) return -ERRNO.ENOSYS
@@ -320,20 +317,23 @@ function schedGetaffinity(k: Kernel, task: Task, pid: number, length: number, ma
 
 export const infoSyscalls: SyscallFamily = {
   uname,
-  sysinfo,
+  sysinfo: partial(sysinfo, 'no load averages, buffers or swap: they read 0'),
   time,
   gettimeofday,
   clock_gettime: clockGettime,
   clock_getres: clockGetres,
-  getrusage,
-  times,
+  getrusage: partial(getrusage, 'resident set size and block counts read 0; of a process only the calling thread'),
+  times: partial(times, 'of the process only the calling thread'),
   prlimit64,
   getrlimit: (k, task, resource, limit) => prlimit64(k, task, 0, resource, 0, limit),
   setrlimit: (k, task, resource, limit) => prlimit64(k, task, 0, resource, limit, 0),
-  prctl,
+  prctl: partial(
+    prctl,
+    'names, parent death signal, dumpable, keepcaps, bounding set, no_new_privs; other options are -EINVAL',
+  ),
   arch_prctl: archPrctl,
   set_robust_list: setRobustList,
-  rseq,
+  rseq: partial(rseq, 'registers the area and does not keep it up to date: nothing here runs code that reads it'),
   set_tid_address: setTidAddress,
   getrandom,
   getcpu,

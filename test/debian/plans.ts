@@ -35,6 +35,7 @@ export const PLANS = {
   },
   // The command itself looks for a tracepoint that no kernel has and so loads none of its programs: they are attached directly.
   statsnoop: { tool: 'statsnoop', kernels: BOTH, variables: { target_pid: 0, trace_failed_only: false } },
+  // As `syscount -L`: it counts calls whose entry it saw. Without -L a child's return from clone counts too, as on Linux.
   syscount: {
     tool: 'syscount',
     kernels: BOTH,
